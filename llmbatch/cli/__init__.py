@@ -1,0 +1,1 @@
+"""click: parse, call one function, print. Heavy imports happen inside the commands."""

@@ -1,0 +1,126 @@
+"""The commands."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmbatch import __version__
+from llmbatch.cli import console
+from llmbatch.cli.options import job_options, split
+
+_EXIT_CODES = """\b
+Exit codes:
+  0    every row answered
+  1    a bug in llmbatch
+  2    usage, job or input cannot be used; nothing was run
+  3    finished, with failed or rejected rows
+  4    stopped with work left; the same command resumes
+  5    the engine could not start or died; the same command resumes
+  75   another run holds the job
+  130  stopped by SIGINT (143: SIGTERM) after draining; the same command resumes
+"""
+
+
+@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="llmbatch")
+def cli() -> None:
+    """Durable batch jobs for language models on your own GPU.
+
+    A job reads rows from CSV or JSONL, makes a request of each, answers them with a local
+    engine, and writes one record per answered row, in input order. A killed job goes on where
+    it was: run the same command again.
+    """
+
+
+@cli.command(epilog=_EXIT_CODES)
+@job_options
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@console.reported
+def run(job: str, quiet: bool, **given: Any) -> None:
+    """Start or resume a job.
+
+    INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
+    job file; flags win over it, and its relative paths start at its own folder.
+    """
+    from llmbatch.cli import running
+
+    running.run(*split(job, given), quiet=quiet)
+
+
+@cli.command()
+@job_options
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@console.reported
+def plan(job: str, style: str, **given: Any) -> None:
+    """Show what a run would do. Computes nothing and writes nothing."""
+    from llmbatch.cli import planning
+
+    console.data(planning.plan(*split(job, given), style=style))
+
+
+_JOB = click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+
+
+@cli.command()
+@_JOB
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@console.reported
+def status(job: Path, style: str) -> None:
+    """Show a job that is running, or how its last run ended.
+
+    JOB is its job file, its output or its state folder.
+    """
+    from llmbatch.cli import looking
+
+    console.data(looking.status(job, style))
+
+
+@cli.command()
+@_JOB
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@console.reported
+def report(job: Path, style: str) -> None:
+    """Show rows, tokens, time and cost of a job and of its runs.
+
+    JOB is its job file, its output or its state folder.
+    """
+    from llmbatch.cli import looking
+
+    console.data(looking.report(job, style))
+
+
+@cli.command()
+@_JOB
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("--meta/--no-meta", default=False, help="Add finish reason, attempts, tokens.")
+@console.reported
+def export(job: Path, output: Path, meta: bool) -> None:
+    """Write the answers that a job has so far to another file or format.
+
+    JOB is its job file, its output or its state folder.
+    """
+    from llmbatch.cli import looking
+
+    console.say(looking.export(job, output, meta=meta))
+
+
+@cli.command()
+@_JOB
+@console.reported
+def check(job: Path) -> None:
+    """Check that everything holds that must hold in a job's store.
+
+    JOB is its job file, its output or its state folder. Exits 1 if something does not hold.
+    """
+    from llmbatch.cli import looking
+
+    text, sound = looking.check(job)
+    console.data(text)
+    if not sound:
+        console.leave(1)
+
+
+def entry() -> None:
+    """The console script."""
+    cli(prog_name="llmbatch")

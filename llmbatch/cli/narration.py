@@ -1,0 +1,105 @@
+"""How a run is shown: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
+
+import sys
+from typing import Any
+
+from llmbatch.cli import console
+from llmbatch.core import clock
+from llmbatch.pipeline.progress import Observer, Progress
+
+_LINE_INTERVAL = 10.0
+
+
+def observer(*, quiet: bool) -> Observer:
+    """The observer that suits where stderr goes."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Silent:
+    """Tells nothing."""
+
+    def phase(self, text: str) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Lines:
+    """A plain line for each phase, and one of progress every ten seconds."""
+
+    def __init__(self) -> None:
+        self._told_at = clock.seconds()
+        self._last: Progress | None = None
+
+    def phase(self, text: str) -> None:
+        console.say(text)
+
+    def progress(self, progress: Progress) -> None:
+        self._last = progress
+        if clock.seconds() - self._told_at >= _LINE_INTERVAL:
+            self._tell(progress)
+
+    def close(self) -> None:
+        if self._last is not None:
+            self._tell(self._last)
+            self._last = None
+
+    def _tell(self, progress: Progress) -> None:
+        self._told_at = clock.seconds()
+        console.say(line(progress))
+
+
+class Bar:
+    """One tqdm bar: rows, rate, tokens/s, failures, time left."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def phase(self, text: str) -> None:
+        if self._bar is None:
+            console.say(text)
+
+    def progress(self, progress: Progress) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=progress.rows,
+                initial=progress.rows_reused,
+                unit=" rows",
+                dynamic_ncols=True,
+                smoothing=0.1,
+            )
+        self._bar.update(progress.rows_done - self._bar.n)
+        self._bar.set_postfix_str(
+            f"{progress.tokens_per_second:,.0f} tok/s, {progress.failed:,} failed", refresh=False
+        )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def line(progress: Progress) -> str:
+    """Progress in one plain line."""
+    share = progress.rows_done / progress.rows if progress.rows else 1.0
+    eta = progress.eta_seconds
+    left = f", {duration(eta)} left" if eta else ""
+    return (
+        f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}), "
+        f"{progress.rows_per_second:,.1f} rows/s, "
+        f"{progress.tokens_per_second:,.0f} output tokens/s, {progress.failed:,} failed{left}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, the larger two."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,98 @@
+"""The flags of a job, shared by the commands that take one."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from llmbatch.core.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Flag, its place in the job file, its type, its help. A tuple keeps --help in this order.
+_FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
+    (("-o", "--output"), "output", str, "Output file: .jsonl, .csv or .parquet."),
+    (("-m", "--model"), "model", str, "Folder or name of the model."),
+    (("-p", "--prompt"), "prompt", str, "Jinja2 template; columns are variables. @FILE reads it."),
+    (("--system",), "system", str, "Template of the system message. @FILE reads it."),
+    (("--input-format",), "input_format", click.Choice(["csv", "tsv", "jsonl"]),
+     "Format of the input, if its name does not say; needed for stdin."),
+    (("--id-column",), "id_column", str, "Column that names a row; must be unique."),
+    (("--state",), "state", str, "State folder [default: OUTPUT with the suffix .llmbatch]."),
+    (("--response-column",), "response_column", str, "Column of the answer [default: response]."),
+    (("--regex",), "answer.regex", str, "The whole answer must match this pattern."),
+    (("--schema",), "answer.schema", str, "The answer must be JSON of this schema (a file)."),
+    (("--temperature",), "sampling.temperature", float, "0 is greedy [default: 0]."),
+    (("--top-p",), "sampling.top_p", float, "Nucleus sampling [default: 1]."),
+    (("--top-k",), "sampling.top_k", int, "Keep the k likeliest tokens [default: all]."),
+    (("--min-p",), "sampling.min_p", float, "Drop tokens below this share of the likeliest."),
+    (("--max-tokens",), "sampling.max_tokens", int, "Longest answer, in tokens [default: 512]."),
+    (("--seed",), "sampling.seed", int, "Makes sampling repeatable."),
+    (("--engine",), "engine.name", str, "vllm, or module:factory [default: vllm]."),
+    (("--price-per-hour",), "cost.price_per_hour", float, "Price of one device for one hour."),
+    (("--devices",), "cost.devices", int, "How many devices the engine uses [default: 1]."),
+    (("--currency",), "cost.currency", str, "Shown beside amounts [default: USD]."),
+    (("--chunk-size",), "run.chunk_size", int, "Requests in a chunk [default: 4096]."),
+    (("--checkpoint-rows",), "run.checkpoint_rows", int,
+     "Commit after this many outcomes [default: 256]."),
+    (("--checkpoint-seconds",), "run.checkpoint_seconds", float,
+     "Commit after this many seconds [default: 2]."),
+)  # fmt: skip
+
+_LISTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("--choice",), "answer.choice", "An allowed answer; repeat it for each."),
+    (("--stop",), "sampling.stop", "A string that ends the answer; may be repeated."),
+)
+
+
+def job_options(function: F) -> F:
+    """Add every job flag; the function gets them as keyword arguments by their places."""
+    function = click.option(
+        "--engine-arg", "engine_args", multiple=True, metavar="KEY=VALUE",
+        help="Any option of the engine's own; may be repeated.",
+    )(function)  # fmt: skip
+    function = click.option(
+        "--meta/--no-meta", "meta", default=None,
+        help="Add finish reason, attempts and tokens to the output.",
+    )(function)  # fmt: skip
+    for names, place, text in reversed(_LISTS):
+        option = click.option(*names, place.replace(".", "__"), multiple=True, help=text)
+        function = option(function)
+    for names, place, kind, text in reversed(_FLAGS):
+        function = click.option(*names, place.replace(".", "__"), type=kind, help=text)(function)
+    return click.argument("job", metavar="INPUT|JOB.toml")(function)
+
+
+def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
+    """The job file, if `job` is one, and the given flags in the shape of a job file."""
+    flags: dict[str, Any] = {}
+    for pair in given.pop("engine_args"):
+        name, value = _engine_arg(pair)
+        flags.setdefault("engine", {})[name] = value
+    for place, value in given.items():
+        if value is not None and value != ():
+            _put(flags, place.split("__"), list(value) if isinstance(value, tuple) else value)
+    if job.endswith(".toml"):
+        return Path(job), flags
+    return None, flags | {"input": job}
+
+
+def _put(table: dict[str, Any], place: list[str], value: Any) -> None:
+    for part in place[:-1]:
+        table = table.setdefault(part, {})
+    table[place[-1]] = value
+
+
+def _engine_arg(pair: str) -> tuple[str, Any]:
+    """`max_num_seqs=64` with the value read as in TOML; what is not TOML is a string."""
+    name, equals, text = pair.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--engine-arg {pair!r}: write KEY=VALUE")
+    if text in ("True", "False"):
+        return name, text == "True"
+    try:
+        return name, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, text

@@ -1,0 +1,58 @@
+"""What became of a request, and the table of failure kinds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache."""
+
+    prompt: int = 0
+    cached: int = 0
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The engine finished the request. `finish_reason` is "stop" or "length"."""
+
+    key: str
+    text: str
+    finish_reason: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request failed. `text` and `finish_reason` keep what the engine had produced."""
+
+    key: str
+    kind: str
+    message: str
+    usage: Usage = Usage()
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+Outcome = Completed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class FailureKind:
+    """One row of the table: may another try help, and what should the user do?"""
+
+    name: str
+    retryable: bool
+    advice: str
+
+
+_KINDS = (
+    FailureKind("template", False, "the prompt cannot be rendered for this row: fix the row"),
+    FailureKind("too_long", False, "shorten the row or raise max_model_len"),
+    FailureKind("truncated", True, "the answer hit max_tokens: raise it"),
+    FailureKind("invalid_output", True, "the answer breaks the constraint: look at the prompt"),
+    FailureKind("refused_request", False, "the engine refused this request: see the message"),
+    FailureKind("engine_crash", False, "this request brings the engine down: leave it out"),
+)
+
+FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}

@@ -1,0 +1,77 @@
+"""Input records and engine requests."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One input record.
+
+    `line` is the 1-based physical line on which it starts; `data` is a JSON object
+    as text, with every value written as it came.
+    """
+
+    line: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An input line that never became a row. `raw` is cut to `RAW_LIMIT` characters."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+RAW_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. Units: tokens for lengths; `None` seed means unseeded."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int = 512
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What an answer must look like.
+
+    `kind` "choice": `value` is a JSON array of strings; "json": a JSON Schema as JSON text;
+    "regex": the pattern itself, matched against the whole answer.
+    """
+
+    kind: Literal["choice", "json", "regex"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The engine-ready form of a row, named by its content key (32 hex digits).
+
+    `sampling` and `constraint` are shared objects: engines may cache by identity.
+    """
+
+    key: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    constraint: Constraint | None = None

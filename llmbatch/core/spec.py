@@ -1,0 +1,143 @@
+"""The job as its user declares it.
+
+Every field says whether it can change an answer. `identity` builds the request keys from the
+fields declared ANSWER, and a test fails on a field that declares nothing: a key that forgets
+one serves wrong answers from the store.
+"""
+
+import json
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from llmbatch.core.records import Constraint, Sampling
+
+
+class Affects(StrEnum):
+    """What a change of a field means for the answers already in the store."""
+
+    ANSWER = "answer"  # part of every request's key
+    RENDERED = "rendered"  # acts only through the rendered messages, which are in the key
+    NEUTRAL = "neutral"  # cannot change an answer
+
+
+def _affecting(default: Any, affects: Affects, text: str, **limits: Any) -> Any:
+    extra: dict[str, JsonValue] = {"affects": str(affects)}
+    return Field(default=default, description=text, json_schema_extra=extra, **limits)
+
+
+def answer(default: Any, text: str, **limits: Any) -> Any:
+    """A field that is part of every request's key."""
+    return _affecting(default, Affects.ANSWER, text, **limits)
+
+
+def rendered(default: Any, text: str, **limits: Any) -> Any:
+    """A field that acts only through the rendered messages."""
+    return _affecting(default, Affects.RENDERED, text, **limits)
+
+
+def neutral(default: Any, text: str, **limits: Any) -> Any:
+    """A field that cannot change an answer."""
+    return _affecting(default, Affects.NEUTRAL, text, **limits)
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON in which the order of keys counts: an answer follows its schema's order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class Section(BaseModel):
+    """A table of the job file: unknown keys are errors, values are never changed in place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class SamplingSpec(Section):
+    """How tokens are drawn."""
+
+    temperature: float = answer(0.0, "0 is greedy", ge=0, le=100, allow_inf_nan=False)
+    top_p: float = answer(1.0, "keep the likeliest tokens up to this mass", gt=0, le=1)
+    top_k: int = answer(0, "keep this many of the likeliest tokens; 0 keeps all", ge=0, lt=2**31)
+    min_p: float = answer(0.0, "drop tokens below this share of the likeliest", ge=0, le=1)
+    max_tokens: int = answer(512, "longest answer, in tokens", ge=1, lt=2**31)
+    seed: int | None = answer(None, "makes sampling repeatable", ge=0, lt=2**63)
+    stop: tuple[str, ...] = answer((), "strings that end the answer")
+    repetition_penalty: float = answer(1.0, "above 1 discourages repeats", gt=0, le=2)
+    presence_penalty: float = answer(0.0, "above 0 favours new tokens", ge=-2, le=2)
+    frequency_penalty: float = answer(0.0, "above 0 discourages frequent tokens", ge=-2, le=2)
+
+    def to_sampling(self) -> Sampling:
+        return Sampling(**self.model_dump())
+
+
+class AnswerSpec(Section):
+    """What an answer must look like: at most one of the three."""
+
+    choice: tuple[str, ...] | None = answer(None, "the allowed answers", min_length=1)
+    json_schema: dict[str, Any] | None = answer(None, "a JSON Schema", alias="schema")
+    regex: str | None = answer(None, "a pattern for the whole answer", min_length=1)
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> "AnswerSpec":
+        given = [self.choice, self.json_schema, self.regex]
+        if sum(value is not None for value in given) > 1:
+            raise ValueError("give at most one of choice, schema and regex")
+        return self
+
+    def to_constraint(self) -> Constraint | None:
+        if self.choice is not None:
+            return Constraint("choice", json_text(list(self.choice)))
+        if self.json_schema is not None:
+            return Constraint("json", json_text(self.json_schema))
+        if self.regex is not None:
+            return Constraint("regex", self.regex)
+        return None
+
+
+class EngineSpec(BaseModel):
+    """The engine's name; every other key of the table is an option of the engine's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    name: str = neutral("vllm", "vllm, or module:factory")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class CostSpec(Section):
+    """What the device costs."""
+
+    price_per_hour: float | None = neutral(None, "price of one device for one hour", ge=0)
+    devices: int = neutral(1, "how many devices the engine uses", ge=1)
+    currency: str = neutral("USD", "shown beside every amount")
+
+
+class RunSpec(Section):
+    """How the work is cut and saved."""
+
+    chunk_size: int = neutral(4096, "requests in a chunk", ge=1)
+    checkpoint_rows: int = neutral(256, "commit after this many outcomes", ge=1)
+    checkpoint_seconds: float = neutral(2.0, "commit after this many seconds", gt=0, le=3600)
+
+
+class JobSpec(Section):
+    """One job: input, prompt, model, parameters, output."""
+
+    input: str = neutral(..., "CSV or JSONL file, may be gzipped; - is stdin", min_length=1)
+    input_format: Literal["csv", "tsv", "jsonl"] | None = neutral(None, "if the name does not say")
+    id_column: str | None = neutral(None, "column that names a row; unique")
+    output: str = neutral(..., "JSONL, CSV or Parquet file", min_length=1)
+    state: str | None = neutral(None, "state folder; default: OUTPUT with the suffix .llmbatch")
+    response_column: str = neutral("response", "column of the answer", min_length=1)
+    meta: bool = neutral(False, "add finish reason, attempts and tokens to the output")
+    model: str = neutral(..., "folder or name of the model; its identity is in the key")
+    prompt: str = rendered(..., "Jinja2 template of the user message", min_length=1)
+    system: str | None = rendered(None, "Jinja2 template of the system message")
+    sampling: SamplingSpec = answer(SamplingSpec(), "how tokens are drawn")
+    answer: AnswerSpec = answer(AnswerSpec(), "what an answer must look like")
+    engine: EngineSpec = neutral(EngineSpec(), "the engine names what of it is in the key")
+    cost: CostSpec = neutral(CostSpec(), "what the device costs")
+    run: RunSpec = neutral(RunSpec(), "how the work is cut and saved")

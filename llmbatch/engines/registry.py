@@ -1,0 +1,37 @@
+"""Which engines there are, by name. `module:factory` names one outside the package."""
+
+import importlib
+import sys
+from collections.abc import Callable
+
+from llmbatch.core.errors import UsageError, nearest
+from llmbatch.engines.base import Engine, EngineConfig
+
+Factory = Callable[[EngineConfig], Engine]
+
+BUILTIN = {"vllm": "llmbatch.engines.vllm:create"}
+
+
+def load(name: str) -> Factory:
+    """The factory of a built-in engine, or of one named `module:factory`.
+
+    Raises UsageError when there is no such engine.
+    """
+    target = BUILTIN.get(name, name)
+    module_name, colon, attribute = target.partition(":")
+    if not colon:
+        known = ", ".join(BUILTIN)
+        raise UsageError(
+            f"engine {name!r}: no such engine{nearest(name, BUILTIN)}; "
+            f"use one of: {known}, or module:factory"
+        )
+    if name not in BUILTIN and "" not in sys.path:
+        # A console script does not look for modules where it is called; users expect it here.
+        sys.path.insert(0, "")
+    try:
+        factory = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"engine {name!r}: cannot be imported: {error}") from error
+    if not callable(factory):
+        raise UsageError(f"engine {name!r}: {attribute} is not callable")
+    return factory  # type: ignore[no-any-return]

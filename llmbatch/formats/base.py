@@ -1,0 +1,93 @@
+"""What a format is: a reader and a writer, and the helpers that they share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self
+
+from llmbatch.core.records import RAW_LIMIT, Record, Reject
+
+ANSWER_TYPES = ("text", "integer", "number", "boolean", "json")
+
+
+class Reader(Protocol):
+    """One pass over an input. A context manager; leaving it closes the stream.
+
+    `columns` are the names of the input columns, in order. A format with a header knows them when
+    it is opened; one without has them all only after the iteration.
+    What is wrong with one record is a Reject; what is wrong with the whole input raises
+    UsageError, when it is opened or while it is read.
+    """
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the input columns, in order."""
+
+    def __iter__(self) -> Iterator[Record | Reject]:
+        """The records, in the order of the file, once."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Writer(Protocol):
+    """Writes output records into a binary stream, which stays the caller's to close."""
+
+    def write(self, data: str, answer: Mapping[str, Any]) -> None:
+        """Add a row: the record text of its input, and its answer by column.
+
+        An answer value is a str, int, float, bool, None, or `Json` for text that is JSON already.
+        An answer column that is left out counts as None; one that was not announced raises
+        ValueError.
+        """
+
+    def close(self) -> None:
+        """Write what is held back. The file is whole only after this."""
+
+
+class ClosesStream:
+    """The context manager half of a reader."""
+
+    _stream: BinaryIO
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+
+def reject(line: int, reason: str, raw: bytes) -> Reject:
+    """A Reject whose raw text is printable whatever the bytes were, and cut to its limit."""
+    text = raw[: RAW_LIMIT * 4].rstrip(b"\r\n").decode(errors="backslashreplace")
+    return Reject(line, reason, text.replace("\0", "\\x00")[:RAW_LIMIT])
+
+
+def check_columns(columns: Sequence[str], answer_columns: Mapping[str, str]) -> None:
+    """Refuse an output whose columns cannot be told apart, or whose types nobody knows.
+
+    Raises ValueError: choosing names that do not clash is the caller's part.
+    """
+    clash = set(columns) & set(answer_columns)
+    if clash:
+        raise ValueError(f"columns of the input and of the answer at once: {sorted(clash)}")
+    unknown = set(answer_columns.values()) - set(ANSWER_TYPES)
+    if unknown:
+        raise ValueError(f"unknown answer types: {sorted(unknown)}")
+
+
+def answer_values(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:
+    """The values of an answer in the order of its columns; ValueError for an unknown column."""
+    if not answer.keys() <= names.keys():
+        raise ValueError(f"not a column of the answer: {sorted(answer.keys() - names.keys())}")
+    return [answer.get(name) for name in names]

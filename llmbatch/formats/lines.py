@@ -1,0 +1,113 @@
+"""Input as physical lines: opening, unpacking, encodings, and lines too long to hold."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import RAW_LIMIT
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# The most bytes that one record may have. It bounds memory, and what a forgotten quote can cost.
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+
+BUFFER = 1024 * 1024
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF8_MARK = b"\xef\xbb\xbf"
+# Longer marks first: the UTF-32 one begins like the UTF-16 one.
+_FOREIGN_MARKS = (
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+
+
+class Oversize(bytes):
+    """The beginning of a line longer than `MAX_RECORD_BYTES`; the rest was skipped."""
+
+
+def open_input(path: str) -> BinaryIO:
+    """Open a file for reading, unpacking gzip, which is told by its content and not by its name.
+
+    Raises UsageError when it cannot be opened; damaged gzip data raises UsageError while reading.
+    """
+    try:
+        stream = io.BufferedReader(io.FileIO(path), BUFFER)
+        packed = stream.peek(2).startswith(_GZIP_MAGIC)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not packed:
+        return stream
+    return io.BufferedReader(_Unpacked(stream, path), BUFFER)
+
+
+class _Unpacked(io.RawIOBase):
+    """Gzip data as a raw stream whose errors name the file."""
+
+    def __init__(self, packed: BinaryIO, name: str) -> None:
+        self._packed = packed
+        self._file = gzip.GzipFile(fileobj=packed, mode="rb")
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        try:
+            return self._file.readinto(buffer)
+        except EOFError as error:
+            raise UsageError(
+                f"{self._name}: the gzip data ends too early: fetch the whole file again"
+            ) from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise UsageError(
+                f"{self._name}: the gzip data is damaged ({error}): fetch the file again"
+            ) from error
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+
+def physical_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """The lines of `stream` with their line ends, split at newlines only.
+
+    A UTF-8 byte order mark is dropped. A line over the limit comes as `Oversize`.
+    Raises UsageError for UTF-16 and UTF-32.
+    """
+    limit = MAX_RECORD_BYTES
+    head = stream.readline(limit + 1)
+    _check_encoding(head, name)
+    head = head.removeprefix(_UTF8_MARK)
+    if head:
+        yield _skip_rest(stream, head) if len(head) > limit else head
+    for raw in iter(partial(stream.readline, limit + 1), b""):
+        yield _skip_rest(stream, raw) if len(raw) > limit else raw
+
+
+def _check_encoding(head: bytes, name: str) -> None:
+    for mark, encoding in _FOREIGN_MARKS:
+        if head.startswith(mark):
+            raise UsageError(
+                f"{name}: is {encoding}: convert it to UTF-8 (iconv -f {encoding} -t UTF-8)"
+            )
+
+
+def _skip_rest(stream: BinaryIO, raw: bytes) -> Oversize:
+    """Read to the end of an overlong line, keeping only its beginning."""
+    last = raw
+    while last and not last.endswith(b"\n"):
+        last = stream.readline(BUFFER)
+    return Oversize(raw[: RAW_LIMIT * 4])
+
+
+def too_long() -> str:
+    """Why an overlong record is rejected."""
+    return f"longer than {MAX_RECORD_BYTES // 1024 // 1024} MiB"

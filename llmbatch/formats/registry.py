@@ -1,0 +1,91 @@
+"""Which formats there are. To add one: a module, and a line in `FORMATS`."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, BinaryIO
+
+from llmbatch.core.errors import UsageError, nearest
+from llmbatch.formats.base import Reader, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: the suffixes that name it, and `module:attribute` of its two halves.
+
+    The reader is called with (stream, name), the writer with (stream, columns, answer_columns).
+    """
+
+    suffixes: tuple[str, ...]
+    reader: str
+    writer: str
+
+
+FORMATS = {
+    "csv": Format((".csv",), "csv:CsvReader", "csv:CsvWriter"),
+    "tsv": Format((".tsv", ".tab"), "csv:TsvReader", "csv:TsvWriter"),
+    "jsonl": Format((".jsonl", ".ndjson"), "jsonl:JsonlReader", "jsonl:JsonlWriter"),
+    "parquet": Format((".parquet", ".pq"), "parquet:refuse_input", "parquet:ParquetWriter"),
+}
+
+_BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
+
+
+def detect(path: str, format: str | None, *, writing: bool = False) -> str:
+    """The name of a file's format: the given one, or the one that its suffix names.
+
+    `.gz` at the end is looked through when reading; packed output is refused.
+    Raises UsageError when the format is unknown.
+    """
+    plain = PurePath(path)
+    if plain.suffix.lower() == ".gz":
+        if writing:
+            raise UsageError(f"{path}: output is written unpacked: leave out .gz, pack it later")
+        plain = plain.with_suffix("")
+    if format is not None:
+        return _known(format)
+    suffix = plain.suffix.lower()
+    if suffix not in _BY_SUFFIX:
+        what = f"no format has the suffix {suffix!r}" if suffix else "has no suffix"
+        raise UsageError(
+            f"{path}: {what}{nearest(suffix, _BY_SUFFIX)}; "
+            f"rename it to one of {', '.join(_BY_SUFFIX)} or name the format: {', '.join(FORMATS)}"
+        )
+    return _BY_SUFFIX[suffix]
+
+
+def _known(format: str) -> str:
+    if format not in FORMATS:
+        raise UsageError(
+            f"format {format!r}: no such format{nearest(format, FORMATS)}; "
+            f"use one of: {', '.join(FORMATS)}"
+        )
+    return format
+
+
+def open_reader(name: str, stream: BinaryIO, format: str) -> Reader:
+    """A reader of the named format over a binary stream; `name` stands in messages.
+
+    Raises UsageError when the input as a whole cannot be used.
+    """
+    reader: Reader = _load(FORMATS[_known(format)].reader)(stream, name)
+    return reader
+
+
+def open_writer(
+    stream: BinaryIO, format: str, columns: Sequence[str], answer_columns: Mapping[str, str]
+) -> Writer:
+    """A writer of the named format into an open binary file.
+
+    `columns` are the input columns; `answer_columns` maps a name to "text", "integer", "number",
+    "boolean" or "json". Raises ValueError when the two share a name.
+    """
+    writer: Writer = _load(FORMATS[_known(format)].writer)(stream, columns, answer_columns)
+    return writer
+
+
+def _load(target: str) -> Any:
+    """A class of a format's module, imported only now: pyarrow is slow to import."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(f"llmbatch.formats.{module}"), attribute)

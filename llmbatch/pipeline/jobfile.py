@@ -1,0 +1,125 @@
+"""From a TOML job file and flags to a checked spec. Flags win."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.spec import JobSpec
+
+Table = dict[str, Any]
+
+
+def load(job_file: Path | None, flags: Table) -> JobSpec:
+    """The spec of a job. Relative paths in the file are relative to the file's folder.
+
+    `flags` has the shape of the file, and only what was given. Raises UsageError that names
+    the file or flag, the key and the nearest valid key.
+    """
+    table = _read(job_file) if job_file else {}
+    merged = _merge(table, _with_texts(flags, Path(), "the command line"))
+    try:
+        return JobSpec.model_validate(merged)
+    except ValidationError as error:
+        problems = [_problem(dict(item), job_file, flags) for item in error.errors()]
+        raise UsageError("; ".join(problems)) from error
+
+
+def _read(path: Path) -> Table:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    return _located(_with_texts(table, path.parent, str(path)), path.parent)
+
+
+def _located(table: Table, folder: Path) -> Table:
+    """Paths of a job file are meant from where the file lies."""
+    located = dict(table)
+    for key in ("input", "output", "state"):
+        value = table.get(key)
+        if isinstance(value, str) and value != "-":
+            located[key] = str(folder / value)
+    model = table.get("model")
+    if isinstance(model, str) and (model.startswith(".") or (folder / model).is_dir()):
+        located["model"] = str(folder / model)
+    return located
+
+
+def _with_texts(table: Table, folder: Path, source: str) -> Table:
+    """Replace `@file` prompts and schema files by what they hold."""
+    filled = dict(table)
+    for key in ("prompt", "system"):
+        value = table.get(key)
+        if isinstance(value, str) and value.startswith("@"):
+            filled[key] = _text(folder / value[1:], f"{source}: {key}")
+    answer = table.get("answer")
+    if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
+        path = folder / answer["schema"].removeprefix("@")
+        filled["answer"] = answer | {"schema": _json(path, f"{source}: schema")}
+    return filled
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{what}: {path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what}: {path}: is not UTF-8 text") from error
+
+
+def _json(path: Path, what: str) -> Any:
+    try:
+        return orjson.loads(_text(path, what))
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{what}: {path}: is not JSON: {error}") from error
+
+
+def _merge(base: Table, over: Mapping[str, Any]) -> Table:
+    merged = dict(base)
+    for key, value in over.items():
+        held = merged.get(key)
+        # A constraint given by flag replaces the file's, whichever kind that was.
+        if isinstance(held, dict) and isinstance(value, dict) and key != "answer":
+            merged[key] = _merge(held, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _problem(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
+    where = tuple(str(part) for part in error["loc"])
+    source = str(job_file) if job_file and not _holds(flags, where) else "command line"
+    key = ".".join(where)
+    if error["type"] == "extra_forbidden":
+        return f"{source}: unknown key {key!r}{nearest(where[-1], _keys(where[:-1]))}"
+    if error["type"] == "missing":
+        return f"{source}: {key} is missing; give it in a job file or by its flag (see --help)"
+    return f"{source}: {key}: {error['msg']} (got {str(error['input'])[:80]!r})"
+
+
+def _holds(table: Any, where: tuple[str, ...]) -> bool:
+    for part in where:
+        if not isinstance(table, dict) or part not in table:
+            return False
+        table = table[part]
+    return True
+
+
+def _keys(where: tuple[str, ...]) -> list[str]:
+    """The valid keys of a section."""
+    section: type[BaseModel] = JobSpec
+    for part in where:
+        annotation = section.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        section = annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

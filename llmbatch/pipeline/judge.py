@@ -1,0 +1,113 @@
+"""Answers are checked again here, whatever the engine promised."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import orjson
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.core.records import Constraint
+
+Check = Callable[[str], str | None]
+
+
+class Judge:
+    """Turns the engine's outcomes into accepted ones: a wrong answer becomes a failure."""
+
+    def __init__(self, constraint: Constraint | None) -> None:
+        self._check = _check_of(constraint)
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Failed):
+            return outcome
+        if outcome.finish_reason == "length":
+            return _rejected(
+                outcome, "truncated", f"cut off after {outcome.usage.output} tokens (max_tokens)"
+            )
+        reason = self._check(outcome.text)
+        return outcome if reason is None else _rejected(outcome, "invalid_output", reason)
+
+
+def _rejected(outcome: Completed, kind: str, message: str) -> Failed:
+    return Failed(outcome.key, kind, message, outcome.usage, outcome.text, outcome.finish_reason)
+
+
+def _check_of(constraint: Constraint | None) -> Check:
+    """The check of a constraint. Raises UsageError when the constraint itself is no good."""
+    if constraint is None:
+        return lambda text: None
+    makers = {"choice": _choice, "json": _json, "regex": _regex}
+    return makers[constraint.kind](constraint.value)
+
+
+def _choice(value: str) -> Check:
+    choices = orjson.loads(value)
+    if len(set(choices)) != len(choices) or "" in choices:
+        raise UsageError("choice: the answers must differ and none may be empty")
+    allowed = frozenset(choices)
+    return lambda text: None if text in allowed else f"{text[:80]!r} is not one of the choices"
+
+
+def _regex(value: str) -> Check:
+    try:
+        pattern = re.compile(value)
+    except re.error as error:
+        raise UsageError(f"regex {value!r}: {error}") from error
+    return lambda text: None if pattern.fullmatch(text) else "does not match the regex"
+
+
+def _json(value: str) -> Check:
+    validator = _validator(orjson.loads(value))
+
+    def check(text: str) -> str | None:
+        try:
+            document = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return f"is not JSON: {error}"
+        broken = next(iter(validator.iter_errors(document)), None)
+        if broken is None:
+            return None
+        return f"breaks the schema at {broken.json_path}: {broken.message[:200]}"
+
+    return check
+
+
+def _validator(schema: Any) -> Validator:
+    kind = validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise UsageError(
+            f"schema: is not a JSON Schema: {error.json_path}: {error.message}"
+        ) from error
+    for reference in _references(schema):
+        _resolve(schema, reference)
+    return kind(schema)
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [found for child in node.values() for found in _references(child)]
+    if isinstance(node, list):
+        return [found for child in node for found in _references(child)]
+    return []
+
+
+def _resolve(schema: dict[str, Any], reference: str) -> None:
+    """Every reference must point into the schema itself: nothing is fetched."""
+    if not reference.startswith("#"):
+        raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
+    node: Any = schema
+    for part in reference.removeprefix("#").strip("/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        if name == "":
+            continue
+        if not isinstance(node, dict) or name not in node:
+            raise UsageError(f"schema: $ref {reference!r} points to nothing")
+        node = node[name]

@@ -1,0 +1,57 @@
+"""From rows to requests: render, name by content, put in order."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from llmbatch.core import identity
+from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline.prompts import Prompt, TemplateError
+from llmbatch.store import plans, snapshots
+from llmbatch.store.database import Database
+from llmbatch.store.plans import Plan, RenderedRow
+from llmbatch.store.snapshots import Snapshot
+
+_WINDOW = 20_000
+
+
+def plan(
+    db: Database, spec: JobSpec, snapshot: Snapshot, model_identity: Mapping[str, str]
+) -> Plan:
+    """The plan of `snapshot` under `spec`; made anew only if something that shapes it changed.
+
+    Raises UsageError when a template names a column that the input does not have.
+    """
+    prompt = Prompt(spec.prompt, spec.system)
+    prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
+    _check_response_column(spec, snapshot)
+    keys = identity.KeyMaker(spec, model_identity)
+    digest = identity.plan_digest(spec, snapshot.source.digest, keys.base())
+    held = plans.current(db)
+    if held is not None and held.digest == digest:
+        return held
+    # With sampling, equal requests are separate draws; greedy ones have one answer.
+    own_sample = identity.sample_key if spec.sampling.temperature > 0 else None
+    render = partial(_render, prompt, keys)
+    return plans.replace(db, snapshot.snapshot, digest, _batches(db, render), own_sample)
+
+
+def _batches(db: Database, render: "partial[RenderedRow]") -> Iterator[list[RenderedRow]]:
+    for window in snapshots.windows(db, _WINDOW):
+        yield [render(row, data) for row, data in window]
+
+
+def _render(prompt: Prompt, keys: identity.KeyMaker, row: int, data: str) -> RenderedRow:
+    try:
+        messages = identity.messages_text(prompt.render(data))
+    except TemplateError as error:
+        return RenderedRow(row, None, "template", str(error), None)
+    return RenderedRow(row, keys.key(messages), None, None, messages)
+
+
+def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:
+    if spec.response_column in snapshot.source.columns:
+        raise UsageError(
+            f"{spec.input}: has a column {spec.response_column!r} already; "
+            "name another for the answer with --response-column"
+        )

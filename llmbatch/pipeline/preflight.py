@@ -1,0 +1,45 @@
+"""What can be found wrong before anything is created or loaded."""
+
+import os
+from pathlib import Path
+
+from llmbatch import formats
+from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import ingest
+from llmbatch.pipeline.judge import Judge
+from llmbatch.pipeline.prompts import Prompt
+
+
+def check(spec: JobSpec) -> None:
+    """Raise UsageError for the first thing that would stop the job later."""
+    Prompt(spec.prompt, spec.system)
+    Judge(spec.answer.to_constraint())
+    ingest.format_of(spec)
+    formats.detect(spec.output, None)
+    _check_input(spec)
+    _check_output(spec)
+
+
+def _check_input(spec: JobSpec) -> None:
+    if spec.input == ingest.STDIN:
+        return
+    path = Path(spec.input)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give a CSV or JSONL file, or - for stdin")
+    if not path.exists():
+        raise UsageError(f"{path}: no such file; give a CSV or JSONL file, or - for stdin")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: cannot be read; check its permissions")
+
+
+def _check_output(spec: JobSpec) -> None:
+    output = Path(spec.output)
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; give a file name")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder {output.parent}; create it first")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{output}: the folder {output.parent} cannot be written")
+    if spec.input != ingest.STDIN and output.exists() and output.samefile(spec.input):
+        raise UsageError(f"{output}: is the input; give the output another name")

@@ -1,0 +1,88 @@
+"""From a row to the messages of its request."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jinja2
+import jinja2.meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from llmbatch.core import values
+from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.records import Message
+
+# Names that every template may use beside the columns; a column of that name wins.
+_OWN_NAMES = {"row", "record"}
+
+
+class TemplateError(Exception):
+    """A row for which the template cannot be rendered."""
+
+
+class Prompt:
+    """The compiled templates of a job.
+
+    Columns are variables by their names. `row` is the row as a mapping (for columns whose
+    names are no identifiers), `record` the row as a JSON object.
+    """
+
+    def __init__(self, prompt: str, system: str | None) -> None:
+        self._environment = _environment()
+        self._parts: list[tuple[str, str, jinja2.Template]] = []
+        if system is not None:
+            self._parts.append(("system", "system prompt", self._compile("system prompt", system)))
+        self._parts.append(("user", "prompt", self._compile("prompt", prompt)))
+        self._wanted = {
+            name: what
+            for what, source in (("system prompt", system), ("prompt", prompt))
+            for name in self._names(source or "")
+        }
+
+    def _compile(self, what: str, source: str) -> jinja2.Template:
+        try:
+            return self._environment.from_string(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise UsageError(f"{what}, line {error.lineno}: {error.message}") from error
+
+    def _names(self, source: str) -> set[str]:
+        tree = self._environment.parse(source)
+        return jinja2.meta.find_undeclared_variables(tree) - set(self._environment.globals)
+
+    def check(self, columns: Iterable[str], source: str) -> None:
+        """Raise UsageError if a template names a column that no row of `source` has."""
+        known = list(columns)
+        for name, what in sorted(self._wanted.items()):
+            if name not in known and name not in _OWN_NAMES:
+                shown = ", ".join(known[:20]) or "none"
+                raise UsageError(
+                    f"{what}: no column {name!r} in {source}{nearest(name, known)}; "
+                    f"columns: {shown}"
+                )
+
+    def render(self, data: str) -> list[Message]:
+        """The messages of one row. Raises TemplateError with the reason in one line."""
+        row = values.parse_record(data)
+        context: dict[str, Any] = {"row": row}
+        if "record" in self._wanted:
+            context["record"] = values.dump_record(row)
+        context.update(row)
+        return [
+            Message(role, _text(what, template, context))  # type: ignore[arg-type]
+            for role, what, template in self._parts
+        ]
+
+
+def _text(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
+    try:
+        text = template.render(context)
+        text.encode()
+    except Exception as error:  # whatever a template of the user's does is the row's failure
+        raise TemplateError(f"{what}: {' '.join(str(error).split())}") from error
+    return text
+
+
+def _environment() -> jinja2.Environment:
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
+    environment.filters["tojson"] = values.dump_record
+    return environment

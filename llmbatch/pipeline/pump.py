@@ -1,0 +1,94 @@
+"""The engine in a thread of its own.
+
+The engine is started, run and closed in one thread, because some engines bind threads or
+keep state per thread. Judging, committing and progress happen in the caller's thread and so
+never hold it up; the caller can also wait with a time limit, notice signals, and commit what
+has settled while the engine is busy with a long answer.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from llmbatch.core import clock
+from llmbatch.core.outcomes import Outcome
+from llmbatch.core.records import Request
+from llmbatch.engines.base import Engine, Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The engine has started."""
+
+    began: datetime
+    at: datetime
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The engine has drained and is closed, or is gone: then `error` says why."""
+
+    error: Exception | None
+
+
+Event = Ready | Outcome | Done
+
+
+class Pump:
+    """Runs `engine` over `feed` and hands out events: Ready, outcomes, and at last Done."""
+
+    def __init__(self, engine: Engine, feed: Iterable[Request]) -> None:
+        self._engine = engine
+        self._feed = feed
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._abort = threading.Event()
+        self._open = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def next(self, timeout: float) -> Event | None:
+        """The next event, or None if there is none within `timeout` seconds."""
+        try:
+            return self._events.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def telemetry(self) -> Telemetry:
+        """The engine's counters; zeros while it is not open."""
+        return self._engine.telemetry() if self._open.is_set() else Telemetry()
+
+    def abort(self) -> None:
+        """Give up what is in flight, at the engine's next outcome."""
+        self._abort.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the engine to be closed; False if it is not within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        error: Exception | None = None
+        try:
+            self._run()
+        except Exception as caught:  # the caller gets whatever ended the engine, as an event
+            error = caught
+        self._events.put(Done(error))
+
+    def _run(self) -> None:
+        began = clock.now()
+        with self._engine as engine:
+            self._open.set()
+            self._events.put(Ready(began, clock.now(), engine.describe()))
+            outcomes = engine.run(self._feed)
+            for outcome in outcomes:
+                self._events.put(outcome)
+                if self._abort.is_set():
+                    break
+            if hasattr(outcomes, "close"):
+                outcomes.close()

@@ -1,0 +1,31 @@
+"""Reasons to stop before the work is done."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+
+class Stops:
+    """Signals that ask a run to stop: the first to drain, a second one to leave at once."""
+
+    def __init__(self) -> None:
+        self.drain = threading.Event()
+        self.signal: int | None = None
+        self.at_once = False
+        self._former: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.drain.is_set():
+            self.at_once = True
+        self.signal = self.signal or number
+        self.drain.set()

@@ -1,0 +1,1 @@
+"""One report value built from the store's views, and its renderers."""

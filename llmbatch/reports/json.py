@@ -1,0 +1,11 @@
+"""The report as JSON, for machines."""
+
+import orjson
+
+from llmbatch.reports.model import Report
+
+
+def render(report: Report) -> str:
+    """Indented JSON; times are UTC. `version` changes when a field changes its meaning."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+    return orjson.dumps(report, option=options).decode() + "\n"

@@ -1,0 +1,154 @@
+"""The report as text, for a terminal or a mail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llmbatch.reports.model import Report
+from llmbatch.reports.usage import RunUsage, Usage
+
+_LABEL = 12
+_SHOWN_RUNS = 10
+
+
+def render(report: Report) -> str:
+    """Labelled lines, at most 100 columns wide where the values allow it."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"{report.input} -> {report.output}"
+    yield _line("rows", _rows(report))
+    yield _line("requests", _requests(report))
+    yield from _usage(report)
+    for failure in report.failures:
+        yield _line("failed", f"{_n(failure.rows)} {failure.kind}: {failure.example[:120]}")
+        yield _line("", f"advice: {failure.advice}")
+    yield from _runs(report)
+    yield from _engine(report)
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL}}{text}"
+
+
+def _rows(report: Report) -> str:
+    counts = report.counts
+    pending = f" + {_n(counts.pending)} pending" if counts.pending else ""
+    return (
+        f"{_n(report.rows_in)} in = {_n(counts.answered)} answered + {_n(counts.failed)} failed"
+        f" + {_n(counts.rejected)} rejected{pending}"
+    )
+
+
+def _requests(report: Report) -> str:
+    return (
+        f"{_n(report.requests)} distinct, {_n(report.duplicates_saved)} duplicates saved, "
+        f"{_n(report.reused)} rows reused from earlier runs"
+    )
+
+
+def _usage(report: Report) -> Iterator[str]:
+    last, every = report.last_run, report.all_runs
+    if every.runs == 1:
+        yield from _figures(last, report.currency)
+        return
+    yield f"last run (of {every.runs})"
+    yield from _figures(last, report.currency)
+    yield "all runs"
+    yield from _figures(every, report.currency)
+
+
+def _figures(usage: Usage, currency: str) -> Iterator[str]:
+    share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
+    yield _line(
+        "tokens",
+        f"{_n(usage.prompt_tokens)} prompt ({_n(usage.cached_tokens)} cached, {share:.1%}), "
+        f"{_n(usage.output_tokens)} output",
+    )
+    yield _line(
+        "time",
+        f"{usage.seconds:,.1f} s = reading and planning {usage.prepare_seconds:,.1f} + engine "
+        f"start {usage.engine_start_seconds:,.1f} + generation {usage.generate_seconds:,.1f} + "
+        f"export {usage.export_seconds:,.1f} + other {_other(usage):,.1f}",
+    )
+    yield _line(
+        "",
+        f"during generation: engine idle {usage.idle_seconds:,.1f} s, "
+        f"checkpoints {usage.checkpoint_seconds:,.1f} s",
+    )
+    yield _line(
+        "speed",
+        f"steady {_rate(usage.rows_per_second_steady)} rows/s, "
+        f"{_rate(usage.output_tokens_per_second_steady)} output tokens/s, "
+        f"{_rate(usage.tokens_per_second_steady)} tokens/s",
+    )
+    yield _line(
+        "",
+        f"overall {_rate(usage.rows_per_second_overall)} rows/s, "
+        f"{_rate(usage.output_tokens_per_second_overall)} output tokens/s",
+    )
+    yield _line("cost", _cost(usage, currency))
+
+
+def _other(usage: Usage) -> float:
+    named = (
+        usage.prepare_seconds
+        + usage.engine_start_seconds
+        + usage.generate_seconds
+        + usage.export_seconds
+    )
+    return max(0.0, usage.seconds - named)
+
+
+def _cost(usage: Usage, currency: str) -> str:
+    hours = f"{usage.device_hours:.4f} device-hours"
+    if usage.cost is None:
+        return f"{hours}; give --price-per-hour to see money"
+    parts = [f"{hours} = {_money(usage.cost, currency)}"]
+    if usage.cost_per_1000_rows is not None:
+        parts.append(f"{_money(usage.cost_per_1000_rows, currency)} per 1,000 rows")
+    if usage.cost_per_million_tokens is not None:
+        parts.append(f"{_money(usage.cost_per_million_tokens, currency)} per million tokens")
+    return ", ".join(parts)
+
+
+def _runs(report: Report) -> Iterator[str]:
+    if len(report.runs) < 2:
+        return
+    hidden = len(report.runs) - _SHOWN_RUNS
+    yield f"runs{f' (the last {_SHOWN_RUNS} of {len(report.runs)})' if hidden > 0 else ''}"
+    for run in report.runs[-_SHOWN_RUNS:]:
+        yield _run(run)
+
+
+def _run(run: RunUsage) -> str:
+    return (
+        f"  {run.run:>3}  {run.started_at:%Y-%m-%d %H:%M:%S}Z  {run.seconds:>9,.1f} s  "
+        f"{_n(run.requests):>9} requests  {_n(run.checkpoints):>6} checkpoints  {run.reason}"
+    )
+
+
+def _engine(report: Report) -> Iterator[str]:
+    if report.engine is None:
+        return
+    yield "engine"
+    for name, value in report.engine.items():
+        yield f"  {name:<23} {_flat(value)}"
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key}={item}" for key, item in value.items())
+    return str(value)
+
+
+def _n(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def _money(amount: float, currency: str) -> str:
+    return f"{currency} {amount:,.4f}" if amount < 10 else f"{currency} {amount:,.2f}"

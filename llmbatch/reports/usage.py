@@ -1,0 +1,126 @@
+"""What runs used, and what that cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """One run. Times in seconds; `rows` are rows of the present input that it settled."""
+
+    run: int
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+    exit_code: int | None
+    pid: int
+    host: str
+    llmbatch: str
+    checkpoints: int
+    rows: int
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    seconds: float
+    prepare_seconds: float
+    engine_start_seconds: float
+    generate_seconds: float
+    idle_seconds: float
+    checkpoint_seconds: float
+    export_seconds: float
+    preemptions: int
+    price_per_hour: float | None
+    devices: int
+
+    @property
+    def device_hours(self) -> float:
+        return self.seconds / 3600 * self.devices
+
+    @property
+    def cost(self) -> float | None:
+        """Device-hours times their price; None without a price."""
+        return None if self.price_per_hour is None else self.device_hours * self.price_per_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
+
+    Money is None where a run had no price. Per-token prices are for a million tokens.
+    """
+
+    runs: int
+    rows: int
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    seconds: float
+    prepare_seconds: float
+    engine_start_seconds: float
+    generate_seconds: float
+    idle_seconds: float
+    checkpoint_seconds: float
+    export_seconds: float
+    preemptions: int
+    rows_per_second_overall: float | None
+    rows_per_second_steady: float | None
+    output_tokens_per_second_overall: float | None
+    output_tokens_per_second_steady: float | None
+    tokens_per_second_steady: float | None
+    device_hours: float
+    cost: float | None
+    cost_per_1000_rows: float | None
+    cost_per_million_tokens: float | None
+    cost_per_million_output_tokens: float | None
+
+
+_SUMMED = (
+    "rows",
+    "requests",
+    "prompt_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "seconds",
+    "prepare_seconds",
+    "engine_start_seconds",
+    "generate_seconds",
+    "idle_seconds",
+    "checkpoint_seconds",
+    "export_seconds",
+    "preemptions",
+    "device_hours",
+)
+
+
+def total(runs: Sequence[RunUsage]) -> Usage:
+    """The sums over `runs` and the rates that follow from them."""
+    sums = {name: sum(getattr(run, name) for run in runs) for name in _SUMMED}
+    costs = [run.cost for run in runs]
+    cost = None if None in costs else sum(cost for cost in costs if cost is not None)
+    steady = sums["generate_seconds"]
+    overall = sums["seconds"]
+    tokens = sums["prompt_tokens"] + sums["output_tokens"]
+    return Usage(
+        runs=len(runs),
+        **sums,
+        rows_per_second_overall=_ratio(sums["rows"], overall),
+        rows_per_second_steady=_ratio(sums["rows"], steady),
+        output_tokens_per_second_overall=_ratio(sums["output_tokens"], overall),
+        output_tokens_per_second_steady=_ratio(sums["output_tokens"], steady),
+        tokens_per_second_steady=_ratio(tokens, steady),
+        cost=cost,
+        cost_per_1000_rows=_price(cost, sums["rows"], 1_000),
+        cost_per_million_tokens=_price(cost, tokens, 1_000_000),
+        cost_per_million_output_tokens=_price(cost, sums["output_tokens"], 1_000_000),
+    )
+
+
+def _ratio(amount: float, seconds: float) -> float | None:
+    return amount / seconds if seconds > 0 and amount > 0 else None
+
+
+def _price(cost: float | None, amount: float, unit: int) -> float | None:
+    return cost / amount * unit if cost is not None and amount > 0 else None

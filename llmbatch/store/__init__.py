@@ -1,0 +1,1 @@
+"""The one door to DuckDB: nothing outside this room runs SQL."""

@@ -1,0 +1,215 @@
+"""Opening, creating and migrating the DuckDB file of a job."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from llmbatch.core import clock
+from llmbatch.core.errors import LockedError, StoreError
+from llmbatch.store import files, statements
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+# What each schema version adds: the statements of these files, in order.
+MIGRATIONS = (("schema.sql", "views.sql"),)
+
+# The group size is not kept in the file, so it is given at every open: small row groups keep
+# DuckDB's own checkpoints short. The storage version lets DuckDB 1.5 read what 2.0 wrote.
+_ATTACH = "ATTACH {path} AS job (STORAGE_VERSION 'v1.5.0', ROW_GROUP_SIZE 8192{mode}); USE job;"
+_SETTINGS = (
+    "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;"
+    "SET preserve_insertion_order = true; SET checkpoint_threshold = '64MB';"
+    "SET enable_progress_bar = false;"
+)
+
+
+class Database:
+    """One connection to a store. Not for use by two threads: see `cursor`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open the store at `path`, creating it first unless `read_only`. What does not fit in
+        memory goes to a folder `tmp` beside it.
+
+        Raises LockedError when another process has it open for writing, StoreError when it is
+        missing, damaged, or was written by a newer llmbatch.
+        """
+        if not path.exists():
+            if read_only:
+                raise StoreError(f"{path}: there is no store; run the job first")
+            _create(path)
+        database = cls(_attach(path, read_only=read_only))
+        try:
+            _bring_up_to_date(database, path, read_only=read_only)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def cursor(self) -> "Database":
+        """A second connection to the same open file, for another thread."""
+        cursor = self._connection.cursor()
+        cursor.execute("USE job")
+        return Database(cursor)
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and fetch everything, so that no result is left open."""
+        with _reported():
+            result: list[tuple[Any, ...]]
+            result = self._connection.execute(sql, parameters).fetchall()
+            return result
+
+    def scalar(self, sql: str, parameters: Parameters = ()) -> Any:
+        """The first value of the first record, or None."""
+        found = self.execute(sql, parameters)
+        return found[0][0] if found else None
+
+    def mappings(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """All records as dicts by column name."""
+        relation = self._connection.execute(sql, parameters)
+        names = [column[0] for column in relation.description or []]
+        return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
+
+    def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
+        """All records as an Arrow table."""
+        with _reported():
+            return self._connection.sql(sql, params=parameters or None).to_arrow_table()
+
+    def insert(self, sql: str, batch: pa.Table, parameters: Parameters = ()) -> None:
+        """Run an INSERT that selects from `batch`: far cheaper than one statement a record."""
+        self._connection.register("batch", batch)
+        try:
+            self.execute(sql, parameters)
+        finally:
+            self._connection.unregister("batch")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing.
+
+        An exception from COMMIT means that the outcome is unknown: the caller must not go on
+        with this connection.
+        """
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            # A failed statement may have ended the transaction already.
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    @contextmanager
+    def attached(self, path: Path, name: str) -> Iterator[None]:
+        """Another store, readable under `name`. Raises LockedError while a run holds it."""
+        with _openable(path):
+            self._connection.execute(f"ATTACH {_quoted(path)} AS {name} (READ_ONLY)")
+        try:
+            yield
+        finally:
+            self.execute(f"DETACH {name}")
+
+    def compact(self) -> None:
+        """Fold the write-ahead log into the file."""
+        self.execute("CHECKPOINT job")
+
+
+def _attach(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    mode = ", READ_ONLY" if read_only else ""
+    try:
+        with _openable(path):
+            connection.execute(_SETTINGS)
+            connection.execute("SET temp_directory = ?", [str(path.parent / "tmp")])
+            connection.execute(_ATTACH.format(path=_quoted(path), mode=mode))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _openable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if "onflicting lock" in str(error):
+            raise LockedError(f"{path}: another process has the store open") from error
+        raise StoreError(f"{path}: the store cannot be opened: {_line(error)}") from error
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _create(path: Path) -> None:
+    """Make the file whole under another name first: a store exists complete or not at all."""
+    draft = path.with_name(path.name + ".new")
+    for leftover in (draft, draft.with_name(draft.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    database = Database(_attach(draft, read_only=False))
+    migrate(database, 0)
+    database.compact()
+    database.close()
+    files.publish(draft, path)
+
+
+def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> None:
+    try:
+        version = int(database.scalar("SELECT max(version) FROM migrations"))
+    except duckdb.Error as error:
+        raise StoreError(f"{path}: is not an llmbatch store ({_line(error)})") from error
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path}: was written by a newer llmbatch (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}); upgrade llmbatch"
+        )
+    if version < len(MIGRATIONS) and read_only:
+        raise StoreError(f"{path}: has the older schema {version}; run the job once to upgrade it")
+    migrate(database, version)
+
+
+def migrate(database: Database, version: int) -> None:
+    """Bring a store from schema `version` (0: an empty file) to the newest, step by step."""
+    for number, names in enumerate(MIGRATIONS[version:], start=version + 1):
+        with database.transaction():
+            for statement in chain.from_iterable(statements.load(n).values() for n in names):
+                database.execute(statement)
+            database.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """The machine's failures (full disk, no memory) in one line; our own mistakes as they are."""
+    try:
+        yield
+    except duckdb.OperationalError as error:
+        raise StoreError(f"the store cannot be read or written: {_line(error)}") from error
+
+
+def utc(moment: datetime) -> datetime:
+    """A timezone-aware time as the naive UTC that the store keeps."""
+    return moment.replace(tzinfo=None)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

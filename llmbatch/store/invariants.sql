@@ -1,0 +1,77 @@
+-- What must hold at every commit. Each statement returns one number: the violations found.
+
+-- name: every_record_is_a_row_or_a_reject
+-- Rows carry their ordinal in the input; the ordinals they leave out are those of the rejects.
+SELECT (count(*) - count(DISTINCT row))
+    + count(*) FILTER (row > (SELECT count(*) FROM rows) + (SELECT count(*) FROM rejects))
+FROM rows;
+
+-- name: only_the_newest_snapshot_has_rows
+SELECT count(*) FROM (SELECT snapshot FROM rows UNION ALL SELECT snapshot FROM rejects)
+WHERE snapshot <> (SELECT max(snapshot) FROM snapshots);
+
+-- name: snapshot_counts_match_its_rows
+SELECT count(*) FROM (SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1)
+WHERE row_count <> (SELECT count(*) FROM rows)
+    OR reject_count <> (SELECT count(*) FROM rejects);
+
+-- name: every_row_is_planned
+-- A new snapshot has no plan yet: then nothing at all is planned.
+SELECT count(*) FROM (SELECT row FROM rows WHERE EXISTS (SELECT 1 FROM current_plan)) AS held
+FULL JOIN planned_rows USING (row)
+WHERE held.row IS NULL OR planned_rows.row IS NULL;
+
+-- name: no_row_is_planned_twice
+SELECT count(*) - count(DISTINCT row) FROM planned_rows;
+
+-- name: every_planned_key_has_one_request
+-- ... which counts its rows truly.
+SELECT count(*) FROM (
+    SELECT key, count(*) AS copies FROM planned_rows WHERE key IS NOT NULL GROUP BY key
+) AS wanted
+FULL JOIN (
+    SELECT key, count(*) AS requests, sum(copies) AS copies FROM requests GROUP BY key
+) AS held USING (key)
+WHERE held.requests IS DISTINCT FROM 1 OR held.copies IS DISTINCT FROM wanted.copies;
+
+-- name: positions_count_from_zero_without_gaps
+SELECT abs(count(*) - coalesce(max(position) + 1, 0)) + (count(*) - count(DISTINCT position))
+FROM requests;
+
+-- name: a_request_is_settled_at_most_once
+SELECT count(*) - count(DISTINCT key) FROM settled;
+
+-- name: nothing_is_tried_after_it_settled
+SELECT count(*) FROM attempts JOIN settled USING (key)
+WHERE attempts.attempt > settled.attempt;
+
+-- name: attempts_count_from_one_without_gaps
+SELECT count(*) FROM (
+    SELECT key FROM attempts GROUP BY key
+    HAVING count(*) <> max(attempt) OR count(*) <> count(DISTINCT attempt)
+);
+
+-- name: attempts_match_their_checkpoints
+SELECT count(*) FROM checkpoints
+FULL JOIN (
+    SELECT run, checkpoint, count(*) AS attempts FROM attempts GROUP BY run, checkpoint
+) AS held USING (run, checkpoint)
+WHERE checkpoints.attempts IS DISTINCT FROM held.attempts;
+
+-- name: checkpoints_belong_to_runs
+SELECT count(*) FROM checkpoints ANTI JOIN runs USING (run);
+
+-- name: checkpoints_count_from_one_without_gaps
+SELECT count(*) FROM (
+    SELECT run FROM checkpoints GROUP BY run
+    HAVING count(*) <> max(checkpoint) OR count(*) <> count(DISTINCT checkpoint)
+);
+
+-- name: a_run_ends_at_most_once
+SELECT count(*) - count(DISTINCT run) FROM run_ends;
+
+-- name: every_row_is_answered_failed_or_pending
+SELECT abs(
+    (SELECT count(*) FROM planned_rows)
+    - (SELECT count(*) FROM row_states WHERE state IN ('answered', 'failed', 'pending'))
+);

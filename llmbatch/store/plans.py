@@ -1,0 +1,145 @@
+"""Plans: which request answers which row, and in which order the requests run."""
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from llmbatch.core import clock
+from llmbatch.store.database import Database, utc
+from llmbatch.store.statements import query
+
+_RENDERED = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("key", pa.string()),
+        ("kind", pa.string()),
+        ("message", pa.string()),
+        ("messages", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRow:
+    """A row's request (`key`, `messages` as JSON), or why there is none (`kind`, `message`)."""
+
+    row: int
+    key: str | None
+    kind: str | None
+    message: str | None
+    messages: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of the newest snapshot."""
+
+    plan: int
+    snapshot: int
+    digest: str
+
+
+def current(db: Database) -> Plan | None:
+    """The plan of the newest snapshot, or None while it has none."""
+    found = db.execute(query("current_plan"))
+    return Plan(*found[0]) if found else None
+
+
+def replace(
+    db: Database,
+    snapshot: int,
+    digest: str,
+    batches: Iterable[list[RenderedRow]],
+    own_sample: Callable[[str, int], str] | None,
+) -> Plan:
+    """Make `batches` the current plan, in one transaction.
+
+    `own_sample(key, n)` gives the n-th repetition of a request a key of its own, so that it
+    is computed by itself; None lets equal requests share one answer.
+    """
+    plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE rendered"
+        " (row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR)"
+    )
+    with db.transaction():
+        for batch in batches:
+            db.insert(query("stage"), _table(batch))
+        if own_sample is not None:
+            _separate_samples(db, own_sample)
+        for table in ("planned_rows", "requests"):
+            db.execute(f"DELETE FROM {table}")
+        db.execute(query("plan_rows"), {"plan": plan})
+        db.execute(query("plan_requests"), {"plan": plan})
+        db.execute(
+            "INSERT INTO plans VALUES (?, ?, ?, ?)", [plan, snapshot, digest, utc(clock.now())]
+        )
+    db.execute("DROP TABLE rendered")
+    return Plan(plan, snapshot, digest)
+
+
+def _separate_samples(db: Database, own_sample: Callable[[str, int], str]) -> None:
+    repeats = db.arrow(query("staged_repeats")).to_pydict()
+    keys = [
+        own_sample(key.replace("-", ""), sample)
+        for key, sample in zip(repeats["key"], repeats["sample"], strict=True)
+    ]
+    if keys:
+        db.insert(query("restage"), pa.table({"row": repeats["row"], "key": keys}))
+
+
+def _table(batch: list[RenderedRow]) -> pa.Table:
+    columns = [
+        [item.row for item in batch],
+        [item.key for item in batch],
+        [item.kind for item in batch],
+        [item.message for item in batch],
+        [item.messages for item in batch],
+    ]
+    return pa.table(columns, _RENDERED)
+
+
+def pending_positions(db: Database) -> Sequence[int]:
+    """Positions of the requests that are still to be computed, in planned order."""
+    positions = array("q")
+    for chunk in db.arrow(query("pending_positions"))["position"].chunks:
+        positions.extend(chunk.to_pylist())
+    return positions
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """A request as it is stored: its place, its key, the rows it answers, its messages (JSON)."""
+
+    position: int
+    key: str
+    copies: int
+    messages: str
+
+
+def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
+    """The requests of a range of positions, both ends included, in planned order."""
+    found = db.execute(query("requests_window"), [first, last])
+    return [
+        PlannedRequest(position, key.replace("-", ""), copies, messages)
+        for position, key, copies, messages in found
+    ]
+
+
+def first_messages(db: Database) -> str | None:
+    """The messages (JSON) of the first row that has a request."""
+    found: str | None = db.scalar(query("first_messages"))
+    return found
+
+
+def settled_in(db: Database, store: Path) -> tuple[int, int]:
+    """How many (requests, rows) of the current plan another store has settled already.
+
+    Raises LockedError while a run holds that store.
+    """
+    with db.attached(store, "former"):
+        requests, rows = db.execute(query("settled_in_former"))[0]
+    return int(requests), int(rows)

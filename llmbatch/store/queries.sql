@@ -1,0 +1,174 @@
+-- The statements of the store's functions, by the noun they serve.
+
+-- ---------------------------------------------------------------- snapshots, rows, rejects
+
+-- name: newest_snapshot
+SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1;
+
+-- name: insert_rows
+INSERT INTO rows SELECT $snapshot, row, line, id, data FROM batch;
+
+-- name: insert_rejects
+INSERT INTO rejects SELECT $snapshot, line, reason, raw FROM batch;
+
+-- name: reject_duplicate_ids
+-- The first row of an id stays; the later ones become rejects that name its line.
+INSERT INTO rejects
+SELECT
+    snapshot,
+    line,
+    'duplicate id ' || chr(39) || id || chr(39) || ' (first on line ' || first_line || ')',
+    left(data, 10000)
+FROM (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY id ORDER BY row) AS copy,
+        first_value(line) OVER (PARTITION BY id ORDER BY row) AS first_line
+    FROM rows
+)
+WHERE copy > 1
+ORDER BY row;
+
+-- name: delete_duplicate_ids
+DELETE FROM rows WHERE row IN (
+    SELECT row FROM (
+        SELECT row, row_number() OVER (PARTITION BY id ORDER BY row) AS copy FROM rows
+    )
+    WHERE copy > 1
+);
+
+-- name: insert_snapshot
+INSERT INTO snapshots
+SELECT
+    $snapshot, $input, $format, $digest, $id_column, $columns,
+    (SELECT count(*) FROM rows), (SELECT count(*) FROM rejects), $ingested_at;
+
+-- name: rows_window
+SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
+
+-- name: rejects_in_order
+SELECT line, reason, raw FROM rejects ORDER BY line LIMIT ? OFFSET ?;
+
+-- ---------------------------------------------------------------- plans, requests
+
+-- name: current_plan
+SELECT plans.plan, plans.snapshot, plans.digest FROM plans JOIN current_plan USING (plan);
+
+-- name: stage
+INSERT INTO rendered SELECT row, CAST(key AS UUID), kind, message, messages FROM batch;
+
+-- name: staged_repeats
+-- Rows whose request was met before, with the number of the repetition (from 1), in row order.
+SELECT row, CAST(key AS VARCHAR) AS key, copy - 1 AS sample
+FROM (
+    SELECT row, key, row_number() OVER (PARTITION BY key ORDER BY row) AS copy
+    FROM rendered WHERE key IS NOT NULL
+)
+WHERE copy > 1
+ORDER BY row;
+
+-- name: restage
+UPDATE rendered SET key = CAST(batch.key AS UUID) FROM batch WHERE rendered.row = batch.row;
+
+-- name: plan_rows
+INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORDER BY row;
+
+-- name: plan_requests
+-- Requests that share a prefix run together: sorted by their rendered messages.
+INSERT INTO requests
+SELECT $plan, row_number() OVER (ORDER BY messages, key) - 1 AS position, key, copies, messages
+FROM (
+    SELECT key, count(*) AS copies, any_value(messages) AS messages
+    FROM rendered WHERE key IS NOT NULL GROUP BY key
+)
+ORDER BY position;
+
+-- name: pending_positions
+SELECT position FROM pending ORDER BY position;
+
+-- name: first_messages
+SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
+
+-- name: settled_in_former
+SELECT count(*), coalesce(sum(copies), 0) FROM requests
+SEMI JOIN (SELECT key FROM former.attempts WHERE verdict IN ('answered', 'dead')) USING (key);
+
+-- name: requests_window
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
+WHERE position BETWEEN ? AND ? ORDER BY position;
+
+-- ---------------------------------------------------------------- runs, attempts, checkpoints
+
+-- name: insert_attempts
+INSERT INTO attempts
+SELECT
+    CAST(key AS UUID), attempt, $run, $checkpoint, verdict, kind, message, finish_reason, answer,
+    prompt_tokens, cached_tokens, output_tokens
+FROM batch;
+
+-- name: count_states
+SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states GROUP BY state;
+
+-- name: settled_before
+-- Rows of the current plan whose requests were settled before the run began.
+SELECT coalesce(sum(copies), 0) FROM requests
+JOIN current_plan USING (plan)
+SEMI JOIN settled USING (key);
+
+-- name: insert_run
+INSERT INTO runs
+VALUES ((SELECT coalesce(max(run), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?) RETURNING run;
+
+-- ---------------------------------------------------------------- results
+
+-- name: collect_results
+-- One pass over the attempts; the windows of the export then read a sorted copy.
+CREATE OR REPLACE TEMP TABLE results AS SELECT * FROM row_states ORDER BY row;
+
+-- name: results_window
+SELECT rows.row, rows.line, rows.id, rows.data, results.* EXCLUDE (row, key)
+FROM rows JOIN results USING (row)
+WHERE rows.row BETWEEN $first AND $last AND results.row BETWEEN $first AND $last
+    AND list_contains($states, results.state)
+ORDER BY rows.row;
+
+-- ---------------------------------------------------------------- report
+
+-- name: plan_counts
+SELECT
+    (SELECT count(*) FROM planned_rows) AS rows,
+    (SELECT count(*) FROM requests) AS requests,
+    (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL)
+        - (SELECT count(*) FROM requests) AS duplicates;
+
+-- name: failure_counts
+SELECT kind, count(*) AS rows, any_value(message ORDER BY row) AS example
+FROM row_states WHERE state = 'failed' GROUP BY kind ORDER BY rows DESC, kind;
+
+-- name: run_summaries
+SELECT
+    runs.run, runs.started_at, runs.pid, runs.host, runs.version, runs.reused, runs.spec,
+    run_ends.ended_at, run_ends.reason, run_ends.exit_code, run_ends.timings,
+    (SELECT max(committed_at) FROM checkpoints WHERE checkpoints.run = runs.run) AS last_commit,
+    (SELECT telemetry FROM checkpoints WHERE checkpoints.run = runs.run
+        ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
+    (SELECT count(*) FROM checkpoints WHERE checkpoints.run = runs.run) AS checkpoints
+FROM runs LEFT JOIN run_ends USING (run)
+ORDER BY runs.run;
+
+-- name: run_tokens
+SELECT
+    run,
+    count(*) AS attempts,
+    count(*) FILTER (verdict = 'answered') AS answered,
+    sum(prompt_tokens) AS prompt_tokens,
+    sum(cached_tokens) AS cached_tokens,
+    sum(output_tokens) AS output_tokens
+FROM attempts GROUP BY run ORDER BY run;
+
+-- name: run_rows
+-- Rows of the current plan by the run that settled them.
+SELECT run, count(*) AS rows FROM row_states WHERE run IS NOT NULL GROUP BY run;
+
+-- name: engine_starts
+SELECT run, began_at, ready_at, description FROM engine_starts ORDER BY run, began_at;

@@ -1,0 +1,136 @@
+"""Snapshots: one reading of the input, as rows and rejects."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TypeVar
+
+import orjson
+import pyarrow as pa
+
+from llmbatch.core import clock
+from llmbatch.core.records import Record, Reject
+from llmbatch.store.database import Database, utc
+from llmbatch.store.statements import query
+
+# Large batches, because DuckDB's cost per statement is that of thousands of rows.
+_BATCH = 50_000
+
+_ROWS = pa.schema(
+    [("row", pa.int64()), ("line", pa.int64()), ("id", pa.string()), ("data", pa.string())]
+)
+_REJECTS = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was read, known in full only after the reading. `digest` names the content."""
+
+    input: str
+    format: str
+    digest: str
+    id_column: str | None
+    columns: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The newest reading of the input and what came of it."""
+
+    snapshot: int
+    source: Source
+    row_count: int
+    reject_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record that has its id. `row` is its ordinal in the input, from 1, rejects included."""
+
+    row: int
+    id: str
+    record: Record
+
+
+def newest(db: Database) -> Snapshot | None:
+    """The newest snapshot, or None before the first."""
+    found = db.mappings(query("newest_snapshot"))
+    if not found:
+        return None
+    held = found[0]
+    source = Source(
+        held["input"],
+        held["format"],
+        held["digest"],
+        held["id_column"],
+        orjson.loads(held["columns"]),
+    )
+    return Snapshot(held["snapshot"], source, held["row_count"], held["reject_count"])
+
+
+def replace(
+    db: Database, items: Iterable[Row | Reject], describe: Callable[[], Source]
+) -> Snapshot:
+    """Make `items` the current rows and rejects, in one transaction.
+
+    `describe` is called after the last item. The plan of the former rows goes with them.
+    """
+    former = newest(db)
+    number = former.snapshot + 1 if former else 1
+    with db.transaction():
+        for table in ("rows", "rejects", "planned_rows", "requests"):
+            db.execute(f"DELETE FROM {table}")
+        for batch in _batches(items):
+            _insert(db, number, batch)
+        source = describe()
+        if source.id_column is not None:
+            db.execute(query("reject_duplicate_ids"))
+            db.execute(query("delete_duplicate_ids"))
+        db.execute(query("insert_snapshot"), _parameters(number, source))
+    held = newest(db)
+    assert held is not None
+    return held
+
+
+def _parameters(number: int, source: Source) -> dict[str, object]:
+    return asdict(source) | {
+        "snapshot": number,
+        "columns": orjson.dumps(source.columns).decode(),
+        "ingested_at": utc(clock.now()),
+    }
+
+
+def _insert(db: Database, number: int, batch: list[Row | Reject]) -> None:
+    rows = [item for item in batch if isinstance(item, Row)]
+    rejects = [item for item in batch if isinstance(item, Reject)]
+    if rows:
+        columns = [
+            [item.row for item in rows],
+            [item.record.line for item in rows],
+            [item.id for item in rows],
+            [item.record.data for item in rows],
+        ]
+        db.insert(query("insert_rows"), pa.table(columns, _ROWS), {"snapshot": number})
+    if rejects:
+        columns = [
+            [item.line for item in rejects],
+            [item.reason for item in rejects],
+            [item.raw for item in rejects],
+        ]
+        db.insert(query("insert_rejects"), pa.table(columns, _REJECTS), {"snapshot": number})
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch
+
+
+def windows(db: Database, size: int) -> Iterator[list[tuple[int, str]]]:
+    """The rows as (row, data), in order, in windows of at most `size`."""
+    last = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
+    for first in range(1, last + 1, size):
+        if window := db.execute(query("rows_window"), [first, first + size - 1]):
+            yield window

@@ -1,0 +1,106 @@
+"""The smallest answers that satisfy a constraint: what the scripted engine says."""
+
+import hashlib
+import json
+import re
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+from llmbatch.core.records import Constraint, Request
+
+INVALID = "not a valid answer"
+
+
+def free_text(request: Request) -> str:
+    """A text that depends on the messages and the seed, and on nothing else."""
+    content = [(message.role, message.content) for message in request.messages]
+    digest = hashlib.sha256(json.dumps([content, request.sampling.seed]).encode()).hexdigest()
+    return f"answer {digest[:12]}"
+
+
+def constrained(constraint: Constraint) -> str:
+    """The first choice, or the smallest instance. Raises ValueError on a bad constraint."""
+    if constraint.kind == "choice":
+        return str(json.loads(constraint.value)[0])
+    if constraint.kind == "json":
+        schema = json.loads(constraint.value)
+        return json.dumps(instance(schema, schema), ensure_ascii=False)
+    try:
+        return match(constraint.value)
+    except re.error as error:
+        raise ValueError(f"bad regex: {error}") from error
+
+
+def instance(schema: Any, root: Any) -> Any:
+    """A small value that satisfies the common part of JSON Schema."""
+    if "$ref" in schema:
+        return instance(_resolve(schema["$ref"], root), root)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for branches in ("anyOf", "oneOf", "allOf"):
+        if branches in schema:
+            return instance(schema[branches][0], root)
+    kind = schema.get("type", "object" if "properties" in schema else "null")
+    return _of_type(kind[0] if isinstance(kind, list) else kind, schema, root)
+
+
+def _resolve(pointer: str, root: Any) -> Any:
+    if not pointer.startswith("#"):
+        raise ValueError(f"cannot follow $ref {pointer}")
+    for part in pointer.split("/")[1:]:
+        if part not in root:
+            raise ValueError(f"dangling $ref {pointer}")
+        root = root[part]
+    return root
+
+
+def _of_type(kind: str, schema: Any, root: Any) -> Any:
+    if kind == "object":
+        return {name: instance(sub, root) for name, sub in schema.get("properties", {}).items()}
+    if kind == "array":
+        items = schema.get("items", {"type": "null"})
+        return [instance(items, root) for _ in range(schema.get("minItems", 0))]
+    if kind == "string":
+        return match(schema["pattern"]) if "pattern" in schema else "x" * schema.get("minLength", 1)
+    if kind in ("integer", "number"):
+        return schema.get("minimum", 0)
+    if kind in ("boolean", "null"):
+        return False if kind == "boolean" else None
+    raise ValueError(f"unknown type {kind!r}")
+
+
+def match(pattern: str) -> str:
+    """A short string that matches the whole pattern (no look-around, no back-references)."""
+    text = "".join(_piece(code, value) for code, value in parser.parse(pattern))
+    if re.fullmatch(pattern, text) is None:
+        raise ValueError(f"the scripted engine cannot match {pattern!r}")
+    return text
+
+
+def _piece(code: Any, value: Any) -> str:
+    if code is codes.LITERAL:
+        return chr(value)
+    if code is codes.IN:
+        return _member(value)
+    if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+        least, _, items = value
+        return "".join(_piece(*item) for item in items) * least
+    if code is codes.SUBPATTERN:
+        return "".join(_piece(*item) for item in value[-1])
+    if code is codes.BRANCH:
+        return "".join(_piece(*item) for item in value[1][0])
+    return "a" if code is codes.ANY else ""
+
+
+def _member(items: Any) -> str:
+    """One character of a set such as `[a-z0-9]`, or of `\\d`."""
+    code, value = items[0]
+    if code is codes.RANGE:
+        return chr(value[0])
+    if code is codes.LITERAL:
+        return chr(value)
+    names = {codes.CATEGORY_DIGIT: "0", codes.CATEGORY_SPACE: " "}
+    return str(names.get(value, "a"))

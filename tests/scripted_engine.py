@@ -1,0 +1,225 @@
+"""An engine that does what it is told: `--engine tests.scripted_engine:create`.
+
+The answer depends on the messages and the seed only, so that runs can be compared byte for
+byte. Marker words in a message script what happens to that request:
+
+    FAIL:kind      Failed(kind)
+    LENGTH         finish reason "length"; LENGTH:n only while max_tokens < n
+    INVALID        an answer that breaks every constraint; INVALID_ONCE only the first time
+    KILL           the engine dies (EngineError) when this request is computed
+    STALL          no answer, ever, until the process is ended
+"""
+
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from llmbatch.core import clock
+from llmbatch.core.errors import EngineError, UsageError, nearest
+from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.records import Request
+from llmbatch.engines.base import EngineConfig, Telemetry
+from tests import scripted_answers
+
+MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL)(?::(\w+))?")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the engine can be told, as `--engine-arg name=value`."""
+
+    window: int = 8
+    delay: float = 0.0  # seconds for each answer
+    start_delay: float = 0.0  # seconds to start
+    start_error: str = ""  # the reason for which it does not start
+    die_after: int = -1  # answers until EngineError; -1: never
+    kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
+    order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
+    answer: str = "hash"  # hash: a digest of the request; echo: the last message
+    max_model_len: int = 100_000  # words
+    variant: str = ""  # part of the identity: another model of the same name
+    ledger: str = ""  # file that gets the key of each computed answer
+
+
+CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo")}
+
+
+def create(config: EngineConfig) -> "ScriptedEngine":
+    """The factory that the registry calls."""
+    return ScriptedEngine(config, _options(config))
+
+
+def _options(config: EngineConfig) -> Options:
+    kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Options)}
+    given: dict[str, Any] = {}
+    for written, value in config.options.items():
+        name = written.replace("-", "_")
+        if name not in kinds:
+            raise UsageError(f"engine option {written!r}: unknown{nearest(name, kinds)}")
+        try:
+            given[name] = kinds[name](value)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"engine option {written!r}: {error}") from error
+        if name in CHOICES and given[name] not in CHOICES[name]:
+            raise UsageError(f"engine option {written!r}: use one of {', '.join(CHOICES[name])}")
+    return Options(**given)
+
+
+class ScriptedEngine:
+    """See the module's docstring; the protocol is `llmbatch.engines.base.Engine`."""
+
+    def __init__(self, config: EngineConfig, options: Options) -> None:
+        self._model = config.model
+        self._options = options
+        self._random = random.Random(0)
+        self._open = False
+        self._computed = 0
+        self._seen: set[str] = set()
+        self._in_flight: list[Request] = []
+        self._usage = Usage()
+        self._idle = 0.0
+
+    def identity(self) -> dict[str, str]:
+        return {"model": self._model, "variant": self._options.variant}
+
+    def __enter__(self) -> Self:
+        time.sleep(self._options.start_delay)
+        if self._options.start_error:
+            raise EngineError(self._options.start_error)
+        self._open = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._open = False
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        if not self._open:
+            raise EngineError("the scripted engine is not open")
+        feed = iter(requests)
+        self._in_flight = []
+        more = True
+        try:
+            while more or self._in_flight:
+                more = more and self._fill(feed)
+                if self._in_flight:
+                    yield self._answer_one()
+        finally:
+            self._in_flight = []
+
+    def _fill(self, feed: Iterator[Request]) -> bool:
+        """Pull until the window is full. False: the feed has ended."""
+        while len(self._in_flight) < self._options.window:
+            began = clock.seconds()
+            request = next(feed, None)
+            if not self._in_flight:
+                self._idle += clock.seconds() - began
+            if request is None:
+                return False
+            self._in_flight.append(request)
+        return True
+
+    def _answer_one(self) -> Outcome:
+        options = self._options
+        if self._computed == options.kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._computed == options.die_after:
+            self.close()
+            raise EngineError(f"engine died: scripted after {self._computed} answers")
+        position = {
+            "first": 0,
+            "reverse": len(self._in_flight) - 1,
+            "shuffle": self._random.randrange(len(self._in_flight)),
+        }[options.order]
+        time.sleep(options.delay)
+        outcome = self._compute(self._in_flight[position])
+        del self._in_flight[position]
+        self._record(outcome)
+        return outcome
+
+    def _compute(self, request: Request) -> Outcome:
+        prompt = " ".join(message.content for message in request.messages)
+        words = len(prompt.split())
+        limit = self._options.max_model_len
+        if words + 1 > limit:
+            message = f"prompt has {words} tokens, the context length is {limit}"
+            return Failed(request.key, "too_long", message)
+        seed = request.sampling.seed
+        if seed is not None and not 0 <= seed < 2**63:
+            return Failed(request.key, "refused_request", f"seed {seed} is out of range")
+        try:
+            text = self._text(request)
+        except (ValueError, KeyError, IndexError) as error:
+            return Failed(request.key, "refused_request", str(error))
+        return self._marked(request, prompt, text, words)
+
+    def _text(self, request: Request) -> str:
+        if request.constraint is not None:
+            return scripted_answers.constrained(request.constraint)
+        if self._options.answer == "echo":
+            return request.messages[-1].content
+        return scripted_answers.free_text(request)
+
+    def _marked(self, request: Request, prompt: str, text: str, words: int) -> Outcome:
+        """The outcome, after what the marker in the prompt asks for."""
+        found = MARKER.search(prompt)
+        mark, detail = found.groups() if found else (None, None)
+        reason = "stop"
+        if mark == "KILL":
+            self.close()
+            raise EngineError(f"engine died: poison request {request.key}")
+        if mark == "STALL":
+            signal.pause()
+        if mark == "FAIL":
+            return Failed(request.key, detail or "refused_request", "scripted failure")
+        if mark == "LENGTH" and (detail is None or request.sampling.max_tokens < int(detail)):
+            reason = "length"
+        if mark == "INVALID" or (mark == "INVALID_ONCE" and request.key not in self._seen):
+            text = scripted_answers.INVALID
+        usage = Usage(prompt=words, output=len(text.split()))
+        return Completed(request.key, text, reason, usage)
+
+    def _record(self, outcome: Outcome) -> None:
+        self._computed += 1
+        self._seen.add(outcome.key)
+        used, more = self._usage, outcome.usage
+        self._usage = Usage(used.prompt + more.prompt, 0, used.output + more.output)
+        if self._options.ledger:
+            with Path(self._options.ledger).open("a") as ledger:
+                ledger.write(f"{outcome.key}\n")
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "engine": "scripted",
+            "version": "1",
+            "device": "none",
+            "dtype": "none",
+            "model": self._model,
+            "parallelism": 1,
+            "window": self._options.window,
+            "max_model_len": self._options.max_model_len,
+        }
+
+    def telemetry(self) -> Telemetry:
+        return Telemetry(
+            prompt_tokens=self._usage.prompt,
+            output_tokens=self._usage.output,
+            running=min(1, len(self._in_flight)),
+            waiting=max(0, len(self._in_flight) - 1),
+            steps=self._computed,
+            idle_seconds=self._idle,
+        )
