@@ -59,8 +59,9 @@ class Bar:
         self._bar: Any = None
 
     def phase(self, text: str) -> None:
-        if self._bar is None:
-            console.say(text)
+        if self._bar is not None:
+            self._bar.clear()
+        console.say(text)
 
     def progress(self, progress: Progress) -> None:
         from tqdm import tqdm

@@ -32,6 +32,7 @@ def export(db: Database, spec: JobSpec) -> None:
     Both appear under their names only when they are whole.
     """
     output = Path(spec.output)
+    results.collect(db)
     try:
         _write_answers(db, spec, output)
         _write_errors(db, paths.errors_of_output(output))

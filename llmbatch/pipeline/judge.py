@@ -56,8 +56,8 @@ def _choice(value: str) -> Check:
 def _regex(value: str) -> Check:
     try:
         pattern = re.compile(value)
-    except re.error as error:
-        raise UsageError(f"regex {value!r}: {error}") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"regex {value[:200]!r}: {error}") from error
     return lambda text: None if pattern.fullmatch(text) else "does not match the regex"
 
 
@@ -69,7 +69,10 @@ def _json(value: str) -> Check:
             document = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             return f"is not JSON: {error}"
-        broken = next(iter(validator.iter_errors(document)), None)
+        try:
+            broken = next(iter(validator.iter_errors(document)), None)
+        except RecursionError:
+            return "is nested too deep to be checked"
         if broken is None:
             return None
         return f"breaks the schema at {broken.json_path}: {broken.message[:200]}"
@@ -85,24 +88,30 @@ def _validator(schema: Any) -> Validator:
         raise UsageError(
             f"schema: is not a JSON Schema: {error.json_path}: {error.message}"
         ) from error
-    for reference in _references(schema):
+    for reference in _references(schema, "$ref"):
         _resolve(schema, reference)
+    for reference in _references(schema, "$dynamicRef"):
+        _must_be_inside(reference)
     return kind(schema)
 
 
-def _references(node: Any) -> list[str]:
+def _references(node: Any, keyword: str) -> list[str]:
     if isinstance(node, dict):
-        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-        return own + [found for child in node.values() for found in _references(child)]
+        own = [node[keyword]] if isinstance(node.get(keyword), str) else []
+        return own + [found for child in node.values() for found in _references(child, keyword)]
     if isinstance(node, list):
-        return [found for child in node for found in _references(child)]
+        return [found for child in node for found in _references(child, keyword)]
     return []
+
+
+def _must_be_inside(reference: str) -> None:
+    if not reference.startswith("#"):
+        raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
 
 
 def _resolve(schema: dict[str, Any], reference: str) -> None:
     """Every reference must point into the schema itself: nothing is fetched."""
-    if not reference.startswith("#"):
-        raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
+    _must_be_inside(reference)
     node: Any = schema
     for part in reference.removeprefix("#").strip("/").split("/"):
         name = part.replace("~1", "/").replace("~0", "~")

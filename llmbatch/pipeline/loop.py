@@ -79,6 +79,7 @@ class Loop:
         self._settled: list[Attempt] = []
         self._checkpoints = 0
         self._ready_at: float | None = None
+        self._draining = False
         self._committed_at = clock.seconds()
 
     def drive(self, pump: Pump, stops: Stops, observer: Observer, status: StatusFile) -> bool:
@@ -90,10 +91,15 @@ class Loop:
         observer.phase("starting the engine")
         status.phase("starting the engine")
         pump.start()
+        began = clock.seconds()
+        stops.watched = True
         try:
             return self._until_done(pump, stops, observer, status)
         finally:
-            if self._ready_at is not None:
+            stops.watched = False
+            if self._ready_at is None:
+                self._timings.engine_start = clock.seconds() - began
+            else:
                 self._timings.generate = clock.seconds() - self._ready_at
 
     def _until_done(self, pump: Pump, stops: Stops, observer: Observer, status: StatusFile) -> bool:
@@ -104,6 +110,10 @@ class Loop:
                 self._settle(event)
             self._commit_if_due(pump)
             self._tell(observer, status)
+            if stops.drain.is_set() and not self._draining:
+                self._draining = True
+                observer.phase("stopping: finishing what is in flight; signal again to leave now")
+                status.phase("stopping")
             # A stop while the engine still starts, or a second one, does not wait for it.
             if stops.at_once or (stops.drain.is_set() and self._ready_at is None):
                 return self._leave(pump)

@@ -56,7 +56,8 @@ def errors_of_output(output: Path) -> Path:
 
 def find(job: Path) -> JobPaths:
     """The paths of a job named by its state folder, its output, or a file in the folder."""
-    for state in (job, state_of_output(job), job.parent):
+    states = (job, state_of_output(job), job.parent) if job.name else (job,)
+    for state in states:
         if (state / "job.duckdb").is_file():
             return JobPaths(state)
     raise UsageError(

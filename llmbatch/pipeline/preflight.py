@@ -6,7 +6,7 @@ from pathlib import Path
 from llmbatch import formats
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest
+from llmbatch.pipeline import ingest, paths
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.prompts import Prompt
 
@@ -41,5 +41,8 @@ def _check_output(spec: JobSpec) -> None:
         raise UsageError(f"{output}: there is no folder {output.parent}; create it first")
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise UsageError(f"{output}: the folder {output.parent} cannot be written")
-    if spec.input != ingest.STDIN and output.exists() and output.samefile(spec.input):
-        raise UsageError(f"{output}: is the input; give the output another name")
+    if spec.input == ingest.STDIN:
+        return
+    for written in (output, paths.errors_of_output(output)):
+        if written.exists() and written.samefile(spec.input):
+            raise UsageError(f"{written}: is the input; give the output another name than {output}")

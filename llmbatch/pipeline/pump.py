@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from llmbatch.core import clock
+from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, Telemetry
@@ -78,6 +79,8 @@ class Pump:
             self._run()
         except Exception as caught:  # the caller gets whatever ended the engine, as an event
             error = caught
+        except BaseException as caught:  # such as SystemExit: nobody else would hear of it
+            error = EngineError(f"the engine gave up: {caught!r}")
         self._events.put(Done(error))
 
     def _run(self) -> None:

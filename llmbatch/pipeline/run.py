@@ -43,6 +43,7 @@ class _Context:
     stops: Stops
     status: StatusFile
     timings: Timings = field(default_factory=Timings)
+    begun: bool = False
 
 
 def execute(spec: JobSpec, observer: Observer) -> RunResult:
@@ -56,14 +57,13 @@ def execute(spec: JobSpec, observer: Observer) -> RunResult:
     config = EngineConfig(spec.model, spec.engine.options, str(job.log))
     engine = registry.load(spec.engine.name)(config)
     is_new = paths.make_private(job.state)
+    context = _Context(spec, job, engine, observer, Stops(), StatusFile(job))
     try:
-        with JobLock(job.lock), Stops() as stops:
-            status = StatusFile(job)
-            with Database.open(job.store) as db:
-                return _run(db, _Context(spec, job, engine, observer, stops, status))
+        with JobLock(job.lock), context.stops, Database.open(job.store) as db:
+            return _run(db, context)
     except UsageError:
-        # Nothing can have been computed yet: leave no trace of a job that never was one.
-        if is_new:
+        # Leave no trace of a job that never was one; once a run has begun there may be answers.
+        if is_new and not context.begun:
             paths.discard(job.state)
         raise
 
@@ -78,12 +78,16 @@ def _run(db: Database, context: _Context) -> RunResult:
     context.status.phase("planning")
     plan = planning.plan(db, spec, snapshot, context.engine.identity())
     run = runs.begin(db, plan.plan, started, spec.model_dump(mode="json", by_alias=True))
+    context.begun = True
     context.timings.prepare = clock.seconds() - began
     try:
         stopped_clean = _generate(db, context, run)
         return _finish(db, context, run, engine_left=not stopped_clean)
     except EngineError as error:
         _end(db, context, run, f"engine: {error}", ExitCode.ENGINE)
+        raise
+    except UsageError as error:
+        _end(db, context, run, f"output: {error}", ExitCode.USAGE)
         raise
 
 

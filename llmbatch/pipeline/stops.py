@@ -13,6 +13,8 @@ class Stops:
         self.drain = threading.Event()
         self.signal: int | None = None
         self.at_once = False
+        # Set by whoever looks at `at_once` itself; elsewhere a second signal is an exception.
+        self.watched = False
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -25,7 +27,9 @@ class Stops:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.drain.is_set():
-            self.at_once = True
+        again = self.drain.is_set()
+        self.at_once = again
         self.signal = self.signal or number
         self.drain.set()
+        if again and not self.watched:
+            raise KeyboardInterrupt

@@ -84,9 +84,10 @@ class Database:
 
     def mappings(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """All records as dicts by column name."""
-        relation = self._connection.execute(sql, parameters)
-        names = [column[0] for column in relation.description or []]
-        return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
+        with _reported():
+            relation = self._connection.execute(sql, parameters)
+            names = [column[0] for column in relation.description or []]
+            return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""
@@ -176,7 +177,7 @@ def _create(path: Path) -> None:
 def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> None:
     try:
         version = int(database.scalar("SELECT max(version) FROM migrations"))
-    except duckdb.Error as error:
+    except (duckdb.Error, TypeError, ValueError) as error:
         raise StoreError(f"{path}: is not an llmbatch store ({_line(error)})") from error
     if version > len(MIGRATIONS):
         raise StoreError(

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -10,6 +11,10 @@ import orjson
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
+
+# An onlooker (`holder`) has the lock for a moment; a run that starts just then tries again.
+_TRIES = 20
+_PAUSE = 0.01
 
 
 class JobLock:
@@ -21,12 +26,10 @@ class JobLock:
 
     def __enter__(self) -> Self:
         stream = self._path.open("a+b")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _acquired(stream):
             holder = _holder(stream)
             stream.close()
-            raise LockedError(f"another run holds this job ({holder}); wait for it") from error
+            raise LockedError(f"another run holds this job ({holder}); wait for it")
         self._stream = stream
         self._sign(stream)
         return self
@@ -45,6 +48,17 @@ class JobLock:
         }
         stream.write(orjson.dumps(signature))
         stream.flush()
+
+
+def _acquired(stream: BinaryIO) -> bool:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def holder(path: Path) -> str | None:

@@ -35,10 +35,14 @@ def counts(db: Database) -> Counts:
     )
 
 
+def collect(db: Database) -> None:
+    """Take the state of all rows at this moment, sorted, for `in_input_order`."""
+    db.execute(query("collect_results"))
+
+
 def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
     """Rows in the given states, in input order: row, line, id, data and the columns of
-    `row_states`."""
-    db.execute(query("collect_results"))
+    `row_states`. Needs `collect` first."""
     last = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
     for first in range(1, last + 1, _WINDOW):
         bounds = {"first": first, "last": first + _WINDOW - 1, "states": states}

@@ -1,0 +1,146 @@
+"""What names a model: a fingerprint of local files, or a commit of the Hugging Face Hub.
+
+A model's answers are stored under this name, so it must change whenever the weights, the
+tokenizer or the chat template do, and must not change when a folder is moved.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from llmbatch.core.errors import EngineError, UsageError
+
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# Files that no engine reads. Python files count only where the configuration names them.
+IGNORED_SUFFIXES = {".md", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".log", ".lock", ".pyc"}
+IGNORED_NAMES = {"LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt", "README", "README.txt"}
+READERS = 4
+
+
+def local_folder(model: str) -> Path | None:
+    """The folder that `model` names, or None when it is a name on the hub.
+
+    Raises UsageError for a path without a model. A hub name also has a slash in it
+    (`owner/name`), so a relative path of that form is a folder only if it exists.
+    """
+    path = Path(model).expanduser()
+    written_as_path = model.startswith((".", "/", "~")) or not HUB_NAME.fullmatch(model)
+    if not written_as_path and not path.is_dir():
+        return None
+    if not path.exists():
+        raise UsageError(f"model {model!r}: no such folder")
+    if not path.is_dir():
+        raise UsageError(f"model {model!r}: not a folder")
+    if not (path / "config.json").is_file():
+        raise UsageError(f"model {model!r}: the folder has no config.json, so it holds no model")
+    return path
+
+
+def fingerprint(folder: Path) -> str:
+    """A hash of the names and contents of the files that can change an answer."""
+    names = _relevant_files(folder)
+    with ThreadPoolExecutor(READERS) as pool:
+        digests = pool.map(lambda name: _file_digest(folder / name), names)
+        total = hashlib.sha256()
+        for name, digest in zip(names, digests, strict=True):
+            total.update(f"{name}\0{digest}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _relevant_files(folder: Path) -> list[str]:
+    with_code = _has_own_code(folder)
+    names = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith((".", "__pycache__")) for part in name.parts)
+        ignored = path.suffix.lower() in IGNORED_SUFFIXES or path.name in IGNORED_NAMES
+        code = path.suffix == ".py" and not with_code
+        if not (hidden or ignored or code) and path.is_file():
+            names.append(name.as_posix())
+    return sorted(names)
+
+
+def _has_own_code(folder: Path) -> bool:
+    """Whether the model brings Python code that an engine would run (`auto_map`)."""
+    config = folder / "config.json"
+    try:
+        return config.is_file() and "auto_map" in json.loads(config.read_bytes())
+    except ValueError as error:
+        raise UsageError(f"model {str(folder)!r}: config.json is not JSON: {error}") from error
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hub_commit(name: str, revision: str | None, environment: Mapping[str, str]) -> str:
+    """The commit that `revision` (default: the main branch) of a hub model stands for.
+
+    Looks in the local cache first, so that a cached model stays what it is, and asks the
+    hub only then.
+    """
+    if revision is not None and COMMIT.fullmatch(revision):
+        return revision
+    cached = _cached_commit(name, revision or "main", environment)
+    if cached is not None:
+        return cached
+    offline = {environment.get(key, "0") for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+    if offline - {"0", "", "false", "False"}:
+        raise UsageError(
+            f"model {name!r}: neither a folder nor in the local Hugging Face cache, "
+            "and HF_HUB_OFFLINE is set: download it first, or give a folder"
+        )
+    return _asked_commit(name, revision)
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where huggingface_hub keeps models, by its own conventions."""
+    for key in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if environment.get(key):
+            return Path(environment[key]).expanduser()
+    cache = Path(environment.get("XDG_CACHE_HOME") or "~/.cache")
+    home = Path(environment.get("HF_HOME") or cache / "huggingface")
+    return home.expanduser() / "hub"
+
+
+def _cached_commit(name: str, revision: str, environment: Mapping[str, str]) -> str | None:
+    folder = "models--" + name.replace("/", "--")
+    ref = cache_folder(environment) / folder / "refs" / revision
+    try:
+        commit = ref.read_text().strip()
+    except OSError:
+        return None
+    return commit if COMMIT.fullmatch(commit) else None
+
+
+def _asked_commit(name: str, revision: str | None) -> str:
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    except ImportError as error:
+        raise EngineError(
+            f"model {name!r}: not in the local cache, and huggingface_hub is not installed"
+        ) from error
+    try:
+        commit = HfApi().model_info(name, revision=revision, timeout=20).sha
+    except RevisionNotFoundError as error:
+        raise UsageError(f"model {name!r}: the hub has no revision {revision!r}") from error
+    except RepositoryNotFoundError as error:
+        raise UsageError(
+            f"model {name!r}: no such folder, and no such model on the Hugging Face Hub "
+            "(for a private one set HF_TOKEN)"
+        ) from error
+    except Exception as error:  # the network fails in many ways
+        # The text of these errors may quote the request with its headers: name the type only.
+        raise EngineError(
+            f"model {name!r}: the Hugging Face Hub cannot be asked ({type(error).__name__}): "
+            "download the model first, give a folder, or set revision to a commit"
+        ) from error
+    if not commit:
+        raise EngineError(f"model {name!r}: the hub named no commit: set revision to one")
+    return str(commit)

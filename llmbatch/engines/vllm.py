@@ -1,0 +1,281 @@
+"""vLLM in this process or, as vLLM does by default, in a child process.
+
+The loop feeds `LLMEngine` by `add_request` and `step`, with twice as many requests in flight
+as the scheduler runs at once: that costs no more steps than handing over everything, and the
+first answers come at once. Prompts go in as token ids and answers are decoded once, at their
+end, which keeps this side of the engine several times cheaper than vLLM's own.
+"""
+
+import gc
+import os
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from llmbatch.core import clock
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.records import Request
+from llmbatch.engines import models, vllm_options, vllm_process, vllm_start
+from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.vllm_sampling import Parameters, RefusedError
+from llmbatch.engines.vllm_stats import Stats
+from llmbatch.engines.vllm_text import Texts
+
+WINDOW_FACTOR = 2
+_C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
+CLOSE_SECONDS = 15.0
+NOT_INSTALLED = (
+    "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
+)
+
+
+def create(config: EngineConfig) -> "VllmEngine":
+    """Check the options and the model's path; load nothing. Raises UsageError."""
+    options = vllm_options.check(config.options)
+    return VllmEngine(config, options, models.local_folder(config.model))
+
+
+class VllmEngine:
+    """See `llmbatch.engines.base.Engine` for what it promises."""
+
+    def __init__(
+        self, config: EngineConfig, options: Mapping[str, Any], folder: Path | None
+    ) -> None:
+        self._config = config
+        self._options = dict(options)
+        self._folder = folder
+        self._identity: dict[str, str] | None = None
+        self._engine: Any = None
+        self._processes: vllm_process.Processes | None = None
+        self._log: TextIO | None = None
+        self._log_start = 0
+        self._death: str | None = None
+        self._sent = 0
+        self._stats = Stats()
+
+    def identity(self) -> dict[str, str]:
+        if self._identity is None:
+            if self._folder is not None:
+                name = {"model": models.fingerprint(self._folder)}
+            else:
+                revision = self._options.get("revision")
+                commit = models.hub_commit(self._config.model, revision, os.environ)
+                name = {"model": self._config.model, "revision": commit}
+            self._identity = name | vllm_options.answer_affecting(self._options)
+        return dict(self._identity)
+
+    def __enter__(self) -> Self:
+        if not vllm_options.is_installed():
+            raise EngineError(NOT_INSTALLED)
+        options = dict(self._options)
+        if self._folder is None:
+            # What runs is what the keys name, even if the branch moves on meanwhile.
+            options["revision"] = self.identity()["revision"]
+        self._open_log()
+        self._processes = vllm_process.Processes()
+        try:
+            with vllm_process.output_to(self._log):
+                self._start(options)
+            vllm_process.log_to(self._log)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+            reason = vllm_process.reason_of(error, self._config.log_path, self._log_start)
+            raise EngineError(f"vLLM: {vllm_process.with_advice(reason)}") from error
+        return self
+
+    def _open_log(self) -> None:
+        if self._config.log_path is None:
+            return
+        # Never closed: vLLM's logging goes on using it until this process ends.
+        path = Path(self._config.log_path)
+        self._log = path.open("a", buffering=1, encoding="utf-8")
+        self._log_start = self._log.tell()
+
+    def _start(self, options: dict[str, Any]) -> None:
+        assert self._processes is not None
+        model = str(self._folder) if self._folder is not None else self._config.model
+        engine = vllm_start.build(
+            model, options, local=self._folder is not None, processes=self._processes
+        )
+        self._engine = engine
+        self._stats = Stats()
+        self._stats.attach(engine)
+        self._description = vllm_start.description(engine, options)
+        self._window = WINDOW_FACTOR * self._description["max_num_seqs"]
+        self._description["window"] = self._window
+        self._max_len: int = self._description["max_model_len"]
+        self._texts = Texts(engine.get_tokenizer())
+        on_cpu = engine.vllm_config.device_config.device_type == "cpu"
+        self._parameters = Parameters(
+            seeds_allowed=not (on_cpu and self._description["chunked_prefill"]),
+            detokenize=not self._texts.decodes,
+        )
+        engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
+        # What was imported stays: looking through it again and again costs more than a request.
+        gc.collect()
+        gc.freeze()
+        self._watch(engine)
+
+    def _watch(self, engine: Any) -> None:
+        """Without this a killed engine core leaves `step` waiting for ever."""
+        manager = getattr(getattr(engine.engine_core, "resources", None), "engine_manager", None)
+        if manager is None or self._processes is None:
+            return
+
+        def died() -> None:
+            self._death = self._death or "its process has ended"
+            _wake(engine)
+
+        self._processes.watch(manager.sentinels(), died)
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the engine and its processes. From another thread it also ends a waiting `run`."""
+        engine, self._engine = self._engine, None
+        processes, self._processes = self._processes, None
+        self._death = self._death or "it was closed"
+        if processes is None:
+            return
+        processes.unwatch()
+        gc.unfreeze()
+        if engine is not None:
+            _wake(engine)
+            processes.remember()
+            with vllm_process.output_to(self._log):
+                vllm_process.run_bounded(engine.engine_core.shutdown, CLOSE_SECONDS)
+                vllm_process.run_bounded(engine.renderer.shutdown, CLOSE_SECONDS)
+        processes.end()
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        self._require_alive()
+        flight: dict[str, Request] = {}
+        try:
+            yield from self._loop(iter(requests), flight)
+        finally:
+            if flight and self._engine is not None and self._death is None:
+                self._engine.abort_request(list(flight))
+            self._stats.rest()
+
+    def _loop(self, feed: Iterator[Request], flight: dict[str, Request]) -> Iterator[Outcome]:
+        settled: deque[Outcome] = deque()
+        more = True
+        while True:
+            while more and len(flight) + len(settled) < self._window:
+                more = self._pull(feed, flight, settled)
+            if settled:
+                yield settled.popleft()
+            elif flight:
+                settled.extend(self._step(flight))
+            elif not more:
+                return
+
+    def _pull(
+        self, feed: Iterator[Request], flight: dict[str, Request], settled: deque[Outcome]
+    ) -> bool:
+        """Take one request from the feed and send it. False: the feed has ended."""
+        began = clock.seconds()
+        request = next(feed, None)
+        if not flight:
+            self._stats.idle_seconds += clock.seconds() - began
+        if request is None:
+            return False
+        failed = self._send(request, flight)
+        if failed is not None:
+            settled.append(failed)
+        return True
+
+    def _send(self, request: Request, flight: dict[str, Request]) -> Failed | None:
+        """Hand a request to vLLM, or say why not."""
+        engine = self._require_alive()
+        number = str(self._sent)
+        self._sent += 1
+        try:
+            parameters = self._parameters.of(request.sampling, request.constraint)
+            tokens = self._texts.encode(request.messages)
+            if len(tokens) + 1 > self._max_len:
+                text = f"prompt has {len(tokens)} tokens, the context length is {self._max_len}"
+                return Failed(request.key, "too_long", text, Usage(prompt=len(tokens)))
+            prompt = {"type": "token", "prompt_token_ids": tokens}
+            engine.add_request(number, prompt, parameters)
+        except RefusedError as error:
+            return Failed(request.key, "refused_request", str(error))
+        except Exception as error:
+            # vLLM and its parts raise whatever they like about a bad request. It may have been
+            # noted before it failed, so it is taken back; a dead engine is another matter.
+            self._require_alive()
+            engine.abort_request([number])
+            return Failed(request.key, "refused_request", _one_line(error))
+        flight[number] = request
+        return None
+
+    def _step(self, flight: dict[str, Request]) -> list[Outcome]:
+        """One step of the engine: the outcomes of what it has finished."""
+        engine = self._require_alive()
+        try:
+            outputs = engine.step()
+        except Exception as error:
+            raise self._died(error) from error
+        self._stats.steps += 1
+        outcomes = []
+        for output in outputs:
+            # Others finished too late: they belong to a run that was given up.
+            request = flight.pop(output.request_id, None) if output.finished else None
+            if request is not None:
+                outcomes.append(self._outcome(request, output))
+        return outcomes
+
+    def _outcome(self, request: Request, output: Any) -> Outcome:
+        answer = output.outputs[0]
+        reason = answer.finish_reason
+        usage = Usage(
+            prompt=len(output.prompt_token_ids),
+            cached=output.num_cached_tokens or 0,
+            output=len(answer.token_ids),
+        )
+        self._stats.count(usage)
+        text = answer.text
+        if self._texts.decodes and not request.sampling.stop:
+            text = self._texts.decode(answer.token_ids, stopped=reason == "stop")
+        if reason in ("stop", "length"):
+            return Completed(request.key, text, reason, usage)
+        message = f"vLLM ended the request with {reason!r}"
+        return Failed(request.key, "refused_request", message, usage, text, reason)
+
+    def _require_alive(self) -> Any:
+        if self._engine is None or self._death is not None:
+            raise EngineError(f"engine died: {self._death or 'it was not started'}")
+        return self._engine
+
+    def _died(self, error: Exception) -> EngineError:
+        """Note that the engine is gone; the error that says why."""
+        if self._death is None:
+            self._death = vllm_process.reason_of(error, self._config.log_path, self._log_start)
+        return EngineError(f"engine died: {self._death}")
+
+    def describe(self) -> dict[str, Any]:
+        if self._engine is None:
+            raise EngineError("the engine is not started")
+        return dict(self._description)
+
+    def telemetry(self) -> Telemetry:
+        return self._stats.telemetry()
+
+
+def _wake(engine: Any) -> None:
+    """Make a `step` that waits for the engine core return, by an exception."""
+    queue = getattr(engine.engine_core, "outputs_queue", None)
+    if queue is not None:
+        queue.put_nowait(EngineError("the engine is closed"))
+
+
+def _one_line(error: Exception) -> str:
+    """An error's text without line breaks, and without the clock of a library written in C."""
+    text = _C_PREFIX.sub("", " ".join(str(error).split()))
+    return text or type(error).__name__

@@ -1,0 +1,105 @@
+"""From a request's sampling and constraint to vLLM's parameters.
+
+Values are checked here first, because vLLM trusts its callers: a seed of 2**64 fails while it
+is sent to the engine core and leaves the engine waiting for ever, and a seed on a CPU engine
+with chunked prefill kills it.
+"""
+
+import functools
+import json
+import math
+from typing import Any
+
+from llmbatch.core.records import Constraint, Sampling
+
+INT32 = 2**31 - 1
+INT64 = 2**63 - 1
+CACHED_PARAMETERS = 4096  # rows with seeds of their own would otherwise keep every one
+
+_FLOATS = {
+    "temperature": (0.0, 2.0),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "presence_penalty": (-2.0, 2.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "repetition_penalty": (0.0, math.inf),
+}
+_ABOVE_ZERO = {"top_p", "repetition_penalty"}
+_INTS = {"top_k": (-1, INT32), "max_tokens": (1, INT32), "seed": (0, INT64)}
+
+
+class RefusedError(ValueError):
+    """The request must not be sent; the text says why."""
+
+
+def check_sampling(sampling: Sampling) -> None:
+    """Raises RefusedError for a value that vLLM would refuse or choke on."""
+    for name, (low, high) in _FLOATS.items():
+        value = getattr(sampling, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise RefusedError(f"{name} is not a number: {value!r}")
+        if not (math.isfinite(value) and low <= value <= high):
+            raise RefusedError(f"{name} is out of range: {value!r}")
+        if name in _ABOVE_ZERO and value <= 0:
+            raise RefusedError(f"{name} must be above 0: {value!r}")
+    for name, (first, last) in _INTS.items():
+        value = getattr(sampling, name)
+        if name == "seed" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise RefusedError(f"{name} is not a whole number: {value!r}")
+        if not first <= value <= last:
+            raise RefusedError(f"{name} is out of range: {value!r}")
+    if not all(isinstance(text, str) and text for text in sampling.stop):
+        raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
+
+
+class Parameters:
+    """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint."""
+
+    def __init__(self, *, seeds_allowed: bool, detokenize: bool) -> None:
+        self._seeds_allowed = seeds_allowed
+        self._detokenize = detokenize
+        self.of = functools.lru_cache(CACHED_PARAMETERS)(self._make)
+
+    def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        check_sampling(sampling)
+        if sampling.seed is not None and not self._seeds_allowed:
+            raise RefusedError("a seed with chunked prefill kills vLLM on a CPU: "
+                               "set enable_chunked_prefill=false")  # fmt: skip
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed,
+            stop=list(sampling.stop),
+            repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            structured_outputs=_structured(constraint),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            # Decoding once at the end is cheaper; but stop strings are found while decoding.
+            detokenize=self._detokenize or bool(sampling.stop),
+            # What vLLM writes into it is the same for every request (end-of-text tokens).
+            skip_clone=True,
+        )
+
+
+def _structured(constraint: Constraint | None) -> Any:
+    if constraint is None:
+        return None
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if constraint.kind == "regex":
+        return StructuredOutputsParams(regex=constraint.value)
+    try:
+        value = json.loads(constraint.value)
+    except ValueError as error:
+        raise RefusedError(f"the {constraint.kind} constraint is not JSON: {error}") from error
+    if constraint.kind == "choice":
+        return StructuredOutputsParams(choice=value)
+    return StructuredOutputsParams(json=constraint.value)  # as text: sent and cached as it is

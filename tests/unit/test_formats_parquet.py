@@ -1,0 +1,78 @@
+"""Parquet output: text as it came, answers with their types."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.values import Json
+from llmbatch.formats import open_reader, open_writer
+
+TYPES = {"t": "text", "i": "integer", "n": "number", "b": "boolean", "j": "json"}
+
+
+def write_one(data: str, answer: dict[str, Any]) -> dict[str, Any]:
+    stream = io.BytesIO()
+    writer = open_writer(stream, "parquet", ["id", "v"], TYPES)
+    writer.write(data, answer)
+    writer.close()
+    row: dict[str, Any] = pq.read_table(io.BytesIO(stream.getvalue())).to_pylist()[0]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("data", "answer", "row"),
+    [
+        ('{"id":"007","v":1.10}', {"t": "x", "i": 3, "n": 1, "b": True, "j": Json('{"a":1}')},
+         {"id": "007", "v": "1.10", "t": "x", "i": 3, "n": 1.0, "b": True, "j": '{"a":1}'}),
+        ('{"id":null,"v":[1, 2]}', {"i": 2.0, "n": 0.5, "b": False},
+         {"id": None, "v": "[1,2]", "t": None, "i": 2, "n": 0.5, "b": False, "j": None}),
+        ('{"id":10000000000000000000000}', {"i": -(2**63), "t": ""},
+         {"id": "10000000000000000000000", "v": None, "t": "", "i": -(2**63), "n": None,
+          "b": None, "j": None}),
+    ],
+)  # fmt: skip
+def test_rows(data: str, answer: dict[str, Any], row: dict[str, Any]) -> None:
+    assert write_one(data, answer) == row
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"i": 2**63}, {"i": -(2**63) - 1}, {"i": 1.5}, {"i": "1"}, {"i": True}, {"i": float("inf")},
+        {"n": "x"}, {"n": 10**400}, {"n": True}, {"b": 1}, {"b": "true"},
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_refused_by_row_and_column(answer: dict[str, Any]) -> None:
+    (name,) = answer
+    with pytest.raises(
+        UsageError, match=f"output row 1, column '{name}': .* export as CSV or JSON"
+    ):
+        write_one("{}", answer)
+
+
+def test_rows_beyond_one_batch_keep_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    with path.open("wb") as stream:
+        writer = open_writer(stream, "parquet", ["id"], {"i": "integer"})
+        for n in range(25_000):
+            writer.write(f'{{"id":"{n:06}"}}', {"i": n})
+        writer.close()
+    file = pq.ParquetFile(path)
+    assert file.num_row_groups == 3
+    assert file.read().to_pylist() == [{"id": f"{n:06}", "i": n} for n in range(25_000)]
+
+
+def test_no_rows_make_a_file_with_columns() -> None:
+    stream = io.BytesIO()
+    open_writer(stream, "parquet", ["id"], {"i": "integer"}).close()
+    table = pq.read_table(io.BytesIO(stream.getvalue()))
+    assert (table.column_names, table.num_rows) == (["id", "i"], 0)
+
+
+def test_parquet_input_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"in.parquet: Parquet input is not supported yet: export"):
+        open_reader("in.parquet", io.BytesIO(b"PAR1"), "parquet")

@@ -1,0 +1,217 @@
+"""Request keys hold all that can change an answer, and nothing else."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from llmbatch.core import identity
+from llmbatch.core.identity import KeyMaker
+from llmbatch.core.records import Message
+from llmbatch.core.spec import Affects, JobSpec, answer
+from llmbatch.pipeline.prompts import Prompt
+
+MODEL = {"name": "tiny", "fingerprint": "sha256:00"}
+BASE: dict[str, Any] = {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}"}
+MESSAGES = identity.messages_text([Message("user", "hello")])
+
+# Another value than the default for every field of the spec. A new field needs a line here.
+ALTERNATIVES: dict[str, Any] = {
+    "input": "other.csv",
+    "input_format": "tsv",
+    "id_column": "id",
+    "output": "other.csv",
+    "state": "elsewhere",
+    "response_column": "said",
+    "meta": True,
+    "model": "other name of the same model",
+    "prompt": "Say {{ t }}",
+    "system": "Be brief",
+    "sampling.temperature": 0.5,
+    "sampling.top_p": 0.9,
+    "sampling.top_k": 5,
+    "sampling.min_p": 0.1,
+    "sampling.max_tokens": 7,
+    "sampling.seed": 0,
+    "sampling.stop": ["\n"],
+    "sampling.repetition_penalty": 1.1,
+    "sampling.presence_penalty": 0.5,
+    "sampling.frequency_penalty": 0.5,
+    "answer.choice": ["a", "b"],
+    "answer.schema": {"type": "object"},
+    "answer.regex": "a+",
+    "engine.name": "tests.scripted_engine:create",
+    "cost.price_per_hour": 2.5,
+    "cost.devices": 2,
+    "cost.currency": "EUR",
+    "run.chunk_size": 10,
+    "run.checkpoint_rows": 10,
+    "run.checkpoint_seconds": 9.0,
+}
+
+
+def affects(field: Any) -> str | None:
+    extra = field.json_schema_extra
+    return extra.get("affects") if isinstance(extra, dict) else None
+
+
+def fields(section: type[BaseModel], prefix: str = "") -> dict[str, str | None]:
+    """Every field of a section and of those below it, with what it says that it affects."""
+    found: dict[str, str | None] = {}
+    for name, field in section.model_fields.items():
+        place = prefix + (field.alias or name)
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= fields(kind, f"{place}.")
+            if affects(field) is None:
+                found[place] = None
+        else:
+            found[place] = affects(field)
+    return found
+
+
+def undeclared(section: type[BaseModel]) -> list[str]:
+    return [name for name, effect in fields(section).items() if effect not in set(Affects)]
+
+
+def spec(place: str = "", value: Any = None) -> JobSpec:
+    table = dict(BASE)
+    if place:
+        section, dot, name = place.rpartition(".")
+        table[section if dot else place] = {name: value} if dot else value
+    return JobSpec.model_validate(table)
+
+
+def key(job: JobSpec, model: dict[str, str] = MODEL) -> str:
+    return KeyMaker(job, model).key(MESSAGES)
+
+
+def declared(effect: Affects) -> list[str]:
+    return [name for name, found in fields(JobSpec).items() if found == effect]
+
+
+def test_every_field_declares_what_it_affects() -> None:
+    assert undeclared(JobSpec) == []
+
+
+def test_a_forgotten_declaration_is_noticed() -> None:
+    class Inner(BaseModel):
+        forgotten: int = 1
+
+    class Outer(BaseModel):
+        said: int = answer(1, "declared")
+        bare: int = Field(default=1, json_schema_extra={"other": True})
+        inner: Inner = answer(Inner(), "a section")
+
+    assert undeclared(Outer) == ["bare", "inner.forgotten"]
+    with pytest.raises((AssertionError, KeyError)):
+        identity.answer_fields(Inner())
+    with pytest.raises((AssertionError, KeyError)):
+        identity.answer_fields(Outer())
+
+
+def test_every_field_has_an_alternative_value_here() -> None:
+    assert sorted(ALTERNATIVES) == sorted(fields(JobSpec))
+
+
+@pytest.mark.parametrize("place", ALTERNATIVES)
+def test_an_alternative_is_another_value(place: str) -> None:
+    assert spec(place, ALTERNATIVES[place]) != spec()
+
+
+@pytest.mark.parametrize("place", declared(Affects.ANSWER))
+def test_a_change_that_can_change_an_answer_changes_the_key(place: str) -> None:
+    assert key(spec(place, ALTERNATIVES[place])) != key(spec())
+
+
+@pytest.mark.parametrize("place", declared(Affects.NEUTRAL))
+def test_a_neutral_change_leaves_the_key(place: str) -> None:
+    assert key(spec(place, ALTERNATIVES[place])) == key(spec())
+
+
+def test_the_engines_own_options_are_left_to_its_identity() -> None:
+    assert key(spec("engine", {"window": 3})) == key(spec())
+
+
+@pytest.mark.parametrize("place", declared(Affects.RENDERED))
+def test_a_template_acts_through_its_messages_only(place: str) -> None:
+    def rendered(job: JobSpec, record: str) -> tuple[str, str]:
+        maker = KeyMaker(job, MODEL)
+        messages = Prompt(job.prompt, job.system).render(record)
+        return maker.base(), maker.key(identity.messages_text(messages))
+
+    base, plain = rendered(spec(), '{"t": "x"}')
+    same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x"}')
+    assert base == same_base
+    assert plain != changed
+
+
+def test_templates_that_render_alike_share_a_key() -> None:
+    one, two = spec("prompt", "Hi {{ t }}"), spec("prompt", "{{ 'Hi ' ~ t }}")
+    texts = [
+        identity.messages_text(Prompt(job.prompt, job.system).render('{"t": 1}'))
+        for job in (one, two)
+    ]
+    assert KeyMaker(one, MODEL).key(texts[0]) == KeyMaker(two, MODEL).key(texts[1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**MODEL, "fingerprint": "sha256:01"},
+        {**MODEL, "quantization": "fp8"},
+        {"name": "tiny"},
+    ],
+)
+def test_another_model_is_another_key(other: dict[str, str]) -> None:
+    assert key(spec(), other) != key(spec())
+
+
+def test_the_order_in_which_an_engine_names_its_model_does_not_matter() -> None:
+    assert key(spec(), dict(reversed(MODEL.items()))) == key(spec())
+
+
+def test_the_order_of_schema_properties_matters() -> None:
+    forth = {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
+    back = {"properties": dict(reversed(forth["properties"].items()))}
+    assert key(spec("answer.schema", forth)) != key(spec("answer.schema", back))
+
+
+def test_a_default_written_out_is_the_default() -> None:
+    assert key(spec("sampling", {"temperature": 0, "max_tokens": 512})) == key(spec())
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ([Message("user", "a")], [Message("system", "a")]),
+        ([Message("user", "a"), Message("user", "b")], [Message("user", "ab")]),
+        ([Message("user", 'a"],["user","b')], [Message("user", "a"), Message("user", "b")]),
+        ([Message("user", "é")], [Message("user", "e\u0301")]),
+    ],
+)
+def test_different_messages_never_share_a_key(one: list[Message], two: list[Message]) -> None:
+    maker = KeyMaker(spec(), MODEL)
+    assert maker.key(identity.messages_text(one)) != maker.key(identity.messages_text(two))
+
+
+def test_samples_have_keys_of_their_own() -> None:
+    plain = key(spec())
+    assert len({plain, *(identity.sample_key(plain, number) for number in range(1, 50))}) == 50
+
+
+def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
+    base = KeyMaker(spec(), MODEL).base()
+    held = identity.plan_digest(spec(), "rows", base)
+    assert identity.plan_digest(spec("run.chunk_size", 9), "rows", base) == held
+    assert identity.plan_digest(spec(), "other rows", base) != held
+    assert identity.plan_digest(spec("prompt", "{{ u }}"), "rows", base) != held
+    assert identity.plan_digest(spec("system", "x"), "rows", base) != held
+    assert identity.plan_digest(spec(), "rows", "other base") != held
+
+
+def test_the_key_function_is_what_it_was() -> None:
+    """If this fails, every stored answer is orphaned: raise `_KEY_VERSION` and say so."""
+    plain = key(spec())
+    assert plain == "e120a0aa93236087214c993c47a354e2"
+    assert identity.sample_key(plain, 1) == "c263ace60f444ce9435c7c78f6d4a5ff"

@@ -1,0 +1,214 @@
+"""Job files and flags become one checked spec; mistakes are named with their remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import jobfile
+
+WHOLE = """
+input = "in.csv"
+output = "out.jsonl"
+model = "tiny"
+prompt = "Say {{ text }}"
+
+[sampling]
+temperature = 0.5
+max_tokens = 7
+stop = ["\\n"]
+
+[answer]
+choice = ["yes", "no"]
+
+[engine]
+name = "vllm"
+max_num_seqs = 4
+
+[cost]
+price_per_hour = 2.5
+"""
+FLAGS: dict[str, Any] = {"input": "in.csv", "output": "o.jsonl", "model": "m", "prompt": "p"}
+
+
+def load(folder: Path, text: str, flags: dict[str, Any] | None = None) -> JobSpec:
+    path = folder / "job.toml"
+    path.write_text(text, encoding="utf-8")
+    return jobfile.load(path, flags or {})
+
+
+def refusal(folder: Path, text: str, flags: dict[str, Any] | None = None) -> str:
+    with pytest.raises(UsageError) as caught:
+        load(folder, text, flags)
+    return str(caught.value)
+
+
+def test_a_job_file_is_read_whole(tmp_path: Path) -> None:
+    spec = load(tmp_path, WHOLE)
+    assert spec.prompt == "Say {{ text }}"
+    assert (spec.sampling.temperature, spec.sampling.stop) == (0.5, ("\n",))
+    assert spec.answer.choice == ("yes", "no")
+    assert spec.engine.options == {"max_num_seqs": 4}
+    assert spec.cost.price_per_hour == 2.5
+
+
+def test_flags_alone_make_a_job() -> None:
+    spec = jobfile.load(None, FLAGS)
+    assert (spec.input, spec.output) == ("in.csv", "o.jsonl")
+
+
+def test_flags_win_key_by_key(tmp_path: Path) -> None:
+    flags = {"prompt": "Other", "sampling": {"max_tokens": 9}, "engine": {"dtype": "half"}}
+    spec = load(tmp_path, WHOLE, flags)
+    assert spec.prompt == "Other"
+    assert (spec.sampling.max_tokens, spec.sampling.temperature) == (9, 0.5)
+    assert spec.engine.options == {"max_num_seqs": 4, "dtype": "half"}
+
+
+@pytest.mark.parametrize(
+    "answer", [{"choice": ["maybe"]}, {"regex": "a+"}, {"schema": "flag_schema.json"}]
+)
+def test_a_constraint_flag_replaces_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+) -> None:
+    (tmp_path / "flag_schema.json").write_text('{"type": "object"}')
+    monkeypatch.chdir(tmp_path)
+    held = load(tmp_path, WHOLE, {"answer": answer}).answer.model_dump(by_alias=True)
+    assert [name for name, value in held.items() if value is not None] == list(answer)
+
+
+def test_paths_of_the_file_start_at_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    text = WHOLE.replace('"tiny"', '"model"').replace('"out.jsonl"', '"out.jsonl"\nstate = "s"')
+    spec = load(tmp_path, text)
+    wanted = [str(tmp_path / name) for name in ("in.csv", "out.jsonl", "s", "model")]
+    assert [spec.input, spec.output, spec.state, spec.model] == wanted
+
+
+def test_what_is_no_path_is_left_alone(tmp_path: Path) -> None:
+    spec = load(tmp_path, WHOLE.replace('"in.csv"', '"-"').replace('"tiny"', '"owner/name"'))
+    assert (spec.input, spec.model) == ("-", "owner/name")
+
+
+def test_a_model_written_as_a_path_is_one(tmp_path: Path) -> None:
+    spec = load(tmp_path, WHOLE.replace('"tiny"', '"./missing"'))
+    assert Path(spec.model) == tmp_path / "missing"
+
+
+def test_paths_of_flags_start_where_the_command_does(tmp_path: Path) -> None:
+    assert load(tmp_path, WHOLE, {"input": "flag.csv"}).input == "flag.csv"
+
+
+def test_prompts_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "ask.j2").write_text("Ask {{ text }}\nnow", encoding="utf-8")
+    (tmp_path / "sys.j2").write_text("Be ü", encoding="utf-8")
+    text = WHOLE.replace('"Say {{ text }}"', '"@ask.j2"\nsystem = "@sys.j2"')
+    spec = load(tmp_path, text)
+    assert (spec.prompt, spec.system) == ("Ask {{ text }}\nnow", "Be ü")
+
+
+@pytest.mark.parametrize("name", ["schema.json", "@schema.json"])
+def test_a_schema_comes_from_a_file_in_its_order(tmp_path: Path, name: str) -> None:
+    (tmp_path / "schema.json").write_text('{"type": "object", "properties": {"b": {}, "a": {}}}')
+    schema = load(tmp_path, WHOLE.replace('choice = ["yes", "no"]', f'schema = "{name}"'))
+    assert list((schema.answer.json_schema or {})["properties"]) == ["b", "a"]
+
+
+def test_a_schema_may_stand_in_the_file(tmp_path: Path) -> None:
+    text = WHOLE.replace('choice = ["yes", "no"]', 'schema = { type = "object" }')
+    assert load(tmp_path, text).answer.json_schema == {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("output =", "outptu =", "unknown key 'outptu' (did you mean 'output'?)"),
+        ("max_tokens", "max_token", "unknown key 'sampling.max_token' (did you mean 'max_tokens'"),
+        ("choice", "json_schema", "unknown key 'answer.json_schema' (did you mean 'schema'?)"),
+        ("[cost]", "[cots]", "unknown key 'cots' (did you mean 'cost'?)"),
+        ("price_per_hour", "qqq", "unknown key 'cost.qqq'"),
+        ("temperature = 0.5", 'temperature = "hot"', "sampling.temperature: "),
+        ("temperature = 0.5", "temperature = nan", "sampling.temperature: "),
+        ("temperature = 0.5", "temperature = -1", "sampling.temperature: "),
+        ("max_tokens = 7", "max_tokens = 0", "sampling.max_tokens: "),
+        ("max_tokens = 7", "max_tokens = 1.5", "sampling.max_tokens: "),
+        ("price_per_hour = 2.5", "price_per_hour = nan", "cost.price_per_hour: "),
+        ('prompt = "Say {{ text }}"', 'prompt = ""', "prompt: "),
+        ('prompt = "Say {{ text }}"', "", "prompt is missing"),
+        ('prompt = "Say {{ text }}"', "prompt = 3", "prompt: "),
+        ('["yes", "no"]', "[]", "answer.choice: "),
+        ('choice = ["yes", "no"]', 'choice = ["a"]\nregex = "a"', "at most one of"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(
+    tmp_path: Path, written: str, instead: str, said: str
+) -> None:
+    assert written in WHOLE
+    message = refusal(tmp_path, WHOLE.replace(written, instead))
+    assert message.startswith(f"{tmp_path / 'job.toml'}: ")
+    assert said in message
+
+
+def test_a_section_that_is_no_table_is_named(tmp_path: Path) -> None:
+    text = 'input = "a.csv"\noutput = "b.csv"\nmodel = "m"\nprompt = "p"\nsampling = 3\n'
+    assert "job.toml: sampling: " in refusal(tmp_path, text)
+
+
+def test_a_mistake_in_a_flag_is_laid_to_the_command_line(tmp_path: Path) -> None:
+    message = refusal(tmp_path, WHOLE, {"sampling": {"top_p": 3.0}})
+    assert message.startswith("command line: sampling.top_p: ")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, WHOLE.replace("output", "outptu"), {"sampling": {"top_p": 3.0}})
+    assert "outptu" in message
+    assert "output is missing" in message
+    assert "top_p" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'input = "a', "is not TOML: "),
+        (b"input = \xff", "is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_no_job_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "job.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"job.toml: {said}"):
+        jobfile.load(path, {})
+
+
+def test_a_job_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.toml: cannot be read: No such file"):
+        jobfile.load(tmp_path / "none.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"prompt": "@none.j2"}, "command line: prompt: none.j2: cannot be read"),
+        ({"prompt": "@latin.j2"}, "command line: prompt: latin.j2: is not UTF-8"),
+        ({"answer": {"schema": "none.json"}}, "command line: schema: none.json: cannot be read"),
+        ({"answer": {"schema": "latin.j2"}}, "command line: schema: latin.j2: is not UTF-8"),
+        ({"answer": {"schema": "bad.json"}}, "command line: schema: bad.json: is not JSON"),
+        ({"answer": {"schema": "list.json"}}, "command line: answer.schema: "),
+    ],
+)
+def test_a_file_that_a_flag_names_must_be_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "latin.j2").write_bytes(b"caf\xe9")
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "list.json").write_text("[1]")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        jobfile.load(None, FLAGS | flags)
+    assert said in str(caught.value)

@@ -1,0 +1,151 @@
+"""An answer that breaks its constraint never counts; a constraint that is none stops the job."""
+
+import json
+from typing import Any
+
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.records import Constraint
+from llmbatch.pipeline.judge import Judge
+
+USAGE = Usage(prompt=5, cached=2, output=3)
+TREE = {
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+    },
+    "$ref": "#/$defs/node",
+}
+
+
+def constraint(kind: Any, value: Any) -> Constraint:
+    return Constraint(kind, value if kind == "regex" else json.dumps(value))
+
+
+def judged(kind: Any, value: Any, text: str) -> Outcome:
+    return Judge(constraint(kind, value))(Completed("k", text, "stop", USAGE))
+
+
+def schema(value: Any) -> Judge:
+    return Judge(constraint("json", value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("choice", ["yes", "no"], "no"),
+        ("regex", "[0-9]+", "123"),
+        ("json", {"type": "object"}, ' {"a": 1}\n'),
+        ("json", {"enum": [1, "a"]}, '"a"'),
+        ("json", {"type": "integer"}, "123456789012345678901234567890"),
+        ("json", TREE, '{"name": "a", "children": [{"name": "b", "children": []}]}'),
+    ],
+)
+def test_an_answer_that_keeps_its_constraint_is_accepted(kind: str, value: Any, text: str) -> None:
+    assert judged(kind, value, text) == Completed("k", text, "stop", USAGE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text", "reason"),
+    [
+        ("choice", ["yes", "no"], "Yes", "'Yes' is not one of the choices"),
+        ("choice", ["yes", "no"], "yes ", "is not one of the choices"),
+        ("choice", ["yes", "no"], "", "is not one of the choices"),
+        ("regex", "[0-9]+", "12a", "does not match the regex"),
+        ("regex", "a|ab", "abc", "does not match the regex"),
+        ("regex", "[0-9]+", "12\n", "does not match the regex"),
+        ("json", {"type": "object"}, "{", "is not JSON"),
+        ("json", {"type": "object"}, "", "is not JSON"),
+        ("json", {"type": "number"}, "NaN", "is not JSON"),
+        ("json", {"type": "object"}, "[]", "breaks the schema at $: "),
+        ("json", {"properties": {"a": {"type": "integer"}}}, '{"a": "1"}', "schema at $.a: "),
+        ("json", TREE, '{"name": "a", "children": [{}]}', "schema at $.children[0]: "),
+        ("json", TREE, '{"name": "a", "more": 1}', "breaks the schema at $: "),
+    ],
+)
+def test_an_answer_that_breaks_its_constraint_is_a_failure(
+    kind: str, value: Any, text: str, reason: str
+) -> None:
+    outcome = judged(kind, value, text)
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "invalid_output"
+    assert reason in outcome.message
+    assert (outcome.text, outcome.finish_reason, outcome.usage) == (text, "stop", USAGE)
+
+
+def test_any_text_is_accepted_without_a_constraint() -> None:
+    answer = Completed("k", "", "stop", USAGE)
+    assert Judge(None)(answer) is answer
+
+
+@pytest.mark.parametrize("held", [None, constraint("choice", ["yes"])])
+def test_a_cut_answer_is_never_passed_off_as_an_answer(held: Constraint | None) -> None:
+    outcome = Judge(held)(Completed("k", "yes", "length", USAGE))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.text) == ("truncated", "yes")
+    assert "3 tokens" in outcome.message
+
+
+def test_a_failure_stays_what_it_is() -> None:
+    failure = Failed("k", "too_long", "no room")
+    assert Judge(constraint("choice", ["a"]))(failure) is failure
+
+
+def test_a_message_does_not_carry_a_whole_answer() -> None:
+    outcome = judged("json", {"maxLength": 3}, json.dumps("x" * 5000))
+    assert isinstance(outcome, Failed)
+    assert len(outcome.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("choice", ["a", "b", "a"], "choice: the answers must differ"),
+        ("choice", ["a", ""], "none may be empty"),
+        ("regex", "(a", "regex '(a': "),
+        ("regex", "a{99999999999999}", "regex 'a{99999999999999}': "),
+        ("json", {"type": "strnig"}, "schema: is not a JSON Schema: $.type: "),
+        ("json", {"type": "string", "pattern": "["}, "schema: is not a JSON Schema: $.pattern"),
+        ("json", {"$ref": "#/$defs/none"}, "$ref '#/$defs/none' points to nothing"),
+        ("json", {"items": {"$ref": "https://x.org/s.json"}}, "points outside the schema"),
+        ("json", {"items": {"$ref": "other.json#/a"}}, "points outside the schema"),
+        ("json", {"allOf": [{"$ref": "#/nowhere"}]}, "points to nothing"),
+        ("json", {"$dynamicRef": "https://x.org/s.json"}, "points outside the schema"),
+    ],
+)
+def test_a_constraint_that_is_none_stops_the_job(kind: str, value: Any, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Judge(constraint(kind, value))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("reference", ["#", "#/$defs/a~1b", "#/$defs/c~0d"])
+def test_a_reference_into_the_schema_is_followed(reference: str) -> None:
+    held = {"$defs": {"a/b": {}, "c~d": {}}, "properties": {"x": {"$ref": reference}}}
+    assert isinstance(schema(held)(Completed("k", '{"x": {}}', "stop", USAGE)), Completed)
+
+
+def test_a_property_may_be_called_ref() -> None:
+    held = {"properties": {"$ref": {"type": "string"}}}
+    assert isinstance(schema(held)(Completed("k", '{"$ref": "a"}', "stop", USAGE)), Completed)
+
+
+@pytest.mark.parametrize("depth", [100, 500, 1000, 5000])
+def test_an_answer_nested_too_deep_to_check_fails_by_itself(depth: int) -> None:
+    nested = {"$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}
+    outcome = judged("json", {**nested, "$ref": "#/$defs/n"}, "[" * depth + "]" * depth)
+    assert isinstance(outcome, Completed) == (depth == 100)
+
+
+def test_a_schema_that_refers_to_itself_for_ever_does_not_stop_the_run() -> None:
+    outcome = judged("json", {"$ref": "#"}, "1")
+    assert isinstance(outcome, Failed)

@@ -1,0 +1,228 @@
+"""What settles is committed by count or by time, whatever else goes on."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from llmbatch.core import clock
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Outcome
+from llmbatch.core.records import Request
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines.base import EngineConfig
+from llmbatch.pipeline import ingest, planning
+from llmbatch.pipeline.feed import Feed
+from llmbatch.pipeline.judge import Judge
+from llmbatch.pipeline.loop import Loop, Tally, Timings
+from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.progress import Progress
+from llmbatch.pipeline.pump import Pump
+from llmbatch.pipeline.status import StatusFile
+from llmbatch.pipeline.stops import Stops
+from llmbatch.store import plans, results, runs
+from llmbatch.store.database import Database
+from tests import scripted_engine
+from tests.scripted_engine import ScriptedEngine
+
+
+class Observed:
+    """An observer that keeps what it is told, and may do something at the first outcome."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.last: Progress | None = None
+        self.at_first: Any = None
+
+    def phase(self, text: str) -> None:
+        self.phases.append(text)
+
+    def progress(self, progress: Progress) -> None:
+        self.last = progress
+        if progress.rows_done and self.at_first:
+            self.at_first()
+            self.at_first = None
+
+    def close(self) -> None: ...
+
+
+class Bench:
+    """A planned job of `texts`, one row each, and a loop over it."""
+
+    def __init__(self, folder: Path, texts: list[str], **changes: Any) -> None:
+        (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
+        table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
+        spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
+        self.paths = JobPaths(folder)
+        self.db = Database.open(self.paths.store)
+        snapshot = ingest.ingest(self.db, spec, self.paths)
+        plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
+        self.run = runs.begin(self.db, plan.plan, clock.now(), {})
+        self.stops = Stops()
+        self.seen = Observed()
+        self.timings = Timings()
+        positions = plans.pending_positions(self.db)
+        constraint = spec.answer.to_constraint()
+        sampling = spec.sampling.to_sampling()
+        chunk = spec.run.chunk_size
+        self.feed = Feed(
+            self.db.cursor(), positions, chunk, sampling, constraint, self.stops.drain
+        )
+        tally = Tally(len(texts), rows_reused=0)
+        self.loop = Loop(
+            self.db, self.run, spec.run, self.feed, Judge(constraint), tally, self.timings
+        )
+
+    def drive(self, engine: ScriptedEngine) -> bool:
+        pump = Pump(engine, self.feed)
+        return self.loop.drive(pump, self.stops, self.seen, StatusFile(self.paths))
+
+    def checkpoints(self) -> list[int]:
+        found = self.db.execute("SELECT attempts FROM checkpoints ORDER BY checkpoint")
+        return [count for (count,) in found]
+
+    def counts(self) -> results.Counts:
+        assert set(results.violations(self.db).values()) == {0}
+        return results.counts(self.db)
+
+
+def engine(**options: Any) -> ScriptedEngine:
+    return scripted_engine.create(EngineConfig("m", options))
+
+
+def texts(count: int) -> list[str]:
+    return [f"text {number}" for number in range(count)]
+
+
+def test_outcomes_are_committed_by_count(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(8), run={"checkpoint_rows": 3, "checkpoint_seconds": 3600})
+    assert bench.drive(engine()) is True
+    assert bench.checkpoints() == [3, 3, 2]
+    assert bench.counts() == results.Counts(answered=8)
+
+
+def test_outcomes_are_committed_by_time(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(6), run={"checkpoint_seconds": 0.05})
+    bench.drive(engine(delay=0.06, window=2))
+    assert len(bench.checkpoints()) >= 3
+    assert bench.counts().answered == 6
+
+
+def test_a_straggler_holds_nothing_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(5), run={"checkpoint_seconds": 0.1})
+    watching = bench.db.cursor()
+    committed: list[int] = []
+
+    class Straggling(ScriptedEngine):
+        """Gives its last outcome only when the others are committed, or after ten seconds."""
+
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            *others, last = list(super().run(requests))
+            yield from others
+            give_up = clock.seconds() + 10
+            pause = threading.Event()
+            while not pause.wait(0.02) and clock.seconds() < give_up:
+                committed[:] = [watching.scalar("SELECT count(*) FROM attempts")]
+                if committed == [4]:
+                    break
+            yield last
+
+    bench.drive(Straggling(EngineConfig("m"), scripted_engine.Options(window=5)))
+    assert committed == [4]
+    assert bench.counts().answered == 5
+
+
+def test_a_checkpoint_holds_what_became_of_each_request(tmp_path: Path) -> None:
+    said = ["fine text", "FAIL:too_long", "LENGTH", "INVALID"]
+    bench = Bench(tmp_path, said, answer={"choice": ["yes", "no"]})
+    bench.drive(engine())
+    held = {row["kind"]: row for row in results.in_input_order(bench.db, ["answered", "failed"])}
+    assert {kind: row["answer"] for kind, row in held.items()} == {
+        None: "yes",
+        "too_long": None,
+        "truncated": "yes",
+        "invalid_output": "not a valid answer",
+    }
+    assert held["truncated"]["finish_reason"] == "length"
+    fine = held[None]
+    assert (fine["prompt_tokens"], fine["output_tokens"], fine["attempt"]) == (2, 1, 1)
+    assert bench.counts() == results.Counts(answered=1, failed=3)
+    (telemetry,) = bench.db.execute("SELECT telemetry FROM checkpoints")[0]
+    assert orjson.loads(telemetry)["steps"] == 4
+
+
+def test_rows_that_share_a_request_are_counted_each(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ["same", "same", "other", "FAIL:x", "FAIL:x"])
+    bench.drive(engine())
+    assert bench.seen.last is not None
+    assert (bench.seen.last.rows_done, bench.seen.last.failed) == (5, 2)
+    assert bench.checkpoints() == [3]
+
+
+def test_phases_and_times_are_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(4))
+    bench.drive(engine(start_delay=0.1, delay=0.05))
+    assert bench.seen.phases == ["starting the engine", "generating"]
+    assert bench.timings.engine_start >= 0.1
+    assert bench.timings.generate >= 0.2
+    assert 0 < bench.timings.checkpoint < bench.timings.generate
+    assert results.report(bench.db, "engine_starts")[0]["run"] == bench.run
+
+
+def test_what_settled_is_committed_before_an_engine_error_goes_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(6))
+    with pytest.raises(EngineError, match="scripted after 3 answers"):
+        bench.drive(engine(die_after=3))
+    assert bench.counts() == results.Counts(answered=3, pending=3)
+    assert bench.timings.generate > 0
+
+
+def test_an_engine_that_does_not_start_leaves_all_pending(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(2))
+    with pytest.raises(EngineError, match="no device"):
+        bench.drive(engine(start_error="no device"))
+    assert bench.counts() == results.Counts(pending=2)
+    assert bench.timings.generate == 0
+
+
+def test_a_stop_drains_what_is_in_flight(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(50))
+    bench.seen.at_first = bench.stops.drain.set
+    assert bench.drive(engine(window=4, delay=0.02)) is True
+    counts = bench.counts()
+    assert 4 <= counts.answered < 50
+    assert counts.answered + counts.pending == 50
+
+
+def test_a_second_stop_keeps_what_settled_and_gives_up_the_rest(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(50), run={"checkpoint_seconds": 3600})
+
+    def stop() -> None:
+        bench.stops.drain.set()
+        bench.stops.at_once = True
+
+    bench.seen.at_first = stop
+    assert bench.drive(engine(window=40, delay=0.05)) is True
+    assert 1 <= bench.counts().answered < 20
+
+
+def test_a_stop_while_the_engine_starts_computes_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(3))
+    bench.stops.drain.set()
+    assert bench.drive(engine(start_delay=0.3)) is True
+    assert bench.counts() == results.Counts(pending=3)
+
+
+def test_the_next_pass_computes_only_what_is_left(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(6))
+    with pytest.raises(EngineError):
+        bench.drive(engine(die_after=2))
+    bench.db.close()
+    again = Bench(tmp_path, texts(6))
+    ledger = tmp_path / "ledger"
+    again.drive(engine(ledger=str(ledger)))
+    assert len(ledger.read_text().split()) == 4
+    assert again.counts() == results.Counts(answered=6)

@@ -1,0 +1,94 @@
+"""What a person sees of a run while it works."""
+
+import pytest
+
+from llmbatch.cli import narration
+from llmbatch.pipeline.progress import Progress
+
+HALF = Progress(
+    rows=2000,
+    rows_done=1000,
+    rows_reused=500,
+    failed=7,
+    output_tokens=12_000,
+    prompt_tokens=90_000,
+    seconds=10.0,
+)
+
+
+def test_progress_in_one_line() -> None:
+    assert narration.line(HALF) == (
+        "1,000/2,000 rows (50%), 50.0 rows/s, 1,200 output tokens/s, 7 failed, 20 s left"
+    )
+
+
+def test_rows_of_earlier_runs_are_not_part_of_the_rate() -> None:
+    assert (HALF.rows_per_second, HALF.eta_seconds) == (50.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        Progress(10, 0, 0, 0, 0, 0, 0.0),
+        Progress(10, 4, 4, 0, 0, 0, 5.0),
+        Progress(0, 0, 0, 0, 0, 0, 0.0),
+    ],
+)
+def test_there_is_no_guess_before_there_is_a_rate(progress: Progress) -> None:
+    assert progress.eta_seconds is None
+    assert "left" not in narration.line(progress)
+
+
+def test_nothing_is_left_at_the_end() -> None:
+    done = Progress(10, 10, 0, 0, 0, 0, 5.0)
+    assert narration.line(done) == "10/10 rows (100%), 2.0 rows/s, 0 output tokens/s, 0 failed"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 0 s"),
+        (61, "1 min 1 s"),
+        (3599.7, "1 h 0 min"),
+        (7260, "2 h 1 min"),
+        (360_000, "100 h 0 min"),
+    ],
+)
+def test_durations_are_told_in_their_larger_units(seconds: float, text: str) -> None:
+    assert narration.duration(seconds) == text
+
+
+def test_quiet_tells_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    observer = narration.observer(quiet=True)
+    observer.phase("planning")
+    observer.progress(HALF)
+    observer.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_log_gets_plain_lines_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    observer = narration.observer(quiet=False)
+    observer.phase("planning")
+    for _ in range(100):
+        observer.progress(HALF)
+    observer.close()
+    observer.close()
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == ["llmbatch: planning", f"llmbatch: {narration.line(HALF)}"]
+
+
+def test_a_bar_counts_the_rows_of_this_run_and_before(capfd: pytest.CaptureFixture[str]) -> None:
+    bar = narration.Bar()
+    bar.phase("planning")
+    bar.progress(HALF)
+    bar.phase("not while the bar is shown")
+    bar.close()
+    bar.close()
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert "llmbatch: planning" in told.err
+    assert "1000/2000" in told.err
+    assert "7 failed" in told.err
+    assert "not while" not in told.err

@@ -1,0 +1,151 @@
+"""One owner for each thing that must not be done in two ways."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import llmbatch
+
+PACKAGE = Path(llmbatch.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE \w+|ATTACH|PRAGMA)\s")
+
+Finder = Callable[[ast.AST], Iterator[ast.AST]]
+
+
+def attributes(tree: ast.AST, module: str, names: set[str]) -> Iterator[ast.AST]:
+    """Uses of `module.name`, and imports of the name from the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in names:
+            if isinstance(node.value, ast.Name) and node.value.id == module:
+                yield node
+        elif isinstance(node, ast.ImportFrom) and node.module == module:
+            yield from (node for alias in node.names if alias.name in names)
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node, node.func.attr
+
+
+def reads_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """Anything of `time` but `sleep`, which reads nothing; today and now of `datetime`."""
+    clocks = {"time", "monotonic", "perf_counter", "process_time", "localtime", "gmtime"}
+    clocks |= {f"{name}_ns" for name in clocks}
+    yield from attributes(tree, "time", clocks)
+    yield from attributes(tree, "datetime", {"now", "utcnow", "today"})
+    yield from attributes(tree, "date", {"today"})
+
+
+def renames(tree: ast.AST) -> Iterator[ast.AST]:
+    """Path.rename, Path.replace (one argument; str.replace has two), os.replace, shutil.move."""
+    for node, name in calls(tree):
+        on_os = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "os"
+        one_path = len(node.args) == 1 and not node.keywords
+        if name in ("rename", "renames") or (name == "replace" and (one_path or on_os)):
+            yield node
+    yield from attributes(tree, "shutil", {"move"})
+    yield from attributes(tree, "os", {"replace", "rename", "renames"})
+
+
+def writes_stderr(tree: ast.AST) -> Iterator[ast.AST]:
+    """sys.stderr in any use but asking or flushing it, and click.echo(err=True)."""
+    harmless = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("isatty", "flush", "fileno")
+    }
+    for node in attributes(tree, "sys", {"stderr", "__stderr__"}):
+        if id(node) not in harmless:
+            yield node
+    for node, _ in calls(tree):
+        yield from (node for keyword in node.keywords if keyword.arg == "err")
+
+
+def prints(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo"):
+            yield node
+
+
+def hashes(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (node for alias in node.names if alias.name == "hashlib")
+        elif isinstance(node, ast.ImportFrom) and node.module == "hashlib":
+            yield node
+
+
+def ends_process(tree: ast.AST) -> Iterator[ast.AST]:
+    yield from attributes(tree, "sys", {"exit"})
+    yield from attributes(tree, "os", {"_exit"})
+
+
+def says_sql(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield node
+
+
+OWNERS: dict[str, tuple[Finder, set[str]]] = {
+    "reads time": (reads_time, {"core/clock.py"}),
+    "renames files": (renames, {"store/files.py"}),
+    "writes stderr": (writes_stderr, {"cli/console.py"}),
+    "prints": (prints, {"cli/console.py"}),
+    "hashes": (hashes, {"core/identity.py", "engines/models.py", "pipeline/ingest.py"}),
+    "ends the process": (ends_process, {"cli/console.py", "engines/vllm_process.py"}),
+    "says SQL": (says_sql, {"store/"}),
+}
+
+
+@pytest.mark.parametrize("what", OWNERS)
+def test_only_its_owner(what: str) -> None:
+    finder, owners = OWNERS[what]
+    found = {
+        f"{path.relative_to(PACKAGE).as_posix()}:{getattr(node, 'lineno', 0)}"
+        for path in SOURCES
+        for node in finder(ast.parse(path.read_text()))
+    }
+    assert sorted(place for place in found if not place.startswith(tuple(owners))) == []
+
+
+@pytest.mark.parametrize(
+    ("finder", "source"),
+    [
+        (reads_time, "import time\ntime.time()"),
+        (reads_time, "from time import monotonic"),
+        (reads_time, "from datetime import datetime\ndatetime.now()"),
+        (renames, "draft.replace(final)"),
+        (renames, "Path('a').rename('b')"),
+        (renames, "os.replace('a', 'b')"),
+        (renames, "from os import replace"),
+        (writes_stderr, "sys.stderr.write('x')"),
+        (writes_stderr, "print('x', file=sys.stderr)"),
+        (writes_stderr, "click.echo('x', err=True)"),
+        (writes_stderr, "from sys import stderr"),
+        (prints, "print('x')"),
+        (hashes, "import hashlib"),
+        (ends_process, "sys.exit(1)"),
+        (says_sql, "db.execute('SELECT 1')"),
+    ],
+)
+def test_a_trespass_is_found(finder: Finder, source: str) -> None:
+    assert list(finder(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    ("finder", "source"),
+    [
+        (reads_time, "time.sleep(1)"),
+        (renames, "'a-b'.replace('-', '_')"),
+        (renames, "moment.replace(tzinfo=None)"),
+        (writes_stderr, "sys.stderr.isatty()"),
+        (says_sql, "'select a file'"),
+    ],
+)
+def test_a_harmless_lookalike_is_let_through(finder: Finder, source: str) -> None:
+    assert list(finder(ast.parse(source))) == []

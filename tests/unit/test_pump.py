@@ -1,0 +1,192 @@
+"""The engine works in a thread of its own; all that becomes of it is an event."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.core.records import Message, Request, Sampling
+from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.pipeline.pump import Done, Pump, Ready
+from tests import scripted_engine
+from tests.scripted_engine import ScriptedEngine
+
+PATIENCE = 10.0
+
+
+def engine(**options: Any) -> ScriptedEngine:
+    return scripted_engine.create(EngineConfig("m", options))
+
+
+def requests(count: int, text: str = "word") -> list[Request]:
+    return [
+        Request(f"{number:032x}", (Message("user", f"{text} {number}"),), Sampling())
+        for number in range(count)
+    ]
+
+
+def events_of(pump: Pump) -> list[Any]:
+    """Every event up to Done, which must come."""
+    events: list[Any] = []
+    while not events or not isinstance(events[-1], Done):
+        event = pump.next(PATIENCE)
+        assert event is not None, "the engine fell silent"
+        events.append(event)
+    assert pump.join(PATIENCE)
+    return events
+
+
+def run(worker: ScriptedEngine, feed: Iterable[Request]) -> list[Any]:
+    pump = Pump(worker, feed)
+    pump.start()
+    return events_of(pump)
+
+
+def test_a_whole_life_in_events() -> None:
+    feed = requests(5)
+    ready, *outcomes, done = run(engine(window=2, order="reverse"), feed)
+    assert isinstance(ready, Ready)
+    assert ready.description["engine"] == "scripted"
+    assert ready.began <= ready.at
+    assert sorted(outcome.key for outcome in outcomes) == [request.key for request in feed]
+    assert all(isinstance(outcome, Completed) for outcome in outcomes)
+    assert done == Done(None)
+
+
+def test_an_empty_feed_is_a_life_too() -> None:
+    ready, done = run(engine(), [])
+    assert isinstance(ready, Ready)
+    assert done == Done(None)
+
+
+def test_a_failed_request_is_an_outcome_like_any_other() -> None:
+    _, outcome, done = run(engine(), requests(1, "FAIL:too_long"))
+    assert isinstance(outcome, Failed)
+    assert done == Done(None)
+
+
+def test_an_engine_that_does_not_start_is_an_event() -> None:
+    (done,) = run(engine(start_error="no device"), requests(3))
+    assert isinstance(done.error, EngineError)
+    assert str(done.error) == "no device"
+
+
+def test_an_engine_that_dies_is_an_event_after_its_outcomes() -> None:
+    ready, *outcomes, done = run(engine(die_after=2), requests(5))
+    assert isinstance(ready, Ready)
+    assert len(outcomes) == 2
+    assert isinstance(done.error, EngineError)
+
+
+def test_a_feed_that_breaks_is_an_event() -> None:
+    broken = OSError("the store is gone")
+
+    def feed() -> Iterator[Request]:
+        yield requests(1)[0]
+        raise broken
+
+    assert run(engine(), feed())[-1].error is broken
+
+
+@pytest.mark.parametrize("leaving", [SystemExit(3), KeyboardInterrupt()])
+def test_an_engine_that_wants_to_end_the_process_is_an_event(leaving: BaseException) -> None:
+    class Leaving(ScriptedEngine):
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            raise leaving
+
+    config = EngineConfig("m")
+    (_, done) = run(Leaving(config, scripted_engine.Options()), requests(1))
+    assert isinstance(done.error, EngineError)
+
+
+def test_the_engine_is_closed_when_it_is_done() -> None:
+    for options in ({}, {"die_after": 1}):
+        worker = engine(**options)
+        run(worker, requests(3))
+        with pytest.raises(EngineError, match="not open"):
+            next(worker.run(requests(1)))
+
+
+def test_the_engine_lives_in_one_thread() -> None:
+    threads: list[int] = []
+
+    class Noted(ScriptedEngine):
+        def __enter__(self) -> "Noted":
+            threads.append(threading.get_ident())
+            super().__enter__()
+            return self
+
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            threads.append(threading.get_ident())
+            yield from super().run(requests)
+
+        def close(self) -> None:
+            threads.append(threading.get_ident())
+            super().close()
+
+    run(Noted(EngineConfig("m"), scripted_engine.Options()), requests(2))
+    assert len(threads) == 3
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+
+
+def test_an_abort_gives_up_what_is_in_flight() -> None:
+    pulled: list[Request] = []
+
+    def feed() -> Iterator[Request]:
+        for request in requests(1000):
+            pulled.append(request)
+            yield request
+
+    worker = engine(window=4, delay=0.01)
+    pump = Pump(worker, feed())
+    pump.start()
+    while not isinstance(pump.next(PATIENCE), Completed):
+        pass
+    pump.abort()
+    events = events_of(pump)
+    assert events[-1] == Done(None)
+    assert len(pulled) < 100
+    assert worker.telemetry().running == 0
+
+
+def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
+    pump = Pump(engine(), requests(1, "STALL"))
+    pump.start()
+    assert isinstance(pump.next(PATIENCE), Ready)
+    assert pump.next(0.01) is None
+    pump.abort()
+    assert pump.join(0.01) is False
+
+
+def test_no_request_is_pulled_before_there_is_room() -> None:
+    pulled: list[str] = []
+    settled: list[str] = []
+
+    def feed() -> Iterator[Request]:
+        for request in requests(20):
+            assert len(pulled) - len(settled) < 3
+            pulled.append(request.key)
+            yield request
+
+    class Counted(ScriptedEngine):
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            for outcome in super().run(requests):
+                settled.append(outcome.key)
+                yield outcome
+
+    worker = Counted(EngineConfig("m"), scripted_engine.Options(window=3))
+    assert run(worker, feed())[-1] == Done(None)
+    assert len(settled) == 20
+
+
+def test_telemetry_is_zero_before_the_start_and_counts_after() -> None:
+    pump = Pump(engine(), requests(3))
+    assert pump.telemetry() == Telemetry()
+    pump.start()
+    events_of(pump)
+    assert pump.telemetry().steps == 3
+    assert pump.telemetry().prompt_tokens == 6

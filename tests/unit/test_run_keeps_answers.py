@@ -1,0 +1,75 @@
+"""Whatever goes wrong after the engine has answered, the answers stay."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbatch.cli.narration import Silent
+from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import paths, run
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+# The output's own name is legal, the name of its draft is longer than file names may be.
+UNWRITABLE = "a" * 242 + ".jsonl"
+
+
+def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
+    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
+    table = {
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / output),
+        "model": "m",
+        "prompt": "{{ t }}",
+        "engine": {"name": "tests.scripted_engine:create", **changes.pop("options", {})},
+    }
+    return JobSpec.model_validate(table | changes)
+
+
+def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
+    with Database.open(paths.of_spec(job).store, read_only=True) as db:
+        return results.counts(db), results.report(db, "run_summaries")[-1]
+
+
+def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
+    job = spec(tmp_path, UNWRITABLE, state=str(tmp_path / "state"))
+    with pytest.raises(UsageError, match="the answers are safe in the store"):
+        run.execute(job, Silent())
+    counts, last = summary(job)
+    assert counts.answered == 2
+    assert last["reason"].startswith("output: ")
+    ledger = {"ledger": str(tmp_path / "ledger")}
+    run.execute(
+        spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger), Silent()
+    )
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+    assert not (tmp_path / "ledger").exists(), "an answer was computed twice"
+
+
+def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
+    job = spec(tmp_path, "out.jsonl", options={"die_after": 1})
+    with pytest.raises(EngineError, match="scripted after 1 answers"):
+        run.execute(job, Silent())
+    counts, last = summary(job)
+    assert (counts.answered, counts.pending) == (1, 1)
+    assert last["exit_code"] == 5
+    assert last["reason"] == "engine: engine died: scripted after 1 answers"
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_job_that_never_was_one_leaves_no_trace(tmp_path: Path) -> None:
+    job = spec(tmp_path, "out.jsonl", prompt="{{ nosuch }}")
+    with pytest.raises(UsageError, match="no column 'nosuch'"):
+        run.execute(job, Silent())
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_mistake_in_a_later_run_keeps_the_work_of_the_former(tmp_path: Path) -> None:
+    job = spec(tmp_path, "out.jsonl")
+    run.execute(job, Silent())
+    with pytest.raises(UsageError):
+        run.execute(job.model_copy(update={"prompt": "{{ nosuch }}"}), Silent())
+    assert summary(job)[0].answered == 2
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2

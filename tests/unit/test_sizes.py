@@ -1,0 +1,34 @@
+"""Files and functions of a size that can be read."""
+
+import ast
+from pathlib import Path
+
+import llmbatch
+
+PACKAGE = Path(llmbatch.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_no_file_is_over_300_lines() -> None:
+    sizes = {path: len(path.read_text().splitlines()) for path in SOURCES}
+    assert {str(path): size for path, size in sizes.items() if size > 300} == {}
+
+
+def test_no_function_is_over_60_lines() -> None:
+    sizes = {
+        f"{path.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: size for name, size in sizes.items() if size > 60} == {}
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    nothing = {"utils", "util", "helpers", "helper", "misc", "common"}
+    assert [str(path) for path in SOURCES if path.stem in nothing] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    bare = [path for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert [str(path) for path in bare] == []

@@ -1,0 +1,99 @@
+"""The live view: always whole, rarely written, never in the way."""
+
+import threading
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.pipeline import status
+from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.progress import Progress
+from llmbatch.pipeline.status import StatusFile
+
+
+def progress(done: int) -> Progress:
+    return Progress(100, done, 0, 1, 50, 500, 2.0)
+
+
+def test_a_phase_is_seen_at_once(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    view = StatusFile(paths)
+    for name in ("planning", "generating"):
+        view.phase(name)
+        seen = status.read(paths)
+        assert seen["phase"] == name
+        assert {"pid", "host", "started_at", "updated_at"} <= set(seen)
+
+
+def test_an_end_keeps_the_last_progress(tmp_path: Path) -> None:
+    view = StatusFile(JobPaths(tmp_path))
+    view.phase("generating")
+    view.progress(progress(60))
+    view.phase("ended", reason="finished", exit_code=3)
+    seen = status.read(JobPaths(tmp_path))
+    assert (seen["phase"], seen["reason"], seen["exit_code"]) == ("ended", "finished", 3)
+    assert Progress(**seen["progress"]) == progress(60)
+    assert (seen["rows_per_second"], seen["eta_seconds"]) == (30.0, pytest.approx(40 / 30))
+
+
+def test_progress_is_written_at_most_once_a_second(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    view = StatusFile(paths)
+    view.phase("generating")
+    first = paths.status.read_bytes()
+    for done in range(200):
+        view.progress(progress(done))
+    assert paths.status.read_bytes() == first
+    time.sleep(1.05)
+    view.progress(progress(77))
+    second = paths.status.read_bytes()
+    assert orjson.loads(second)["progress"]["rows_done"] == 77
+    view.progress(progress(78))
+    assert paths.status.read_bytes() == second
+
+
+def test_a_reader_never_sees_a_part_of_it(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    view = StatusFile(paths)
+    view.phase("0")
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(300):
+            view.phase(str(number), filler="x" * number * 20)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    reads = 0
+    while not done.is_set():
+        status.read(paths)
+        reads += 1
+    writer.join()
+    assert reads > 1
+    assert status.read(paths)["phase"] == "299"
+
+
+@pytest.mark.parametrize("kind", ["gone", "a file"])
+def test_a_folder_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, kind: str) -> None:
+    state = tmp_path / "state"
+    if kind == "a file":
+        state.write_text("")
+    view = StatusFile(JobPaths(state))
+    view.phase("generating")
+    view.progress(progress(1))
+    assert not (state / "status.json").exists()
+
+
+def test_a_view_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run has worked here yet"):
+        status.read(JobPaths(tmp_path))
+
+
+def test_a_damaged_view_is_told(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"phase":')
+    with pytest.raises(UsageError, match=r"status\.json: is damaged"):
+        status.read(JobPaths(tmp_path))

@@ -1,0 +1,114 @@
+"""Sums, rates and costs over runs."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from llmbatch.reports.usage import RunUsage, total
+
+RUN = RunUsage(
+    run=1,
+    started_at=datetime(2026, 1, 1, tzinfo=UTC),
+    ended_at=datetime(2026, 1, 1, 1, tzinfo=UTC),
+    reason="finished",
+    exit_code=0,
+    pid=1,
+    host="h",
+    llmbatch="0",
+    checkpoints=3,
+    rows=7200,
+    requests=3600,
+    prompt_tokens=700_000,
+    cached_tokens=400_000,
+    output_tokens=300_000,
+    seconds=3600.0,
+    prepare_seconds=100.0,
+    engine_start_seconds=600.0,
+    generate_seconds=1800.0,
+    idle_seconds=5.0,
+    checkpoint_seconds=20.0,
+    export_seconds=50.0,
+    preemptions=2,
+    price_per_hour=4.0,
+    devices=2,
+)
+NOTHING = replace(
+    RUN,
+    rows=0,
+    requests=0,
+    prompt_tokens=0,
+    cached_tokens=0,
+    output_tokens=0,
+    seconds=0.0,
+    generate_seconds=0.0,
+)
+
+
+def test_one_run_is_told_as_it_was() -> None:
+    usage = total([RUN])
+    names = {field.name for field in fields(usage)} & {field.name for field in fields(RUN)}
+    assert len(names) > 10
+    assert {name: getattr(usage, name) for name in names} == {
+        name: getattr(RUN, name) for name in names
+    }
+
+
+def test_runs_are_summed() -> None:
+    usage = total([RUN, replace(RUN, rows=800, seconds=400.0, preemptions=0, idle_seconds=0.5)])
+    assert (usage.runs, usage.rows, usage.requests) == (2, 8000, 7200)
+    assert (usage.seconds, usage.preemptions, usage.idle_seconds) == (4000.0, 2, 5.5)
+    assert (usage.prompt_tokens, usage.cached_tokens) == (1_400_000, 800_000)
+
+
+def test_overall_rates_count_all_time_and_steady_ones_generation_only() -> None:
+    usage = total([RUN])
+    assert (usage.rows_per_second_overall, usage.rows_per_second_steady) == (2.0, 4.0)
+    assert usage.output_tokens_per_second_overall == pytest.approx(300_000 / 3600)
+    assert usage.output_tokens_per_second_steady == pytest.approx(300_000 / 1800)
+    assert usage.tokens_per_second_steady == pytest.approx(1_000_000 / 1800)
+
+
+def test_a_rate_over_runs_is_of_the_sums() -> None:
+    slow = replace(RUN, rows=0, seconds=3600.0, generate_seconds=0.0)
+    assert total([RUN, slow]).rows_per_second_overall == 1.0
+    assert total([RUN, slow]).rows_per_second_steady == 4.0
+
+
+def test_every_device_costs() -> None:
+    usage = total([RUN])
+    assert usage.device_hours == 2.0
+    assert usage.cost == 8.0
+    assert usage.cost_per_1000_rows == pytest.approx(8.0 / 7.2)
+    assert usage.cost_per_million_tokens == pytest.approx(8.0)
+    assert usage.cost_per_million_output_tokens == pytest.approx(8.0 / 0.3)
+
+
+def test_each_run_has_its_own_price() -> None:
+    assert total([RUN, replace(RUN, price_per_hour=1.0, devices=1)]).cost == 9.0
+
+
+def test_a_run_without_a_price_leaves_the_sum_unknown() -> None:
+    usage = total([RUN, replace(RUN, price_per_hour=None)])
+    assert usage.cost is usage.cost_per_1000_rows is usage.cost_per_million_tokens is None
+    assert usage.device_hours == 4.0
+
+
+def test_a_free_device_costs_nothing_rather_than_an_unknown_sum() -> None:
+    usage = total([replace(RUN, price_per_hour=0.0)])
+    assert (usage.cost, usage.cost_per_1000_rows) == (0.0, 0.0)
+
+
+def test_nothing_done_divides_by_nothing() -> None:
+    for usage in (total([NOTHING]), total([])):
+        assert usage.cost == 0.0
+        unknown = [field.name for field in fields(usage) if "_per_" in field.name]
+        assert len(unknown) == 8
+        assert {name: getattr(usage, name) for name in unknown} == dict.fromkeys(unknown)
+
+
+def test_time_without_rows_has_no_price_per_row() -> None:
+    usage = total([replace(RUN, rows=0, output_tokens=0)])
+    assert usage.cost == 8.0
+    assert usage.cost_per_1000_rows is usage.cost_per_million_output_tokens is None
+    assert usage.rows_per_second_overall is None

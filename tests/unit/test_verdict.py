@@ -1,0 +1,66 @@
+"""How a run ends is an exit code that make, cron and CI can act on."""
+
+import signal
+
+import pytest
+
+from llmbatch.core import errors
+from llmbatch.core.errors import ExitCode
+from llmbatch.pipeline.run import verdict
+from llmbatch.store.results import Counts
+
+
+@pytest.mark.parametrize(
+    ("counts", "number", "code"),
+    [
+        (Counts(answered=3), None, 0),
+        (Counts(), None, 0),
+        (Counts(answered=2, failed=1), None, 3),
+        (Counts(answered=2, rejected=1), None, 3),
+        (Counts(failed=3), None, 3),
+        (Counts(rejected=3), None, 3),
+        (Counts(answered=2, pending=1), None, 4),
+        (Counts(failed=2, pending=1), None, 4),
+        (Counts(answered=2, pending=1), signal.SIGINT, 130),
+        (Counts(answered=2, pending=1), signal.SIGTERM, 143),
+        # The signal came when the work was done already.
+        (Counts(answered=3), signal.SIGTERM, 0),
+        (Counts(failed=3), signal.SIGINT, 3),
+    ],
+)
+def test_the_verdict_of_a_run(counts: Counts, number: int | None, code: int) -> None:
+    found, reason = verdict(counts, number)
+    assert found == code
+    assert isinstance(found, ExitCode)
+    assert reason
+
+
+def test_rows_in_are_all_rows() -> None:
+    assert Counts(answered=1, failed=2, pending=3, rejected=4).rows_in == 10
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.LlmbatchError, 1),
+        (errors.UsageError, 2),
+        (errors.EngineError, 5),
+        (errors.LockedError, 75),
+    ],
+)
+def test_an_error_knows_its_exit_code(error: type[errors.LlmbatchError], code: int) -> None:
+    assert error("x").exit_code == code
+
+
+def test_exit_codes_are_what_the_help_says() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "BUG": 1,
+        "USAGE": 2,
+        "INCOMPLETE": 3,
+        "STOPPED": 4,
+        "ENGINE": 5,
+        "LOCKED": 75,
+        "SIGINT": 130,
+        "SIGTERM": 143,
+    }
