@@ -2,4 +2,6 @@
 
 from llmbatch.cli.main import entry
 
-entry()
+# vLLM's child processes import this module again.
+if __name__ == "__main__":
+    entry()

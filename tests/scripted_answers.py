@@ -87,7 +87,7 @@ def _piece(code: Any, value: Any) -> str:
         return _member(value)
     if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
         least, _, items = value
-        return "".join(_piece(*item) for item in items) * least
+        return "".join(_piece(*item) for item in items) * int(least)
     if code is codes.SUBPATTERN:
         return "".join(_piece(*item) for item in value[-1])
     if code is codes.BRANCH:

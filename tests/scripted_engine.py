@@ -18,13 +18,12 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Request
+from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import EngineConfig, Telemetry
 from tests import scripted_answers
 
@@ -39,6 +38,7 @@ class Options:
     delay: float = 0.0  # seconds for each answer
     start_delay: float = 0.0  # seconds to start
     start_error: str = ""  # the reason for which it does not start
+    refuse: bool = False  # no request of the job could be answered
     die_after: int = -1  # answers until EngineError; -1: never
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
@@ -89,6 +89,10 @@ class ScriptedEngine:
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
 
+    def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        if self._options.refuse:
+            raise UsageError("the scripted engine refuses this job's requests")
+
     def __enter__(self) -> Self:
         time.sleep(self._options.start_delay)
         if self._options.start_error:
@@ -96,12 +100,7 @@ class ScriptedEngine:
         self._open = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from llmbatch.cli.narration import line
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import export as exporting
-from llmbatch.pipeline import jobfile, paths
+from llmbatch.pipeline import jobfile, paths, preflight
 from llmbatch.pipeline import status as live
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
@@ -70,7 +70,9 @@ def export(job: Path, output: Path, *, meta: bool) -> str:
     found = _find(job)
     with Database.open(found.store, read_only=True) as db:
         spec = _last_spec(db, found)
-        exporting.export(db, spec.model_copy(update={"output": str(output), "meta": meta}))
+        spec = spec.model_copy(update={"output": str(output), "meta": meta})
+        preflight.check_output(spec)
+        exporting.export_answers(db, spec)
         counts = results.counts(db)
     return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
 

@@ -40,6 +40,12 @@ class StoreError(LlmbatchError):
     exit_code = ExitCode.USAGE
 
 
+class UnwrittenError(LlmbatchError):
+    """A disk refused what was computed; what was committed is safe, the same command resumes."""
+
+    exit_code = ExitCode.STOPPED
+
+
 class EngineError(LlmbatchError):
     """The engine could not start or is gone; the same command resumes."""
 

@@ -56,7 +56,7 @@ class Section(BaseModel):
 class SamplingSpec(Section):
     """How tokens are drawn."""
 
-    temperature: float = answer(0.0, "0 is greedy", ge=0, le=100, allow_inf_nan=False)
+    temperature: float = answer(0.0, "0 is greedy", ge=0, le=2, allow_inf_nan=False)
     top_p: float = answer(1.0, "keep the likeliest tokens up to this mass", gt=0, le=1)
     top_k: int = answer(0, "keep this many of the likeliest tokens; 0 keeps all", ge=0, lt=2**31)
     min_p: float = answer(0.0, "drop tokens below this share of the likeliest", ge=0, le=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from llmbatch.core.outcomes import Outcome
-from llmbatch.core.records import Request
+from llmbatch.core.records import Constraint, Request, Sampling
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class EngineConfig:
 class Telemetry:
     """Counters since the engine started, and its present load.
 
-    `computed_tokens`: prompt tokens computed; `cached_tokens`: prompt tokens served by the
-    prefix cache; `cache_usage` in 0..1; `idle_seconds`: time in which the engine had nothing
-    to do while a run was open.
+    `cached_tokens`: the part of `prompt_tokens` served by the prefix cache; `cache_usage` in
+    0..1; `idle_seconds`: time in which a run was open and the engine had nothing to do.
     """
 
     prompt_tokens: int = 0
@@ -47,6 +46,8 @@ class Engine(Protocol):
     0. Building it checks the options and the model's path (UsageError) and loads nothing;
        `identity()` names everything about the model that can change an answer, so that it can
        be part of a request's key before the engine is started, or when it never is.
+       `check` raises UsageError when no request with this sampling and constraint could be
+       answered; it loads no model.
     1. A context manager. `__enter__` starts it and raises EngineError when it cannot start;
        `close` is idempotent and leaves no process behind.
     2. `run` pulls a request only when its window has room.
@@ -60,6 +61,8 @@ class Engine(Protocol):
     """
 
     def identity(self) -> dict[str, str]: ...
+
+    def check(self, sampling: Sampling, constraint: Constraint | None) -> None: ...
 
     def __enter__(self) -> Self: ...
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError
+from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Request
+from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines import models, vllm_options, vllm_process, vllm_start
 from llmbatch.engines.base import EngineConfig, Telemetry
-from llmbatch.engines.vllm_sampling import Parameters, RefusedError
+from llmbatch.engines.vllm_sampling import Parameters, RefusedError, check_parameters
 from llmbatch.engines.vllm_stats import Stats
 from llmbatch.engines.vllm_text import Texts
 
@@ -67,6 +67,19 @@ class VllmEngine:
             self._identity = name | vllm_options.answer_affecting(self._options)
         return dict(self._identity)
 
+    def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        chosen = self._options.get("structured_outputs_config")
+        own_backend = isinstance(chosen, dict) and chosen.get("backend", "xgrammar") != "xgrammar"
+        if not vllm_options.is_installed() or own_backend:
+            return  # starting says what is missing; another backend judges for itself
+        self._open_log()
+        vllm_start.set_environment(local=self._folder is not None)
+        try:
+            with vllm_process.output_to(self._log):
+                check_parameters(sampling, constraint)
+        except Exception as error:  # vLLM's own kinds of error are many
+            raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():
             raise EngineError(NOT_INSTALLED)
@@ -90,6 +103,8 @@ class VllmEngine:
 
     def _open_log(self) -> None:
         if self._config.log_path is None:
+            return
+        if self._log is not None:
             return
         # Never closed: vLLM's logging goes on using it until this process ends.
         path = Path(self._config.log_path)

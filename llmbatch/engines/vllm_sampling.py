@@ -54,6 +54,17 @@ def check_sampling(sampling: Sampling) -> None:
         raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
 
 
+def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
+    """Raises what vLLM with its xgrammar backend would raise for any request of this kind."""
+    check_sampling(sampling)
+    if constraint is None:
+        return
+    from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
+
+    parameters = Parameters(seeds_allowed=True, detokenize=False).of(sampling, constraint)
+    validate_xgrammar_grammar(parameters)
+
+
 class Parameters:
     """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint."""
 

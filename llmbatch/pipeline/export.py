@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 
 from llmbatch import formats
 from llmbatch.core import values
-from llmbatch.core.errors import UsageError
+from llmbatch.core.errors import UnwrittenError
 from llmbatch.core.records import Reject
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths
@@ -33,11 +34,24 @@ def export(db: Database, spec: JobSpec) -> None:
     """
     output = Path(spec.output)
     results.collect(db)
-    try:
+    with _reported(output):
         _write_answers(db, spec, output)
         _write_errors(db, paths.errors_of_output(output))
+
+
+def export_answers(db: Database, spec: JobSpec) -> None:
+    """Write only the answers, and of a job that is not finished those that it has."""
+    results.collect(db)
+    with _reported(Path(spec.output)):
+        _write_answers(db, spec, Path(spec.output))
+
+
+@contextmanager
+def _reported(output: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UsageError(
+        raise UnwrittenError(
             f"{output}: cannot be written: {error.strerror}; the answers are safe in the store, "
             "run the same command again"
         ) from error
@@ -46,7 +60,7 @@ def export(db: Database, spec: JobSpec) -> None:
 def _write_answers(db: Database, spec: JobSpec, output: Path) -> None:
     snapshot = snapshots.newest(db)
     columns = snapshot.source.columns if snapshot else []
-    format_name = formats.detect(str(output), None)
+    format_name = formats.detect(str(output), None, writing=True)
     layout = _Layout(spec, columns, format_name)
     with files.atomic(output) as stream:
         writer = formats.open_writer(stream, format_name, columns, layout.columns)

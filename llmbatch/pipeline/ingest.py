@@ -32,12 +32,16 @@ def ingest(db: Database, spec: JobSpec, paths: JobPaths) -> Snapshot:
 
     Raises UsageError when the input as a whole cannot be used.
     """
-    if spec.input != STDIN:
+    if spec.input != STDIN and Path(spec.input).is_file():
         return _ingest_file(db, spec, Path(spec.input))
-    # Standard input can be read only once, so it is kept while it is hashed and read.
+    # A pipe can be read only once, so its content is kept while it is hashed and read.
     try:
         with paths.spool.open("wb") as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
+            if spec.input == STDIN:
+                shutil.copyfileobj(sys.stdin.buffer, spool)
+            else:
+                with Path(spec.input).open("rb") as pipe:
+                    shutil.copyfileobj(pipe, spool)
         return _ingest_file(db, spec, paths.spool)
     finally:
         paths.spool.unlink(missing_ok=True)

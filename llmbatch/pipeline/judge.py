@@ -8,6 +8,9 @@ import jsonschema
 import orjson
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
@@ -81,18 +84,30 @@ def _json(value: str) -> Check:
 
 
 def _validator(schema: Any) -> Validator:
-    kind = validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
+        kind = validator_for(schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(schema)
+        _check_references(schema)
     except jsonschema.SchemaError as error:
         raise UsageError(
             f"schema: is not a JSON Schema: {error.json_path}: {error.message}"
         ) from error
-    for reference in _references(schema, "$ref"):
-        _resolve(schema, reference)
-    for reference in _references(schema, "$dynamicRef"):
-        _must_be_inside(reference)
+    except (RecursionError, TypeError, AttributeError) as error:
+        raise UsageError(f"schema: is not a JSON Schema: {type(error).__name__}") from error
     return kind(schema)
+
+
+def _check_references(schema: Any) -> None:
+    """Every reference must point to something in the schema itself: nothing is fetched."""
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+    resolver = Registry().resolver_with_root(resource)
+    for reference in _references(schema, "$ref") + _references(schema, "$dynamicRef"):
+        if not reference.startswith("#"):
+            raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
+        try:
+            resolver.lookup(reference)
+        except Unresolvable as error:
+            raise UsageError(f"schema: $ref {reference!r} points to nothing") from error
 
 
 def _references(node: Any, keyword: str) -> list[str]:
@@ -102,21 +117,3 @@ def _references(node: Any, keyword: str) -> list[str]:
     if isinstance(node, list):
         return [found for child in node for found in _references(child, keyword)]
     return []
-
-
-def _must_be_inside(reference: str) -> None:
-    if not reference.startswith("#"):
-        raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
-
-
-def _resolve(schema: dict[str, Any], reference: str) -> None:
-    """Every reference must point into the schema itself: nothing is fetched."""
-    _must_be_inside(reference)
-    node: Any = schema
-    for part in reference.removeprefix("#").strip("/").split("/"):
-        name = part.replace("~1", "/").replace("~0", "~")
-        if name == "":
-            continue
-        if not isinstance(node, dict) or name not in node:
-            raise UsageError(f"schema: $ref {reference!r} points to nothing")
-        node = node[name]

@@ -110,12 +110,12 @@ class Loop:
                 self._settle(event)
             self._commit_if_due(pump)
             self._tell(observer, status)
-            if stops.drain.is_set() and not self._draining:
+            if stops.drain and not self._draining:
                 self._draining = True
                 observer.phase("stopping: finishing what is in flight; signal again to leave now")
                 status.phase("stopping")
             # A stop while the engine still starts, or a second one, does not wait for it.
-            if stops.at_once or (stops.drain.is_set() and self._ready_at is None):
+            if stops.at_once or (stops.drain and self._ready_at is None):
                 return self._leave(pump)
         self._commit(pump)
         if event.error is not None:
@@ -131,10 +131,16 @@ class Loop:
 
     def _leave(self, pump: Pump) -> bool:
         pump.abort()
+        self._commit_waiting(pump)
+        stopped = pump.join(_ABORT_GRACE)
+        # The engine notices the abort at its next outcome, which counts, too.
+        self._commit_waiting(pump)
+        return stopped
+
+    def _commit_waiting(self, pump: Pump) -> None:
         while isinstance(event := pump.next(0), Completed | Failed):
             self._settle(event)
         self._commit(pump)
-        return pump.join(_ABORT_GRACE)
 
     def _tell(self, observer: Observer, status: StatusFile) -> None:
         if self._ready_at is not None:
@@ -175,7 +181,8 @@ class Loop:
 
 def _attempt(outcome: Outcome) -> Attempt:
     usage = outcome.usage
-    tokens = (usage.prompt, usage.cached, usage.output)
+    # An engine that counts oddly must not cost an answer.
+    tokens = (usage.prompt, min(usage.cached, usage.prompt), usage.output)
     if isinstance(outcome, Completed):
         reason = outcome.finish_reason
         return Attempt(outcome.key, 1, "answered", None, None, reason, outcome.text, *tokens)

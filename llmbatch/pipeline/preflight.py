@@ -16,9 +16,8 @@ def check(spec: JobSpec) -> None:
     Prompt(spec.prompt, spec.system)
     Judge(spec.answer.to_constraint())
     ingest.format_of(spec)
-    formats.detect(spec.output, None)
     _check_input(spec)
-    _check_output(spec)
+    check_output(spec)
 
 
 def _check_input(spec: JobSpec) -> None:
@@ -33,15 +32,17 @@ def _check_input(spec: JobSpec) -> None:
         raise UsageError(f"{path}: cannot be read; check its permissions")
 
 
-def _check_output(spec: JobSpec) -> None:
+def check_output(spec: JobSpec) -> None:
+    """Raise UsageError if the output's name or place cannot be used."""
     output = Path(spec.output)
+    formats.detect(spec.output, None, writing=True)
     if output.is_dir():
         raise UsageError(f"{output}: is a folder; give a file name")
     if not output.parent.is_dir():
         raise UsageError(f"{output}: there is no folder {output.parent}; create it first")
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise UsageError(f"{output}: the folder {output.parent} cannot be written")
-    if spec.input == ingest.STDIN:
+    if spec.input == ingest.STDIN or not Path(spec.input).exists():
         return
     for written in (output, paths.errors_of_output(output)):
         if written.exists() and written.samefile(spec.input):

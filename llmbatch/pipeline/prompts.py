@@ -43,6 +43,8 @@ class Prompt:
             return self._environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise UsageError(f"{what}, line {error.lineno}: {error.message}") from error
+        except RecursionError as error:
+            raise UsageError(f"{what}: is nested too deep") from error
 
     def _names(self, source: str) -> set[str]:
         tree = self._environment.parse(source)
@@ -77,7 +79,9 @@ def _text(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
         text = template.render(context)
         text.encode()
     except Exception as error:  # whatever a template of the user's does is the row's failure
-        raise TemplateError(f"{what}: {' '.join(str(error).split())}") from error
+        raise TemplateError(
+            f"{what}: {' '.join(str(error).split()) or type(error).__name__}"
+        ) from error
     return text
 
 
@@ -85,4 +89,6 @@ def _environment() -> jinja2.Environment:
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
     # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
     environment.filters["tojson"] = values.dump_record
+    # A prompt that differs each time it is rendered would be computed and paid for each time.
+    del environment.filters["random"], environment.globals["lipsum"]
     return environment

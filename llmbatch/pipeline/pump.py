@@ -48,6 +48,7 @@ class Pump:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._abort = threading.Event()
         self._open = threading.Event()
+        self._last = Telemetry()
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -61,8 +62,8 @@ class Pump:
             return None
 
     def telemetry(self) -> Telemetry:
-        """The engine's counters; zeros while it is not open."""
-        return self._engine.telemetry() if self._open.is_set() else Telemetry()
+        """The engine's counters: zeros before it is open, the last ones after it has closed."""
+        return self._engine.telemetry() if self._open.is_set() else self._last
 
     def abort(self) -> None:
         """Give up what is in flight, at the engine's next outcome."""
@@ -87,11 +88,19 @@ class Pump:
         began = clock.now()
         with self._engine as engine:
             self._open.set()
-            self._events.put(Ready(began, clock.now(), engine.describe()))
-            outcomes = engine.run(self._feed)
-            for outcome in outcomes:
-                self._events.put(outcome)
-                if self._abort.is_set():
-                    break
-            if hasattr(outcomes, "close"):
-                outcomes.close()
+            # The wall clock may be set back meanwhile.
+            self._events.put(Ready(began, max(began, clock.now()), engine.describe()))
+            try:
+                self._answer(engine)
+            finally:
+                self._last = engine.telemetry()
+                self._open.clear()
+
+    def _answer(self, engine: Engine) -> None:
+        outcomes = engine.run(self._feed)
+        for outcome in outcomes:
+            self._events.put(outcome)
+            if self._abort.is_set():
+                break
+        if hasattr(outcomes, "close"):
+            outcomes.close()

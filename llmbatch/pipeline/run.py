@@ -1,9 +1,11 @@
 """One run of a job, from open to close."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError, ExitCode, UsageError
+from llmbatch.core.errors import EngineError, ExitCode, UnwrittenError, UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
@@ -58,14 +60,15 @@ def execute(spec: JobSpec, observer: Observer) -> RunResult:
     engine = registry.load(spec.engine.name)(config)
     is_new = paths.make_private(job.state)
     context = _Context(spec, job, engine, observer, Stops(), StatusFile(job))
-    try:
-        with JobLock(job.lock), context.stops, Database.open(job.store) as db:
-            return _run(db, context)
-    except UsageError:
-        # Leave no trace of a job that never was one; once a run has begun there may be answers.
-        if is_new and not context.begun:
-            paths.discard(job.state)
-        raise
+    with JobLock(job.lock), context.stops:
+        try:
+            with Database.open(job.store) as db:
+                return _run(db, context)
+        except UsageError:
+            # Leave no trace of a job that never was one; a run that has begun may have answers.
+            if is_new and not context.begun:
+                paths.discard(job.state)
+            raise
 
 
 def _run(db: Database, context: _Context) -> RunResult:
@@ -77,24 +80,24 @@ def _run(db: Database, context: _Context) -> RunResult:
     context.observer.phase("planning")
     context.status.phase("planning")
     plan = planning.plan(db, spec, snapshot, context.engine.identity())
+    if positions := plans.pending_positions(db):
+        context.engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
     run = runs.begin(db, plan.plan, started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
     context.timings.prepare = clock.seconds() - began
     try:
-        stopped_clean = _generate(db, context, run)
+        stopped_clean = _generate(db, context, run, positions)
         return _finish(db, context, run, engine_left=not stopped_clean)
-    except EngineError as error:
-        _end(db, context, run, f"engine: {error}", ExitCode.ENGINE)
-        raise
-    except UsageError as error:
-        _end(db, context, run, f"output: {error}", ExitCode.USAGE)
+    except (EngineError, UsageError, UnwrittenError) as error:
+        # A store that cannot be written cannot note its end either.
+        with suppress(UnwrittenError):
+            _end(db, context, run, str(error), error.exit_code)
         raise
 
 
-def _generate(db: Database, context: _Context, run: int) -> bool:
+def _generate(db: Database, context: _Context, run: int, positions: Sequence[int]) -> bool:
     """Compute what is pending; an engine is started only if something is."""
-    positions = plans.pending_positions(db)
-    if not positions or context.stops.drain.is_set():
+    if not positions or context.stops.drain:
         return True
     spec = context.spec
     constraint = spec.answer.to_constraint()
@@ -103,7 +106,7 @@ def _generate(db: Database, context: _Context, run: int) -> bool:
     tally = Tally(done + counts.pending, rows_reused=done, rows_done=done)
     reading = db.cursor()
     sampling = spec.sampling.to_sampling()
-    feed = Feed(reading, positions, spec.run.chunk_size, sampling, constraint, context.stops.drain)
+    feed = Feed(reading, positions, spec.run.chunk_size, sampling, constraint, context.stops)
     loop = Loop(db, run, spec.run, feed, Judge(constraint), tally, context.timings)
     pump = Pump(context.engine, feed)
     try:

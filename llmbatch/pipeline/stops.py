@@ -1,16 +1,19 @@
 """Reasons to stop before the work is done."""
 
 import signal
-import threading
 from types import FrameType
 from typing import Any, Self
 
 
 class Stops:
-    """Signals that ask a run to stop: the first to drain, a second one to leave at once."""
+    """Signals that ask a run to stop: the first to drain, a second one to leave at once.
+
+    Plain attributes, because a signal handler can interrupt itself: an Event's lock would then
+    never be free again.
+    """
 
     def __init__(self) -> None:
-        self.drain = threading.Event()
+        self.drain = False
         self.signal: int | None = None
         self.at_once = False
         # Set by whoever looks at `at_once` itself; elsewhere a second signal is an exception.
@@ -27,9 +30,9 @@ class Stops:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        again = self.drain.is_set()
+        again = self.drain
         self.at_once = again
         self.signal = self.signal or number
-        self.drain.set()
+        self.drain = True
         if again and not self.watched:
             raise KeyboardInterrupt

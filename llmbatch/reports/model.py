@@ -8,7 +8,7 @@ import orjson
 
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.reports.usage import RunUsage, Usage, total
-from llmbatch.store import results, snapshots
+from llmbatch.store import results
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
@@ -56,10 +56,9 @@ def build(db: Database) -> Report | None:
     plan = results.report(db, "plan_counts")[0]
     starts = results.report(db, "engine_starts")
     runs = _runs(db, summaries, starts)
-    snapshot = snapshots.newest(db)
     return Report(
         version=REPORT_VERSION,
-        input=snapshot.source.input if snapshot else spec["input"],
+        input=spec["input"],
         output=spec["output"],
         model=spec["model"],
         rows_in=counts.rows_in,

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from llmbatch.core import clock
-from llmbatch.core.errors import LockedError, StoreError
+from llmbatch.core.errors import LockedError, StoreError, UnwrittenError
 from llmbatch.store import files, statements
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -203,8 +203,11 @@ def _reported() -> Iterator[None]:
     """The machine's failures (full disk, no memory) in one line; our own mistakes as they are."""
     try:
         yield
-    except duckdb.OperationalError as error:
-        raise StoreError(f"the store cannot be read or written: {_line(error)}") from error
+    except (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalException) as error:
+        raise UnwrittenError(
+            f"the store cannot be read or written: {_line(error)}; what was committed is safe, "
+            "run the same command again"
+        ) from error
 
 
 def utc(moment: datetime) -> datetime:

@@ -67,6 +67,14 @@ SELECT count(*) FROM (
     HAVING count(*) <> max(checkpoint) OR count(*) <> count(DISTINCT checkpoint)
 );
 
+-- name: requests_belong_to_the_newest_plan
+SELECT count(*) FROM (SELECT plan FROM requests UNION ALL SELECT plan FROM planned_rows)
+WHERE plan <> (SELECT max(plan) FROM plans);
+
+-- name: ends_and_engine_starts_belong_to_runs
+SELECT count(*) FROM (SELECT run FROM run_ends UNION ALL SELECT run FROM engine_starts) AS noted
+ANTI JOIN runs USING (run);
+
 -- name: a_run_ends_at_most_once
 SELECT count(*) - count(DISTINCT run) FROM run_ends;
 

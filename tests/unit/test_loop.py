@@ -68,9 +68,7 @@ class Bench:
         constraint = spec.answer.to_constraint()
         sampling = spec.sampling.to_sampling()
         chunk = spec.run.chunk_size
-        self.feed = Feed(
-            self.db.cursor(), positions, chunk, sampling, constraint, self.stops.drain
-        )
+        self.feed = Feed(self.db.cursor(), positions, chunk, sampling, constraint, self.stops)
         tally = Tally(len(texts), rows_reused=0)
         self.loop = Loop(
             self.db, self.run, spec.run, self.feed, Judge(constraint), tally, self.timings
@@ -139,6 +137,7 @@ def test_a_checkpoint_holds_what_became_of_each_request(tmp_path: Path) -> None:
     said = ["fine text", "FAIL:too_long", "LENGTH", "INVALID"]
     bench = Bench(tmp_path, said, answer={"choice": ["yes", "no"]})
     bench.drive(engine())
+    results.collect(bench.db)
     held = {row["kind"]: row for row in results.in_input_order(bench.db, ["answered", "failed"])}
     assert {kind: row["answer"] for kind, row in held.items()} == {
         None: "yes",
@@ -190,8 +189,9 @@ def test_an_engine_that_does_not_start_leaves_all_pending(tmp_path: Path) -> Non
 
 def test_a_stop_drains_what_is_in_flight(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(50))
-    bench.seen.at_first = bench.stops.drain.set
+    bench.seen.at_first = lambda: setattr(bench.stops, "drain", True)
     assert bench.drive(engine(window=4, delay=0.02)) is True
+    assert bench.seen.phases[-1].startswith("stopping")
     counts = bench.counts()
     assert 4 <= counts.answered < 50
     assert counts.answered + counts.pending == 50
@@ -201,7 +201,7 @@ def test_a_second_stop_keeps_what_settled_and_gives_up_the_rest(tmp_path: Path) 
     bench = Bench(tmp_path, texts(50), run={"checkpoint_seconds": 3600})
 
     def stop() -> None:
-        bench.stops.drain.set()
+        bench.stops.drain = True
         bench.stops.at_once = True
 
     bench.seen.at_first = stop
@@ -211,7 +211,7 @@ def test_a_second_stop_keeps_what_settled_and_gives_up_the_rest(tmp_path: Path) 
 
 def test_a_stop_while_the_engine_starts_computes_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(3))
-    bench.stops.drain.set()
+    bench.stops.drain = True
     assert bench.drive(engine(start_delay=0.3)) is True
     assert bench.counts() == results.Counts(pending=3)
 

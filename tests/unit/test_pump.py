@@ -153,13 +153,37 @@ def test_an_abort_gives_up_what_is_in_flight() -> None:
     assert worker.telemetry().running == 0
 
 
+def test_an_abort_closes_the_generator_of_the_engine() -> None:
+    running: list[Iterator[Outcome]] = []
+
+    class Held(ScriptedEngine):
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            running.append(super().run(requests))
+            return running[0]
+
+    pump = Pump(Held(EngineConfig("m"), scripted_engine.Options(delay=0.01)), requests(100))
+    pump.abort()
+    pump.start()
+    assert events_of(pump)[-1] == Done(None)
+    assert next(running[0], None) is None
+
+
 def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
-    pump = Pump(engine(), requests(1, "STALL"))
+    awake = threading.Event()
+
+    class Hanging(ScriptedEngine):
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+            awake.wait(PATIENCE)
+            yield from super().run(requests)
+
+    pump = Pump(Hanging(EngineConfig("m"), scripted_engine.Options()), requests(1))
     pump.start()
     assert isinstance(pump.next(PATIENCE), Ready)
     assert pump.next(0.01) is None
     pump.abort()
     assert pump.join(0.01) is False
+    awake.set()
+    assert pump.join(PATIENCE) is True
 
 
 def test_no_request_is_pulled_before_there_is_room() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.cli.narration import Silent
-from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.errors import EngineError, UnwrittenError, UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths, run
 from llmbatch.store import results
@@ -35,11 +35,12 @@ def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
 
 def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
     job = spec(tmp_path, UNWRITABLE, state=str(tmp_path / "state"))
-    with pytest.raises(UsageError, match="the answers are safe in the store"):
+    with pytest.raises(UnwrittenError, match="the answers are safe in the store"):
         run.execute(job, Silent())
     counts, last = summary(job)
     assert counts.answered == 2
-    assert last["reason"].startswith("output: ")
+    assert "cannot be written" in last["reason"]
+    assert last["exit_code"] == 4
     ledger = {"ledger": str(tmp_path / "ledger")}
     run.execute(
         spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger), Silent()
@@ -55,7 +56,7 @@ def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
     counts, last = summary(job)
     assert (counts.answered, counts.pending) == (1, 1)
     assert last["exit_code"] == 5
-    assert last["reason"] == "engine: engine died: scripted after 1 answers"
+    assert last["reason"] == "engine died: scripted after 1 answers"
     assert not (tmp_path / "out.jsonl").exists()
 
 

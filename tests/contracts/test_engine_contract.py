@@ -1,0 +1,269 @@
+"""The engine protocol, clause by clause (see `llmbatch.engines.base.Engine`), for each engine."""
+
+import gc
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pytest
+
+from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome
+from llmbatch.core.records import Constraint, Request
+from llmbatch.engines.base import Engine, EngineConfig, Telemetry
+from llmbatch.engines.registry import load
+from tests.engine import session
+from tests.engine.requests import ask, choice, schema
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An engine under test: running, and how to make others like it."""
+
+    running: Engine
+    create: Callable[[EngineConfig], Engine]
+    config: EngineConfig
+    window: int
+    answer_option: dict[str, Any]
+    neutral_option: dict[str, Any]
+
+    def configured(self, options: dict[str, Any]) -> EngineConfig:
+        return EngineConfig(self.config.model, {**self.config.options, **options})
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Subject]:
+    options = {"window": 8, "max_model_len": 256, "order": "shuffle"}
+    config = EngineConfig("scripted", options)
+    create = load("tests.scripted_engine:create")
+    with create(config) as engine:
+        yield Subject(engine, create, config, 8, {"variant": "other"}, {"window": 3})
+
+
+@pytest.fixture(scope="session")
+def vllm() -> Iterator[Subject]:
+    engine, config = session.started()
+    answers, neutral = {"dtype": "float32"}, {"block-size": "64"}
+    yield Subject(engine, load("vllm"), config, session.WINDOW, answers, neutral)
+    session.stop()
+
+
+@pytest.fixture(params=["scripted", pytest.param("vllm", marks=session.needs_vllm)])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    made: Subject = request.getfixturevalue(request.param)
+    return made
+
+
+class Feed:
+    """An iterator of requests that counts what was taken."""
+
+    def __init__(self, requests: list[Request]) -> None:
+        self.pulled = 0
+        self._requests = requests
+
+    def __iter__(self) -> Iterator[Request]:
+        for request in self._requests:
+            self.pulled += 1
+            yield request
+
+
+def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
+    return {outcome.key: outcome for outcome in engine.run(requests)}
+
+
+# 0. Building checks and loads nothing.
+
+
+def test_an_unknown_option_is_refused_with_the_nearest(subject: Subject) -> None:
+    with pytest.raises(UsageError, match=r"max_modle_len.*did you mean 'max_model_len'"):
+        subject.create(subject.configured({"max_modle_len": 5}))
+
+
+def test_an_unreadable_option_value_is_refused(subject: Subject) -> None:
+    with pytest.raises(UsageError, match="max_model_len"):
+        subject.create(subject.configured({"max_model_len": "many"}))
+
+
+def test_identity_is_known_before_the_start_and_stays(subject: Subject) -> None:
+    before = subject.create(subject.config).identity()
+    assert before == subject.running.identity()
+    assert before
+    assert all(isinstance(text, str) for pair in before.items() for text in pair)
+
+
+def test_identity_follows_what_can_change_an_answer_only(subject: Subject) -> None:
+    same = subject.create(subject.configured(subject.neutral_option))
+    other = subject.create(subject.configured(subject.answer_option))
+    assert same.identity() == subject.running.identity() != other.identity()
+
+
+# 1. A context manager; an engine that is not open runs nothing.
+
+
+def test_an_engine_that_was_not_started_runs_nothing(subject: Subject) -> None:
+    with pytest.raises(EngineError):
+        list(subject.create(subject.config).run([ask("hello")]))
+
+
+def test_close_may_be_called_at_any_time_and_again(subject: Subject) -> None:
+    engine = subject.create(subject.config)
+    engine.close()
+    engine.close()
+
+
+def test_no_process_is_left(subject: Subject) -> None:
+    assert not [child for child in psutil.Process().children() if "EngineCore" in child.name()]
+
+
+# 2. It pulls only when its window has room.
+
+
+def test_the_window_bounds_what_is_pulled(subject: Subject) -> None:
+    feed = Feed([ask(f"row {number}") for number in range(40)])
+    answered = 0
+    for _ in subject.running.run(feed):
+        assert feed.pulled - answered <= subject.window
+        answered += 1
+    assert answered == feed.pulled == 40
+
+
+def test_nothing_is_pulled_before_the_first_answer_is_wanted(subject: Subject) -> None:
+    feed = Feed([ask("hello")])
+    outcomes = subject.running.run(feed)
+    assert feed.pulled == 0
+    assert len(list(outcomes)) == 1
+
+
+# 3. Exactly one outcome for each request, with its key.
+
+
+def test_each_request_has_one_outcome(subject: Subject) -> None:
+    requests = [ask(f"row {number}", max_tokens=1 + number % 9) for number in range(50)]
+    keys = [outcome.key for outcome in subject.running.run(requests)]
+    assert sorted(keys) == sorted(request.key for request in requests)
+
+
+def test_a_key_that_comes_twice_is_answered_twice(subject: Subject) -> None:
+    request = ask("twice")
+    first, second = subject.running.run([request, request])
+    assert first == second or first.usage.cached != second.usage.cached
+
+
+def test_a_constraint_is_kept(subject: Subject) -> None:
+    kinds = {"type": "string", "enum": ["red", "größe"]}
+    requests = {
+        "choice": ask("choose", choice("ja", "naïve"), max_tokens=40),
+        "regex": ask("id", Constraint("regex", r"[A-Z]{2}-\d{4}"), max_tokens=40),
+        "json": ask("record", schema(kind=kinds, sure={"type": "boolean"}), max_tokens=150),
+    }
+    got = answers(subject.running, *requests.values())
+    text = {name: got[request.key].text or "" for name, request in requests.items()}
+    assert text["choice"] in ("ja", "naïve")
+    assert len(text["regex"]) == 7
+    assert set(json.loads(text["json"])) == {"kind", "sure"}
+
+
+def test_tokens_are_counted(subject: Subject) -> None:
+    request = ask("count these words please")
+    outcome = answers(subject.running, request)[request.key]
+    assert isinstance(outcome, Completed)
+    assert outcome.usage.prompt >= 4
+    assert outcome.usage.output >= 1
+
+
+# 4. A bad request is an outcome, and disturbs no other.
+
+BAD = {
+    "too_long": ask("word " * 600),
+    "bad_seed": ask("hello", seed=2**64),
+    "negative_seed": ask("hello", seed=-5),
+    "bad_regex": ask("hello", Constraint("regex", "(")),
+    "dangling_ref": ask("hello", Constraint("json", '{"$ref": "#/$defs/none"}')),
+}
+
+
+def test_bad_requests_fail_alone(subject: Subject) -> None:
+    good = [ask(f"good {number}") for number in range(12)]
+    mixed = [*good[:6], *BAD.values(), *good[6:]]
+    got = answers(subject.running, *mixed)
+    assert len(got) == len(mixed)
+    assert all(isinstance(got[request.key], Completed) for request in good)
+    for name, request in BAD.items():
+        outcome = got[request.key]
+        assert isinstance(outcome, Failed), name
+        assert outcome.kind == ("too_long" if name == "too_long" else "refused_request")
+        assert outcome.kind in FAILURE_KINDS
+        assert outcome.message
+        assert "\n" not in outcome.message
+
+
+def test_too_long_names_both_lengths(subject: Subject) -> None:
+    outcome = answers(subject.running, BAD["too_long"])[BAD["too_long"].key]
+    assert isinstance(outcome, Failed)
+    assert "the context length is 256" in outcome.message
+
+
+# 5. It drains at the end, and leaves nothing running when it is closed.
+
+
+def test_no_requests_no_outcomes(subject: Subject) -> None:
+    assert list(subject.running.run([])) == []
+
+
+def test_a_run_after_a_closed_one_sees_only_its_own(subject: Subject) -> None:
+    given_up = subject.running.run(ask(f"old {n}", max_tokens=100) for n in range(30))
+    next(given_up)
+    given_up.close()  # type: ignore[attr-defined]
+    assert subject.running.telemetry().running == 0
+    requests = [ask(f"new {number}") for number in range(20)]
+    assert set(answers(subject.running, *requests)) == {request.key for request in requests}
+
+
+def test_a_feed_that_fails_ends_the_run_and_not_the_engine(subject: Subject) -> None:
+    def failing() -> Iterator[Request]:
+        yield ask("before")
+        raise LookupError("the feed broke")
+
+    with pytest.raises(LookupError, match="the feed broke"):
+        list(subject.running.run(failing()))
+    assert len(answers(subject.running, ask("after"))) == 1
+
+
+# 6. and 7. It says what it is and how it does.
+
+
+def test_description_is_json(subject: Subject) -> None:
+    described = subject.running.describe()
+    assert json.loads(json.dumps(described)) == described
+    expected = {"engine", "version", "device", "dtype", "model", "parallelism", "window"}
+    assert expected <= described.keys()
+    assert described["window"] == subject.window
+
+
+def test_telemetry_counts_while_running(subject: Subject) -> None:
+    before = subject.running.telemetry()
+    outcomes = []
+    for outcome in subject.running.run([ask(f"row {n}") for n in range(20)]):
+        outcomes.append(outcome)
+        assert isinstance(subject.running.telemetry(), Telemetry)
+    after = subject.running.telemetry()
+    used = [outcome.usage for outcome in outcomes]
+    assert after.prompt_tokens - before.prompt_tokens == sum(usage.prompt for usage in used)
+    assert after.output_tokens - before.output_tokens == sum(usage.output for usage in used)
+    assert after.cached_tokens - before.cached_tokens == sum(usage.cached for usage in used)
+    assert after.steps > before.steps
+    assert (after.running, after.waiting) == (0, 0)
+
+
+def test_a_slow_feed_is_idle_time(subject: Subject) -> None:
+    def slow() -> Iterator[Request]:
+        os.sched_yield()
+        gc.collect()  # some milliseconds
+        yield ask("at last")
+
+    before = subject.running.telemetry().idle_seconds
+    list(subject.running.run(slow()))
+    assert subject.running.telemetry().idle_seconds > before

@@ -1,0 +1,53 @@
+"""One vLLM for all tests of a session, in this process: that starts in seconds."""
+
+import functools
+import importlib.util
+import os
+from pathlib import Path
+from tempfile import mkdtemp
+from unittest import mock
+
+import pytest
+
+from llmbatch.engines import vllm
+from llmbatch.engines.base import EngineConfig
+
+ROOT = Path(__file__).parents[2]
+MODEL = Path(os.environ.get("LLMBATCH_TEST_MODEL", ROOT / "samples" / "model"))
+OPTIONS = {
+    "enforce_eager": True,
+    "max_num_seqs": 4,
+    "max_model_len": 256,
+    "kv_cache_memory_bytes": 64 << 20,
+    # A small model may else write white space until its tokens are used up.
+    "structured_outputs_config": {"disable_any_whitespace": True},
+}
+WINDOW = 8
+
+needs_vllm = [
+    pytest.mark.engine,
+    pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
+    pytest.mark.skipif(not (MODEL / "config.json").exists(), reason="no sample model"),
+]
+
+
+def config(**options: object) -> EngineConfig:
+    log = Path(mkdtemp(prefix="llmbatch-test-")) / "run.log"
+    return EngineConfig(str(MODEL), OPTIONS | options, str(log))
+
+
+@functools.cache
+def started() -> tuple[vllm.VllmEngine, EngineConfig]:
+    """The engine, started when first asked for, and what it was made from."""
+    made_from = config()
+    engine = vllm.create(made_from)
+    environment = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
+    with mock.patch.dict(os.environ, environment):
+        engine.__enter__()
+    return engine, made_from
+
+
+def stop() -> None:
+    if started.cache_info().currsize:
+        started()[0].close()
+        started.cache_clear()

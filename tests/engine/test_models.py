@@ -1,0 +1,105 @@
+"""The name of a model, under which its answers are kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.engines import models, vllm
+from llmbatch.engines.base import EngineConfig
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "config.json").write_text('{"model_type": "qwen3"}')
+    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "tokenizer.json").write_text("{}")
+    return made
+
+
+def test_moving_the_folder_changes_nothing(folder: Path) -> None:
+    before = models.fingerprint(folder)
+    assert models.fingerprint(folder.rename(folder.with_name("moved"))) == before
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "chat_template.jinja"])
+def test_a_changed_or_new_file_changes_the_fingerprint(folder: Path, name: str) -> None:
+    before = models.fingerprint(folder)
+    (folder / name).write_text('{"other": 1}')
+    assert models.fingerprint(folder) != before
+
+
+def test_a_renamed_file_changes_the_fingerprint(folder: Path) -> None:
+    before = models.fingerprint(folder)
+    (folder / "tokenizer.json").rename(folder / "tokenizer2.json")
+    assert models.fingerprint(folder) != before
+
+
+@pytest.mark.parametrize("name", ["README.md", ".gitattributes", ".cache/x", "train.py"])
+def test_what_no_engine_reads_does_not_count(folder: Path, name: str) -> None:
+    before = models.fingerprint(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("new")
+    assert models.fingerprint(folder) == before
+
+
+def test_code_counts_where_the_model_brings_its_own(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"auto_map": {"AutoConfig": "code.Config"}}))
+    before = models.fingerprint(folder)
+    (folder / "code.py").write_text("class Config: ...")
+    assert models.fingerprint(folder) != before
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "no/such/folder/here", "~/no"])
+def test_a_path_to_nothing_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no such folder"):
+        vllm.create(EngineConfig(name))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no config\.json"):
+        vllm.create(EngineConfig(str(tmp_path)))
+
+
+def test_a_hub_name_is_no_path() -> None:
+    assert models.local_folder("Qwen/Qwen3-0.6B") is None
+    assert models.local_folder("gpt2") is None
+
+
+def _cached(home: Path, ref: str = "main") -> dict[str, str]:
+    refs = home / "hub" / "models--owner--name" / "refs"
+    refs.mkdir(parents=True)
+    (refs / ref).write_text(COMMIT)
+    return {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+
+
+def test_a_commit_is_taken_as_it_is() -> None:
+    assert models.hub_commit("owner/name", COMMIT, {"HF_HUB_OFFLINE": "1"}) == COMMIT
+
+
+def test_a_cached_model_is_named_by_the_cached_commit(tmp_path: Path) -> None:
+    assert models.hub_commit("owner/name", None, _cached(tmp_path)) == COMMIT
+
+
+def test_a_cached_branch_is_found(tmp_path: Path) -> None:
+    assert models.hub_commit("owner/name", "v2", _cached(tmp_path, "v2")) == COMMIT
+
+
+def test_offline_and_not_cached_says_what_to_do(tmp_path: Path) -> None:
+    environment = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    with pytest.raises(UsageError, match="download it first"):
+        models.hub_commit("owner/name", None, environment)
+
+
+def test_the_identity_of_a_hub_model_is_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in _cached(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    engine = vllm.create(EngineConfig("owner/name"))
+    assert engine.identity() == {"model": "owner/name", "revision": COMMIT, "dtype": "auto"}

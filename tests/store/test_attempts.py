@@ -1,0 +1,166 @@
+"""Attempts are appended; what is pending, answered or failed is asked of them."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from llmbatch.store import plans, results, runs
+from llmbatch.store.database import Database
+from llmbatch.store.runs import Attempt
+
+Spawn = Callable[[str], "subprocess.Popen[str]"]
+A, B, C = "a" * 32, "b" * 32, "c" * 32
+
+
+def answered(key: str, attempt: int = 1, text: str = "yes") -> Attempt:
+    return Attempt(key, attempt, "answered", None, None, "stop", text, 9, 4, 1)
+
+
+def failed(key: str, verdict: str, attempt: int = 1) -> Attempt:
+    return Attempt(key, attempt, verdict, "truncated", "cut", "length", "y", 9, 0, 512)
+
+
+def rows_in(db: Database, *states: str) -> list[dict[str, Any]]:
+    """What became of the rows, as it stands now."""
+    results.collect(db)
+    return list(results.in_input_order(db, list(states)))
+
+
+def again(db: Database, *attempts: Attempt) -> int:
+    """A second run with one checkpoint."""
+    run = runs.begin(db, 1, datetime.now(UTC), {})
+    runs.checkpoint(db, run, 1, list(attempts), {})
+    assert set(results.violations(db).values()) == {0}
+    return run
+
+
+def test_every_row_is_in_one_state(healthy: Database) -> None:
+    assert results.counts(healthy) == results.Counts(answered=2, failed=2, pending=1, rejected=1)
+    assert results.counts(healthy).rows_in == 6
+    assert list(plans.pending_positions(healthy)) == [2]
+
+
+def test_an_answer_settles_every_row_of_its_request(healthy: Database) -> None:
+    found = {row["row"]: row["answer"] for row in rows_in(healthy, "answered")}
+    assert found == {1: "yes", 3: "yes"}
+
+
+def test_a_try_that_may_be_repeated_settles_nothing(healthy: Database) -> None:
+    again(healthy, failed(C, "retry"))
+    assert results.counts(healthy).pending == 1
+    assert list(plans.pending_positions(healthy)) == [2]
+    again(healthy, answered(C, attempt=2))
+    assert results.counts(healthy) == results.Counts(answered=3, failed=2, rejected=1)
+    (last,) = [row for row in rows_in(healthy, "answered") if row["row"] == 6]
+    assert last["attempt"] == 2
+
+
+def test_answers_outlive_their_plan(healthy: Database) -> None:
+    """An answer is found by its key, under whatever plan asks for it again."""
+    rows = [
+        plans.RenderedRow(n, key, None, None, "m" + key) for n, key in enumerate([A, B, C, A], 1)
+    ]
+    rows.append(plans.RenderedRow(6, A, None, None, "m" + A))
+    plans.replace(healthy, 1, "other", [rows], None)
+    assert results.counts(healthy) == results.Counts(answered=3, failed=1, pending=1, rejected=1)
+    run = runs.begin(healthy, 2, datetime.now(UTC), {})
+    assert healthy.execute("SELECT reused FROM runs WHERE run = ?", [run]) == [(4,)]
+
+
+def test_results_come_in_input_order_with_their_rows(
+    healthy: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for window in (1, 2, 100):
+        monkeypatch.setattr(results, "_WINDOW", window)
+        found = rows_in(healthy, "answered", "failed", "pending")
+        assert [row["row"] for row in found] == [1, 2, 3, 4, 6]
+        assert [row["line"] for row in found] == [1, 2, 3, 4, 6]
+        states = [row["state"] for row in found]
+        assert states == ["answered", "failed", "answered", "failed", "pending"]
+    assert {row["kind"] for row in rows_in(healthy, "failed")} == {
+        "truncated",
+        "template",
+    }
+
+
+def test_what_is_committed_survives_a_killed_process(
+    tmp_path: Path, healthy: Database, spawn: Spawn
+) -> None:
+    healthy.close()
+    path = tmp_path / "job.duckdb"
+    program = f"""
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from llmbatch.store import runs
+from llmbatch.store.database import Database
+from llmbatch.store.runs import Attempt
+db = Database.open(Path({str(path)!r}))
+run = runs.begin(db, 1, datetime.now(UTC), {{}})
+runs.checkpoint(db, run, 1, [Attempt({C!r}, 1, "answered", None, None, "stop", "z", 1, 0, 1)], {{}})
+db.execute("BEGIN")
+db.execute("DELETE FROM attempts")
+print("ready", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert spawn(program).wait() == -9
+    with Database.open(path) as database:
+        assert results.counts(database).answered == 3
+        assert set(results.violations(database).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [answered("not a key"), Attempt(C, 1, "answered", None, None, None, None, 0, 0, 0)],
+)
+def test_a_checkpoint_is_all_or_nothing(healthy: Database, bad: Attempt) -> None:
+    with pytest.raises(duckdb.Error):
+        runs.checkpoint(healthy, 1, 3, [answered(C), bad], {})
+    assert healthy.scalar("SELECT count(*) FROM attempts") == 2
+    runs.checkpoint(healthy, 1, 3, [answered(C)], {})
+    assert results.counts(healthy).answered == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ü 🦆", "a\x00b", "'\"\\", "x" * 1_000_000, "NULL", '{"a": 1.10}']
+)
+def test_an_answer_keeps_every_character(healthy: Database, text: str) -> None:
+    again(healthy, answered(C, text=text))
+    (row,) = [r for r in rows_in(healthy, "answered") if r["row"] == 6]
+    assert row["answer"] == text
+
+
+def test_times_are_kept_in_utc(db: Database) -> None:
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    runs.begin(db, 1, moment, {})
+    assert results.report(db, "run_summaries")[0]["started_at"] == datetime(2026, 1, 1, 12)
+
+
+def test_a_run_is_told_with_its_end(healthy: Database) -> None:
+    (run,) = results.report(healthy, "run_summaries")
+    assert (run["reason"], run["exit_code"], run["checkpoints"]) == ("stopped", 4, 2)
+    assert run["pid"] == os.getpid()
+    (tokens,) = results.report(healthy, "run_tokens")
+    assert (tokens["attempts"], tokens["answered"]) == (2, 1)
+    assert (tokens["prompt_tokens"], tokens["cached_tokens"], tokens["output_tokens"]) == (18, 4, 2)
+
+
+def test_a_run_that_was_killed_has_no_end(healthy: Database) -> None:
+    again(healthy, answered(C))
+    last = results.report(healthy, "run_summaries")[-1]
+    assert (last["run"], last["reason"], last["exit_code"]) == (2, None, None)
+    assert last["last_commit"] is not None
+
+
+def test_failures_are_counted_by_kind_with_an_example(healthy: Database) -> None:
+    found: list[dict[str, Any]] = results.report(healthy, "failure_counts")
+    assert found == [
+        {"kind": "template", "rows": 1, "example": "no such column"},
+        {"kind": "truncated", "rows": 1, "example": "cut"},
+    ]

@@ -1,0 +1,90 @@
+"""Older stores are upgraded step by step, newer ones are refused."""
+
+from pathlib import Path
+
+import pytest
+
+from llmbatch.core.errors import StoreError
+from llmbatch.store import database, results
+from llmbatch.store.database import Database
+
+SECOND = """
+-- name: rows_note
+ALTER TABLE rejects ADD COLUMN note VARCHAR;
+
+-- name: notes
+CREATE VIEW notes AS SELECT note FROM rejects;
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path, healthy: Database) -> Path:
+    """A store as this version writes it, closed."""
+    healthy.close()
+    return tmp_path / "job.duckdb"
+
+
+@pytest.fixture
+def newer(tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """From here on llmbatch knows a second schema version; returns its file."""
+    path = tmp_path / "second.sql"
+    path.write_text(SECOND)
+    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, (str(path),)))
+    return path
+
+
+def versions(store: Path) -> list[int]:
+    with Database.open(store, read_only=True) as db:
+        return [version for (version,) in db.execute("SELECT version FROM migrations ORDER BY 1")]
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_older_store_is_upgraded_with_its_content(old: Path) -> None:
+    with Database.open(old) as db:
+        assert db.execute("SELECT note FROM notes") == [(None,)]
+        assert results.counts(db).answered == 2
+    assert versions(old) == [1, 2]
+
+
+@pytest.mark.usefixtures("newer")
+def test_an_upgrade_happens_once(old: Path) -> None:
+    for _ in range(2):
+        Database.open(old).close()
+    assert versions(old) == [1, 2]
+
+
+@pytest.mark.usefixtures("newer")
+def test_a_new_store_gets_every_version(tmp_path: Path) -> None:
+    Database.open(tmp_path / "new.duckdb").close()
+    assert versions(tmp_path / "new.duckdb") == [1, 2]
+
+
+@pytest.mark.usefixtures("newer")
+def test_reading_upgrades_nothing(old: Path) -> None:
+    before = old.read_bytes()
+    with pytest.raises(StoreError, match="has the older schema 1; run the job once to upgrade it"):
+        Database.open(old, read_only=True)
+    assert old.read_bytes() == before
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
+    old: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer.write_text(SECOND + "\n-- name: broken\nSELECT no_such_column FROM rows;\n")
+    with pytest.raises(Exception, match="no_such_column"):
+        Database.open(old)
+    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+    assert versions(old) == [1]
+    with Database.open(old) as db:
+        assert "note" not in db.mappings("SELECT * FROM rejects")[0]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_newer_store_is_refused(old: Path, read_only: bool) -> None:
+    with Database.open(old) as db:
+        db.execute("INSERT INTO migrations VALUES (7, now()::TIMESTAMP)")
+    with pytest.raises(StoreError) as caught:
+        Database.open(old, read_only=read_only)
+    assert str(caught.value) == (
+        f"{old}: was written by a newer llmbatch (schema 7, this one knows 1); upgrade llmbatch"
+    )
