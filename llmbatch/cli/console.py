@@ -53,8 +53,8 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
             leave(error.exit_code)
         except (click.exceptions.ClickException, click.exceptions.Exit, SystemExit):
             raise
-        except KeyboardInterrupt:
-            leave(ExitCode.SIGINT)
+        except KeyboardInterrupt as stop:
+            leave(stop.args[0] if stop.args else ExitCode.SIGINT)
         except BrokenPipeError:
             _abandon_stdout()
         except Exception:

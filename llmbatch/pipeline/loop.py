@@ -98,7 +98,7 @@ class Loop:
         finally:
             stops.watched = False
             if self._ready_at is None:
-                self._timings.engine_start = clock.seconds() - began
+                self._timings.engine_start += clock.seconds() - began
             else:
                 self._timings.generate = clock.seconds() - self._ready_at
 
@@ -123,7 +123,7 @@ class Loop:
         return True
 
     def _ready(self, event: Ready, observer: Observer, status: StatusFile) -> None:
-        self._timings.engine_start = (event.at - event.began).total_seconds()
+        self._timings.engine_start += (event.at - event.began).total_seconds()
         runs.engine_started(self._db, self._run, event.began, event.at, event.description)
         observer.phase("generating")
         status.phase("generating")

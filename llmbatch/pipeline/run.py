@@ -64,7 +64,7 @@ def execute(spec: JobSpec, observer: Observer) -> RunResult:
         try:
             with Database.open(job.store) as db:
                 return _run(db, context)
-        except UsageError:
+        except (UsageError, KeyboardInterrupt):
             # Leave no trace of a job that never was one; a run that has begun may have answers.
             if is_new and not context.begun:
                 paths.discard(job.state)
@@ -80,11 +80,14 @@ def _run(db: Database, context: _Context) -> RunResult:
     context.observer.phase("planning")
     context.status.phase("planning")
     plan = planning.plan(db, spec, snapshot, context.engine.identity())
+    planned = clock.seconds()
+    context.timings.prepare = planned - began
     if positions := plans.pending_positions(db):
+        # Checking may mean importing the engine, which is part of starting it.
         context.engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
+        context.timings.engine_start = clock.seconds() - planned
     run = runs.begin(db, plan.plan, started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
-    context.timings.prepare = clock.seconds() - began
     try:
         stopped_clean = _generate(db, context, run, positions)
         return _finish(db, context, run, engine_left=not stopped_clean)

@@ -35,4 +35,4 @@ class Stops:
         self.signal = self.signal or number
         self.drain = True
         if again and not self.watched:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(128 + self.signal)
