@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, ParamSpec
+from typing import NoReturn, ParamSpec, TextIO
 
 import click
 
@@ -14,14 +14,32 @@ from llmbatch.core.errors import ExitCode, LlmbatchError
 P = ParamSpec("P")
 
 
+_own_stderr: TextIO | None = None
+
+
+def keep_stderr() -> None:
+    """Go on writing where stderr goes now: while an engine starts, its log takes stderr's place."""
+    global _own_stderr  # noqa: PLW0603 (one per process, like stderr itself)
+    try:
+        descriptor = os.dup(2)
+    except OSError:  # started with stderr closed
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    _own_stderr = os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")
+
+
+def stderr() -> TextIO:
+    """Where narration goes."""
+    return _own_stderr or sys.stderr
+
+
 def say(text: str) -> None:
     """One line of narration."""
-    click.echo(f"llmbatch: {text}", err=True)
+    click.echo(f"llmbatch: {text}", file=stderr())
 
 
 def narrate(text: str) -> None:
     """Narration of several lines, such as the report at the end of a run."""
-    click.echo(text, err=True, nl=False)
+    click.echo(text, file=stderr(), nl=False)
 
 
 def data(text: str) -> None:
@@ -37,7 +55,7 @@ def leave(code: int) -> NoReturn:
 def leave_at_once(code: int) -> NoReturn:
     """End the process although a thread still hangs in the engine."""
     sys.stdout.flush()
-    sys.stderr.flush()
+    stderr().flush()
     os._exit(int(code))
 
 
@@ -46,6 +64,7 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        keep_stderr()
         try:
             function(*args, **kwargs)
         except LlmbatchError as error:
@@ -69,6 +88,6 @@ def _abandon_stdout() -> None:
 
 
 def _bug() -> NoReturn:
-    click.echo(traceback.format_exc(), err=True, nl=False)
+    narrate(traceback.format_exc())
     say("error: this is a bug in llmbatch; what was committed is safe, please report the above")
     leave(ExitCode.BUG)

@@ -1,6 +1,5 @@
 """How a run is shown: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
 
-import sys
 from typing import Any
 
 from llmbatch.cli import console
@@ -14,7 +13,7 @@ def observer(*, quiet: bool) -> Observer:
     """The observer that suits where stderr goes."""
     if quiet:
         return Silent()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if console.stderr().isatty() else Lines()
 
 
 class Silent:
@@ -71,6 +70,7 @@ class Bar:
                 total=progress.rows,
                 initial=progress.rows_reused,
                 unit=" rows",
+                file=console.stderr(),
                 dynamic_ncols=True,
                 smoothing=0.1,
             )
