@@ -1,0 +1,190 @@
+"""Input that cannot be used: one line that says what and where, exit code 2, nothing left."""
+
+import gzip
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.cli.command import ENGINE, Finished, Job, llmbatch
+
+USUAL = ("-o", "out.jsonl", "-m", "m", "-p", "Say {{ text }}", "--engine", ENGINE)
+CSV = "id,text\n1,hello\n"
+GZIP = gzip.compress(("id,text\n" + "1,hello\n" * 5000).encode(), mtime=0)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A job that is refused, and the words that must stand in the one line about it."""
+
+    name: str
+    words: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    input: str = "in.csv"
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+def content(name: str, text: str | bytes, *words: str, input: str = "in.csv") -> Refused:
+    """The file itself is of no use."""
+    return Refused(name, (input, *words), input=input, files={input: text})
+
+
+CONTENT = (
+    content("empty csv", "", "is empty", "no header line"),
+    content("utf-16", CSV.encode("utf-16"), "is UTF-16", "iconv"),
+    content("header: invalid utf-8", b"id,t\xe9xt\n1,a\n", "line 1", "invalid UTF-8", "byte 5"),
+    content("header: duplicate name", "id,text,id\n1,a,2\n", "columns 1 and 3", "'id'"),
+    content("header: empty name", "id,,text\n1,a,b\n", "column 2 has no name"),
+    content("json array", '[{"text": "a"}]\n', "JSON array", "jq -c '.[]'", input="in.jsonl"),
+    content("gzip damaged", GZIP[:9] + b"\xff" * 40, "damaged", input="in.csv.gz"),
+    content("parquet", b"PAR1", "Parquet input is not supported", input="in.parquet"),
+    content("unknown suffix", CSV, "no format has the suffix '.cvs'", "'.csv'?", input="in.cvs"),
+    content("response column", "text,response\na,b\n", "'response'", "--response-column"),
+)
+
+PATHS = (
+    Refused("missing file", ("nope.csv", "no such file"), input="nope.csv"),
+    Refused("input is a folder", (".", "is a folder"), ("--input-format", "csv"), input="."),
+    Refused("stdin of no format", ("--input-format",), input="-"),
+    Refused("no such folder", ("nope/out.jsonl", "no folder nope"), ("-o", "nope/out.jsonl")),
+    Refused("unwritable folder", ("/proc/out",), ("-o", "/proc/out.jsonl")),
+    Refused("output is the input", ("is the input",), ("-o", "./in.csv")),
+    Refused(
+        "error file is the input",
+        ("out.errors.jsonl", "is the input"),
+        input="out.errors.jsonl",
+        files={"out.errors.jsonl": '{"text": "a"}\n'},
+    ),
+    Refused(
+        "output is a folder",
+        ("folder.csv", "is a folder"),
+        ("-o", "folder.csv"),
+        files={"folder.csv/file": ""},
+    ),
+    Refused("output suffix", ("'.jsnl'", "'.jsonl'?"), ("-o", "out.jsnl")),
+    Refused("packed output", (".gz", "unpacked"), ("-o", "out.jsonl.gz")),
+    Refused(
+        "damaged store",
+        ("job.duckdb", "cannot be opened"),
+        files={"out.llmbatch/job.duckdb": "no database"},
+    ),
+    Refused("state in no folder", ("nope/state", "state folder"), ("--state", "nope/state")),
+)
+
+TEMPLATES = (
+    Refused("unknown column", ("'txt'", "did you mean 'text'?", "id, text"), ("-p", "{{ txt }}")),
+    Refused("unknown id column", ("'ID'", "did you mean 'id'?"), ("--id-column", "ID")),
+    Refused("template syntax", ("prompt, line 2", "unexpected"), ("-p", "a\n{{ text }")),
+)
+
+ANSWERS = (
+    Refused(
+        "invalid schema",
+        ("not a JSON Schema", "$.type", "strin"),
+        ("--schema", "schema.json"),
+        files={"schema.json": '{"type": "strin"}'},
+    ),
+    Refused(
+        "dangling reference",
+        ("#/$defs/x", "points to nothing"),
+        ("--schema", "schema.json"),
+        files={"schema.json": '{"$ref": "#/$defs/x"}'},
+    ),
+    Refused(
+        "schema is not json",
+        ("schema.json", "is not JSON", "line 1"),
+        ("--schema", "schema.json"),
+        files={"schema.json": "{'type': 'object'}"},
+    ),
+    Refused("missing schema", ("nope.json", "cannot be read"), ("--schema", "nope.json")),
+    Refused("bad regex", ("regex '[a-'", "position"), ("--regex", "[a-")),
+    Refused("same choice twice", ("choice", "must differ"), ("--choice", "a", "--choice", "a")),
+    Refused("two constraints", ("at most one",), ("--choice", "a", "--regex", "a")),
+    Refused("temperature", ("sampling.temperature", "'-1.0'"), ("--temperature", "-1")),
+)
+
+ENGINES = (
+    Refused("engine name", ("'vlm'", "did you mean 'vllm'?"), ("--engine", "vlm")),
+    Refused("engine module", ("nope:create", "No module named"), ("--engine", "nope:create")),
+    Refused("engine option", ("'widow'", "'window'?"), ("--engine-arg", "widow=3")),
+    Refused("engine option value", ("'window'", "many"), ("--engine-arg", "window=many")),
+    Refused("model path", ("'./nope'", "no such folder"), ("--engine", "vllm", "-m", "./nope")),
+    Refused("model name", ("'no/model'", "HF_HUB"), ("--engine", "vllm", "-m", "no/model")),
+    Refused(
+        "vllm option",
+        ("'max_num_seq'", "'max_num_seqs'?"),
+        ("--engine", "vllm", "--engine-arg", "max_num_seq=4"),
+    ),
+)
+
+
+def job_file(name: str, text: str, *words: str) -> Refused:
+    whole = f'input = "in.csv"\n{text}'
+    return Refused(name, ("job.toml", *words), input="job.toml", files={"job.toml": whole})
+
+
+JOB_FILES = (
+    job_file("unknown key", 'promt = "a"', "unknown key 'promt'", "'prompt'?"),
+    job_file("unknown key in a table", "[sampling]\nseeed = 1", "'sampling.seeed'", "'seed'?"),
+    job_file("wrong type", 'run.chunk_size = "many"', "run.chunk_size", "integer", "'many'"),
+    job_file("not toml", "output = =", "is not TOML", "line 2"),
+)
+
+
+ALL = [*CONTENT, *PATHS, *TEMPLATES, *ANSWERS, *ENGINES, *JOB_FILES]
+
+
+def attempt(case: Refused, folder: Path) -> Finished:
+    """Run the job of a case in a folder that holds its files and a good `in.csv`."""
+    job = Job(folder)
+    for name, text in {"in.csv": CSV, **case.files}.items():
+        job.write(name, text)
+    job.input = case.input
+    before = job.names()
+    finished = llmbatch(folder, "run", case.input, *USUAL, *case.flags)
+    assert job.names() == before, "something was left behind"
+    return finished
+
+
+@pytest.fixture(scope="module")
+def attempts(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Finished]]]:
+    """All selected cases, tried side by side: most of the time of a process is its start."""
+    cases = [
+        cast(Refused, item.callspec.params["case"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "attempts" in item.fixturenames
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        yield {
+            case.name: pool.submit(attempt, case, tmp_path_factory.mktemp("job")) for case in cases
+        }
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_what_cannot_be_used_is_refused_in_one_line(
+    attempts: dict[str, Future[Finished]], case: Refused
+) -> None:
+    finished = attempts[case.name].result()
+    assert [word for word in case.words if word not in finished.error] == [], finished.error
+    assert finished.code == 2
+    assert finished.stdout == ""
+
+
+def test_a_missing_flag_is_named(job: Job) -> None:
+    finished = job.command("run", "in.csv", "-o", "out.jsonl", "-m", "m")
+    assert finished.code == 2
+    assert "prompt is missing" in finished.error
+    assert "--help" in finished.error
+    assert job.names() == {"in.csv"}
+
+
+def test_an_unknown_flag_is_answered_with_the_nearest(job: Job) -> None:
+    finished = job.run("--chunk-siz", "3")
+    assert finished.code == 2
+    assert "--chunk-size" in finished.stderr
+    assert job.names() == {"in.csv"}

@@ -1,0 +1,57 @@
+"""Asking for help must not cost more than click itself does."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import SCRIPT
+
+ROUNDS = 15
+HEAVY = ("duckdb", "vllm", "torch", "pyarrow", "pydantic", "jinja2", "jsonschema", "tqdm")
+# What a console script of the smallest click program looks like.
+BARE = f"""#!{sys.executable}
+import sys
+import click
+
+@click.command()
+def main():
+    "Nothing."
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def seconds(program: Path) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, program, "--help"], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def test_help_takes_at_most_twice_the_time_of_a_bare_click_program(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.write_text(BARE)
+    seconds(bare), seconds(SCRIPT)  # warm up
+    rounds = [(seconds(bare), seconds(SCRIPT)) for _ in range(ROUNDS)]
+    theirs, ours = (statistics.median(times) for times in zip(*rounds, strict=True))
+    assert ours <= 2 * theirs, f"{ours * 1000:.0f} ms against {theirs * 1000:.0f} ms"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-X", "importtime", SCRIPT, *arguments],
+        capture_output=True,
+        env=os.environ,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in finished.stderr.splitlines()}
+    assert "click" in imported
+    assert "llmbatch.cli.main" in imported
+    assert {name.partition(".")[0] for name in imported} & set(HEAVY) == set()
