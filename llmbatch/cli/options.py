@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Flag, its place in the job file, its type, its help. A tuple keeps --help in this order.
 _FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
+    (("-i", "--input"), "input", str, "Input, if the job is given as JOB.toml."),
     (("-o", "--output"), "output", str, "Output file: .jsonl, .csv or .parquet."),
     (("-m", "--model"), "model", str, "Folder or name of the model."),
     (("-p", "--prompt"), "prompt", str, "Jinja2 template; columns are variables. @FILE reads it."),
@@ -76,6 +77,8 @@ def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]
             _put(flags, place.split("__"), list(value) if isinstance(value, tuple) else value)
     if job.endswith(".toml"):
         return Path(job), flags
+    if "input" in flags:
+        raise UsageError(f"two inputs: {job} and {flags['input']}; --input goes with a JOB.toml")
     return None, flags | {"input": job}
 
 

@@ -168,6 +168,11 @@ def test_a_job_file_with_flags_over_it(job: Job) -> None:
     finished = job.command("plan", "jobs/job.toml")
     assert (finished.code, finished.stderr) == (0, "")
     assert "Say hello in 3 words" in finished.stdout
+    job.write("other.csv", "text,a b\nbye,4\n")
+    finished = job.command("plan", "jobs/job.toml", "--input", "other.csv")
+    assert "Say bye in 4 words" in finished.stdout
+    finished = job.command("plan", "in.csv", "--input", "other.csv")
+    assert (finished.code, finished.error[:10]) == (2, "two inputs")
 
 
 def test_the_report_is_kept_with_its_cost(job: Job) -> None:
