@@ -20,7 +20,7 @@ def run(job_file: Path | None, flags: dict[str, Any], *, quiet: bool) -> None:
         result = pipeline.execute(spec, narration.observer(quiet=quiet))
     except LlmbatchError as error:
         if error.exit_code == ExitCode.ENGINE:
-            _report(paths.of_spec(spec), quiet=quiet)
+            _report(paths.of_spec(spec), quiet=quiet, only_work=True)
         raise
     _report(paths.of_spec(spec), quiet=quiet)
     if not quiet and result.exit_code != ExitCode.OK:
@@ -35,8 +35,8 @@ def _ending(result: pipeline.RunResult, output: str) -> str:
     return f"{result.reason}; see {paths.errors_of_output(Path(output))}"
 
 
-def _report(job: JobPaths, *, quiet: bool) -> None:
-    """Keep the report beside the store and show it."""
+def _report(job: JobPaths, *, quiet: bool, only_work: bool = False) -> None:
+    """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
     with Database.open(job.store, read_only=True) as db:
         report = model.build(db)
     if report is None:
@@ -45,5 +45,5 @@ def _report(job: JobPaths, *, quiet: bool) -> None:
         files.replace_text(job.report, json.render(report))
     except OSError as error:
         raise UsageError(f"{job.report}: cannot be written: {error.strerror}") from error
-    if not quiet:
+    if not quiet and (report.last_run.requests or not only_work):
         console.narrate(text.render(report))
