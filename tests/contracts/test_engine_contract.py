@@ -12,7 +12,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome
-from llmbatch.core.records import Constraint, Request
+from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
 from tests.engine import session
@@ -98,6 +98,22 @@ def test_identity_follows_what_can_change_an_answer_only(subject: Subject) -> No
     same = subject.create(subject.configured(subject.neutral_option))
     other = subject.create(subject.configured(subject.answer_option))
     assert same.identity() == subject.running.identity() != other.identity()
+
+
+def test_check_accepts_what_can_be_answered(subject: Subject) -> None:
+    for constraint in (None, choice("a", "b"), schema(a={"type": "integer"})):
+        assert subject.running.check(Sampling(), constraint) is None
+
+
+def test_check_refuses_what_no_request_could_get(subject: Subject) -> None:
+    if subject.answer_option == {"variant": "other"}:
+        engine = subject.create(subject.configured({"refuse": True}))
+        constraint = None
+    else:
+        engine = subject.running
+        constraint = schema(a={"type": "array", "uniqueItems": True})
+    with pytest.raises(UsageError, match="refuses this job's requests"):
+        engine.check(Sampling(), constraint)
 
 
 # 1. A context manager; an engine that is not open runs nothing.
