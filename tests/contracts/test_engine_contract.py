@@ -102,7 +102,7 @@ def test_identity_follows_what_can_change_an_answer_only(subject: Subject) -> No
 
 def test_check_accepts_what_can_be_answered(subject: Subject) -> None:
     for constraint in (None, choice("a", "b"), schema(a={"type": "integer"})):
-        assert subject.running.check(Sampling(), constraint) is None
+        subject.running.check(Sampling(), constraint)  # does not raise
 
 
 def test_check_refuses_what_no_request_could_get(subject: Subject) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,23 +71,7 @@ def vllm(folder: Path, rows: int) -> CrashJob:
             ticket = tickets[number % len(tickets)]
             row = ticket | {"id": str(number), "text": f"{ticket['text']} ({number})"}
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return CrashJob(TICKETS, [str(source), *_flags_of_sample()], checkpoint_seconds=2.0)
-
-
-def _flags_of_sample() -> list[str]:
-    """The sample's job file as flags, since its input cannot be replaced by one."""
-    table = tomllib.loads((TICKETS / "job.toml").read_text(encoding="utf-8"))
-    flags = ["-m", str(TICKETS / table["model"]), "-p", table["prompt"]]
-    flags += ["--schema", table["answer"]["schema"]]
-    for name, value in table.get("sampling", {}).items():
-        flags += [f"--{name.replace('_', '-')}", str(value)]
-    for name, value in table.get("engine", {}).items():
-        flags += ["--engine", value] if name == "name" else ["--engine-arg", _pair(name, value)]
-    return flags
-
-
-def _pair(name: str, value: object) -> str:
-    return f"{name}={json.dumps(value)}"
+    return CrashJob(TICKETS, ["job.toml", "--input", str(source)], checkpoint_seconds=2.0)
 
 
 ENGINES = {"scripted": scripted, "vllm": vllm}
