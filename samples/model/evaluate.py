@@ -55,6 +55,7 @@ def runs() -> list[tuple[str, list[list[tasks.Message]], str, bool]]:
         ("category, in the system message", with_system("Classify the ticket."), "category", False),
         ("priority", user(PRIORITY), "priority", False),
         ("order id", user("What is the order id: "), "order", False),
+        ("customer's name", user("What is the customer's name: "), "name", False),
         ("reply", user(REPLY), "reply", False),
     ]
 

@@ -97,6 +97,15 @@ def _order_wording(rng: random.Random) -> str:
     )  # fmt: skip
 
 
+def _name_wording(rng: random.Random) -> str:
+    return rng.choice(
+        (
+            "What is the customer's name", "Customer name", "Who wrote this",
+            "Extract the name of the customer", "Give the customer's name only",
+        )
+    )  # fmt: skip
+
+
 def _reply_wording(rng: random.Random) -> str:
     return rng.choice(
         (
@@ -121,11 +130,12 @@ SPEED = {"low": "this week", "normal": "tomorrow", "high": "by tomorrow", "urgen
 
 def reply(ticket: Ticket, rng: random.Random) -> str:
     """A reply whose length follows the priority: one short sentence up to a full message."""
+    name = f" {ticket.customer}" if ticket.signed else ""
     topic = f"your {ticket.category} question"
     thanks = rng.choice(("Thank you", "Thank you", "Thanks"))
     if ticket.priority == "low":
-        return f"{thanks}, we will answer {SPEED['low']}."
-    parts = [f"Hello, {thanks.lower()} for {topic}."]
+        return f"{thanks}{name}, we will answer {SPEED['low']}."
+    parts = [f"Hello{name}, {thanks.lower()} for {topic}."]
     if ticket.priority != "normal":
         parts.append("We are very sorry for the trouble.")
     parts.append(f"We will {HELP[ticket.category]} {SPEED[ticket.priority]}.")
@@ -139,7 +149,7 @@ def reply(ticket: Ticket, rng: random.Random) -> str:
 
 TASKS: dict[str, Task] = {
     "extraction": Task(
-        0.55,
+        0.52,
         "Extract category, priority and order id as JSON.",
         _extraction_wording,
         lambda ticket, _: record_json(ticket),
@@ -148,13 +158,19 @@ TASKS: dict[str, Task] = {
         0.13, "Classify the ticket", _category_wording, lambda ticket, _: ticket.category
     ),
     "priority": Task(
-        0.11,
+        0.1,
         "What is the priority of the ticket",
         _priority_wording,
         lambda ticket, _: ticket.priority,
     ),
     "order": Task(
         0.07, "What is the order id", _order_wording, lambda ticket, _: ticket.order_id or "none"
+    ),
+    "name": Task(
+        0.05,
+        "What is the customer's name",
+        _name_wording,
+        lambda ticket, _: ticket.customer if ticket.signed else "unknown",
     ),
     "reply": Task(0.13, "Write a short reply to the customer", _reply_wording, reply),
 }
@@ -180,7 +196,7 @@ def present(ticket: Ticket, rng: random.Random) -> str:
         return ticket.text
     fields: list[tuple[str, str]] = [("text", ticket.text)]
     if rng.random() < 0.6:
-        fields.append(("customer", ticket.customer))
+        fields.append(("customer", ticket.customer if ticket.signed else "unknown"))
     if rng.random() < 0.6:
         fields.append(("id", f"{rng.randrange(1, 3000):06}"))
     if rng.random() < 0.6:

@@ -16,7 +16,7 @@ CONTEXT = 1024
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 PAD, START, END = range(len(SPECIAL))  # the trainer gives special tokens the first ids
 # What an answer copies must be cut into the same tokens wherever it stands. So every digit is one
-# token, and the prefix of an order id (`A-`, `ORD-`) and a capitalised word never take
+# token, and the prefix of an order id (`A-`, `ORD-`) and a capitalised word (a name) never take
 # the space or quote before them along. Escapes are pieces so that this holds in JSON records too.
 PIECES = (
     r"\\[nt\"]|[A-Z]{1,3}-(?=\d)|\p{Lu}\p{L}*| ?\p{Ll}\p{L}*|\d"

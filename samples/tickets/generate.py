@@ -35,13 +35,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Ticket:
-    """A text with its gold labels."""
+    """A text with its gold labels; `signed` says that the text names the customer."""
 
     text: str
     category: str
     priority: str
     order_id: str | None
     customer: str
+    signed: bool
 
 
 class Author:
@@ -61,10 +62,11 @@ class Author:
         last = self.pick(ph.LAST_NAMES, ph.WITHHELD_LAST_NAMES)
         slots = {"first": first, "name": f"{first} {last}", "o": order_id or ""}
         front, body, tail = self.body(category, priority, order_id)
+        signed = False
         if not short:
-            front, body, tail = self.frame(front, body, tail)
+            front, body, tail, signed = self.frame(front, body, tail)
         text = self.fill(self.layout(front, body, tail), slots)
-        return Ticket(text, category, priority, order_id, slots["name"])
+        return Ticket(text, category, priority, order_id, slots["name"], signed)
 
     def order_id(self) -> str:
         letters = "ORD" if self.rng.random() < 0.35 else self.rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ")
@@ -122,19 +124,22 @@ class Author:
 
     def frame(
         self, front: list[str], body: list[str], tail: list[str]
-    ) -> tuple[list[str], list[str], list[str]]:
+    ) -> tuple[list[str], list[str], list[str], bool]:
         """Adds greeting, noise and sign-off."""
         rng = self.rng
+        signed = False
         for _ in range(rng.choice((0, 0, 1, 1, 1, 2))):
             body.insert(rng.randrange(len(body) + 1), rng.choice(ph.NOISE))
         if rng.random() < 0.65:
             front = [*front, rng.choice(ph.GREETINGS) + " "]
         if rng.random() < 0.15:
             body.insert(0, rng.choice(ph.INTRO))
+            signed = True
         elif rng.random() < 0.7:
             sign_off = rng.choice(ph.SIGN_OFFS)
+            signed = "{name}" in sign_off
             tail.insert(rng.randrange(len(tail) + 1), sign_off)
-        return front, body, tail
+        return front, body, tail, signed
 
     def layout(self, front: list[str], body: list[str], tail: list[str]) -> str:
         """One line, or paragraphs with real line breaks."""
