@@ -28,6 +28,7 @@ class Timings:
     prepare: float = 0.0
     engine_start: float = 0.0
     generate: float = 0.0
+    engine_stop: float = 0.0
     checkpoint: float = 0.0
     export: float = 0.0
 
@@ -44,7 +45,7 @@ class Tally:
     output_tokens: int = 0
     began: float = field(default_factory=clock.seconds)
 
-    def progress(self) -> Progress:
+    def progress(self, at: float) -> Progress:
         return Progress(
             self.rows,
             self.rows_done,
@@ -52,7 +53,7 @@ class Tally:
             self.failed,
             self.output_tokens,
             self.prompt_tokens,
-            clock.seconds() - self.began,
+            max(0.0, at - self.began),
         )
 
 
@@ -97,10 +98,16 @@ class Loop:
             return self._until_done(pump, stops, observer, status)
         finally:
             stops.watched = False
-            if self._ready_at is None:
-                self._timings.engine_start += clock.seconds() - began
-            else:
-                self._timings.generate = clock.seconds() - self._ready_at
+            self._measure(began, pump.drained_at)
+
+    def _measure(self, began: float, drained_at: float | None) -> None:
+        now = clock.seconds()
+        if self._ready_at is None:
+            self._timings.engine_start += now - began
+        else:
+            drained = max(self._ready_at, drained_at or now)
+            self._timings.generate = drained - self._ready_at
+            self._timings.engine_stop = now - drained
 
     def _until_done(self, pump: Pump, stops: Stops, observer: Observer, status: StatusFile) -> bool:
         while not isinstance(event := pump.next(_TICK), Done):
@@ -109,7 +116,8 @@ class Loop:
             elif event is not None:
                 self._settle(event)
             self._commit_if_due(pump)
-            self._tell(observer, status)
+            # While the engine closes, rates stay what they were.
+            self._tell(observer, status, pump.drained_at or clock.seconds())
             if stops.drain and not self._draining:
                 self._draining = True
                 observer.phase("stopping: finishing what is in flight; signal again to leave now")
@@ -142,9 +150,9 @@ class Loop:
             self._settle(event)
         self._commit(pump)
 
-    def _tell(self, observer: Observer, status: StatusFile) -> None:
+    def _tell(self, observer: Observer, status: StatusFile, at: float) -> None:
         if self._ready_at is not None:
-            progress = self._tally.progress()
+            progress = self._tally.progress(at)
             observer.progress(progress)
             status.progress(progress)
 

@@ -49,6 +49,8 @@ class Pump:
         self._abort = threading.Event()
         self._open = threading.Event()
         self._last = Telemetry()
+        # When the engine had nothing more to answer; closing it takes seconds more.
+        self.drained_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -93,6 +95,7 @@ class Pump:
             try:
                 self._answer(engine)
             finally:
+                self.drained_at = clock.seconds()
                 self._last = engine.telemetry()
                 self._open.clear()
 

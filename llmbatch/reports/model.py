@@ -124,6 +124,7 @@ def _run(
         prepare_seconds=timings["prepare"],
         engine_start_seconds=timings["engine_start"],
         generate_seconds=timings["generate"],
+        engine_stop_seconds=timings["engine_stop"],
         idle_seconds=telemetry.get("idle_seconds", 0.0),
         checkpoint_seconds=timings["checkpoint"],
         export_seconds=timings["export"],
@@ -139,7 +140,7 @@ def _timings(
     if line["timings"]:
         found: dict[str, float] = orjson.loads(line["timings"])
         return found
-    names = ("prepare", "engine_start", "generate", "checkpoint", "export")
+    names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
     if start:
         timings["prepare"] = (start["began_at"] - line["started_at"]).total_seconds()

@@ -69,7 +69,8 @@ def _figures(usage: Usage, currency: str) -> Iterator[str]:
         "time",
         f"{usage.seconds:,.1f} s = reading and planning {usage.prepare_seconds:,.1f} + engine "
         f"start {usage.engine_start_seconds:,.1f} + generation {usage.generate_seconds:,.1f} + "
-        f"export {usage.export_seconds:,.1f} + other {_other(usage):,.1f}",
+        f"engine stop {usage.engine_stop_seconds:,.1f} + export {usage.export_seconds:,.1f} + "
+        f"other {_other(usage):,.1f}",
     )
     yield _line(
         "",
@@ -95,6 +96,7 @@ def _other(usage: Usage) -> float:
         usage.prepare_seconds
         + usage.engine_start_seconds
         + usage.generate_seconds
+        + usage.engine_stop_seconds
         + usage.export_seconds
     )
     return max(0.0, usage.seconds - named)

@@ -27,6 +27,7 @@ class RunUsage:
     prepare_seconds: float
     engine_start_seconds: float
     generate_seconds: float
+    engine_stop_seconds: float
     idle_seconds: float
     checkpoint_seconds: float
     export_seconds: float
@@ -61,6 +62,7 @@ class Usage:
     prepare_seconds: float
     engine_start_seconds: float
     generate_seconds: float
+    engine_stop_seconds: float
     idle_seconds: float
     checkpoint_seconds: float
     export_seconds: float
@@ -87,6 +89,7 @@ _SUMMED = (
     "prepare_seconds",
     "engine_start_seconds",
     "generate_seconds",
+    "engine_stop_seconds",
     "idle_seconds",
     "checkpoint_seconds",
     "export_seconds",

@@ -84,16 +84,18 @@ def planned_messages(output: Path) -> list[list[list[str]]]:
 def generate_all(requests: Path) -> Measured:
     """`LLM.generate` on all prompts at once, in a process of its own."""
     task = {"model": str(MODEL), "engine": ENGINE, "max_tokens": MAX_TOKENS}
-    finished = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("generate_all.py")), str(requests)],
+    result = requests.with_suffix(".result")
+    script = Path(__file__).with_name("generate_all.py")
+    subprocess.run(
+        [sys.executable, str(script), str(requests), str(result)],
         input=json.dumps(task),
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
         check=True,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
-    measured = json.loads(finished.stdout.splitlines()[-1])
+    measured = json.loads(result.read_text())
     return Measured(measured["seconds"], measured["tokens"])
 
 

@@ -26,6 +26,7 @@ RUN = RunUsage(
     prepare_seconds=100.0,
     engine_start_seconds=600.0,
     generate_seconds=1800.0,
+    engine_stop_seconds=0.0,
     idle_seconds=5.0,
     checkpoint_seconds=20.0,
     export_seconds=50.0,
@@ -42,6 +43,7 @@ NOTHING = replace(
     output_tokens=0,
     seconds=0.0,
     generate_seconds=0.0,
+    engine_stop_seconds=0.0,
 )
 
 
