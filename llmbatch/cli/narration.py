@@ -1,5 +1,6 @@
 """How a run is shown: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
 
+import os
 from typing import Any
 
 from llmbatch.cli import console
@@ -71,7 +72,9 @@ class Bar:
                 initial=progress.rows_reused,
                 unit=" rows",
                 file=console.stderr(),
-                dynamic_ncols=True,
+                # A terminal that does not know its width (a bare pty) says 0.
+                dynamic_ncols=_columns() > 0,
+                ncols=None if _columns() > 0 else 80,
                 smoothing=0.1,
             )
         self._bar.update(progress.rows_done - self._bar.n)
@@ -83,6 +86,10 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _columns() -> int:
+    return os.get_terminal_size(console.stderr().fileno()).columns
 
 
 def line(progress: Progress) -> str:

@@ -208,9 +208,11 @@ def test_quiet_says_nothing_but_errors(job: Job) -> None:
     assert "did you mean 'text'?" in refused.error
 
 
-def test_a_terminal_shows_a_bar(job: Job) -> None:
+# A bare pty, as `script` makes one, says that it has no columns.
+@pytest.mark.parametrize("size", [(24, 100), (0, 0)])
+def test_a_terminal_shows_a_bar(job: Job, size: tuple[int, int]) -> None:
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
+    termios.tcsetwinsize(theirs, size)
     process = subprocess.Popen(
         [sys.executable, "-m", "llmbatch", *job.arguments(engine="delay=0.2")],
         cwd=job.folder,
