@@ -89,7 +89,10 @@ class Bar:
 
 
 def _columns() -> int:
-    return os.get_terminal_size(console.stderr().fileno()).columns
+    try:
+        return os.get_terminal_size(console.stderr().fileno()).columns
+    except OSError:  # no terminal at all
+        return 0
 
 
 def line(progress: Progress) -> str:
