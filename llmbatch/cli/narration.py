@@ -67,14 +67,15 @@ class Bar:
         from tqdm import tqdm
 
         if self._bar is None:
+            columns = _columns()
             self._bar = tqdm(
                 total=progress.rows,
                 initial=progress.rows_reused,
                 unit=" rows",
                 file=console.stderr(),
                 # A terminal that does not know its width (a bare pty) says 0.
-                dynamic_ncols=_columns() > 0,
-                ncols=None if _columns() > 0 else 80,
+                dynamic_ncols=columns > 0,
+                ncols=None if columns > 0 else 80,
                 smoothing=0.1,
             )
         self._bar.update(progress.rows_done - self._bar.n)

@@ -102,9 +102,7 @@ class VllmEngine:
         return self
 
     def _open_log(self) -> None:
-        if self._config.log_path is None:
-            return
-        if self._log is not None:
+        if self._config.log_path is None or self._log is not None:
             return
         # Never closed: vLLM's logging goes on using it until this process ends.
         path = Path(self._config.log_path)

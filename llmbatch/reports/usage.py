@@ -1,23 +1,14 @@
 """What runs used, and what that cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RunUsage:
-    """One run. Times in seconds; `rows` are rows of the present input that it settled."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """What can be summed over runs. Times in seconds; `rows` are rows of the present input."""
 
-    run: int
-    started_at: datetime
-    ended_at: datetime
-    reason: str
-    exit_code: int | None
-    pid: int
-    host: str
-    llmbatch: str
-    checkpoints: int
     rows: int
     requests: int
     prompt_tokens: int
@@ -32,6 +23,21 @@ class RunUsage:
     checkpoint_seconds: float
     export_seconds: float
     preemptions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUsage(Amounts):
+    """One run; `rows` are those that it settled."""
+
+    run: int
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+    exit_code: int | None
+    pid: int
+    host: str
+    llmbatch: str
+    checkpoints: int
     price_per_hour: float | None
     devices: int
 
@@ -45,28 +51,14 @@ class RunUsage:
         return None if self.price_per_hour is None else self.device_hours * self.price_per_hour
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(Amounts):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
     Money is None where a run had no price. Per-token prices are for a million tokens.
     """
 
     runs: int
-    rows: int
-    requests: int
-    prompt_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    seconds: float
-    prepare_seconds: float
-    engine_start_seconds: float
-    generate_seconds: float
-    engine_stop_seconds: float
-    idle_seconds: float
-    checkpoint_seconds: float
-    export_seconds: float
-    preemptions: int
     rows_per_second_overall: float | None
     rows_per_second_steady: float | None
     output_tokens_per_second_overall: float | None
@@ -79,28 +71,10 @@ class Usage:
     cost_per_million_output_tokens: float | None
 
 
-_SUMMED = (
-    "rows",
-    "requests",
-    "prompt_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "seconds",
-    "prepare_seconds",
-    "engine_start_seconds",
-    "generate_seconds",
-    "engine_stop_seconds",
-    "idle_seconds",
-    "checkpoint_seconds",
-    "export_seconds",
-    "preemptions",
-    "device_hours",
-)
-
-
 def total(runs: Sequence[RunUsage]) -> Usage:
     """The sums over `runs` and the rates that follow from them."""
-    sums = {name: sum(getattr(run, name) for run in runs) for name in _SUMMED}
+    summed = [*(field.name for field in fields(Amounts)), "device_hours"]
+    sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
     costs = [run.cost for run in runs]
     cost = None if None in costs else sum(cost for cost in costs if cost is not None)
     steady = sums["generate_seconds"]
