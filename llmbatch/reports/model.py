@@ -137,12 +137,12 @@ def _run(
 def _timings(
     line: dict[str, Any], start: dict[str, Any] | None, ended: datetime
 ) -> dict[str, float]:
-    if line["timings"]:
-        found: dict[str, float] = orjson.loads(line["timings"])
-        return found
+    """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
-    if start:
+    if line["timings"]:
+        timings |= orjson.loads(line["timings"])
+    elif start:
         timings["prepare"] = (start["began_at"] - line["started_at"]).total_seconds()
         timings["engine_start"] = (start["ready_at"] - start["began_at"]).total_seconds()
         timings["generate"] = max(0.0, (ended - start["ready_at"]).total_seconds())
