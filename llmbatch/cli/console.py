@@ -9,7 +9,7 @@ from typing import NoReturn, ParamSpec, TextIO
 
 import click
 
-from llmbatch.core.errors import ExitCode, LlmbatchError
+from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError
 
 P = ParamSpec("P")
 
@@ -69,7 +69,7 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
         except LlmbatchError as error:
             say(f"error: {' '.join(str(error).split())}")
-            leave(error.exit_code)
+            (leave_at_once if isinstance(error, HungEngineError) else leave)(error.exit_code)
         except (click.exceptions.ClickException, click.exceptions.Exit, SystemExit):
             raise
         except KeyboardInterrupt as stop:

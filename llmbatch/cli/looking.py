@@ -18,7 +18,8 @@ from llmbatch.store import lock, results
 from llmbatch.store.database import Database
 
 
-def _find(job: Path) -> JobPaths:
+def find(job: Path) -> JobPaths:
+    """The paths of a job named by its job file, its output or its state folder."""
     if job.suffix == ".toml":
         return paths.of_spec(jobfile.load(job, {}))
     return paths.find(job)
@@ -26,7 +27,7 @@ def _find(job: Path) -> JobPaths:
 
 def report(job: Path, style: str) -> str:
     """The report of a job, from its store."""
-    found = _find(job)
+    found = find(job)
     with Database.open(found.store, read_only=True) as db:
         built = model.build(db)
     if built is None:
@@ -36,7 +37,7 @@ def report(job: Path, style: str) -> str:
 
 def status(job: Path, style: str) -> str:
     """The live view of a job: from the run's own file, since its store is locked meanwhile."""
-    found = _find(job)
+    found = find(job)
     seen = live.read(found)
     holder = lock.holder(found.lock)
     seen["state"] = _state(seen, holder)
@@ -67,13 +68,13 @@ def _status_text(seen: dict[str, Any]) -> str:
 
 def export(job: Path, output: Path, *, meta: bool) -> str:
     """Write what is answered to `output`; returns what was done."""
-    found = _find(job)
+    found = find(job)
     with Database.open(found.store, read_only=True) as db:
         spec = _last_spec(db, found)
         spec = spec.model_copy(update={"output": str(output), "meta": meta})
         preflight.check_output(spec)
-        exporting.export_answers(db, spec)
         counts = results.counts(db)
+        exporting.export_answers(db, spec, counts)
     return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
 
 
@@ -86,7 +87,7 @@ def _last_spec(db: Database, found: JobPaths) -> JobSpec:
 
 def check(job: Path) -> tuple[str, bool]:
     """Every invariant with its verdict, and whether all hold."""
-    with Database.open(_find(job).store, read_only=True) as db:
+    with Database.open(find(job).store, read_only=True) as db:
         violations = results.violations(db)
     lines = [
         f"{'ok  ' if count == 0 else 'FAIL'} {name.replace('_', ' ')}"

@@ -35,9 +35,16 @@ def cli() -> None:
 
 @cli.command(epilog=_EXIT_CODES)
 @job_options
+@click.option("--fresh", is_flag=True, help="Forget the job's former answers and compute all.")
+@click.option(
+    "--log-json",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append one JSON line per life event; - is stderr, without other narration.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @console.reported
-def run(job: str, quiet: bool, **given: Any) -> None:
+def run(job: str, quiet: bool, fresh: bool, log_json: Path | None, **given: Any) -> None:
     """Start or resume a job.
 
     INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
@@ -45,7 +52,7 @@ def run(job: str, quiet: bool, **given: Any) -> None:
     """
     from llmbatch.cli import running
 
-    running.run(*split(job, given), quiet=quiet)
+    running.run(*split(job, given), quiet=quiet, fresh=fresh, log_json=log_json)
 
 
 @cli.command()
@@ -60,6 +67,20 @@ def plan(job: str, style: str, **given: Any) -> None:
 
 
 _JOB = click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+
+
+@cli.command()
+@_JOB
+@click.option("--kind", "kinds", multiple=True, help="Only failures of this kind; repeatable.")
+@console.reported
+def retry(job: Path, kinds: tuple[str, ...]) -> None:
+    """Reopen dead letters, so that the next run tries them again. Old attempts are kept.
+
+    JOB is its job file, its output or its state folder.
+    """
+    from llmbatch.cli import retrying
+
+    console.say(retrying.retry(job, list(kinds)))
 
 
 @cli.command()
@@ -119,6 +140,21 @@ def check(job: Path) -> None:
     console.data(text)
     if not sound:
         console.leave(1)
+
+
+@cli.command()
+@_JOB
+@console.reported
+def repair(job: Path) -> None:
+    """Make a job's store whole again after a power cut, from its journal.
+
+    JOB is its job file, its output or its state folder. Damaged files are kept under other
+    names. A sound store is left as it is.
+    """
+    from llmbatch.cli import repairing
+
+    for line in repairing.repair(job):
+        console.say(line)
 
 
 def entry() -> None:

@@ -22,6 +22,8 @@ class Silent:
 
     def phase(self, text: str) -> None: ...
 
+    def event(self, name: str, **fields: Any) -> None: ...
+
     def progress(self, progress: Progress) -> None: ...
 
     def close(self) -> None: ...
@@ -36,6 +38,8 @@ class Lines:
 
     def phase(self, text: str) -> None:
         console.say(text)
+
+    def event(self, name: str, **fields: Any) -> None: ...
 
     def progress(self, progress: Progress) -> None:
         self._last = progress
@@ -62,6 +66,8 @@ class Bar:
         if self._bar is not None:
             self._bar.clear()
         console.say(text)
+
+    def event(self, name: str, **fields: Any) -> None: ...
 
     def progress(self, progress: Progress) -> None:
         from tqdm import tqdm

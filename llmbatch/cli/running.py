@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from llmbatch.cli import console, narration
-from llmbatch.core.errors import ExitCode, LlmbatchError, UsageError
+from llmbatch.cli import console, eventlog, narration
+from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
 from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
@@ -13,20 +13,42 @@ from llmbatch.store import files
 from llmbatch.store.database import Database
 
 
-def run(job_file: Path | None, flags: dict[str, Any], *, quiet: bool) -> None:
+def run(
+    job_file: Path | None,
+    flags: dict[str, Any],
+    *,
+    quiet: bool,
+    fresh: bool = False,
+    log_json: Path | None = None,
+) -> None:
     """Run the job and leave with its exit code."""
     spec = jobfile.load(job_file, flags)
+    quiet = quiet or log_json == eventlog.TO_STDERR
+    observer = narration.observer(quiet=quiet)
+    if log_json is not None:
+        observer = eventlog.EventLog(log_json, observer)
     try:
-        result = pipeline.execute(spec, narration.observer(quiet=quiet))
+        result = pipeline.execute(spec, observer, fresh=fresh)
+    except LockedError as error:
+        observer.event("locked", reason=str(error), if_locked=spec.run.if_locked)
+        if spec.run.if_locked != "skip":
+            raise
+        _say(f"skipped: {error}", quiet=quiet)
+        return
     except LlmbatchError as error:
         if error.exit_code == ExitCode.ENGINE:
             _report(paths.of_spec(spec), quiet=quiet, only_work=True)
         raise
     _report(paths.of_spec(spec), quiet=quiet)
-    if not quiet and result.exit_code != ExitCode.OK:
-        console.say(_ending(result, spec.output))
+    if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
+        _say(_ending(result, spec.output), quiet=quiet)
     leave = console.leave_at_once if result.engine_left else console.leave
     leave(result.exit_code)
+
+
+def _say(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        console.say(text)
 
 
 def _ending(result: pipeline.RunResult, output: str) -> str:
@@ -37,13 +59,18 @@ def _ending(result: pipeline.RunResult, output: str) -> str:
 
 def _report(job: JobPaths, *, quiet: bool, only_work: bool = False) -> None:
     """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
-    with Database.open(job.store, read_only=True) as db:
-        report = model.build(db)
+    try:
+        with Database.open(job.store, read_only=True) as db:
+            report = model.build(db)
+    except LockedError:
+        _say("no report: the next run of the job has begun already", quiet=quiet)
+        return
     if report is None:
         return
     try:
         files.replace_text(job.report, json.render(report))
     except OSError as error:
-        raise UsageError(f"{job.report}: cannot be written: {error.strerror}") from error
+        # What was computed is safe, and `llmbatch report` shows it.
+        _say(f"warning: {job.report}: cannot be written: {error.strerror}", quiet=quiet)
     if not quiet and (report.last_run.requests or not only_work):
         console.narrate(text.render(report))

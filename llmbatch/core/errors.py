@@ -40,6 +40,10 @@ class StoreError(LlmbatchError):
     exit_code = ExitCode.USAGE
 
 
+class InvariantError(LlmbatchError):
+    """What must always hold does not: a bug of ours, which must not reach an output."""
+
+
 class UnwrittenError(LlmbatchError):
     """A disk refused what was computed; what was committed is safe, the same command resumes."""
 
@@ -50,6 +54,10 @@ class EngineError(LlmbatchError):
     """The engine could not start or is gone; the same command resumes."""
 
     exit_code = ExitCode.ENGINE
+
+
+class HungEngineError(EngineError):
+    """The engine hangs and cannot be ended: only the end of the process frees its device."""
 
 
 class LockedError(LlmbatchError):

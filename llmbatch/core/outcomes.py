@@ -53,6 +53,7 @@ _KINDS = (
     FailureKind("invalid_output", True, "the answer breaks the constraint: look at the prompt"),
     FailureKind("refused_request", False, "the engine refused this request: see the message"),
     FailureKind("engine_crash", False, "this request brings the engine down: leave it out"),
+    FailureKind("timeout", False, "the engine hangs on this request: leave it out"),
 )
 
 FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}

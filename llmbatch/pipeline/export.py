@@ -10,12 +10,13 @@ import orjson
 
 from llmbatch import formats
 from llmbatch.core import values
-from llmbatch.core.errors import UnwrittenError
+from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.core.records import Reject
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths
 from llmbatch.store import files, results, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.results import Counts
 
 _META = {
     "finish_reason": "text",
@@ -27,23 +28,25 @@ _META = {
 _COLUMN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
-def export(db: Database, spec: JobSpec) -> None:
+def export(db: Database, spec: JobSpec, counts: Counts) -> None:
     """Write the answers to the job's output and the other rows to its error file.
 
-    Both appear under their names only when they are whole.
+    Both appear under their names only when they are whole: all that `counts` tells of.
     """
     output = Path(spec.output)
     results.collect(db)
+    errors = paths.errors_of_output(output)
     with _reported(output):
-        _write_answers(db, spec, output)
-        _write_errors(db, paths.errors_of_output(output))
+        _write_answers(db, spec, output, counts.answered)
+    with _reported(errors):
+        _write_errors(db, errors, counts.failed + counts.rejected)
 
 
-def export_answers(db: Database, spec: JobSpec) -> None:
+def export_answers(db: Database, spec: JobSpec, counts: Counts) -> None:
     """Write only the answers, and of a job that is not finished those that it has."""
     results.collect(db)
     with _reported(Path(spec.output)):
-        _write_answers(db, spec, Path(spec.output))
+        _write_answers(db, spec, Path(spec.output), counts.answered)
 
 
 @contextmanager
@@ -57,16 +60,24 @@ def _reported(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_answers(db: Database, spec: JobSpec, output: Path) -> None:
+def _write_answers(db: Database, spec: JobSpec, output: Path, expected: int) -> None:
     snapshot = snapshots.newest(db)
     columns = snapshot.source.columns if snapshot else []
     format_name = formats.detect(str(output), None, writing=True)
     layout = _Layout(spec, columns, format_name)
     with files.atomic(output) as stream:
         writer = formats.open_writer(stream, format_name, columns, layout.columns)
+        written = 0
         for row in results.in_input_order(db, ["answered"]):
             writer.write(row["data"], layout.answer(row))
+            written += 1
         writer.close()
+        _check_count(output, written, expected)
+
+
+def _check_count(path: Path, written: int, expected: int) -> None:
+    if written != expected:
+        raise InvariantError(f"{path}: {written:,} records instead of {expected:,}; not written")
 
 
 class _Layout:
@@ -138,7 +149,7 @@ def _free_names(wanted: Mapping[str, str], taken: list[str]) -> dict[str, str]:
     return free
 
 
-def _write_errors(db: Database, path: Path) -> None:
+def _write_errors(db: Database, path: Path, expected: int) -> None:
     """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
     failed = ((row["line"], _failed_record(row)) for row in results.in_input_order(db, ["failed"]))
     rejected = ((reject.line, _rejected_record(reject)) for reject in results.rejects(db))
@@ -148,8 +159,11 @@ def _write_errors(db: Database, path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     with files.atomic(path) as stream:
+        written = 0
         for _, record in _chain(first, lines):
             stream.write(record.encode() + b"\n")
+            written += 1
+        _check_count(path, written, expected)
 
 
 def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:

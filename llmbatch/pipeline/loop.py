@@ -1,206 +1,177 @@
-"""The run loop: outcomes in, judged, committed in groups by count or time."""
+"""One life of an engine: its events, its checkpoints, the watch over its progress."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 
 from llmbatch.core import clock
+from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.spec import RunSpec
-from llmbatch.pipeline.feed import Feed
-from llmbatch.pipeline.judge import Judge
-from llmbatch.pipeline.progress import Observer, Progress
-from llmbatch.pipeline.pump import Done, Pump, Ready
+from llmbatch.engines.base import Telemetry
+from llmbatch.pipeline.feed import Feed, Ticket
+from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.progress import Observer
+from llmbatch.pipeline.pump import Done, Drained, Pump, Ready
 from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import Stops
-from llmbatch.store import runs
-from llmbatch.store.database import Database
-from llmbatch.store.runs import Attempt
+from llmbatch.pipeline.work import Work
 
 # How long the loop waits for an event before it looks at the clock and the signals again.
 _TICK = 0.2
-# A second signal means "now": how long the engine gets to abort what is in flight.
+# How long an engine gets to abort what is in flight, and how long to end once it was killed.
 _ABORT_GRACE = 5.0
+_KILL_GRACE = 30.0
 
-
-@dataclass
-class Timings:
-    """Where the time of a run went, in seconds. Phases follow each other."""
-
-    prepare: float = 0.0
-    engine_start: float = 0.0
-    generate: float = 0.0
-    engine_stop: float = 0.0
-    checkpoint: float = 0.0
-    export: float = 0.0
-
-
-@dataclass
-class Tally:
-    """Counts of the run so far; rows count every row that shares a request."""
-
-    rows: int
-    rows_reused: int
-    rows_done: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    began: float = field(default_factory=clock.seconds)
-
-    def progress(self, at: float) -> Progress:
-        return Progress(
-            self.rows,
-            self.rows_done,
-            self.rows_reused,
-            self.failed,
-            self.output_tokens,
-            self.prompt_tokens,
-            max(0.0, at - self.began),
-        )
+NextFeed = Callable[[], Feed | None]
 
 
 class Loop:
-    """One pass of a run over its feed."""
+    """Drives one engine from its start to its end."""
 
     def __init__(
         self,
-        db: Database,
-        run: int,
-        spec: RunSpec,
-        feed: Feed,
-        judge: Judge,
-        tally: Tally,
-        timings: Timings,
+        pump: Pump,
+        work: Work,
+        limits: Limits,
+        stops: Stops,
+        observer: Observer,
+        status: StatusFile,
+        stall_timeout: float,
     ) -> None:
-        self._db = db
-        self._run = run
-        self._spec = spec
-        self._feed = feed
-        self._judge = judge
-        self._tally = tally
-        self._timings = timings
-        self._settled: list[Attempt] = []
-        self._checkpoints = 0
-        self._ready_at: float | None = None
+        self._pump = pump
+        self._work = work
+        self._limits = limits
+        self._stops = stops
+        self._observer = observer
+        self._status = status
+        self._stall_timeout = stall_timeout
+        self._feed: Feed | None = None
         self._draining = False
-        self._committed_at = clock.seconds()
+        self._seen: tuple[Telemetry, int] | None = None
+        self._moved_at = clock.seconds()
+        self._killed: str | None = None
+        self.ready: Ready | None = None
+        self.settled = 0
+        self.answered: Callable[[], None] = lambda: None
 
-    def drive(self, pump: Pump, stops: Stops, observer: Observer, status: StatusFile) -> bool:
-        """Work until the engine is done; False if it had to be left behind.
+    @property
+    def stalled(self) -> bool:
+        """Whether the engine was ended because it made no progress."""
+        return self._killed is not None
+
+    def in_flight(self) -> list[Ticket]:
+        """What the engine had taken and not answered."""
+        return self._feed.in_flight() if self._feed else []
+
+    def drive(self, feed: Feed, next_feed: NextFeed, on_ready: Callable[[Ready], None]) -> bool:
+        """Work until there is no feed more; False if the engine had to be left behind.
 
         Raises EngineError when the engine did not start or is gone. Whatever has settled is
         committed first in every case.
         """
-        observer.phase("starting the engine")
-        status.phase("starting the engine")
-        pump.start()
         began = clock.seconds()
-        stops.watched = True
+        self._feed = feed
+        self._pump.feed(feed)
+        self._pump.start()
         try:
-            return self._until_done(pump, stops, observer, status)
+            return self._until_done(next_feed, on_ready)
         finally:
-            stops.watched = False
-            self._measure(began, pump.drained_at)
+            self._measure(began)
 
-    def _measure(self, began: float, drained_at: float | None) -> None:
+    def _measure(self, began: float) -> None:
         now = clock.seconds()
-        if self._ready_at is None:
-            self._timings.engine_start += now - began
+        timings = self._work.timings
+        self._work.engine_ended(self._pump.telemetry())
+        if self.ready is None or self._pump.ready_at is None:
+            timings.engine_start += now - began
         else:
-            drained = max(self._ready_at, drained_at or now)
-            self._timings.generate = drained - self._ready_at
-            self._timings.engine_stop = now - drained
+            drained = self._pump.drained_at or now
+            timings.generate += drained - self._pump.ready_at
+            timings.engine_stop += now - drained
 
-    def _until_done(self, pump: Pump, stops: Stops, observer: Observer, status: StatusFile) -> bool:
-        while not isinstance(event := pump.next(_TICK), Done):
+    def _until_done(self, next_feed: NextFeed, on_ready: Callable[[Ready], None]) -> bool:
+        while not isinstance(event := self._pump.next(_TICK), Done):
             if isinstance(event, Ready):
-                self._ready(event, observer, status)
+                self._start(event, on_ready)
+            elif isinstance(event, Drained):
+                self._work.commit(self._pump.telemetry())
+                self._feed = None if self._stops.drain else next_feed()
+                self._pump.feed(self._feed)
             elif event is not None:
                 self._settle(event)
-            self._commit_if_due(pump)
-            # While the engine closes, rates stay what they were.
-            self._tell(observer, status, pump.drained_at or clock.seconds())
-            if stops.drain and not self._draining:
-                self._draining = True
-                observer.phase("stopping: finishing what is in flight; signal again to leave now")
-                status.phase("stopping")
-            # A stop while the engine still starts, or a second one, does not wait for it.
-            if stops.at_once or (stops.drain and self._ready_at is None):
-                return self._leave(pump)
-        self._commit(pump)
+            self._work.commit_if_due(self._pump.telemetry())
+            self._tell()
+            # A stop while the engine still starts does not wait for it.
+            if self._stopping() and (self._stops.leave or self.ready is None):
+                return self._leave()
+            self._watch()
+        self._work.commit(self._pump.telemetry())
         if event.error is not None:
-            raise event.error
+            raise EngineError(self._killed) if self._killed else event.error
         return True
 
-    def _ready(self, event: Ready, observer: Observer, status: StatusFile) -> None:
-        self._timings.engine_start += (event.at - event.began).total_seconds()
-        runs.engine_started(self._db, self._run, event.began, event.at, event.description)
-        observer.phase("generating")
-        status.phase("generating")
-        self._ready_at = self._committed_at = self._tally.began = clock.seconds()
-
-    def _leave(self, pump: Pump) -> bool:
-        pump.abort()
-        self._commit_waiting(pump)
-        stopped = pump.join(_ABORT_GRACE)
-        # The engine notices the abort at its next outcome, which counts, too.
-        self._commit_waiting(pump)
-        return stopped
-
-    def _commit_waiting(self, pump: Pump) -> None:
-        while isinstance(event := pump.next(0), Completed | Failed):
-            self._settle(event)
-        self._commit(pump)
-
-    def _tell(self, observer: Observer, status: StatusFile, at: float) -> None:
-        if self._ready_at is not None:
-            progress = self._tally.progress(at)
-            observer.progress(progress)
-            status.progress(progress)
+    def _start(self, ready: Ready, on_ready: Callable[[Ready], None]) -> None:
+        on_ready(ready)
+        self.ready = ready
+        self._work.timings.engine_start += (ready.at - ready.began).total_seconds()
+        self._moved_at = clock.seconds()
+        self._work.engine_ready(self._moved_at)
+        self._observer.phase("generating")
+        self._status.phase("generating")
 
     def _settle(self, outcome: Outcome) -> None:
-        judged = self._judge(outcome)
-        rows = self._feed.rows_of(judged.key)
-        self._tally.rows_done += rows
-        self._tally.prompt_tokens += judged.usage.prompt
-        self._tally.output_tokens += judged.usage.output
-        if isinstance(judged, Failed):
-            self._tally.failed += rows
-        self._settled.append(_attempt(judged))
+        assert self._feed is not None
+        ticket = self._feed.settle(outcome.key)
+        self._limits.settled(clock.seconds() - ticket.sent_at)
+        self._work.settle(outcome, ticket)
+        self.settled += 1
+        self.answered()
 
-    def _commit_if_due(self, pump: Pump) -> None:
-        waited = clock.seconds() - self._committed_at
-        enough = len(self._settled) >= self._spec.checkpoint_rows
-        if enough or (self._settled and waited >= self._spec.checkpoint_seconds):
-            self._commit(pump)
-        elif not self._settled:
-            # The interval counts from the first outcome that waits.
-            self._committed_at = clock.seconds()
+    def _stopping(self) -> bool:
+        self._limits.check()
+        if self._stops.drain and not self._draining:
+            self._draining = True
+            reason = self._stops.reason
+            self._observer.event("stopping", reason=reason)
+            self._observer.phase(
+                f"stopping ({reason}): finishing what is in flight; signal again to leave now"
+            )
+            self._status.phase("stopping")
+        return self._stops.drain
 
-    def _commit(self, pump: Pump) -> None:
-        if not self._settled:
-            return
-        began = clock.seconds()
-        self._checkpoints += 1
-        telemetry = asdict(pump.telemetry())
-        runs.checkpoint(self._db, self._run, self._checkpoints, self._settled, telemetry)
-        self._settled = []
-        self._committed_at = clock.seconds()
-        self._timings.checkpoint += self._committed_at - began
+    def _leave(self) -> bool:
+        self._pump.abort()
+        self._commit_waiting()
+        stopped = self._pump.join(_ABORT_GRACE)
+        # The engine notices the abort at its next outcome, which counts, too.
+        self._commit_waiting()
+        return stopped
 
+    def _commit_waiting(self) -> None:
+        while not isinstance(event := self._pump.next(0), Done | None):
+            if isinstance(event, Completed | Failed):
+                self._settle(event)
+        self._work.commit(self._pump.telemetry())
 
-def _attempt(outcome: Outcome) -> Attempt:
-    usage = outcome.usage
-    # An engine that counts oddly must not cost an answer.
-    tokens = (usage.prompt, min(usage.cached, usage.prompt), usage.output)
-    if isinstance(outcome, Completed):
-        reason = outcome.finish_reason
-        return Attempt(outcome.key, 1, "answered", None, None, reason, outcome.text, *tokens)
-    return Attempt(
-        outcome.key,
-        1,
-        "dead",
-        outcome.kind,
-        outcome.message,
-        outcome.finish_reason,
-        outcome.text,
-        *tokens,
-    )
+    def _tell(self) -> None:
+        if self.ready is not None:
+            # While the engine closes, rates stay what they were.
+            progress = self._work.tally.progress(self._pump.drained_at or clock.seconds())
+            self._observer.progress(progress)
+            self._status.progress(progress)
+
+    def _watch(self) -> None:
+        """Kill an engine that has work and does nothing for too long."""
+        seen = (self._pump.telemetry(), self.settled)
+        if seen != self._seen or not self.in_flight():
+            self._seen, self._moved_at = seen, clock.seconds()
+        elif clock.seconds() - self._moved_at >= self._stall_timeout:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._killed = f"the engine made no progress for {self._stall_timeout:g} s and was ended"
+        self._moved_at = clock.seconds()
+        self._pump.kill()
+        if not self._pump.join(_KILL_GRACE):
+            self._work.commit(self._pump.telemetry())
+            raise HungEngineError(
+                f"{self._killed}, but it does not end; run the same command again"
+            )

@@ -19,6 +19,10 @@ class JobPaths:
         return self.state / "job.duckdb"
 
     @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    @property
     def lock(self) -> Path:
         return self.state / "job.lock"
 
@@ -55,10 +59,13 @@ def errors_of_output(output: Path) -> Path:
 
 
 def find(job: Path) -> JobPaths:
-    """The paths of a job named by its state folder, its output, or a file in the folder."""
+    """The paths of a job named by its state folder, its output, or a file in the folder.
+
+    A journal alone is a job too: its store can be made again.
+    """
     states = (job, state_of_output(job), job.parent) if job.name else (job,)
     for state in states:
-        if (state / "job.duckdb").is_file():
+        if any((state / name).is_file() for name in ("job.duckdb", "journal")):
             return JobPaths(state)
     raise UsageError(
         f"{job}: no job found there; name its output file, its job file or its state folder"
@@ -74,6 +81,13 @@ def make_private(state: Path) -> bool:
     except OSError as error:
         raise UsageError(f"{state}: cannot create the state folder: {error.strerror}") from error
     return True
+
+
+def forget(job: JobPaths) -> None:
+    """Remove the store and all that was made from it; the lock and the log stay."""
+    wal = job.store.with_name(job.store.name + ".wal")
+    for path in (job.journal, wal, job.store, job.report):
+        path.unlink(missing_ok=True)
 
 
 def discard(state: Path) -> None:

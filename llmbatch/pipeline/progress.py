@@ -1,7 +1,7 @@
 """What a run tells while it works; who shows it is not this room's business."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,11 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Told of a run's phases and progress, in the main thread."""
+    """Told of a run's phases, events and progress, in the main thread."""
 
     def phase(self, text: str) -> None: ...
+
+    def event(self, name: str, **fields: Any) -> None: ...
 
     def progress(self, progress: Progress) -> None: ...
 

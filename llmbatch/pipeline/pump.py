@@ -30,31 +30,43 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Drained:
+    """The engine has answered all of its feed and waits for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The engine has drained and is closed, or is gone: then `error` says why."""
 
     error: Exception | None
 
 
-Event = Ready | Outcome | Done
+Event = Ready | Outcome | Drained | Done
 
 
 class Pump:
-    """Runs `engine` over `feed` and hands out events: Ready, outcomes, and at last Done."""
+    """Runs `engine` over one feed after the other and hands out events: Ready, then outcomes and
+    a Drained for each feed, and at last Done."""
 
-    def __init__(self, engine: Engine, feed: Iterable[Request]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._feed = feed
+        self._feeds: queue.SimpleQueue[Iterable[Request] | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._abort = threading.Event()
         self._open = threading.Event()
         self._last = Telemetry()
-        # When the engine had nothing more to answer; closing it takes seconds more.
+        # When the engine was ready, and when it had nothing more to answer; closing it takes
+        # seconds more.
+        self.ready_at: float | None = None
         self.drained_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def feed(self, feed: Iterable[Request] | None) -> None:
+        """Give the engine its next feed; None: there is none, it is to be closed."""
+        self._feeds.put(feed)
 
     def next(self, timeout: float) -> Event | None:
         """The next event, or None if there is none within `timeout` seconds."""
@@ -70,6 +82,11 @@ class Pump:
     def abort(self) -> None:
         """Give up what is in flight, at the engine's next outcome."""
         self._abort.set()
+        self._feeds.put(None)
+
+    def kill(self) -> None:
+        """End an engine that makes no progress. Its `run` then ends with an error."""
+        self._engine.close()
 
     def join(self, timeout: float) -> bool:
         """Wait for the engine to be closed; False if it is not within `timeout` seconds."""
@@ -89,18 +106,21 @@ class Pump:
     def _run(self) -> None:
         began = clock.now()
         with self._engine as engine:
+            self.ready_at = clock.seconds()
             self._open.set()
             # The wall clock may be set back meanwhile.
             self._events.put(Ready(began, max(began, clock.now()), engine.describe()))
             try:
-                self._answer(engine)
+                while (feed := self._feeds.get()) is not None and not self._abort.is_set():
+                    self._answer(engine, feed)
+                    self._events.put(Drained())
             finally:
                 self.drained_at = clock.seconds()
                 self._last = engine.telemetry()
                 self._open.clear()
 
-    def _answer(self, engine: Engine) -> None:
-        outcomes = engine.run(self._feed)
+    def _answer(self, engine: Engine, feed: Iterable[Request]) -> None:
+        outcomes = engine.run(feed)
         for outcome in outcomes:
             self._events.put(outcome)
             if self._abort.is_set():

@@ -1,23 +1,24 @@
 """One run of a job, from open to close."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, ExitCode, UnwrittenError, UsageError
 from llmbatch.core.spec import JobSpec
-from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.core.stop import Tolerance
 from llmbatch.pipeline import export, ingest, paths, planning, preflight
-from llmbatch.pipeline.feed import Feed
+from llmbatch.pipeline.engines import Engines
 from llmbatch.pipeline.judge import Judge
-from llmbatch.pipeline.loop import Loop, Tally, Timings
+from llmbatch.pipeline.limits import Limits, deadline_of
+from llmbatch.pipeline.passes import Passes
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Observer
-from llmbatch.pipeline.pump import Pump
 from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import Stops
+from llmbatch.pipeline.supervisor import Supervisor
+from llmbatch.pipeline.work import Tally, Timings, Work
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.lock import JobLock
@@ -40,30 +41,41 @@ class _Context:
 
     spec: JobSpec
     job: JobPaths
-    engine: Engine
+    engines: Engines
     observer: Observer
     stops: Stops
-    status: StatusFile
+    fresh: bool
+    deadline: float
     timings: Timings = field(default_factory=Timings)
+    began: float = 0.0
     begun: bool = False
 
+    @cached_property
+    def status(self) -> StatusFile:
+        return StatusFile(self.job)
 
-def execute(spec: JobSpec, observer: Observer) -> RunResult:
-    """Start or resume a job; idempotent.
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.spec, self.stops, self.began, self.deadline)
+
+
+def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunResult:
+    """Start or resume a job; idempotent. With `fresh` former answers are forgotten first.
 
     Raises UsageError when the job cannot be used, LockedError when another run holds it,
-    EngineError when the engine did not start or died; all that had settled is committed.
+    EngineError when the engine did not start or died for good; all that had settled is committed.
     """
     job = paths.of_spec(spec)
     preflight.check(spec)
-    config = EngineConfig(spec.model, spec.engine.options, str(job.log))
-    engine = registry.load(spec.engine.name)(config)
+    engines = Engines(spec, job)
+    began = clock.seconds()
+    deadline = deadline_of(spec, began)
     is_new = paths.make_private(job.state)
-    context = _Context(spec, job, engine, observer, Stops(), StatusFile(job))
-    with JobLock(job.lock), context.stops:
+    stops = Stops(spec.run.grace)
+    context = _Context(spec, job, engines, observer, stops, fresh, deadline)
+    with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stops:
         try:
-            with Database.open(job.store) as db:
-                return _run(db, context)
+            return _open_and_run(context)
         except (UsageError, KeyboardInterrupt):
             # Leave no trace of a job that never was one; a run that has begun may have answers.
             if is_new and not context.begun:
@@ -71,25 +83,36 @@ def execute(spec: JobSpec, observer: Observer) -> RunResult:
             raise
 
 
+def _open_and_run(context: _Context) -> RunResult:
+    context.stops.patience = 0
+    context.began = clock.seconds()
+    if context.fresh:
+        paths.forget(context.job)
+    with Database.open(context.job.store) as db:
+        return _run(db, context)
+
+
 def _run(db: Database, context: _Context) -> RunResult:
     spec = context.spec
-    started, began = clock.now(), clock.seconds()
-    context.observer.phase("reading the input")
-    context.status.phase("reading the input")
+    started = clock.now()
+    _phase(context, "reading the input")
     snapshot = ingest.ingest(db, spec, context.job)
-    context.observer.phase("planning")
-    context.status.phase("planning")
-    plan = planning.plan(db, spec, snapshot, context.engine.identity())
+    _phase(context, "planning")
+    engine = context.engines.first
+    plan = planning.plan(db, spec, snapshot, engine.identity())
     planned = clock.seconds()
-    context.timings.prepare = planned - began
-    if positions := plans.pending_positions(db):
+    context.timings.prepare = planned - context.began
+    pending = plans.pending(db)
+    if pending.positions:
         # Checking may mean importing the engine, which is part of starting it.
-        context.engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
+        engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
+    context.stops.patience = 1
     run = runs.begin(db, plan.plan, started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
     try:
-        stopped_clean = _generate(db, context, run, positions)
+        _tell_begin(db, context, run)
+        stopped_clean = _generate(db, context, run, pending)
         return _finish(db, context, run, engine_left=not stopped_clean)
     except (EngineError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
@@ -98,50 +121,72 @@ def _run(db: Database, context: _Context) -> RunResult:
         raise
 
 
-def _generate(db: Database, context: _Context, run: int, positions: Sequence[int]) -> bool:
+def _phase(context: _Context, name: str) -> None:
+    context.observer.phase(name)
+    context.status.phase(name)
+
+
+def _tell_begin(db: Database, context: _Context, run: int) -> None:
+    counts = results.counts(db)
+    context.observer.event(
+        "started" if run == 1 else "resumed",
+        run=run,
+        rows=counts.rows_in,
+        reused=counts.answered,
+        pending=counts.pending,
+    )
+
+
+def _generate(db: Database, context: _Context, run: int, pending: plans.Pending) -> bool:
     """Compute what is pending; an engine is started only if something is."""
-    if not positions or context.stops.drain:
+    if not pending.positions or context.stops.drain:
         return True
-    spec = context.spec
-    constraint = spec.answer.to_constraint()
+    spec, stops, observer = context.spec, context.stops, context.observer
+    limits, status, take = context.limits, context.status, context.engines.take
     counts = results.counts(db)
     done = counts.answered + counts.failed
     tally = Tally(done + counts.pending, rows_reused=done, rows_done=done)
-    reading = db.cursor()
-    sampling = spec.sampling.to_sampling()
-    feed = Feed(reading, positions, spec.run.chunk_size, sampling, constraint, context.stops)
-    loop = Loop(db, run, spec.run, feed, Judge(constraint), tally, context.timings)
-    pump = Pump(context.engine, feed)
+    judge = Judge(spec.answer.to_constraint())
+    work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops)
+    passes = Passes(db, spec, pending, limits, work)
+    supervisor = Supervisor(db, run, spec.run, take, passes, work, limits, stops, observer, status)
     try:
-        return loop.drive(pump, context.stops, context.observer, context.status)
+        return supervisor.work()
     finally:
-        context.observer.close()
+        observer.close()
 
 
 def _finish(db: Database, context: _Context, run: int, *, engine_left: bool) -> RunResult:
     counts = results.counts(db)
     if counts.pending == 0:
         began = clock.seconds()
-        context.observer.phase("writing the output")
-        context.status.phase("writing the output")
-        export.export(db, context.spec)
+        _phase(context, "writing the output")
+        results.verify(db)
+        export.export(db, context.spec, counts)
         context.timings.export = clock.seconds() - began
-    code, reason = verdict(counts, context.stops.signal)
+    code, reason = verdict(counts, context.stops, context.spec.run.max_failed)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts, engine_left)
 
 
-def verdict(counts: Counts, signal: int | None) -> tuple[ExitCode, str]:
+def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitCode, str]:
     """The exit code of a run that ended in order, and the reason in a word or two."""
     if counts.pending:
         codes = {2: ExitCode.SIGINT, 15: ExitCode.SIGTERM}
-        return (codes[signal], "stopped by a signal") if signal else (ExitCode.STOPPED, "stopped")
-    if counts.failed or counts.rejected:
-        return ExitCode.INCOMPLETE, "finished, not every row answered"
-    return ExitCode.OK, "finished"
+        code = codes[stops.signal] if stops.signal else ExitCode.STOPPED
+        return code, stops.reason or "stopped"
+    lost = counts.failed + counts.rejected
+    if lost == 0:
+        return ExitCode.OK, "finished"
+    # A run in which no row was answered is never a success.
+    if max_failed and counts.answered and Tolerance.parse(max_failed).covers(lost, counts.rows_in):
+        return ExitCode.OK, f"finished, {lost:,} rows not answered (--max-failed {max_failed})"
+    return ExitCode.INCOMPLETE, "finished, not every row answered"
 
 
 def _end(db: Database, context: _Context, run: int, reason: str, code: ExitCode) -> None:
     runs.end(db, run, reason, code, asdict(context.timings))
     db.compact()
     context.status.phase("ended", reason=reason, exit_code=int(code))
+    names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
+    context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, StoreError, UnwrittenError
-from llmbatch.store import files, statements
+from llmbatch.store import files, journal, recovery, statements
+from llmbatch.store.journal import Columns, DamagedError, Journal, Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -34,14 +35,16 @@ class Database:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._journal: Journal | None = None
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
         """Open the store at `path`, creating it first unless `read_only`. What does not fit in
         memory goes to a folder `tmp` beside it.
 
-        Raises LockedError when another process has it open for writing, StoreError when it is
-        missing, damaged, or was written by a newer llmbatch.
+        For writing, its journal is opened too, and what only one of the two holds is given to
+        the other. Raises LockedError when another process has the store open for writing,
+        StoreError when it is missing, damaged (DamagedError), or from a newer llmbatch.
         """
         if not path.exists():
             if read_only:
@@ -50,6 +53,8 @@ class Database:
         database = cls(_attach(path, read_only=read_only))
         try:
             _bring_up_to_date(database, path, read_only=read_only)
+            if not read_only:
+                database._journal = recovery.join(database, path)
         except BaseException:
             database.close()
             raise
@@ -57,6 +62,8 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +96,14 @@ class Database:
             names = [column[0] for column in relation.description or []]
             return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
 
+    def columns(self, sql: str, parameters: Parameters = ()) -> Columns:
+        """All records by column."""
+        with _reported():
+            relation = self._connection.execute(sql, parameters)
+            names = [column[0] for column in relation.description or []]
+            records = relation.fetchall()
+            return {name: [one[place] for one in records] for place, name in enumerate(names)}
+
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""
         with _reported():
@@ -118,6 +133,21 @@ class Database:
                 self._connection.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
+
+    def record(self, tables: Tables) -> None:
+        """Append records, by table and column, in one transaction that survives a power cut: it
+        is in the journal, on the disk, before the store commits it."""
+        assert self._journal is not None, "only the connection that opened the store records"
+        with self.transaction():
+            self.append(tables)
+            number = self._journal.append(tables)
+            self.execute("INSERT INTO commits VALUES (?)", [number])
+        self._journal.confirm()
+
+    def append(self, tables: Tables) -> None:
+        """Insert records, by table and column."""
+        for table, columns in tables.items():
+            self.insert(f"INSERT INTO {table} BY NAME SELECT * FROM batch", pa.table(columns))
 
     @contextmanager
     def attached(self, path: Path, name: str) -> Iterator[None]:
@@ -155,7 +185,15 @@ def _openable(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if "onflicting lock" in str(error):
             raise LockedError(f"{path}: another process has the store open") from error
-        raise StoreError(f"{path}: the store cannot be opened: {_line(error)}") from error
+        raise DamagedError(
+            f"{path}: the store cannot be opened: {_line(error)}{_advice(path)}"
+        ) from error
+
+
+def _advice(path: Path) -> str:
+    if not journal.path_for(path).exists():
+        return ""
+    return f"; its journal holds the answers: llmbatch repair {path.parent}"
 
 
 def _quoted(path: Path) -> str:
@@ -171,14 +209,27 @@ def _create(path: Path) -> None:
     migrate(database, 0)
     database.compact()
     database.close()
+    for stray in logs(path):
+        # The log of a store that is gone would be taken for that of the new one.
+        files.set_aside(stray)
     files.publish(draft, path)
+
+
+def logs(path: Path) -> list[Path]:
+    """The write-ahead logs beside the store at `path`."""
+    names = (
+        path.with_name(path.name + end) for end in (".wal", ".wal.checkpoint", ".wal.recovery")
+    )
+    return [name for name in names if name.exists()]
 
 
 def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> None:
     try:
         version = int(database.scalar("SELECT max(version) FROM migrations"))
     except (duckdb.Error, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: is not an llmbatch store ({_line(error)})") from error
+        raise DamagedError(
+            f"{path}: is not an llmbatch store ({_line(error)}){_advice(path)}"
+        ) from error
     if version > len(MIGRATIONS):
         raise StoreError(
             f"{path}: was written by a newer llmbatch (schema {version}, this one knows "

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ def publish(draft: Path, final: Path) -> None:
     finally:
         os.close(descriptor)
     draft.replace(final)
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
 
 
 @contextmanager
@@ -35,6 +36,21 @@ def atomic(final: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def set_aside(path: Path) -> Path:
+    """Give a damaged file a name under which nothing looks for it; returns that name."""
+    aside = free_name(path)
+    path.rename(aside)
+    sync_folder(path.parent)
+    return aside
+
+
+def free_name(path: Path) -> Path:
+    """The first name of the form NAME.damaged, NAME.damaged.2, ... that is not taken."""
+    first = path.with_name(path.name + ".damaged")
+    later = (first.with_name(f"{first.name}.{number}") for number in count(2))
+    return next(name for name in chain((first,), later) if not os.path.lexists(name))
+
+
 def replace_text(final: Path, text: str) -> None:
     """Put `text` under a name at once, unsynced: for the live view, which a crash may lose."""
     draft = final.with_name(f".{final.name}.partial")
@@ -42,7 +58,8 @@ def replace_text(final: Path, text: str) -> None:
     draft.replace(final)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names that came to a folder, or left it, survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -75,8 +75,29 @@ WHERE plan <> (SELECT max(plan) FROM plans);
 SELECT count(*) FROM (SELECT run FROM run_ends UNION ALL SELECT run FROM engine_starts) AS noted
 ANTI JOIN runs USING (run);
 
+-- name: engine_deaths_belong_to_runs
+SELECT count(*) FROM engine_deaths ANTI JOIN runs USING (run);
+
+-- name: only_dead_attempts_are_reopened
+-- ... each of them once.
+SELECT (SELECT count(*) FROM reopenings) - (
+    SELECT count(DISTINCT (key, attempt)) FROM reopenings
+    SEMI JOIN (FROM attempts WHERE verdict = 'dead') AS dead USING (key, attempt)
+);
+
+-- name: a_commit_is_counted_once
+SELECT count(*) - count(DISTINCT number) FROM commits;
+
 -- name: a_run_ends_at_most_once
 SELECT count(*) - count(DISTINCT run) FROM run_ends;
+
+-- name: every_record_has_one_state
+-- rows in = answered + failed + pending + rejected, of the newest snapshot once it is planned.
+SELECT coalesce(abs(
+    any_value(row_count + reject_count)
+    - (SELECT count(*) FROM row_states) - (SELECT count(*) FROM rejects)
+), 0)
+FROM snapshots JOIN current_plan USING (snapshot);
 
 -- name: every_row_is_answered_failed_or_pending
 SELECT abs(

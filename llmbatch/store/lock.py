@@ -4,34 +4,44 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import orjson
 
 from llmbatch.core import clock
-from llmbatch.core.errors import LockedError
+from llmbatch.core.errors import LockedError, UsageError
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # An onlooker (`holder`) has the lock for a moment; a run that starts just then tries again.
 _TRIES = 20
 _PAUSE = 0.01
+_WAIT = 0.5
 
 
 class JobLock:
-    """Holds a job for this process. The kernel drops the lock when the process dies."""
+    """Holds a job for this process.
 
-    def __init__(self, path: Path) -> None:
+    The kernel drops the lock when the process dies. Should another process have inherited it
+    (a daemon that an engine has left), it is held by nobody who works: when the run that signed
+    it is dead, or from before the machine was started, the lock is taken over.
+    """
+
+    def __init__(self, path: Path, wait_until: float = 0.0) -> None:
+        """`wait_until` (clock.seconds()): how long to wait for another run to end."""
         self._path = path
+        self._wait_until = wait_until
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Self:
-        stream = self._path.open("a+b")
-        if not _acquired(stream):
-            holder = _holder(stream)
-            stream.close()
-            raise LockedError(f"another run holds this job ({holder}); wait for it")
+        while (stream := self._try()) is None:
+            if clock.seconds() >= self._wait_until:
+                who = holder(self._path) or "it has just ended"
+                raise LockedError(f"another run holds this job ({who}); wait for it")
+            time.sleep(_WAIT)
         self._stream = stream
-        self._sign(stream)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -39,15 +49,36 @@ class JobLock:
             self._stream.close()
             self._stream = None
 
-    def _sign(self, stream: BinaryIO) -> None:
-        stream.truncate(0)
-        signature = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": clock.now().isoformat(timespec="seconds"),
-        }
-        stream.write(orjson.dumps(signature))
-        stream.flush()
+    def _try(self) -> BinaryIO | None:
+        with _guarded(self._path.parent):
+            stream = self._open()
+            if not _acquired(stream):
+                stale = _is_stale(_signature(stream))
+                stream.close()
+                if not stale:
+                    return None
+                self._path.unlink()
+                stream = self._open()
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sign(stream)
+            return stream
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._path.open("a+b")
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be opened: {error.strerror}") from error
+
+
+@contextmanager
+def _guarded(folder: Path) -> Iterator[None]:
+    """One process at a time takes and signs locks in `folder`: a held lock is a signed one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _acquired(stream: BinaryIO) -> bool:
@@ -61,24 +92,65 @@ def _acquired(stream: BinaryIO) -> bool:
     return False
 
 
+def _sign(stream: BinaryIO) -> None:
+    stream.truncate(0)
+    signature = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "boot": _boot(),
+        "since": clock.now().isoformat(timespec="seconds"),
+    }
+    # A full disk must not keep a run from its lock: it is only signed for onlookers.
+    with suppress(OSError):
+        stream.write(orjson.dumps(signature))
+        stream.flush()
+
+
+def _boot() -> str | None:
+    """Names the time since the machine was started."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+
+
+def _signature(stream: BinaryIO) -> dict[str, Any] | None:
+    try:
+        stream.seek(0)
+        found = orjson.loads(stream.read())
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(found, dict) and {"pid", "host", "since"} <= found.keys()
+    return found if complete else None
+
+
+def _is_stale(signature: dict[str, Any] | None) -> bool:
+    """Whether the run that signed is known to be gone. Of another host nothing is known."""
+    if signature is None or signature["host"] != socket.gethostname():
+        return False
+    if signature.get("boot", _boot()) != _boot():
+        return True
+    try:
+        os.kill(signature["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 def holder(path: Path) -> str | None:
     """Who holds the lock at this moment, or None."""
     try:
         stream = path.open("rb")
-    except FileNotFoundError:
+    except OSError:
         return None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return _holder(stream)
+            held = _signature(stream)
+            if held is None:
+                return "not signed yet"
+            return f"pid {held['pid']} on {held['host']} since {held['since']}"
     return None
-
-
-def _holder(stream: BinaryIO) -> str:
-    stream.seek(0)
-    try:
-        held = orjson.loads(stream.read())
-        return f"pid {held['pid']} on {held['host']} since {held['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "not signed yet"

@@ -1,13 +1,14 @@
 """Plans: which request answers which row, and in which order the requests run."""
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from llmbatch.core import clock
+from llmbatch.core.retry import Tries
 from llmbatch.store.database import Database, utc
 from llmbatch.store.statements import query
 
@@ -102,12 +103,25 @@ def _table(batch: list[RenderedRow]) -> pa.Table:
     return pa.table(columns, _RENDERED)
 
 
-def pending_positions(db: Database) -> Sequence[int]:
-    """Positions of the requests that are still to be computed, in planned order."""
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is still to be computed: positions in planned order, and the failed tries of those
+    that have some."""
+
+    positions: Sequence[int]
+    tries: Mapping[int, Tries]
+
+
+NOTHING = Pending((), {})
+
+
+def pending(db: Database) -> Pending:
+    """The requests of the current plan that are not settled."""
     positions = array("q")
     for chunk in db.arrow(query("pending_positions"))["position"].chunks:
-        positions.extend(chunk.to_pylist())
-    return positions
+        positions.frombytes(memoryview(chunk.to_numpy()).tobytes())
+    tried = db.execute(query("pending_tries"))
+    return Pending(positions, {position: Tries(*counts) for position, *counts in tried})
 
 
 @dataclass(frozen=True, slots=True)

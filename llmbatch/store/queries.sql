@@ -86,6 +86,9 @@ ORDER BY position;
 -- name: pending_positions
 SELECT position FROM pending ORDER BY position;
 
+-- name: pending_tries
+SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
+
 -- name: first_messages
 SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
@@ -99,13 +102,6 @@ WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- ---------------------------------------------------------------- runs, attempts, checkpoints
 
--- name: insert_attempts
-INSERT INTO attempts
-SELECT
-    CAST(key AS UUID), attempt, $run, $checkpoint, verdict, kind, message, finish_reason, answer,
-    prompt_tokens, cached_tokens, output_tokens
-FROM batch;
-
 -- name: count_states
 SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states GROUP BY state;
 
@@ -115,9 +111,27 @@ SELECT coalesce(sum(copies), 0) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);
 
--- name: insert_run
-INSERT INTO runs
-VALUES ((SELECT coalesce(max(run), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?) RETURNING run;
+-- name: dead_attempts
+-- Those that settle a request of the current plan, with the rows that each one fails.
+SELECT settled.key, settled.attempt, requests.copies
+FROM settled
+JOIN requests USING (key)
+JOIN current_plan ON current_plan.plan = requests.plan
+WHERE settled.verdict = 'dead' AND (len($kinds) = 0 OR list_contains($kinds, settled.kind))
+ORDER BY requests.position;
+
+-- ---------------------------------------------------------------- the journal, written anew
+
+-- name: checkpoint_sizes
+SELECT run, checkpoint, count(*) AS records
+FROM (SELECT run, checkpoint FROM attempts UNION ALL SELECT run, checkpoint FROM checkpoints)
+GROUP BY run, checkpoint ORDER BY run, checkpoint;
+
+-- name: journal_checkpoints
+SELECT * FROM checkpoints WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY checkpoint;
+
+-- name: journal_attempts
+SELECT * FROM attempts WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY checkpoint, attempt;
 
 -- ---------------------------------------------------------------- results
 

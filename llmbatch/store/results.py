@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
 from llmbatch.store import statements
 from llmbatch.store.database import Database
@@ -33,6 +34,16 @@ def counts(db: Database) -> Counts:
     return Counts(
         states.get("answered", 0), states.get("failed", 0), states.get("pending", 0), rejected
     )
+
+
+def verify(db: Database) -> None:
+    """Raise InvariantError unless every record of the input is answered, failed, pending or
+    rejected, once."""
+    if off := int(db.scalar(statements.load("invariants.sql")["every_record_has_one_state"])):
+        raise InvariantError(
+            f"rows in is not answered + failed + rejected: off by {off:,}; no output was written, "
+            "see `llmbatch check`"
+        )
 
 
 def collect(db: Database) -> None:

@@ -2,31 +2,16 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import orjson
-import pyarrow as pa
 
 from llmbatch import __version__
 from llmbatch.core import clock
 from llmbatch.store.database import Database, utc
+from llmbatch.store.journal import Columns
 from llmbatch.store.statements import query
-
-_ATTEMPTS = pa.schema(
-    [
-        ("key", pa.string()),
-        ("attempt", pa.int32()),
-        ("verdict", pa.string()),
-        ("kind", pa.string()),
-        ("message", pa.string()),
-        ("finish_reason", pa.string()),
-        ("answer", pa.string()),
-        ("prompt_tokens", pa.int64()),
-        ("cached_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +30,26 @@ class Attempt:
     output_tokens: int
 
 
+_FIELDS = [field.name for field in fields(Attempt)]
+
+
 def begin(db: Database, plan: int, started: datetime, spec: dict[str, object]) -> int:
     """Record that this process works since `started`; returns the number of the run."""
     reused = db.scalar(query("settled_before"))
-    return int(
-        db.scalar(
-            query("insert_run"),
-            [
-                plan,
-                utc(started),
-                os.getpid(),
-                socket.gethostname(),
-                __version__,
-                orjson.dumps(spec).decode(),
-                reused,
-            ],
-        )
+    run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
+    _record(
+        db,
+        "runs",
+        run=run,
+        plan=plan,
+        started_at=utc(started),
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        version=__version__,
+        spec=orjson.dumps(spec).decode(),
+        reused=reused,
     )
+    return run
 
 
 def engine_started(
@@ -69,29 +57,54 @@ def engine_started(
 ) -> None:
     """Record a start of the engine and what it says of itself."""
     text = orjson.dumps(description, default=str).decode()
-    db.execute("INSERT INTO engine_starts VALUES (?, ?, ?, ?)", [run, utc(began), utc(ready), text])
+    times = {"began_at": utc(began), "ready_at": utc(ready)}
+    _record(db, "engine_starts", run=run, **times, description=text)
+
+
+def engine_died(db: Database, run: int, died: datetime, reason: str, in_flight: int) -> None:
+    """Record that the engine ended while `in_flight` requests were in it."""
+    _record(db, "engine_deaths", run=run, died_at=utc(died), reason=reason, in_flight=in_flight)
 
 
 def checkpoint(
     db: Database, run: int, number: int, attempts: list[Attempt], telemetry: dict[str, object]
 ) -> None:
-    """Commit settled outcomes: from here on they survive any death of the process."""
-    with db.transaction():
-        db.insert(query("insert_attempts"), _table(attempts), {"run": run, "checkpoint": number})
-        db.execute(
-            "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?)",
-            [run, number, utc(clock.now()), len(attempts), orjson.dumps(telemetry).decode()],
-        )
+    """Commit settled outcomes: from here on they survive any death of the process and, once
+    this returns, a power cut."""
+    columns = {name: [getattr(item, name) for item in attempts] for name in _FIELDS}
+    place = {"run": [run] * len(attempts), "checkpoint": [number] * len(attempts)}
+    summary: Columns = {
+        "run": [run],
+        "checkpoint": [number],
+        "committed_at": [utc(clock.now())],
+        "attempts": [len(attempts)],
+        "telemetry": [orjson.dumps(telemetry).decode()],
+    }
+    db.record({"attempts": columns | place, "checkpoints": summary})
 
 
 def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> None:
     """Record why and when the run ended, and where its time went (seconds by phase)."""
-    db.execute(
-        "INSERT INTO run_ends VALUES (?, ?, ?, ?, ?)",
-        [run, utc(clock.now()), reason, exit_code, orjson.dumps(timings).decode()],
+    _record(
+        db,
+        "run_ends",
+        run=run,
+        ended_at=utc(clock.now()),
+        reason=reason,
+        exit_code=int(exit_code),
+        timings=orjson.dumps(timings).decode(),
     )
 
 
-def _table(attempts: list[Attempt]) -> pa.Table:
-    columns = [[getattr(item, name) for item in attempts] for name in _ATTEMPTS.names]
-    return pa.table(columns, _ATTEMPTS)
+def reopen(db: Database, kinds: list[str]) -> int:
+    """Let dead requests of the current plan be tried again: those that failed in one of `kinds`,
+    or all of them. Returns how many rows they fail."""
+    found = db.columns(query("dead_attempts"), {"kinds": kinds})
+    rows = found.pop("copies")
+    if rows:
+        db.record({"reopenings": found | {"reopened_at": [utc(clock.now())] * len(rows)}})
+    return sum(rows)
+
+
+def _record(db: Database, table: str, **values: object) -> None:
+    db.record({table: {name: [value] for name, value in values.items()}})

@@ -8,15 +8,17 @@ WHERE verdict IN ('answered', 'dead');
 
 -- name: failed_tries
 -- Requests that have failed: how often in all, how often since they were last reopened, and how
--- the last time.
+-- often in the two ways for which a retry is sent with other sampling.
 CREATE VIEW failed_tries AS
 SELECT
     tries.key,
     max(tries.attempt) AS attempts,
-    max(tries.attempt) - coalesce(max(reopenings.attempt), 0) AS since_reopened,
-    arg_max(tries.kind, tries.attempt) AS kind
+    max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
+    count(*) FILTER (tries.kind = 'truncated') AS truncated,
+    count(*) FILTER (tries.kind = 'invalid_output') AS invalid
 FROM (SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered') AS tries
-LEFT JOIN reopenings USING (key)
+LEFT JOIN (SELECT key, max(attempt) AS attempt FROM reopenings GROUP BY key) AS reopened
+    USING (key)
 GROUP BY tries.key;
 
 -- name: pending
@@ -27,7 +29,8 @@ SELECT
     requests.key,
     coalesce(failed_tries.attempts, 0) AS attempts,
     coalesce(failed_tries.since_reopened, 0) AS since_reopened,
-    failed_tries.kind
+    coalesce(failed_tries.truncated, 0) AS truncated,
+    coalesce(failed_tries.invalid, 0) AS invalid
 FROM requests
 JOIN current_plan USING (plan)
 ANTI JOIN settled USING (key)

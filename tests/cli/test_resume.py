@@ -103,7 +103,7 @@ def test_a_renamed_input_of_the_same_content_computes_nothing(finished: Job) -> 
 
 def test_after_the_engine_died_the_same_command_computes_the_rest(job: Job) -> None:
     job.write("in.csv", text([f"{number},text {number}\n" for number in range(50)]))
-    died = job.run(engine="die_after=30")
+    died = job.run("--engine-restarts", "0", engine="die_after=30")
     assert died.code == 5
     assert "engine died: scripted after 30 answers" in died.error
     assert "20 pending" in died.stderr

@@ -47,6 +47,16 @@ ALTERNATIVES: dict[str, Any] = {
     "run.chunk_size": 10,
     "run.checkpoint_rows": 10,
     "run.checkpoint_seconds": 9.0,
+    "run.attempts": 5,
+    "run.engine_restarts": 0,
+    "run.stall_timeout": 60.0,
+    "run.grace": 5.0,
+    "run.deadline": "06:00",
+    "run.max_cost": 10.0,
+    "run.max_rows": 100,
+    "run.max_failed": "2%",
+    "run.fail_fast": "50%/20",
+    "run.if_locked": "skip",
 }
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -12,87 +11,13 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
-from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline import ingest, planning
-from llmbatch.pipeline.feed import Feed
-from llmbatch.pipeline.judge import Judge
-from llmbatch.pipeline.loop import Loop, Tally, Timings
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.pipeline.progress import Progress
-from llmbatch.pipeline.pump import Pump
-from llmbatch.pipeline.status import StatusFile
-from llmbatch.pipeline.stops import Stops
-from llmbatch.store import plans, results, runs
-from llmbatch.store.database import Database
+from llmbatch.store import results
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
+from tests.unit.workbench import Bench, engine, texts
 
-
-class Observed:
-    """An observer that keeps what it is told, and may do something at the first outcome."""
-
-    def __init__(self) -> None:
-        self.phases: list[str] = []
-        self.last: Progress | None = None
-        self.at_first: Any = None
-
-    def phase(self, text: str) -> None:
-        self.phases.append(text)
-
-    def progress(self, progress: Progress) -> None:
-        self.last = progress
-        if progress.rows_done and self.at_first:
-            self.at_first()
-            self.at_first = None
-
-    def close(self) -> None: ...
-
-
-class Bench:
-    """A planned job of `texts`, one row each, and a loop over it."""
-
-    def __init__(self, folder: Path, texts: list[str], **changes: Any) -> None:
-        (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
-        table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
-        spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
-        self.paths = JobPaths(folder)
-        self.db = Database.open(self.paths.store)
-        snapshot = ingest.ingest(self.db, spec, self.paths)
-        plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
-        self.run = runs.begin(self.db, plan.plan, clock.now(), {})
-        self.stops = Stops()
-        self.seen = Observed()
-        self.timings = Timings()
-        positions = plans.pending_positions(self.db)
-        constraint = spec.answer.to_constraint()
-        sampling = spec.sampling.to_sampling()
-        chunk = spec.run.chunk_size
-        self.feed = Feed(self.db.cursor(), positions, chunk, sampling, constraint, self.stops)
-        tally = Tally(len(texts), rows_reused=0)
-        self.loop = Loop(
-            self.db, self.run, spec.run, self.feed, Judge(constraint), tally, self.timings
-        )
-
-    def drive(self, engine: ScriptedEngine) -> bool:
-        pump = Pump(engine, self.feed)
-        return self.loop.drive(pump, self.stops, self.seen, StatusFile(self.paths))
-
-    def checkpoints(self) -> list[int]:
-        found = self.db.execute("SELECT attempts FROM checkpoints ORDER BY checkpoint")
-        return [count for (count,) in found]
-
-    def counts(self) -> results.Counts:
-        assert set(results.violations(self.db).values()) == {0}
-        return results.counts(self.db)
-
-
-def engine(**options: Any) -> ScriptedEngine:
-    return scripted_engine.create(EngineConfig("m", options))
-
-
-def texts(count: int) -> list[str]:
-    return [f"text {number}" for number in range(count)]
+NO_RESTART = {"engine_restarts": 0}
 
 
 def test_outcomes_are_committed_by_count(tmp_path: Path) -> None:
@@ -172,7 +97,7 @@ def test_phases_and_times_are_told(tmp_path: Path) -> None:
 
 
 def test_what_settled_is_committed_before_an_engine_error_goes_on(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, texts(6))
+    bench = Bench(tmp_path, texts(6), run=NO_RESTART)
     with pytest.raises(EngineError, match="scripted after 3 answers"):
         bench.drive(engine(die_after=3))
     assert bench.counts() == results.Counts(answered=3, pending=3)
@@ -217,7 +142,7 @@ def test_a_stop_while_the_engine_starts_computes_nothing(tmp_path: Path) -> None
 
 
 def test_the_next_pass_computes_only_what_is_left(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, texts(6))
+    bench = Bench(tmp_path, texts(6), run=NO_RESTART)
     with pytest.raises(EngineError):
         bench.drive(engine(die_after=2))
     bench.db.close()

@@ -9,8 +9,8 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request, Sampling
-from llmbatch.engines.base import EngineConfig, Telemetry
-from llmbatch.pipeline.pump import Done, Pump, Ready
+from llmbatch.engines.base import Engine, EngineConfig, Telemetry
+from llmbatch.pipeline.pump import Done, Drained, Pump, Ready
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
@@ -28,6 +28,14 @@ def requests(count: int, text: str = "word") -> list[Request]:
     ]
 
 
+def fed(worker: Engine, *feeds: Iterable[Request]) -> Pump:
+    """A pump that has all its feeds."""
+    pump = Pump(worker)
+    for feed in (*feeds, None):
+        pump.feed(feed)
+    return pump
+
+
 def events_of(pump: Pump) -> list[Any]:
     """Every event up to Done, which must come."""
     events: list[Any] = []
@@ -40,14 +48,15 @@ def events_of(pump: Pump) -> list[Any]:
 
 
 def run(worker: ScriptedEngine, feed: Iterable[Request]) -> list[Any]:
-    pump = Pump(worker, feed)
+    pump = fed(worker, feed)
     pump.start()
     return events_of(pump)
 
 
 def test_a_whole_life_in_events() -> None:
     feed = requests(5)
-    ready, *outcomes, done = run(engine(window=2, order="reverse"), feed)
+    ready, *outcomes, drained, done = run(engine(window=2, order="reverse"), feed)
+    assert drained == Drained()
     assert isinstance(ready, Ready)
     assert ready.description["engine"] == "scripted"
     assert ready.began <= ready.at
@@ -57,13 +66,14 @@ def test_a_whole_life_in_events() -> None:
 
 
 def test_an_empty_feed_is_a_life_too() -> None:
-    ready, done = run(engine(), [])
+    ready, drained, done = run(engine(), [])
+    assert drained == Drained()
     assert isinstance(ready, Ready)
     assert done == Done(None)
 
 
 def test_a_failed_request_is_an_outcome_like_any_other() -> None:
-    _, outcome, done = run(engine(), requests(1, "FAIL:too_long"))
+    _, outcome, _, done = run(engine(), requests(1, "FAIL:too_long"))
     assert isinstance(outcome, Failed)
     assert done == Done(None)
 
@@ -106,7 +116,7 @@ def test_the_engine_is_closed_when_it_is_done() -> None:
     for options in ({}, {"die_after": 1}):
         worker = engine(**options)
         run(worker, requests(3))
-        with pytest.raises(EngineError, match="not open"):
+        with pytest.raises(EngineError, match=r"not open|closed"):
             next(worker.run(requests(1)))
 
 
@@ -142,7 +152,7 @@ def test_an_abort_gives_up_what_is_in_flight() -> None:
             yield request
 
     worker = engine(window=4, delay=0.01)
-    pump = Pump(worker, feed())
+    pump = fed(worker, feed())
     pump.start()
     while not isinstance(pump.next(PATIENCE), Completed):
         pass
@@ -161,11 +171,26 @@ def test_an_abort_closes_the_generator_of_the_engine() -> None:
             running.append(super().run(requests))
             return running[0]
 
-    pump = Pump(Held(EngineConfig("m"), scripted_engine.Options(delay=0.01)), requests(100))
-    pump.abort()
+    pump = fed(Held(EngineConfig("m"), scripted_engine.Options(delay=0.01)), requests(100))
     pump.start()
+    while not isinstance(pump.next(PATIENCE), Completed):
+        pass
+    pump.abort()
     assert events_of(pump)[-1] == Done(None)
     assert next(running[0], None) is None
+
+
+def test_one_feed_follows_the_other_through_the_same_engine() -> None:
+    first, second = requests(3, "one"), requests(2, "two")
+    pump = Pump(engine())
+    pump.feed(first)
+    pump.start()
+    kinds = [type(pump.next(PATIENCE)) for _ in range(5)]
+    assert kinds == [Ready, Completed, Completed, Completed, Drained]
+    assert pump.next(0.05) is None, "the engine waits for its next feed"
+    pump.feed(second)
+    pump.feed(None)
+    assert [type(event) for event in events_of(pump)] == [Completed, Completed, Drained, Done]
 
 
 def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
@@ -176,7 +201,7 @@ def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
             awake.wait(PATIENCE)
             yield from super().run(requests)
 
-    pump = Pump(Hanging(EngineConfig("m"), scripted_engine.Options()), requests(1))
+    pump = fed(Hanging(EngineConfig("m"), scripted_engine.Options()), requests(1))
     pump.start()
     assert isinstance(pump.next(PATIENCE), Ready)
     assert pump.next(0.01) is None
@@ -208,7 +233,7 @@ def test_no_request_is_pulled_before_there_is_room() -> None:
 
 
 def test_telemetry_is_zero_before_the_start_and_counts_after() -> None:
-    pump = Pump(engine(), requests(3))
+    pump = fed(engine(), requests(3))
     assert pump.telemetry() == Telemetry()
     pump.start()
     events_of(pump)

@@ -50,7 +50,7 @@ def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> Non
 
 
 def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
-    job = spec(tmp_path, "out.jsonl", options={"die_after": 1})
+    job = spec(tmp_path, "out.jsonl", options={"die_after": 1}, run={"engine_restarts": 0})
     with pytest.raises(EngineError, match="scripted after 1 answers"):
         run.execute(job, Silent())
     counts, last = summary(job)

@@ -7,6 +7,7 @@ import pytest
 from llmbatch.core import errors
 from llmbatch.core.errors import ExitCode
 from llmbatch.pipeline.run import verdict
+from llmbatch.pipeline.stops import Stops
 from llmbatch.store.results import Counts
 
 
@@ -29,10 +30,37 @@ from llmbatch.store.results import Counts
     ],
 )
 def test_the_verdict_of_a_run(counts: Counts, number: int | None, code: int) -> None:
-    found, reason = verdict(counts, number)
+    stops = Stops()
+    stops.signal = number
+    found, reason = verdict(counts, stops, None)
     assert found == code
     assert isinstance(found, ExitCode)
     assert reason
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "counts", "code"),
+    [
+        ("2", Counts(answered=8, failed=1, rejected=1), 0),
+        ("1", Counts(answered=8, failed=1, rejected=1), 3),
+        ("20%", Counts(answered=8, failed=1, rejected=1), 0),
+        ("19.9%", Counts(answered=8, failed=1, rejected=1), 3),
+        ("100%", Counts(failed=3), 3),
+        ("0", Counts(answered=3), 0),
+        ("100%", Counts(answered=1, pending=1), 4),
+    ],
+)
+def test_failures_within_the_tolerance_are_a_success(
+    tolerance: str, counts: Counts, code: int
+) -> None:
+    assert verdict(counts, Stops(), tolerance)[0] == code
+
+
+def test_the_reason_of_a_stop_is_told() -> None:
+    stops = Stops()
+    stops.request("--max-rows reached")
+    stops.request("another reason, which came later")
+    assert verdict(Counts(pending=1), stops, None) == (ExitCode.STOPPED, "--max-rows reached")
 
 
 def test_rows_in_are_all_rows() -> None:

@@ -1,0 +1,39 @@
+"""What a retry changes: the same request, sent so that it has a chance."""
+
+from dataclasses import dataclass, replace
+
+from llmbatch.core.records import Sampling
+
+# A greedy request gives the same invalid answer again, so its retries are drawn.
+RETRY_TEMPERATURE = 0.7
+_INT32 = 2**31 - 1
+_INT63 = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Failed tries of a request: in all, since it was last reopened, and by what they ask for."""
+
+    attempts: int = 0
+    since_reopened: int = 0
+    truncated: int = 0
+    invalid: int = 0
+
+
+NONE = Tries()
+
+
+def sampling_for(sampling: Sampling, tries: Tries) -> Sampling:
+    """The sampling of the next try. Each truncated answer doubles `max_tokens`; each invalid
+    one moves the seed, and draws where the job is greedy."""
+    if tries.truncated:
+        longer = min(sampling.max_tokens * 2**tries.truncated, _INT32)
+        sampling = replace(sampling, max_tokens=longer)
+    if not tries.invalid:
+        return sampling
+    if sampling.temperature == 0:
+        seed = ((sampling.seed or 0) + tries.invalid) & _INT63
+        return replace(sampling, temperature=RETRY_TEMPERATURE, seed=seed)
+    if sampling.seed is None:
+        return sampling  # every try is another draw anyway
+    return replace(sampling, seed=(sampling.seed + tries.invalid) & _INT63)

@@ -1,0 +1,94 @@
+"""Reasons to stop before the work is done, decided before anything more is spent."""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)%(?:/(\d+))?")
+_RATE_ROWS = 100
+
+
+def deadline(text: str, now: datetime) -> datetime:
+    """The moment that `06:00` (the next time that the local clock shows it) or `1h30m` means.
+
+    `now` is aware and local. Raises ValueError when it is neither.
+    """
+    duration = check_deadline(text)
+    if duration is not None:
+        return now + duration
+    parts = [int(part) for part in text.split(":")]
+    wall = now.replace(tzinfo=None).replace(
+        hour=parts[0], minute=parts[1], second=parts[2] if parts[2:] else 0, microsecond=0
+    )
+    if wall <= now.replace(tzinfo=None):
+        wall += timedelta(days=1)
+    # The offset of that moment, which a change to summer time may make another one.
+    return wall.astimezone()
+
+
+def check_deadline(text: str) -> timedelta | None:
+    """The duration that `text` is, or None for a time of day. Raises ValueError."""
+    if _CLOCK.fullmatch(text):
+        return None
+    parts = _DURATION.fullmatch(text)
+    if not parts or not any(parts.groups()):
+        raise ValueError("write a time of day (06:00) or a duration (2h, 1h30m, 45s)")
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many failed and rejected rows a run may have and still count as a success."""
+
+    amount: float
+    is_percent: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Tolerance":
+        """From `20` (rows) or `2.5%` (of all rows). Raises ValueError."""
+        found = _SHARE.fullmatch(text.strip())
+        if not found or (found[2] and float(found[1]) > 100):
+            raise ValueError("write a number of rows (20) or a share of them (2%)")
+        return cls(float(found[1]), bool(found[2]))
+
+    def covers(self, failed: int, rows: int) -> bool:
+        """Whether `failed` of `rows` is within it."""
+        return failed <= (self.amount * rows / 100 if self.is_percent else self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRate:
+    """The share of failures, 0 to 1, that the last `rows` outcomes may not pass."""
+
+    limit: float
+    rows: int
+
+    @classmethod
+    def parse(cls, text: str) -> "FailureRate":
+        """From `50%` or `50%/200` (of the last 200; default 100). Raises ValueError."""
+        found = _RATE.fullmatch(text.strip())
+        rows = int(found[2] or _RATE_ROWS) if found else 0
+        if not found or float(found[1]) > 100 or rows < 1:
+            raise ValueError("write a share and of how many outcomes: 50% or 50%/200")
+        return cls(float(found[1]) / 100, rows)
+
+
+class FailureWatch:
+    """Watches the failures among the last outcomes."""
+
+    def __init__(self, rate: FailureRate) -> None:
+        self._rate = rate
+        self._last: deque[bool] = deque(maxlen=rate.rows)
+
+    def saw(self, *, failed: bool) -> str | None:
+        """Count an outcome; the reason to stop, if there is one now."""
+        self._last.append(failed)
+        count = sum(self._last) if failed and len(self._last) == self._rate.rows else 0
+        if count <= self._rate.limit * self._rate.rows:
+            return None
+        return f"{count} of the last {self._rate.rows} outcomes failed (--fail-fast)"

@@ -1,0 +1,28 @@
+"""The engines of one run: one after the other, all of the same model."""
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines import registry
+from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.pipeline.paths import JobPaths
+
+
+class Engines:
+    """Makes a new engine whenever one is wanted. Raises UsageError when none can be made."""
+
+    def __init__(self, spec: JobSpec, job: JobPaths) -> None:
+        self._factory = registry.load(spec.engine.name)
+        self._config = EngineConfig(spec.model, spec.engine.options, str(job.log))
+        self._spare: Engine | None = self._factory(self._config)
+        self.first = self._spare
+
+    def take(self) -> Engine:
+        """An engine that was not started yet.
+
+        Raises EngineError when the model is not the one that the requests' keys name any more:
+        its files, or the branch that it was loaded from, have changed meanwhile.
+        """
+        engine, self._spare = self._spare or self._factory(self._config), None
+        if engine is not self.first and engine.identity() != self.first.identity():
+            raise EngineError("the model has changed since the run began; run the same command")
+        return engine

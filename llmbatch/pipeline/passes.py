@@ -1,0 +1,84 @@
+"""Which requests go to the engine next, pass by pass."""
+
+from collections.abc import Sequence
+
+from llmbatch.core.isolation import Isolation
+from llmbatch.core.records import Constraint
+from llmbatch.core.retry import NONE
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline.feed import Feed, Ticket
+from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.work import Work
+from llmbatch.store import plans
+from llmbatch.store.database import Database
+
+
+class Passes:
+    """First all that is pending, then rounds of what is to be retried; after the engine has died,
+    those that may have killed it in companies of their own."""
+
+    def __init__(
+        self,
+        db: Database,
+        spec: JobSpec,
+        pending: plans.Pending,
+        limits: Limits,
+        work: Work,
+    ) -> None:
+        self._db = db
+        self._reading = db.cursor()
+        self._spec = spec
+        self._sampling = spec.sampling.to_sampling()
+        self._constraint: Constraint | None = spec.answer.to_constraint()
+        self._limits = limits
+        self._work = work
+        self._pending: plans.Pending | None = pending
+        self._cause = ("engine_crash", "")
+        self.isolation = Isolation()
+
+    def next(self) -> Feed | None:
+        """The feed of the next pass; None when nothing is left to do."""
+        chosen: Sequence[int] = ()
+        while not chosen:
+            self._convict()
+            pending = self._left()
+            if not pending.positions:
+                return None
+            chosen = self.isolation.next(pending.positions)
+        self._work.tally.to_retry = 0
+        return Feed(
+            self._reading,
+            chosen,
+            pending.tries,
+            self._spec.run.chunk_size,
+            self._sampling,
+            self._constraint,
+            self._limits,
+        )
+
+    def interrupted(self) -> None:
+        """The last pass did not come to its end, or not even to its start."""
+        self._pending = None
+
+    def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
+        """The engine died in the midst of a pass. True if that has brought us nearer to why."""
+        self._cause = (kind, reason)
+        return self.isolation.died([ticket.position for ticket in in_flight])
+
+    def _left(self) -> plans.Pending:
+        """What is pending; not asked again when the last pass has left nothing."""
+        held, self._pending = self._pending, plans.NOTHING
+        if self._work.tally.to_retry or self.isolation.isolating:
+            held = None
+        return plans.pending(self._db) if held is None else held
+
+    def _convict(self) -> None:
+        """Write off the requests that were found to bring the engine down."""
+        kind, reason = self._cause
+        for position in self.isolation.convicted:
+            (planned,) = plans.requests(self._db, position, position)
+            tries = plans.pending(self._db).tries.get(position, NONE)
+            ticket = Ticket(planned.key, position, planned.copies, tries, 0.0)
+            self._work.convict(ticket, kind, f"alone with this request, {reason}")
+            self._pending = None
+        self.isolation.convicted.clear()

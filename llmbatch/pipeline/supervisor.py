@@ -1,0 +1,155 @@
+"""Keeps an engine at work: starts it, and starts another when it has died or hangs."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
+
+from llmbatch.core import clock
+from llmbatch.core.errors import EngineError, HungEngineError
+from llmbatch.core.spec import RunSpec
+from llmbatch.engines.base import Engine
+from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.loop import Loop
+from llmbatch.pipeline.passes import Passes
+from llmbatch.pipeline.progress import Observer
+from llmbatch.pipeline.pump import Pump, Ready
+from llmbatch.pipeline.status import StatusFile
+from llmbatch.pipeline.stops import NEVER, Stops
+from llmbatch.pipeline.work import Work
+from llmbatch.store import results, runs
+from llmbatch.store.database import Database
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+
+
+class Supervisor:
+    """One run's engines, one after the other."""
+
+    def __init__(
+        self,
+        db: Database,
+        run: int,
+        spec: RunSpec,
+        engines: Callable[[], Engine],
+        passes: Passes,
+        work: Work,
+        limits: Limits,
+        stops: Stops,
+        observer: Observer,
+        status: StatusFile,
+    ) -> None:
+        self._db = db
+        self._run = run
+        self._spec = spec
+        self._engines = engines
+        self._passes = passes
+        self._work = work
+        self._limits = limits
+        self._stops = stops
+        self._observer = observer
+        self._status = status
+        self._starts = 0
+        self._start_seconds = _last_start(db)
+
+    def work(self) -> bool:
+        """Work until nothing is pending or a stop was asked for; False if an engine that does
+        not end had to be left behind.
+
+        Raises EngineError when the first engine does not start, and when restarts in a row
+        bring nothing.
+        """
+        self._stops.patience = NEVER
+        try:
+            while (ended := self._retrying()(self._life)) is None:
+                continue
+            return ended
+        finally:
+            self._stops.patience = 1
+
+    def _retrying(self) -> Retrying:
+        """Restarts that bring nothing are few and ever further apart."""
+
+        def in_vain(state: RetryCallState) -> bool:
+            enough = state.attempt_number > self._spec.engine_restarts
+            return enough or self._stops.drain or self._passes.isolation.hopeless
+
+        def may_help(error: BaseException) -> bool:
+            hung = isinstance(error, HungEngineError)
+            return isinstance(error, EngineError) and not hung and self._starts > 0
+
+        return Retrying(
+            retry=retry_if_exception(may_help),
+            stop=in_vain,
+            wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE) + wait_random(0, _FIRST_PAUSE),
+            sleep=self._stops.sleep,
+            reraise=True,
+        )
+
+    def _life(self) -> bool | None:
+        """One engine from start to end; None if it died but brought the work forward."""
+        # An engine that would not even have started in time costs for nothing.
+        self._limits.check(self._start_seconds)
+        feed = None if self._stops.drain else self._passes.next()
+        if feed is None:
+            return True
+        self._tell_start()
+        loop = Loop(
+            Pump(self._engines()),
+            self._work,
+            self._limits,
+            self._stops,
+            self._observer,
+            self._status,
+            self._spec.stall_timeout,
+        )
+        loop.answered = self._passes.isolation.answered
+        try:
+            return loop.drive(feed, self._passes.next, self._ready)
+        except HungEngineError as error:
+            self._note_death(loop, str(error))
+            raise
+        except EngineError as error:
+            return self._died(loop, str(error))
+
+    def _tell_start(self) -> None:
+        phase = "starting the engine" if self._starts == 0 else "starting the engine again"
+        self._observer.phase(phase)
+        self._status.phase(phase)
+
+    def _ready(self, ready: Ready) -> None:
+        runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
+        self._starts += 1
+        self._start_seconds = (ready.at - ready.began).total_seconds()
+        name = "engine_started" if self._starts == 1 else "engine_restarted"
+        self._observer.event(name, seconds=round(self._start_seconds, 3))
+
+    def _died(self, loop: Loop, reason: str) -> bool | None:
+        self._passes.interrupted()
+        if loop.ready is None:
+            self._observer.event("engine_failed_to_start", reason=reason)
+            raise EngineError(reason)
+        self._note_death(loop, reason)
+        kind = "timeout" if loop.stalled else "engine_crash"
+        nearer = self._passes.died(loop.in_flight(), kind, reason)
+        if self._stops.drain:
+            return True
+        if self._spec.engine_restarts == 0:
+            raise EngineError(reason)
+        if nearer or loop.settled:
+            return None
+        raise EngineError(f"{reason}; it was started {self._starts} times and answers nothing")
+
+    def _note_death(self, loop: Loop, reason: str) -> None:
+        in_flight = len(loop.in_flight())
+        now: datetime = clock.now()
+        runs.engine_died(self._db, self._run, now, reason, in_flight)
+        self._observer.event("engine_died", reason=reason, in_flight=in_flight)
+        self._observer.phase(f"{reason}; {in_flight:,} requests were in flight")
+
+
+def _last_start(db: Database) -> float:
+    """How many seconds the job's last start of an engine took."""
+    starts = results.report(db, "engine_starts")
+    return (starts[-1]["ready_at"] - starts[-1]["began_at"]).total_seconds() if starts else 0.0

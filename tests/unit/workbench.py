@@ -1,0 +1,106 @@
+"""A planned job and all that works on it, without a command line."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from llmbatch.core import clock
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines.base import EngineConfig
+from llmbatch.pipeline import ingest, planning
+from llmbatch.pipeline.judge import Judge
+from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.passes import Passes
+from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.progress import Progress
+from llmbatch.pipeline.status import StatusFile
+from llmbatch.pipeline.stops import NEVER, Stops
+from llmbatch.pipeline.supervisor import Supervisor
+from llmbatch.pipeline.work import Tally, Timings, Work
+from llmbatch.store import plans, results, runs
+from llmbatch.store.database import Database
+from tests import scripted_engine
+from tests.scripted_engine import ScriptedEngine
+
+
+class Observed:
+    """An observer that keeps what it is told, and may do something at the first outcome."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.last: Progress | None = None
+        self.at_first: Any = None
+
+    def phase(self, text: str) -> None:
+        self.phases.append(text)
+
+    def event(self, name: str, **fields: Any) -> None:
+        self.events.append((name, fields))
+
+    def progress(self, progress: Progress) -> None:
+        self.last = progress
+        if progress.rows_done and self.at_first:
+            self.at_first()
+            self.at_first = None
+
+    def close(self) -> None: ...
+
+
+class Bench:
+    """A planned job of `texts`, one row each, and a loop over it."""
+
+    def __init__(self, folder: Path, texts: list[str], **changes: Any) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
+        table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
+        spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
+        self.paths = JobPaths(folder)
+        self.db = Database.open(self.paths.store)
+        snapshot = ingest.ingest(self.db, spec, self.paths)
+        plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
+        self.run = runs.begin(self.db, plan.plan, clock.now(), {})
+        self.stops = Stops()
+        self.seen = Observed()
+        self.timings = Timings()
+        self.limits = Limits(spec, self.stops, clock.seconds(), NEVER)
+        tally = Tally(len(texts), rows_reused=0)
+        judge = Judge(spec.answer.to_constraint())
+        self.work = Work(
+            self.db, self.run, spec.run, judge, tally, self.timings, self.seen, self.stops
+        )
+        self.spec = spec.run
+        self.passes = Passes(self.db, spec, plans.pending(self.db), self.limits, self.work)
+
+    def drive(self, *engines: ScriptedEngine) -> bool:
+        """Work with these engines, one after the other."""
+        supervisor = Supervisor(
+            self.db,
+            self.run,
+            self.spec,
+            iter(engines).__next__,
+            self.passes,
+            self.work,
+            self.limits,
+            self.stops,
+            self.seen,
+            StatusFile(self.paths),
+        )
+        return supervisor.work()
+
+    def checkpoints(self) -> list[int]:
+        found = self.db.execute("SELECT attempts FROM checkpoints ORDER BY checkpoint")
+        return [count for (count,) in found]
+
+    def counts(self) -> results.Counts:
+        assert set(results.violations(self.db).values()) == {0}
+        return results.counts(self.db)
+
+
+def engine(**options: Any) -> ScriptedEngine:
+    return scripted_engine.create(EngineConfig("m", options))
+
+
+def texts(count: int) -> list[str]:
+    return [f"text {number}" for number in range(count)]
