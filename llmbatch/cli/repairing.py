@@ -26,6 +26,8 @@ def _lines(done: Repair, state: Path) -> Iterator[str]:
         yield f"{state / 'journal'}: its last {done.torn:,} bytes were never finished; cut off"
     if done.lost:
         yield f"{done.lost:,} transactions of the damaged journal could not be recovered"
+    if done.rewritten:
+        yield f"{state / 'journal'}: lacked what the store holds; written anew"
     yield (
         f"{done.replayed:,} transactions replayed from the journal; "
         f"the store holds {done.answers:,} answers"

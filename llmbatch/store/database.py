@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from llmbatch.core import clock
-from llmbatch.core.errors import LockedError, StoreError, UnwrittenError
-from llmbatch.store import files, journal, recovery, statements
+from llmbatch.core.errors import StoreError
+from llmbatch.store import faults, files, recovery, statements
 from llmbatch.store.journal import Columns, DamagedError, Journal, Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -27,14 +27,18 @@ _SETTINGS = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;"
     "SET preserve_insertion_order = true; SET checkpoint_threshold = '64MB';"
     "SET enable_progress_bar = false;"
+    # The device needs the machine more than the store does; what does not fit is spilled. Each
+    # thread wants buffers of its own, so there are few.
+    "SET memory_limit = '700MB'; SET threads = 2;"
 )
 
 
 class Database:
     """One connection to a store. Not for use by two threads: see `cursor`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._journal: Journal | None = None
 
     @classmethod
@@ -48,9 +52,10 @@ class Database:
         """
         if not path.exists():
             if read_only:
-                raise StoreError(f"{path}: there is no store; run the job first")
-            _create(path)
-        database = cls(_attach(path, read_only=read_only))
+                raise faults.missing(path)
+            with faults.creatable(path):
+                _create(path)
+        database = cls(_attach(path, read_only=read_only), path)
         try:
             _bring_up_to_date(database, path, read_only=read_only)
             if not read_only:
@@ -61,7 +66,9 @@ class Database:
         return database
 
     def close(self) -> None:
-        self._connection.close()
+        # What was committed is safe, whatever the last words of a store without a disk are.
+        with suppress(duckdb.Error):
+            self._connection.close()
         if self._journal is not None:
             self._journal.close()
 
@@ -75,11 +82,11 @@ class Database:
         """A second connection to the same open file, for another thread."""
         cursor = self._connection.cursor()
         cursor.execute("USE job")
-        return Database(cursor)
+        return Database(cursor, self._path)
 
     def execute(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run one statement and fetch everything, so that no result is left open."""
-        with _reported():
+        with faults.reported(self._path):
             result: list[tuple[Any, ...]]
             result = self._connection.execute(sql, parameters).fetchall()
             return result
@@ -91,14 +98,14 @@ class Database:
 
     def mappings(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """All records as dicts by column name."""
-        with _reported():
+        with faults.reported(self._path):
             relation = self._connection.execute(sql, parameters)
             names = [column[0] for column in relation.description or []]
             return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
 
     def columns(self, sql: str, parameters: Parameters = ()) -> Columns:
         """All records by column."""
-        with _reported():
+        with faults.reported(self._path):
             relation = self._connection.execute(sql, parameters)
             names = [column[0] for column in relation.description or []]
             records = relation.fetchall()
@@ -106,16 +113,19 @@ class Database:
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""
-        with _reported():
+        with faults.reported(self._path):
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
 
     def insert(self, sql: str, batch: pa.Table, parameters: Parameters = ()) -> None:
         """Run an INSERT that selects from `batch`: far cheaper than one statement a record."""
-        self._connection.register("batch", batch)
-        try:
-            self.execute(sql, parameters)
-        finally:
-            self._connection.unregister("batch")
+        with faults.reported(self._path):
+            self._connection.register("batch", batch)
+            try:
+                self.execute(sql, parameters)
+            finally:
+                # After an error the transaction may take no statement more.
+                with suppress(duckdb.Error):
+                    self._connection.unregister("batch")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -152,7 +162,7 @@ class Database:
     @contextmanager
     def attached(self, path: Path, name: str) -> Iterator[None]:
         """Another store, readable under `name`. Raises LockedError while a run holds it."""
-        with _openable(path):
+        with faults.openable(path):
             self._connection.execute(f"ATTACH {_quoted(path)} AS {name} (READ_ONLY)")
         try:
             yield
@@ -168,7 +178,7 @@ def _attach(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     mode = ", READ_ONLY" if read_only else ""
     try:
-        with _openable(path):
+        with faults.openable(path):
             connection.execute(_SETTINGS)
             connection.execute("SET temp_directory = ?", [str(path.parent / "tmp")])
             connection.execute(_ATTACH.format(path=_quoted(path), mode=mode))
@@ -176,24 +186,6 @@ def _attach(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def _openable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        if "onflicting lock" in str(error):
-            raise LockedError(f"{path}: another process has the store open") from error
-        raise DamagedError(
-            f"{path}: the store cannot be opened: {_line(error)}{_advice(path)}"
-        ) from error
-
-
-def _advice(path: Path) -> str:
-    if not journal.path_for(path).exists():
-        return ""
-    return f"; its journal holds the answers: llmbatch repair {path.parent}"
 
 
 def _quoted(path: Path) -> str:
@@ -205,7 +197,7 @@ def _create(path: Path) -> None:
     draft = path.with_name(path.name + ".new")
     for leftover in (draft, draft.with_name(draft.name + ".wal")):
         leftover.unlink(missing_ok=True)
-    database = Database(_attach(draft, read_only=False))
+    database = Database(_attach(draft, read_only=False), path)
     migrate(database, 0)
     database.compact()
     database.close()
@@ -228,7 +220,7 @@ def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> Non
         version = int(database.scalar("SELECT max(version) FROM migrations"))
     except (duckdb.Error, TypeError, ValueError) as error:
         raise DamagedError(
-            f"{path}: is not an llmbatch store ({_line(error)}){_advice(path)}"
+            f"{path}: is not an llmbatch store ({faults.line(error)}){faults.advice(path)}"
         ) from error
     if version > len(MIGRATIONS):
         raise StoreError(
@@ -249,22 +241,6 @@ def migrate(database: Database, version: int) -> None:
             database.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])
 
 
-@contextmanager
-def _reported() -> Iterator[None]:
-    """The machine's failures (full disk, no memory) in one line; our own mistakes as they are."""
-    try:
-        yield
-    except (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalException) as error:
-        raise UnwrittenError(
-            f"the store cannot be read or written: {_line(error)}; what was committed is safe, "
-            "run the same command again"
-        ) from error
-
-
 def utc(moment: datetime) -> datetime:
     """A timezone-aware time as the naive UTC that the store keeps."""
     return moment.replace(tzinfo=None)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -147,11 +147,11 @@ class Journal:
         """Let the next frame have the number after `number`."""
         self._next = number + 1
 
-    def frames(self, after: int) -> Iterator[tuple[int, dict[str, Columns]]]:
+    def frames(self, after: int) -> Iterator[tuple[Frame, dict[str, Columns]]]:
         """The frames with numbers above `after`. Raises StoreError at a damaged one."""
         for frame in _chain(self._descriptor, self.extent.end):
             if frame.number > after:
-                yield frame.number, self._read(frame)
+                yield frame, self._read(frame)
 
     def damaged(self) -> DamagedError:
         """The error for a journal that has lost frames which its store does not hold."""

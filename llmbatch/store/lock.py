@@ -60,12 +60,16 @@ class JobLock:
                 self._path.unlink()
                 stream = self._open()
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _names(self._path, stream):
+                # The run before has just removed the folder of a job that never was one.
+                stream.close()
+                return None
             _sign(stream)
             return stream
 
     def _open(self) -> BinaryIO:
         try:
-            return self._path.open("a+b")
+            return self._path.open("a+b", buffering=0)
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be opened: {error.strerror}") from error
 
@@ -73,12 +77,21 @@ class JobLock:
 @contextmanager
 def _guarded(folder: Path) -> Iterator[None]:
     """One process at a time takes and signs locks in `folder`: a held lock is a signed one."""
+    folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def _names(path: Path, stream: BinaryIO) -> bool:
+    """Whether the path still names the file that is open."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _acquired(stream: BinaryIO) -> bool:
@@ -103,7 +116,6 @@ def _sign(stream: BinaryIO) -> None:
     # A full disk must not keep a run from its lock: it is only signed for onlookers.
     with suppress(OSError):
         stream.write(orjson.dumps(signature))
-        stream.flush()
 
 
 def _boot() -> str | None:
@@ -128,7 +140,8 @@ def _is_stale(signature: dict[str, Any] | None) -> bool:
     """Whether the run that signed is known to be gone. Of another host nothing is known."""
     if signature is None or signature["host"] != socket.gethostname():
         return False
-    if signature.get("boot", _boot()) != _boot():
+    then, now = signature.get("boot"), _boot()
+    if then and now and then != now:
         return True
     try:
         os.kill(signature["pid"], 0)

@@ -62,15 +62,13 @@ def replace(
     is computed by itself; None lets equal requests share one answer.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
-    db.execute(
-        "CREATE OR REPLACE TEMP TABLE rendered"
-        " (row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR)"
-    )
+    # Outside of the transaction: see snapshots.replace.
+    db.execute(query("stage_rendered"))
+    for batch in batches:
+        db.insert(query("stage"), _table(batch))
+    if own_sample is not None:
+        _separate_samples(db, own_sample)
     with db.transaction():
-        for batch in batches:
-            db.insert(query("stage"), _table(batch))
-        if own_sample is not None:
-            _separate_samples(db, own_sample)
         for table in ("planned_rows", "requests"):
             db.execute(f"DELETE FROM {table}")
         db.execute(query("plan_rows"), {"plan": plan})

@@ -5,11 +5,17 @@
 -- name: newest_snapshot
 SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1;
 
+-- name: stage_rows
+CREATE OR REPLACE TEMP TABLE staged_rows (row BIGINT, line BIGINT, id VARCHAR, data VARCHAR);
+
+-- name: stage_rejects
+CREATE OR REPLACE TEMP TABLE staged_rejects (line BIGINT, reason VARCHAR, raw VARCHAR);
+
 -- name: insert_rows
-INSERT INTO rows SELECT $snapshot, row, line, id, data FROM batch;
+INSERT INTO rows SELECT $snapshot, row, line, id, data FROM staged_rows;
 
 -- name: insert_rejects
-INSERT INTO rejects SELECT $snapshot, line, reason, raw FROM batch;
+INSERT INTO rejects SELECT $snapshot, line, reason, raw FROM staged_rejects;
 
 -- name: reject_duplicate_ids
 -- The first row of an id stays; the later ones become rejects that name its line.
@@ -53,6 +59,11 @@ SELECT line, reason, raw FROM rejects ORDER BY line LIMIT ? OFFSET ?;
 
 -- name: current_plan
 SELECT plans.plan, plans.snapshot, plans.digest FROM plans JOIN current_plan USING (plan);
+
+-- name: stage_rendered
+CREATE OR REPLACE TEMP TABLE rendered (
+    row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR
+);
 
 -- name: stage
 INSERT INTO rendered SELECT row, CAST(key AS UUID), kind, message, messages FROM batch;
@@ -174,10 +185,13 @@ ORDER BY runs.run;
 SELECT
     run,
     count(*) AS attempts,
-    count(*) FILTER (verdict = 'answered') AS answered,
+    count(*) FILTER (attempt > 1) AS retries,
+    count(*) FILTER (verdict <> 'answered') AS failed,
     sum(prompt_tokens) AS prompt_tokens,
     sum(cached_tokens) AS cached_tokens,
-    sum(output_tokens) AS output_tokens
+    sum(output_tokens) AS output_tokens,
+    coalesce(sum(prompt_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_prompt_tokens,
+    coalesce(sum(output_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_output_tokens
 FROM attempts GROUP BY run ORDER BY run;
 
 -- name: run_rows
@@ -186,3 +200,14 @@ SELECT run, count(*) AS rows FROM row_states WHERE run IS NOT NULL GROUP BY run;
 
 -- name: engine_starts
 SELECT run, began_at, ready_at, description FROM engine_starts ORDER BY run, began_at;
+
+-- name: engine_deaths
+SELECT run, died_at, reason, in_flight FROM engine_deaths ORDER BY run, died_at;
+
+-- name: rows_by_attempts
+-- Settled rows of the current plan by the attempt that settled them.
+SELECT
+    coalesce(attempt, 0) AS attempts,
+    count(*) FILTER (state = 'answered') AS answered,
+    count(*) FILTER (state = 'failed') AS failed
+FROM row_states WHERE state <> 'pending' GROUP BY attempts ORDER BY attempts;

@@ -18,9 +18,10 @@ _WITH_CHECKPOINTS = ("checkpoints", "attempts")
 _AFTER = ("reopenings", "run_ends")
 DURABLE = (*_BEFORE, *_WITH_CHECKPOINTS, *_AFTER)
 
-# How many records one frame of a journal that is written anew holds, and how many of them are
-# replayed in one transaction: both bound the memory.
-_WINDOW = 20_000
+# Both bound the memory: how many records a frame of a journal that is written anew holds, and how
+# many bytes of frames are replayed in one transaction.
+_WINDOW = 5_000
+_REPLAYED_AT_ONCE = 2**24
 
 
 def join(db: "Database", store: Path) -> Journal:
@@ -75,11 +76,11 @@ def _replay(db: "Database", opened: Journal, held: int) -> None:
     tables: list[Tables] = []
     numbers: list[int] = []
     waiting = 0
-    for number, content in opened.frames(held):
+    for frame, content in opened.frames(held):
         tables.append(content)
-        numbers.append(number)
-        waiting += sum(_length(columns) for columns in content.values())
-        if waiting >= _WINDOW:
+        numbers.append(frame.number)
+        waiting += frame.raw
+        if waiting >= _REPLAYED_AT_ONCE:
             _insert(db, tables, numbers)
             tables, numbers, waiting = [], [], 0
     if numbers:

@@ -5,6 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from llmbatch.core.errors import StoreError, UnwrittenError
 from llmbatch.store import database, files, journal, recovery
 from llmbatch.store.database import Database
@@ -16,7 +18,8 @@ class Repair:
     """What was found and done. Numbers of transactions, answers and bytes.
 
     `kept` are the damaged files, under the names they have now; `lost` counts transactions of a
-    journal that was damaged in the middle, as far as no store held them.
+    journal that was damaged in the middle, as far as no store held them. `rewritten`: the
+    journal lacked what the store held.
     """
 
     sound: bool
@@ -24,6 +27,7 @@ class Repair:
     replayed: int = 0
     torn: int = 0
     lost: int = 0
+    rewritten: bool = False
     kept: tuple[Path, ...] = ()
 
 
@@ -54,13 +58,14 @@ def _repaired(store: Path, extent: Extent | None, held: int | None) -> Repair:
     with Database.open(store) as db:
         answers = _answers(db)
     if extent is None:
-        return Repair(False, answers)
+        return Repair(sound=False, answers=answers, rewritten=True)
     return Repair(
         sound=False,
         answers=answers,
         replayed=max(0, extent.last - max(held or 0, extent.first - 1)),
         torn=0 if extent.beyond else extent.torn,
         lost=max(0, extent.beyond - max(held or 0, extent.last)),
+        rewritten=held is not None and held > extent.last,
         kept=tuple(kept),
     )
 
@@ -74,7 +79,7 @@ def _held(store: Path, extent: Extent | None) -> int | None:
             _read_all(db)
             held = recovery.newest(db)
             return None if extent and recovery.is_older(db, extent, held) else held
-    except (DamagedError, UnwrittenError):
+    except (DamagedError, UnwrittenError, duckdb.Error):
         return None
 
 

@@ -79,16 +79,24 @@ def replace(
     """
     former = newest(db)
     number = former.snapshot + 1 if former else 1
+    # DuckDB keeps in memory what many statements insert in one transaction. So they fill
+    # temporary tables, and the transaction has one statement for each.
+    for name in ("stage_rows", "stage_rejects"):
+        db.execute(query(name))
+    for batch in _batches(items):
+        _insert(db, batch)
+    source = describe()
     with db.transaction():
         for table in ("rows", "rejects", "planned_rows", "requests"):
             db.execute(f"DELETE FROM {table}")
-        for batch in _batches(items):
-            _insert(db, number, batch)
-        source = describe()
+        for table in ("rows", "rejects"):
+            db.execute(query(f"insert_{table}"), {"snapshot": number})
         if source.id_column is not None:
             db.execute(query("reject_duplicate_ids"))
             db.execute(query("delete_duplicate_ids"))
         db.execute(query("insert_snapshot"), _parameters(number, source))
+    for table in ("staged_rows", "staged_rejects"):
+        db.execute(f"DROP TABLE {table}")
     held = newest(db)
     assert held is not None
     return held
@@ -102,7 +110,7 @@ def _parameters(number: int, source: Source) -> dict[str, object]:
     }
 
 
-def _insert(db: Database, number: int, batch: list[Row | Reject]) -> None:
+def _insert(db: Database, batch: list[Row | Reject]) -> None:
     rows = [item for item in batch if isinstance(item, Row)]
     rejects = [item for item in batch if isinstance(item, Reject)]
     if rows:
@@ -112,14 +120,14 @@ def _insert(db: Database, number: int, batch: list[Row | Reject]) -> None:
             [item.id for item in rows],
             [item.record.data for item in rows],
         ]
-        db.insert(query("insert_rows"), pa.table(columns, _ROWS), {"snapshot": number})
+        db.insert("INSERT INTO staged_rows SELECT * FROM batch", pa.table(columns, _ROWS))
     if rejects:
         columns = [
             [item.line for item in rejects],
             [item.reason for item in rejects],
             [item.raw for item in rejects],
         ]
-        db.insert(query("insert_rejects"), pa.table(columns, _REJECTS), {"snapshot": number})
+        db.insert("INSERT INTO staged_rejects SELECT * FROM batch", pa.table(columns, _REJECTS))
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

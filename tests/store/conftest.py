@@ -21,10 +21,12 @@ Spawn = Callable[[str], "subprocess.Popen[str]"]
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an empty and a healthy store: copying one is cheaper than making it."""
+    """Folders with an empty and a healthy store: copying one is cheaper than making it."""
     folder = tmp_path_factory.mktemp("models")
-    Database.open(folder / "empty.duckdb").close()
-    with Database.open(folder / "healthy.duckdb") as database:
+    for name in ("empty", "healthy"):
+        (folder / name).mkdir()
+    Database.open(folder / "empty/job.duckdb").close()
+    with Database.open(folder / "healthy/job.duckdb") as database:
         fill(database)
     return folder
 
@@ -32,7 +34,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def db(tmp_path: Path, models: Path) -> Iterator[Database]:
     """A new, empty store."""
-    shutil.copy(models / "empty.duckdb", tmp_path / "job.duckdb")
+    shutil.copytree(models / "empty", tmp_path, dirs_exist_ok=True)
     with Database.open(tmp_path / "job.duckdb") as database:
         yield database
 
@@ -41,7 +43,7 @@ def db(tmp_path: Path, models: Path) -> Iterator[Database]:
 def healthy(tmp_path: Path, models: Path) -> Iterator[Database]:
     """A store in which a run worked: two rows share a request, one has a template failure, one
     line was rejected, one request is dead, one is pending."""
-    shutil.copy(models / "healthy.duckdb", tmp_path / "job.duckdb")
+    shutil.copytree(models / "healthy", tmp_path, dirs_exist_ok=True)
     with Database.open(tmp_path / "job.duckdb") as database:
         yield database
 

@@ -43,7 +43,7 @@ def again(db: Database, *attempts: Attempt) -> int:
 def test_every_row_is_in_one_state(healthy: Database) -> None:
     assert results.counts(healthy) == results.Counts(answered=2, failed=2, pending=1, rejected=1)
     assert results.counts(healthy).rows_in == 6
-    assert list(plans.pending_positions(healthy)) == [2]
+    assert list(plans.pending(healthy).positions) == [2]
 
 
 def test_an_answer_settles_every_row_of_its_request(healthy: Database) -> None:
@@ -54,7 +54,7 @@ def test_an_answer_settles_every_row_of_its_request(healthy: Database) -> None:
 def test_a_try_that_may_be_repeated_settles_nothing(healthy: Database) -> None:
     again(healthy, failed(C, "retry"))
     assert results.counts(healthy).pending == 1
-    assert list(plans.pending_positions(healthy)) == [2]
+    assert list(plans.pending(healthy).positions) == [2]
     again(healthy, answered(C, attempt=2))
     assert results.counts(healthy) == results.Counts(answered=3, failed=2, rejected=1)
     (last,) = [row for row in rows_in(healthy, "answered") if row["row"] == 6]
@@ -147,7 +147,7 @@ def test_a_run_is_told_with_its_end(healthy: Database) -> None:
     assert (run["reason"], run["exit_code"], run["checkpoints"]) == ("stopped", 4, 2)
     assert run["pid"] == os.getpid()
     (tokens,) = results.report(healthy, "run_tokens")
-    assert (tokens["attempts"], tokens["answered"]) == (2, 1)
+    assert (tokens["attempts"], tokens["failed"]) == (2, 1)
     assert (tokens["prompt_tokens"], tokens["cached_tokens"], tokens["output_tokens"]) == (18, 4, 2)
 
 

@@ -42,6 +42,9 @@ ATTEMPT = {
     "cached_tokens": 0,
     "output_tokens": 0,
 }
+COMMIT = {"number": 1}
+DEATH = {"run": 1, "died_at": NOW, "reason": "gone", "in_flight": 0}
+REOPENING = {"key": "a" * 32, "attempt": 1, "reopened_at": NOW}
 DEAD = {**ATTEMPT, "verdict": "dead", "kind": "truncated"}
 
 # Constraint: its table, a good record, and the changes that make it bad.
@@ -76,13 +79,15 @@ CASES: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
         ATTEMPT,
         [{"cached_tokens": 1}, {"cached_tokens": -1}, {"output_tokens": -1}],
     ),
+    "commit_counts_from_one": ("commits", COMMIT, [{"number": 0}]),
+    "in_flight_is_not_negative": ("engine_deaths", DEATH, [{"in_flight": -1}]),
 }
 
 
 @pytest.fixture(scope="module")
 def store(models: Path) -> Iterator[Database]:
     """An empty store for tests that leave it so."""
-    with Database.open(models / "empty.duckdb") as database:
+    with Database.open(models / "empty/job.duckdb") as database:
         yield database
 
 
@@ -92,7 +97,8 @@ def insert(db: Database, table: str, record: dict[str, Any]) -> None:
 
 
 def test_every_constraint_has_a_case_here() -> None:
-    schema = " ".join(statements.load("schema.sql").values())
+    files = ("schema.sql", "schema_2.sql")
+    schema = " ".join(text for file in files for text in statements.load(file).values())
     named = re.findall(r"CONSTRAINT (\w+)", schema)
     assert sorted(named) == sorted(CASES)
     assert len(re.findall(r"\bCHECK\b", schema)) == len(named), "a CHECK without a name"
@@ -123,6 +129,9 @@ def test_an_answer_with_a_kind_is_refused(store: Database) -> None:
         ("requests", REQUEST),
         ("engine_starts", ENGINE),
         ("checkpoints", CHECKPOINT),
+        ("commits", COMMIT),
+        ("engine_deaths", DEATH),
+        ("reopenings", REOPENING),
     ],
 )
 def test_what_must_be_there_is_not_null(store: Database, table: str, good: dict[str, Any]) -> None:

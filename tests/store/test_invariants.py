@@ -80,7 +80,22 @@ DAMAGES: dict[str, list[str]] = {
         "UPDATE run_ends SET run = 9",
         "INSERT INTO engine_starts SELECT 9, ended_at, ended_at, '{}' FROM run_ends",
     ],
+    "engine_deaths_belong_to_runs": [
+        "INSERT INTO engine_deaths SELECT 9, ended_at, 'gone', 1 FROM run_ends"
+    ],
+    "only_dead_attempts_are_reopened": [
+        "INSERT INTO reopenings SELECT key, attempt, now() FROM attempts WHERE checkpoint = 1",
+        "INSERT INTO reopenings SELECT key, attempt + 1, now() FROM attempts WHERE checkpoint = 2",
+        "INSERT INTO reopenings SELECT key, attempt, now() FROM attempts, range(2)"
+        " WHERE checkpoint = 2",
+    ],
+    "a_commit_is_counted_once": ["INSERT INTO commits SELECT * FROM commits"],
     "a_run_ends_at_most_once": ["INSERT INTO run_ends SELECT * FROM run_ends"],
+    "every_record_has_one_state": [
+        "DELETE FROM rejects",
+        "DELETE FROM planned_rows WHERE row = 1",
+        "UPDATE snapshots SET row_count = row_count + 1",
+    ],
     "every_row_is_answered_failed_or_pending": [
         "UPDATE planned_rows SET plan = 0 WHERE row = 1",
         "INSERT INTO attempts SELECT * FROM attempts",
@@ -101,7 +116,7 @@ def test_every_invariant_has_a_damage_here() -> None:
 @pytest.fixture(scope="module")
 def damaged(models: Path) -> Iterator[Database]:
     """A healthy store for tests that take their damage back."""
-    with Database.open(models / "healthy.duckdb") as database:
+    with Database.open(models / "healthy/job.duckdb") as database:
         yield database
 
 

@@ -8,13 +8,16 @@ from llmbatch.core.errors import StoreError
 from llmbatch.store import database, results
 from llmbatch.store.database import Database
 
-SECOND = """
+FURTHER = """
 -- name: rows_note
 ALTER TABLE rejects ADD COLUMN note VARCHAR;
 
 -- name: notes
 CREATE VIEW notes AS SELECT note FROM rejects;
 """
+
+KNOWN = list(range(1, len(database.MIGRATIONS) + 1))
+NEXT = KNOWN[-1] + 1
 
 
 @pytest.fixture
@@ -26,9 +29,9 @@ def old(tmp_path: Path, healthy: Database) -> Path:
 
 @pytest.fixture
 def newer(tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """From here on llmbatch knows a second schema version; returns its file."""
-    path = tmp_path / "second.sql"
-    path.write_text(SECOND)
+    """From here on llmbatch knows a further schema version; returns its file."""
+    path = tmp_path / "further.sql"
+    path.write_text(FURTHER)
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, (str(path),)))
     return path
 
@@ -43,26 +46,28 @@ def test_an_older_store_is_upgraded_with_its_content(old: Path) -> None:
     with Database.open(old) as db:
         assert db.execute("SELECT note FROM notes") == [(None,)]
         assert results.counts(db).answered == 2
-    assert versions(old) == [1, 2]
+    assert versions(old) == [*KNOWN, NEXT]
 
 
 @pytest.mark.usefixtures("newer")
 def test_an_upgrade_happens_once(old: Path) -> None:
     for _ in range(2):
         Database.open(old).close()
-    assert versions(old) == [1, 2]
+    assert versions(old) == [*KNOWN, NEXT]
 
 
 @pytest.mark.usefixtures("newer")
 def test_a_new_store_gets_every_version(tmp_path: Path) -> None:
-    Database.open(tmp_path / "new.duckdb").close()
-    assert versions(tmp_path / "new.duckdb") == [1, 2]
+    (tmp_path / "new").mkdir()
+    Database.open(tmp_path / "new/job.duckdb").close()
+    assert versions(tmp_path / "new/job.duckdb") == [*KNOWN, NEXT]
 
 
 @pytest.mark.usefixtures("newer")
 def test_reading_upgrades_nothing(old: Path) -> None:
     before = old.read_bytes()
-    with pytest.raises(StoreError, match="has the older schema 1; run the job once to upgrade it"):
+    older = f"has the older schema {KNOWN[-1]}; run the job once to upgrade it"
+    with pytest.raises(StoreError, match=older):
         Database.open(old, read_only=True)
     assert old.read_bytes() == before
 
@@ -70,11 +75,11 @@ def test_reading_upgrades_nothing(old: Path) -> None:
 def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
     old: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newer.write_text(SECOND + "\n-- name: broken\nSELECT no_such_column FROM rows;\n")
+    newer.write_text(FURTHER + "\n-- name: broken\nSELECT no_such_column FROM rows;\n")
     with pytest.raises(Exception, match="no_such_column"):
         Database.open(old)
-    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
-    assert versions(old) == [1]
+    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:-1])
+    assert versions(old) == KNOWN
     with Database.open(old) as db:
         assert "note" not in db.mappings("SELECT * FROM rejects")[0]
 
@@ -86,5 +91,6 @@ def test_a_newer_store_is_refused(old: Path, read_only: bool) -> None:
     with pytest.raises(StoreError) as caught:
         Database.open(old, read_only=read_only)
     assert str(caught.value) == (
-        f"{old}: was written by a newer llmbatch (schema 7, this one knows 1); upgrade llmbatch"
+        f"{old}: was written by a newer llmbatch (schema 7, this one knows {KNOWN[-1]}); "
+        "upgrade llmbatch"
     )

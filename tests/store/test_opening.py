@@ -40,19 +40,20 @@ def test_a_new_store_has_all_tables_and_views(db: Database) -> None:
     found |= {
         name for (name,) in db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
     }
-    assert found == {*statements.load("schema.sql"), *statements.load("views.sql")}
+    scripts = ("schema.sql", "schema_2.sql", "views.sql", "views_2.sql")
+    assert found == {name for script in scripts for name in statements.load(script)}
 
 
-def test_a_new_store_is_one_file(tmp_path: Path) -> None:
+def test_a_new_store_is_one_file_beside_its_journal(tmp_path: Path) -> None:
     Database.open(tmp_path / "job.duckdb").close()
-    assert [path.name for path in tmp_path.iterdir()] == ["job.duckdb"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.duckdb", "journal"]
 
 
 def test_the_leftovers_of_a_killed_creation_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "job.duckdb.new").write_bytes(b"half a store")
     (tmp_path / "job.duckdb.new.wal").write_bytes(b"half a log")
     Database.open(tmp_path / "job.duckdb").close()
-    assert [path.name for path in tmp_path.iterdir()] == ["job.duckdb"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.duckdb", "journal"]
 
 
 def test_a_path_may_have_quotes_and_blanks(tmp_path: Path) -> None:
@@ -72,6 +73,13 @@ def test_what_was_written_is_there_again(tmp_path: Path, healthy: Database) -> N
 def test_reading_creates_no_store(tmp_path: Path) -> None:
     assert "there is no store; run the job first" in refusal(tmp_path / "no", read_only=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_a_store_that_is_gone_names_its_journal(tmp_path: Path, healthy: Database) -> None:
+    healthy.close()
+    (tmp_path / "job.duckdb").unlink()
+    told = refusal(tmp_path / "job.duckdb", read_only=True)
+    assert told.endswith(f"is gone; its journal holds the answers: llmbatch repair {tmp_path}")
 
 
 def test_a_reader_cannot_write(tmp_path: Path, db: Database) -> None:
@@ -204,7 +212,8 @@ def test_nobody_sees_a_transaction_before_it_is_over(db: Database) -> None:
 
 def test_another_store_can_be_read_beside(tmp_path: Path, healthy: Database) -> None:
     healthy.close()
-    with Database.open(tmp_path / "other.duckdb") as database:
+    (tmp_path / "other").mkdir()
+    with Database.open(tmp_path / "other/job.duckdb") as database:
         with database.attached(tmp_path / "job.duckdb", "former"):
             assert database.scalar("SELECT count(*) FROM former.attempts") == 2
         with pytest.raises(duckdb.Error):

@@ -62,7 +62,7 @@ FIVE = [
 
 def test_before_the_first_plan_there_is_none(planned: Database) -> None:
     assert plans.current(planned) is None
-    assert list(plans.pending_positions(planned)) == []
+    assert list(plans.pending(planned).positions) == []
     assert plans.first_messages(planned) is None
 
 
@@ -155,14 +155,15 @@ def test_a_range_of_requests_has_both_its_ends(
 
 def test_all_requests_are_pending_at_first_in_planned_order(planned: Database) -> None:
     replace(planned, FIVE)
-    assert list(plans.pending_positions(planned)) == [0, 1, 2]
+    assert list(plans.pending(planned).positions) == [0, 1, 2]
     assert results.counts(planned) == results.Counts(pending=4, failed=1)
 
 
 def test_another_store_tells_what_it_has_settled(healthy: Database, tmp_path: Path) -> None:
     store = tmp_path / "job.duckdb"
     healthy.close()
-    with Database.open(tmp_path / "preview.duckdb") as preview:
+    (tmp_path / "preview").mkdir()
+    with Database.open(tmp_path / "preview/job.duckdb") as preview:
         items = [Row(n, str(n), Record(n, "{}")) for n in (1, 2, 3)]
         snapshots.replace(preview, items, lambda: Source("i", "jsonl", "d", None, []))
         rows = [rendered(1, A, "m"), rendered(2, A, "m"), rendered(3, C, "n")]
