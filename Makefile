@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-KILLS ?= 20
+KILLS ?= 200
 
 # uv does not read pip's settings, so a folder of wheels that pip knows is passed on. Without
 # one, uv takes the CPU build of PyTorch from PyTorch's own index.
@@ -11,7 +11,7 @@ FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 TORCH := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint accuracy test-crash bench model clean
+.PHONY: help install demo test check coverage lint accuracy test-crash bench bench-scale model clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -34,6 +34,12 @@ demo: $(READY)  ## Run the sample job with the bundled model on the CPU
 test: $(READY)  ## Run the whole test suite
 	$(BIN)/python -m pytest -q
 
+coverage: $(READY)  ## Branch coverage of the store and the pipeline; fails below 95 %
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,11 +52,18 @@ check: lint  ## ruff, mypy, the layer test first, then all tests
 accuracy: $(READY)  ## Score the bundled model on the held-out tickets, with and without a schema
 	sh samples/tickets/accuracy.sh $(BIN)
 
-test-crash: $(READY)  ## Kill a run of the real engine KILLS times; the output must not show it
-	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills $(KILLS) --rows 2000
+test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an hour; KILLS=200)
+	$(BIN)/python tests/crash/enumerate_kills.py
+	$(BIN)/python tests/crash/power_cut.py --images 2000
+	$(BIN)/python tests/crash/sigkill.py --engine vllm --zygote --kills $(KILLS) --rows 40000
+	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000
+	$(BIN)/python tests/crash/engine_kills.py --kills 10
 
 bench: $(READY)  ## Compare the generation phase with LLM.generate, side by side
 	$(BIN)/python tests/bench/bench.py
+
+bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, memory, resume
+	$(BIN)/python tests/bench/scale.py --rows 10000000
 
 model: $(READY)  ## Train the bundled model from scratch (see samples/model/README.md)
 	$(BIN)/python samples/model/train.py

@@ -1,7 +1,6 @@
 """`--log-json`: one JSON line per life event of a run, for machines."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,12 @@ import orjson
 
 from llmbatch.cli import console
 from llmbatch.core import clock
+from llmbatch.core.errors import ExitCode, LlmbatchError
 from llmbatch.pipeline.progress import Observer, Progress
 
 TO_STDERR = Path("-")
+_ENDS = ("finished", "stopped", "failed", "locked")
+_ERRORS = {ExitCode.USAGE: "refused", ExitCode.STOPPED: "stopped"}
 
 
 class EventLog:
@@ -20,6 +22,8 @@ class EventLog:
     def __init__(self, path: Path, shown: Observer) -> None:
         self._path = path
         self._shown = shown
+        self._warned = False
+        self._last = ""
 
     def phase(self, text: str) -> None:
         self._shown.phase(text)
@@ -30,15 +34,29 @@ class EventLog:
     def close(self) -> None:
         self._shown.close()
 
+    def error(self, error: LlmbatchError) -> None:
+        """Tell of an error, unless the run has told of its end itself."""
+        if self._last not in _ENDS:
+            name = _ERRORS.get(error.exit_code, "failed")
+            self.event(name, reason=str(error), exit_code=int(error.exit_code))
+
     def event(self, name: str, **fields: Any) -> None:
+        self._last = name
         self._shown.event(name, **fields)
         at = clock.now().isoformat(timespec="milliseconds")
         record = {"at": at, "event": name, "pid": os.getpid()} | fields
         line = orjson.dumps(record, default=str) + b"\n"
-        # A log that cannot be written must never stop a run.
-        with suppress(OSError):
-            if self._path == TO_STDERR:
-                console.narrate(line.decode())
-                return
+        if self._path == TO_STDERR:
+            console.narrate(line.decode())
+            return
+        try:
             with self._path.open("ab") as log:
                 log.write(line)
+        except OSError as error:
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        """A log that cannot be written must never stop a run, but be told of, once."""
+        if not self._warned:
+            console.say(f"warning: {self._path}: cannot be written: {error.strerror}")
+        self._warned = True

@@ -44,6 +44,11 @@ class Limits:
                 self._stops.request(f"{name} reached", end)
 
 
+def check(spec: JobSpec) -> None:
+    """Raise UsageError if the job's limits cannot be kept."""
+    _budget_end(spec, 0.0)
+
+
 def deadline_of(spec: JobSpec, called: float) -> float:
     """The job's deadline as clock.seconds(), for a command that was called at `called`."""
     if spec.run.deadline is None:

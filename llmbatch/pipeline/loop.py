@@ -16,6 +16,8 @@ from llmbatch.pipeline.work import Work
 
 # How long the loop waits for an event before it looks at the clock and the signals again.
 _TICK = 0.2
+# How often it does so while outcomes come without a pause.
+_LOOK = 0.05
 # How long an engine gets to abort what is in flight, and how long to end once it was killed.
 _ABORT_GRACE = 5.0
 _KILL_GRACE = 30.0
@@ -45,6 +47,7 @@ class Loop:
         self._stall_timeout = stall_timeout
         self._feed: Feed | None = None
         self._draining = False
+        self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
         self._moved_at = clock.seconds()
         self._killed: str | None = None
@@ -89,14 +92,16 @@ class Loop:
 
     def _until_done(self, next_feed: NextFeed, on_ready: Callable[[Ready], None]) -> bool:
         while not isinstance(event := self._pump.next(_TICK), Done):
-            if isinstance(event, Ready):
+            if isinstance(event, Completed | Failed):
+                self._settle(event)
+                if not self._time_to_look():
+                    continue
+            elif isinstance(event, Ready):
                 self._start(event, on_ready)
             elif isinstance(event, Drained):
                 self._work.commit(self._pump.telemetry())
                 self._feed = None if self._stops.drain else next_feed()
                 self._pump.feed(self._feed)
-            elif event is not None:
-                self._settle(event)
             self._work.commit_if_due(self._pump.telemetry())
             self._tell()
             # A stop while the engine still starts does not wait for it.
@@ -106,6 +111,14 @@ class Loop:
         self._work.commit(self._pump.telemetry())
         if event.error is not None:
             raise EngineError(self._killed) if self._killed else event.error
+        return True
+
+    def _time_to_look(self) -> bool:
+        """Not after each of thousands of outcomes a second."""
+        now = clock.seconds()
+        if now - self._looked_at < _LOOK and not self._work.is_full:
+            return False
+        self._looked_at = now
         return True
 
     def _start(self, ready: Ready, on_ready: Callable[[Ready], None]) -> None:
@@ -123,7 +136,8 @@ class Loop:
         self._limits.settled(clock.seconds() - ticket.sent_at)
         self._work.settle(outcome, ticket)
         self.settled += 1
-        self.answered()
+        if isinstance(outcome, Completed):
+            self.answered()
 
     def _stopping(self) -> bool:
         self._limits.check()
@@ -140,7 +154,8 @@ class Loop:
     def _leave(self) -> bool:
         self._pump.abort()
         self._commit_waiting()
-        stopped = self._pump.join(_ABORT_GRACE)
+        # An engine that still starts does not hear of the abort.
+        stopped = self._pump.join(_ABORT_GRACE if self.ready else 0)
         # The engine notices the abort at its next outcome, which counts, too.
         self._commit_waiting()
         return stopped

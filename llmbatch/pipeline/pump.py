@@ -43,6 +43,9 @@ class Done:
 
 Event = Ready | Outcome | Drained | Done
 
+_AHEAD = 1024
+_PATIENCE = 0.2
+
 
 class Pump:
     """Runs `engine` over one feed after the other and hands out events: Ready, then outcomes and
@@ -51,7 +54,8 @@ class Pump:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._feeds: queue.SimpleQueue[Iterable[Request] | None] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        # What waits here is computed and not safe yet, so the engine may not run far ahead.
+        self._events: queue.Queue[Event] = queue.Queue(_AHEAD)
         self._abort = threading.Event()
         self._open = threading.Event()
         self._last = Telemetry()
@@ -101,7 +105,7 @@ class Pump:
             error = caught
         except BaseException as caught:  # such as SystemExit: nobody else would hear of it
             error = EngineError(f"the engine gave up: {caught!r}")
-        self._events.put(Done(error))
+        self._put(Done(error))
 
     def _run(self) -> None:
         began = clock.now()
@@ -109,20 +113,31 @@ class Pump:
             self.ready_at = clock.seconds()
             self._open.set()
             # The wall clock may be set back meanwhile.
-            self._events.put(Ready(began, max(began, clock.now()), engine.describe()))
+            self._put(Ready(began, max(began, clock.now()), engine.describe()))
             try:
                 while (feed := self._feeds.get()) is not None and not self._abort.is_set():
                     self._answer(engine, feed)
-                    self._events.put(Drained())
+                    self._put(Drained())
             finally:
                 self.drained_at = clock.seconds()
                 self._last = engine.telemetry()
                 self._open.clear()
 
+    def _put(self, event: Event) -> None:
+        """Hand out an event once there is room; after an abort nobody may be there to take it."""
+        while True:
+            try:
+                self._events.put(event, timeout=_PATIENCE)
+            except queue.Full:
+                if self._abort.is_set():
+                    return
+            else:
+                return
+
     def _answer(self, engine: Engine, feed: Iterable[Request]) -> None:
         outcomes = engine.run(feed)
         for outcome in outcomes:
-            self._events.put(outcome)
+            self._put(outcome)
             if self._abort.is_set():
                 break
         if hasattr(outcomes, "close"):

@@ -1,14 +1,22 @@
 """One run of a job, from open to close."""
 
+import signal
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError, ExitCode, UnwrittenError, UsageError
+from llmbatch.core.errors import (
+    EngineError,
+    ExitCode,
+    LockedError,
+    UnwrittenError,
+    UsageError,
+)
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.stop import Tolerance
-from llmbatch.pipeline import export, ingest, paths, planning, preflight
+from llmbatch.pipeline import export, ingest, limits, paths, planning, preflight
 from llmbatch.pipeline.engines import Engines
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import Limits, deadline_of
@@ -23,6 +31,10 @@ from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.lock import JobLock
 from llmbatch.store.results import Counts
+
+# How many seconds those get who only look into the store, and how often they are asked.
+_ONLOOKERS_LEAVE = 5.0
+_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class _Context:
     fresh: bool
     deadline: float
     timings: Timings = field(default_factory=Timings)
+    started: datetime = field(default_factory=clock.now)
     began: float = 0.0
     begun: bool = False
 
@@ -67,6 +80,7 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
     """
     job = paths.of_spec(spec)
     preflight.check(spec)
+    limits.check(spec)
     engines = Engines(spec, job)
     began = clock.seconds()
     deadline = deadline_of(spec, began)
@@ -74,27 +88,43 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
     stops = Stops(spec.run.grace)
     context = _Context(spec, job, engines, observer, stops, fresh, deadline)
     with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stops:
+        # Another run may have had the lock, and worked, since the folder was made.
+        is_new = is_new and not job.store.exists()
         try:
             return _open_and_run(context)
-        except (UsageError, KeyboardInterrupt):
+        except (UsageError, KeyboardInterrupt) as error:
             # Leave no trace of a job that never was one; a run that has begun may have answers.
             if is_new and not context.begun:
                 paths.discard(job.state)
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(128 + (stops.signal or signal.SIGINT)) from error
             raise
 
 
 def _open_and_run(context: _Context) -> RunResult:
     context.stops.patience = 0
-    context.began = clock.seconds()
+    context.started, context.began = clock.now(), clock.seconds()
     if context.fresh:
         paths.forget(context.job)
-    with Database.open(context.job.store) as db:
+    with _opened(context) as db:
         return _run(db, context)
+
+
+def _opened(context: _Context) -> Database:
+    """The store. Whoever has it open although this run holds the job only looks into it, such as
+    a run that has ended and makes its report."""
+    until = clock.seconds() + _ONLOOKERS_LEAVE
+    while True:
+        try:
+            return Database.open(context.job.store)
+        except LockedError:
+            if clock.seconds() >= until:
+                raise
+            context.stops.sleep(_PAUSE)
 
 
 def _run(db: Database, context: _Context) -> RunResult:
     spec = context.spec
-    started = clock.now()
     _phase(context, "reading the input")
     snapshot = ingest.ingest(db, spec, context.job)
     _phase(context, "planning")
@@ -108,11 +138,12 @@ def _run(db: Database, context: _Context) -> RunResult:
         engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
     context.stops.patience = 1
-    run = runs.begin(db, plan.plan, started, spec.model_dump(mode="json", by_alias=True))
+    run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
     try:
-        _tell_begin(db, context, run)
-        stopped_clean = _generate(db, context, run, pending)
+        counts = results.counts(db)
+        _tell_begin(context, run, counts)
+        stopped_clean = _generate(db, context, run, pending, counts)
         return _finish(db, context, run, engine_left=not stopped_clean)
     except (EngineError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
@@ -126,8 +157,7 @@ def _phase(context: _Context, name: str) -> None:
     context.status.phase(name)
 
 
-def _tell_begin(db: Database, context: _Context, run: int) -> None:
-    counts = results.counts(db)
+def _tell_begin(context: _Context, run: int, counts: Counts) -> None:
     context.observer.event(
         "started" if run == 1 else "resumed",
         run=run,
@@ -137,19 +167,20 @@ def _tell_begin(db: Database, context: _Context, run: int) -> None:
     )
 
 
-def _generate(db: Database, context: _Context, run: int, pending: plans.Pending) -> bool:
+def _generate(
+    db: Database, context: _Context, run: int, pending: plans.Pending, counts: Counts
+) -> bool:
     """Compute what is pending; an engine is started only if something is."""
     if not pending.positions or context.stops.drain:
         return True
     spec, stops, observer = context.spec, context.stops, context.observer
-    limits, status, take = context.limits, context.status, context.engines.take
-    counts = results.counts(db)
+    bounds, status, take = context.limits, context.status, context.engines.take
     done = counts.answered + counts.failed
     tally = Tally(done + counts.pending, rows_reused=done, rows_done=done)
     judge = Judge(spec.answer.to_constraint())
     work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops)
-    passes = Passes(db, spec, pending, limits, work)
-    supervisor = Supervisor(db, run, spec.run, take, passes, work, limits, stops, observer, status)
+    passes = Passes(db, spec, pending, bounds, work)
+    supervisor = Supervisor(db, run, spec.run, take, passes, work, bounds, stops, observer, status)
     try:
         return supervisor.work()
     finally:
@@ -186,7 +217,9 @@ def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitC
 
 def _end(db: Database, context: _Context, run: int, reason: str, code: ExitCode) -> None:
     runs.end(db, run, reason, code, asdict(context.timings))
-    db.compact()
+    # The log can stay as it is when there is no room to fold it into the store.
+    with suppress(UnwrittenError):
+        db.compact()
     context.status.phase("ended", reason=reason, exit_code=int(code))
     names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
     context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

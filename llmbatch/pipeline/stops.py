@@ -64,4 +64,4 @@ class Stops:
         self.request("stopped by a signal", clock.seconds() + self._grace)
         self.patience -= 1
         if self.patience < 0:
-            raise KeyboardInterrupt(128 + self.signal)
+            raise KeyboardInterrupt

@@ -83,9 +83,14 @@ class Supervisor:
             retry=retry_if_exception(may_help),
             stop=in_vain,
             wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE) + wait_random(0, _FIRST_PAUSE),
-            sleep=self._stops.sleep,
+            sleep=self._pause,
             reraise=True,
         )
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless a limit would be reached meanwhile."""
+        self._limits.check(seconds + self._start_seconds)
+        self._stops.sleep(seconds)
 
     def _life(self) -> bool | None:
         """One engine from start to end; None if it died but brought the work forward."""
@@ -146,7 +151,7 @@ class Supervisor:
         now: datetime = clock.now()
         runs.engine_died(self._db, self._run, now, reason, in_flight)
         self._observer.event("engine_died", reason=reason, in_flight=in_flight)
-        self._observer.phase(f"{reason}; {in_flight:,} requests were in flight")
+        self._observer.phase(f"{reason}; requests in flight: {in_flight:,}")
 
 
 def _last_start(db: Database) -> float:

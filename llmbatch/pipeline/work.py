@@ -116,11 +116,15 @@ class Work:
         self._settled.append(_attempt(failed, ticket, again=False))
         self.commit(Telemetry())
 
+    @property
+    def is_full(self) -> bool:
+        """Whether enough has settled for a checkpoint."""
+        return len(self._settled) >= self._spec.checkpoint_rows
+
     def commit_if_due(self, telemetry: Telemetry) -> None:
         """Commit what has settled, if there is enough of it or it has waited long enough."""
         waited = clock.seconds() - self._committed_at
-        enough = len(self._settled) >= self._spec.checkpoint_rows
-        if enough or (self._settled and waited >= self._spec.checkpoint_seconds):
+        if self.is_full or (self._settled and waited >= self._spec.checkpoint_seconds):
             self.commit(telemetry)
         elif not self._settled:
             # The interval counts from the first outcome that waits.

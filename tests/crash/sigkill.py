@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.crash import jobs  # noqa: E402
 from tests.crash.jobs import CrashJob  # noqa: E402
+from tests.crash.launch import Launcher, Processes, Run, Zygote  # noqa: E402
 from tests.crash.processes import kill_tree  # noqa: E402
 
 # A commit takes a moment itself, and the loop looks at the clock five times a second.
@@ -74,19 +75,27 @@ class Result:
     seconds: float = 0.0
 
 
-def torment(job: CrashJob, reference: Path, killed: Path, kills: int, seed: int) -> Result:
+def torment(
+    job: CrashJob,
+    reference: Path,
+    killed: Path,
+    kills: int,
+    seed: int,
+    launcher: Launcher | None = None,
+) -> Result:
     """The whole experiment: reference run, killed runs, comparison."""
+    launcher = launcher or Processes()
     began = time.monotonic()
-    wall = undisturbed(job, reference)
+    wall = undisturbed(job, reference, launcher)
     report = json.loads((reference.with_suffix(".llmbatch") / "report.json").read_bytes())
     result = Result()
     for moment in moments(random.Random(seed), kills, wall, report["last_run"]):
         result.runs += 1
-        kill = run_until_killed(job, killed, moment)
+        kill = run_until_killed(job, killed, moment, launcher)
         if kill is not None:
             result.kills.append(kill)
         print(f"run {result.runs}: {f'killed while {kill.phase}' if kill else 'ended'}", flush=True)
-    undisturbed(job, killed)
+    undisturbed(job, killed, launcher)
     result.runs += 1
     rate = job.rate or report["last_run"]["rows_per_second_steady"]
     result.bound = round(rate * (job.checkpoint_seconds + SLACK_SECONDS))
@@ -114,33 +123,24 @@ def moments(rng: random.Random, kills: int, wall: float, last: dict[str, Any]) -
         yield Moment("writing the output", rng.uniform(0, last["export_seconds"]))
 
 
-def start(job: CrashJob, output: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "llmbatch", *job.arguments(output)],
-        cwd=job.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def undisturbed(job: CrashJob, output: Path) -> float:
+def undisturbed(job: CrashJob, output: Path, launcher: Launcher) -> float:
     """Run to the end; returns the seconds it took."""
     output.parent.mkdir(exist_ok=True)
     began = time.monotonic()
-    process = start(job, output)
+    process = launcher.start(job.arguments(output), job.folder)
     _, stderr = process.communicate()
     if process.returncode not in FINISHED:
         raise SystemExit(f"a run ended with {process.returncode}:\n{stderr.decode()}")
     return time.monotonic() - began
 
 
-def run_until_killed(job: CrashJob, output: Path, moment: Moment) -> Kill | None:
+def run_until_killed(
+    job: CrashJob, output: Path, moment: Moment, launcher: Launcher
+) -> Kill | None:
     """Start a run and kill it at its moment; None if it ended before."""
     output.parent.mkdir(exist_ok=True)
     before = job.computed()
-    process = start(job, output)
+    process = launcher.start(job.arguments(output), job.folder)
     try:
         due = wait_until(process, output, moment)
     finally:
@@ -156,7 +156,7 @@ def run_until_killed(job: CrashJob, output: Path, moment: Moment) -> Kill | None
     return Kill(process.pid, phase_of(output, process.pid), at, made)
 
 
-def wait_until(process: subprocess.Popen[bytes], output: Path, moment: Moment) -> bool:
+def wait_until(process: Run, output: Path, moment: Moment) -> bool:
     """Whether the moment came before the run had ended."""
     due = None if moment.phase else time.monotonic() + moment.delay
     while process.poll() is None:
@@ -258,6 +258,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=sorted(jobs.ENGINES), default="scripted")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--zygote", action="store_true", help="fork runs after vLLM's import")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--keep", action="store_true", help="leave the folder for inspection")
     given = parser.parse_args()
@@ -266,7 +267,9 @@ def main() -> None:
     print(f"seed {seed}, folder {folder}", flush=True)
     job = jobs.ENGINES[given.engine](folder, given.rows)
     outputs = (folder / "reference/out.jsonl", folder / "killed/out.jsonl")
-    result = torment(job, *outputs, given.kills, seed)
+    launcher = Zygote(folder) if given.zygote else Processes()
+    result = torment(job, *outputs, given.kills, seed, launcher)
+    launcher.close()
     if not given.keep:
         shutil.rmtree(folder)
     print(summary(result, given.rows))
