@@ -41,6 +41,8 @@ def status(job: Path, style: str) -> str:
     seen = live.read(found)
     holder = lock.holder(found.lock)
     seen["state"] = _state(seen, holder)
+    if seen["state"] != "running":
+        seen.pop("eta_seconds", None)
     if style == "json":
         return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
     return _status_text(seen)
@@ -62,7 +64,8 @@ def _status_text(seen: dict[str, Any]) -> str:
         head = f"killed while {seen['phase']} ({who}); run the same command again"
     lines = [head]
     if "progress" in seen:
-        lines.append(line(Progress(**seen["progress"])))
+        ended = seen["state"] != "running"
+        lines.append(line(Progress(**seen["progress"]), ended=ended))
     return "\n".join([*lines, f"as of {seen['updated_at']}"]) + "\n"
 
 

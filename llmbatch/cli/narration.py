@@ -48,7 +48,7 @@ class Lines:
 
     def close(self) -> None:
         if self._last is not None:
-            self._tell(self._last)
+            console.say(line(self._last, ended=True))
             self._last = None
 
     def _tell(self, progress: Progress) -> None:
@@ -102,10 +102,10 @@ def _columns() -> int:
         return 0
 
 
-def line(progress: Progress) -> str:
-    """Progress in one plain line."""
+def line(progress: Progress, *, ended: bool = False) -> str:
+    """Progress in one plain line; without the time left if nobody works any more."""
     share = progress.rows_done / progress.rows if progress.rows else 1.0
-    eta = progress.eta_seconds
+    eta = None if ended else progress.eta_seconds
     left = f", {duration(eta)} left" if eta else ""
     return (
         f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}), "

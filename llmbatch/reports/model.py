@@ -1,13 +1,14 @@
 """The report as a value: every figure comes from the store."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from llmbatch.core.outcomes import FAILURE_KINDS
-from llmbatch.reports.usage import RunUsage, Usage, total
+from llmbatch.reports.usage import EngineDeath, RunUsage, Usage, total
 from llmbatch.store import results
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
@@ -23,6 +24,15 @@ class FailureLine:
     rows: int
     example: str
     advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsLine:
+    """Rows that are settled after so many attempts; 0: no request could be made of the row."""
+
+    attempts: int
+    answered: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Report:
     last_run: Usage
     all_runs: Usage
     failures: list[FailureLine]
+    rows_by_attempts: list[AttemptsLine]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
 
@@ -56,6 +67,7 @@ def build(db: Database) -> Report | None:
     plan = results.report(db, "plan_counts")[0]
     starts = results.report(db, "engine_starts")
     runs = _runs(db, summaries, starts)
+    tries = results.report(db, "rows_by_attempts")
     return Report(
         version=REPORT_VERSION,
         input=spec["input"],
@@ -70,6 +82,7 @@ def build(db: Database) -> Report | None:
         last_run=total(runs[-1:]),
         all_runs=total(runs),
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
+        rows_by_attempts=[AttemptsLine(**line) for line in tries],
         runs=runs,
         engine=orjson.loads(starts[-1]["description"]) if starts else None,
     )
@@ -81,30 +94,38 @@ def _failure(line: dict[str, Any]) -> FailureLine:
     return FailureLine(line["kind"], line["rows"], line["example"] or "", advice)
 
 
+@dataclass(slots=True)
+class _Noted:
+    """What the store holds of one run beside its summary."""
+
+    tokens: dict[str, Any] = field(default_factory=dict)
+    rows: int = 0
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    deaths: list[EngineDeath] = field(default_factory=list)
+
+
 def _runs(
     db: Database, summaries: list[dict[str, Any]], starts: list[dict[str, Any]]
 ) -> list[RunUsage]:
-    tokens = {line["run"]: line for line in results.report(db, "run_tokens")}
-    rows = {line["run"]: line["rows"] for line in results.report(db, "run_rows")}
-    ready = {line["run"]: line for line in starts}
-    return [
-        _run(line, tokens.get(line["run"], {}), rows.get(line["run"], 0), ready.get(line["run"]))
-        for line in summaries
-    ]
+    noted: dict[int, _Noted] = defaultdict(_Noted)
+    for line in results.report(db, "run_tokens"):
+        noted[line["run"]].tokens = line
+    for line in results.report(db, "run_rows"):
+        noted[line["run"]].rows = line["rows"]
+    for line in starts:
+        noted[line["run"]].starts.append(line)
+    for line in results.report(db, "engine_deaths"):
+        death = EngineDeath(line["died_at"], line["reason"], line["in_flight"])
+        noted[line["run"]].deaths.append(death)
+    return [_run(line, noted[line["run"]]) for line in summaries]
 
 
-def _run(
-    line: dict[str, Any], tokens: dict[str, Any], rows: int, start: dict[str, Any] | None
-) -> RunUsage:
+def _run(line: dict[str, Any], noted: _Noted) -> RunUsage:
     spec = orjson.loads(line["spec"])
     telemetry = orjson.loads(line["telemetry"] or "{}")
-    # A killed run has no end of its own: the last sign of life counts.
-    ended: datetime = (
-        line["ended_at"]
-        or line["last_commit"]
-        or (start["ready_at"] if start else line["started_at"])
-    )
-    timings = _timings(line, start, ended)
+    ended = line["ended_at"] or _last_sign(line, noted)
+    timings = _timings(line, noted, ended)
+    tokens = noted.tokens
     return RunUsage(
         run=line["run"],
         started_at=line["started_at"],
@@ -115,11 +136,15 @@ def _run(
         host=line["host"],
         llmbatch=line["version"],
         checkpoints=line["checkpoints"],
-        rows=rows,
+        rows=noted.rows,
         requests=tokens.get("attempts", 0),
+        retries=tokens.get("retries", 0),
+        failed_attempts=tokens.get("failed", 0),
         prompt_tokens=int(tokens.get("prompt_tokens", 0)),
         cached_tokens=int(tokens.get("cached_tokens", 0)),
         output_tokens=int(tokens.get("output_tokens", 0)),
+        wasted_prompt_tokens=int(tokens.get("wasted_prompt_tokens", 0)),
+        wasted_output_tokens=int(tokens.get("wasted_output_tokens", 0)),
         seconds=(ended - line["started_at"]).total_seconds(),
         prepare_seconds=timings["prepare"],
         engine_start_seconds=timings["engine_start"],
@@ -129,21 +154,36 @@ def _run(
         checkpoint_seconds=timings["checkpoint"],
         export_seconds=timings["export"],
         preemptions=telemetry.get("preemptions", 0),
+        engine_restarts=max(0, len(noted.starts) - 1),
+        engine_deaths=len(noted.deaths),
+        in_flight_at_deaths=sum(death.in_flight for death in noted.deaths),
+        deaths=noted.deaths,
         price_per_hour=spec["cost"]["price_per_hour"],
         devices=spec["cost"]["devices"],
     )
 
 
-def _timings(
-    line: dict[str, Any], start: dict[str, Any] | None, ended: datetime
-) -> dict[str, float]:
+def _last_sign(line: dict[str, Any], noted: _Noted) -> datetime:
+    """When a killed run, which has no end of its own, was last known to live."""
+    signs: list[datetime] = [line["started_at"], *(start["ready_at"] for start in noted.starts)]
+    signs += [death.died_at for death in noted.deaths]
+    return max([*signs, line["last_commit"]] if line["last_commit"] else signs)
+
+
+def _timings(line: dict[str, Any], noted: _Noted, ended: datetime) -> dict[str, float]:
     """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
     if line["timings"]:
         timings |= orjson.loads(line["timings"])
-    elif start:
-        timings["prepare"] = (start["began_at"] - line["started_at"]).total_seconds()
-        timings["engine_start"] = (start["ready_at"] - start["began_at"]).total_seconds()
-        timings["generate"] = max(0.0, (ended - start["ready_at"]).total_seconds())
+        return timings
+    starts = noted.starts
+    if starts:
+        timings["prepare"] = (starts[0]["began_at"] - line["started_at"]).total_seconds()
+    for number, start in enumerate(starts):
+        end = starts[number + 1]["began_at"] if starts[number + 1 :] else ended
+        died = (death.died_at for death in noted.deaths if death.died_at >= start["ready_at"])
+        lived = min(next(died, end), end) - start["ready_at"]
+        timings["engine_start"] += (start["ready_at"] - start["began_at"]).total_seconds()
+        timings["generate"] += max(0.0, lived.total_seconds())
     return timings

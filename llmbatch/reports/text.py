@@ -1,6 +1,7 @@
 """The report as text, for a terminal or a mail."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llmbatch.reports.model import Report
@@ -8,6 +9,7 @@ from llmbatch.reports.usage import RunUsage, Usage
 
 _LABEL = 12
 _SHOWN_RUNS = 10
+_SHOWN_REASONS = 3
 
 
 def render(report: Report) -> str:
@@ -19,6 +21,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{report.input} -> {report.output}"
     yield _line("rows", _rows(report))
     yield _line("requests", _requests(report))
+    yield from _attempts(report)
     yield from _usage(report)
     for failure in report.failures:
         yield _line("failed", f"{_n(failure.rows)} {failure.kind}: {failure.example[:120]}")
@@ -47,18 +50,62 @@ def _requests(report: Report) -> str:
     )
 
 
+def _attempts(report: Report) -> Iterator[str]:
+    lines = [line for line in report.rows_by_attempts if line.attempts > 0]
+    if any(line.attempts > 1 for line in lines):
+        shares = (f"{_n(line.answered + line.failed)} after {line.attempts}" for line in lines)
+        yield _line("attempts", f"rows settled: {', '.join(shares)}")
+
+
 def _usage(report: Report) -> Iterator[str]:
     last, every = report.last_run, report.all_runs
     if every.runs == 1:
-        yield from _figures(last, report.currency)
+        yield from _figures(last, report.runs, report.currency)
         return
     yield f"last run (of {every.runs})"
-    yield from _figures(last, report.currency)
+    yield from _figures(last, report.runs[-1:], report.currency)
     yield "all runs"
-    yield from _figures(every, report.currency)
+    yield from _figures(every, report.runs, report.currency)
 
 
-def _figures(usage: Usage, currency: str) -> Iterator[str]:
+def _figures(usage: Usage, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
+    yield from _spent(usage)
+    yield _line("cost", _cost(usage, currency))
+    yield from _waste(usage)
+    yield from _deaths(usage, runs)
+
+
+def _waste(usage: Usage) -> Iterator[str]:
+    if usage.retries:
+        tries = _count(usage.retries, "further attempt")
+        yield _line("retries", f"{tries} at requests that had failed")
+    wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
+    if wasted:
+        share = wasted / (usage.prompt_tokens + usage.output_tokens)
+        yield _line(
+            "wasted",
+            f"{_n(usage.wasted_prompt_tokens)} prompt and {_n(usage.wasted_output_tokens)} output "
+            f"tokens ({share:.1%}) in {_count(usage.failed_attempts, 'failed attempt')}",
+        )
+
+
+def _deaths(usage: Usage, runs: Sequence[RunUsage]) -> Iterator[str]:
+    if not usage.engine_deaths and not usage.engine_restarts:
+        return
+    yield _line(
+        "restarts",
+        f"{_n(usage.engine_restarts)}; the engine died {_count(usage.engine_deaths, 'time')}, "
+        f"with {_count(usage.in_flight_at_deaths, 'request')} in flight",
+    )
+    reasons = Counter(death.reason for run in runs for death in run.deaths)
+    for reason, times in reasons.most_common(_SHOWN_REASONS):
+        yield _line("", f"{_n(times)} x {reason[:120]}")
+    more = len(reasons) - _SHOWN_REASONS
+    if more > 0:
+        yield _line("", f"and {_count(more, 'other reason')} (see --format json)")
+
+
+def _spent(usage: Usage) -> Iterator[str]:
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     yield _line(
         "tokens",
@@ -88,7 +135,6 @@ def _figures(usage: Usage, currency: str) -> Iterator[str]:
         f"overall {_rate(usage.rows_per_second_overall)} rows/s, "
         f"{_rate(usage.output_tokens_per_second_overall)} output tokens/s",
     )
-    yield _line("cost", _cost(usage, currency))
 
 
 def _other(usage: Usage) -> float:
@@ -146,6 +192,10 @@ def _flat(value: Any) -> str:
 
 def _n(number: float) -> str:
     return f"{number:,.0f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{_n(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _rate(value: float | None) -> str:

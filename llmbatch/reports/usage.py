@@ -7,13 +7,23 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What can be summed over runs. Times in seconds; `rows` are rows of the present input."""
+    """What can be summed over runs. Times in seconds; `rows` are rows of the present input.
+
+    `requests` counts all attempts, `retries` those of them that were not the first of their
+    request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
+    `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
+    the requests that engines had not answered when they died, whose tokens nobody knows.
+    """
 
     rows: int
     requests: int
+    retries: int
+    failed_attempts: int
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    wasted_prompt_tokens: int
+    wasted_output_tokens: int
     seconds: float
     prepare_seconds: float
     engine_start_seconds: float
@@ -23,6 +33,18 @@ class Amounts:
     checkpoint_seconds: float
     export_seconds: float
     preemptions: int
+    engine_restarts: int
+    engine_deaths: int
+    in_flight_at_deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDeath:
+    """An engine ended, or was ended because it hung, with requests in flight."""
+
+    died_at: datetime
+    reason: str
+    in_flight: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +60,7 @@ class RunUsage(Amounts):
     host: str
     llmbatch: str
     checkpoints: int
+    deaths: list[EngineDeath]
     price_per_hour: float | None
     devices: int
 

@@ -41,6 +41,11 @@ def test_there_is_no_guess_before_there_is_a_rate(progress: Progress) -> None:
     assert "left" not in narration.line(progress)
 
 
+def test_there_is_no_time_left_where_nobody_works_any_more() -> None:
+    assert "left" in narration.line(HALF)
+    assert narration.line(HALF, ended=True) == narration.line(HALF).removesuffix(", 20 s left")
+
+
 def test_nothing_is_left_at_the_end() -> None:
     done = Progress(10, 10, 0, 0, 0, 0, 5.0)
     assert narration.line(done) == "10/10 rows (100%), 2.0 rows/s, 0 output tokens/s, 0 failed"
@@ -78,7 +83,8 @@ def test_a_log_gets_plain_lines_on_stderr(capfd: pytest.CaptureFixture[str]) -> 
     observer.close()
     told = capfd.readouterr()
     assert told.out == ""
-    assert told.err.splitlines() == ["llmbatch: planning", f"llmbatch: {narration.line(HALF)}"]
+    at_the_end = narration.line(HALF, ended=True)
+    assert told.err.splitlines() == ["llmbatch: planning", f"llmbatch: {at_the_end}"]
 
 
 def test_a_bar_counts_the_rows_of_this_run_and_before(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,69 @@
+#!/bin/sh
+# One night of a job, for cron: works until all is done or the morning comes, keeps a log, and
+# sends a mail when somebody should look. See README.md.
+#
+#   nightly.sh JOB.toml OUTPUT [further flags of llmbatch run]
+#
+# MAILTO: who gets the mail (cron sets it; default: the user). MAILER: what sends it (default:
+# mail), called as `MAILER -s SUBJECT WHO` with the text on standard input.
+set -u
+
+if [ $# -lt 2 ]; then
+    echo "usage: nightly.sh JOB.toml OUTPUT [further flags of llmbatch run]" >&2
+    exit 2
+fi
+job=$1
+output=$2
+shift 2
+errors=${output%.*}.errors.jsonl
+log=${output%.*}.log
+
+note() {
+    echo "$(date '+%Y-%m-%d %H:%M:%S') nightly: $1" >>"$log"
+}
+
+# The text is the given lines and the end of the log.
+mail_about() {
+    {
+        printf '%s\n\n' "$2"
+        echo "The end of $log:"
+        tail -n 40 "$log"
+    } | ${MAILER:-mail} -s "llmbatch $output: $1" "${MAILTO:-$(id -un)}" >>"$log" 2>&1 ||
+        note "the mail could not be sent: $1"
+}
+
+if ! true >>"$log"; then
+    echo "nightly.sh: $log cannot be written; nothing was run" >&2
+    exit 2
+fi
+note "begin"
+# A flag that comes twice counts as given last, so further flags win.
+llmbatch run "$job" -o "$output" --deadline 06:00 --if-locked fail \
+    --log-json "${output%.*}.events.jsonl" "$@" >>"$log" 2>&1
+code=$?
+note "end, exit code $code"
+
+case $code in
+0) ;;
+3)
+    mail_about "$(grep -c '' "$errors") rows without an answer" \
+        "Finished. These rows, each with its reason, are in $errors"
+    ;;
+4 | 130 | 143)
+    mail_about "stopped with work left" \
+        "Nothing is lost: the next night goes on where this one stopped."
+    ;;
+5)
+    mail_about "the engine failed" \
+        "What was answered is kept, and the next night tries again. Look at the engine's own log:
+${output%.*}.llmbatch/run.log"
+    ;;
+75)
+    note "the night before is still at work: nothing to do"
+    ;;
+*)
+    mail_about "failed with exit code $code" \
+        "Until somebody mends this, every night will fail in the same way."
+    ;;
+esac
+exit $code

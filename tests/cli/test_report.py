@@ -1,0 +1,219 @@
+"""What the report says of runs that had trouble: dead engines, retries, tokens for nothing."""
+
+import json
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmbatch.cli.narration import Silent
+from llmbatch.core import clock
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import paths, run
+from llmbatch.reports import json as as_json
+from llmbatch.reports import model, text
+from llmbatch.reports.model import Report
+from llmbatch.store import runs
+from llmbatch.store.database import Database
+from tests.cli.command import ENGINE, Job, llmbatch, wait_for
+
+
+def work(folder: Path, rows: list[str], **changes: Any) -> Report:
+    """Run the job to its end, with `changes` in its tables, and build its report."""
+    (folder / "in.jsonl").write_text("".join(json.dumps({"t": row}) + "\n" for row in rows))
+    table: dict[str, Any] = {
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / "out.jsonl"),
+        "model": "m",
+        "prompt": "{{ t }}",
+        "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
+    }
+    spec = JobSpec.model_validate(table | changes)
+    run.execute(spec, Silent())
+    return read(paths.of_spec(spec).store)
+
+
+def read(store: Path) -> Report:
+    with Database.open(store, read_only=True) as db:
+        report = model.build(db)
+    assert report is not None
+    return report
+
+
+def told(report: Report, label: str) -> str:
+    """The line of the text with this label, and those below it that belong to it."""
+    lines = text.render(report).splitlines()
+    places = [place for place, line in enumerate(lines) if line.startswith(f"  {label} ")]
+    if not places:
+        return ""
+    rest = lines[places[-1] + 1 :]
+    below = next((n for n, line in enumerate(rest) if not line.startswith(" " * 14)), len(rest))
+    return "\n".join(line.strip() for line in lines[places[-1] : places[-1] + 1 + below])
+
+
+def test_a_quiet_run_tells_of_no_trouble(tmp_path: Path) -> None:
+    report = work(tmp_path, ["a", "b", "b"])
+    usage = report.all_runs
+    assert (usage.engine_restarts, usage.engine_deaths, usage.in_flight_at_deaths) == (0, 0, 0)
+    assert (usage.retries, usage.failed_attempts) == (0, 0)
+    assert (usage.wasted_prompt_tokens, usage.wasted_output_tokens) == (0, 0)
+    assert report.runs[0].deaths == []
+    for label in ("restarts", "retries", "wasted", "attempts"):
+        assert told(report, label) == ""
+
+
+def test_engine_deaths_are_told_with_their_reason_and_what_was_in_flight(tmp_path: Path) -> None:
+    engine = {"die_after": 5, "die_times": 2, "window": 4}
+    report = work(tmp_path, [f"row {n}" for n in range(30)], engine=engine)
+    (only,) = report.runs
+    assert only.engine_restarts == only.engine_deaths == 2
+    assert [death.in_flight for death in only.deaths] == [4, 4]
+    assert report.all_runs.in_flight_at_deaths == 8
+    assert {death.reason for death in only.deaths} == {"engine died: scripted after 5 answers"}
+    assert only.started_at < only.deaths[0].died_at < only.deaths[1].died_at < only.ended_at
+    assert told(report, "restarts") == (
+        "restarts    2; the engine died 2 times, with 8 requests in flight\n"
+        "2 x engine died: scripted after 5 answers"
+    )
+    assert report.counts.answered == 30
+
+
+def test_every_start_of_an_engine_counts_as_starting(tmp_path: Path) -> None:
+    engine = {"die_after": 5, "die_times": 2, "start_delay": 0.2, "delay": 0.01}
+    report = work(tmp_path, [f"row {n}" for n in range(20)], engine=engine)
+    (only,) = report.runs
+    assert only.engine_start_seconds >= 0.6
+    assert only.generate_seconds >= 0.2
+    phases = only.engine_start_seconds + only.generate_seconds + only.engine_stop_seconds
+    assert phases + only.export_seconds <= only.seconds
+
+
+def test_a_poison_row_and_its_innocent_company(tmp_path: Path) -> None:
+    rows = [f"row {n}" for n in range(7)] + ["KILL"]
+    report = work(tmp_path, rows)
+    (only,) = report.runs
+    assert report.failures[0].kind == "engine_crash"
+    assert only.engine_deaths >= 3
+    assert only.engine_restarts == only.engine_deaths
+    first, *reasons = told(report, "restarts").splitlines()
+    assert f"the engine died {only.engine_deaths} times" in first
+    assert reasons[0].startswith(f"{only.engine_deaths} x engine died: poison request ")
+    # What the engine never answered has cost tokens that nobody can count.
+    assert (only.wasted_prompt_tokens, only.failed_attempts) == (0, 1)
+
+
+def test_more_reasons_than_fit_are_counted(tmp_path: Path) -> None:
+    work(tmp_path, ["a"])
+    store = tmp_path / "out.llmbatch/job.duckdb"
+    with Database.open(store) as db:
+        for number in (1, 2, 3, 4, 5, 5):
+            runs.engine_died(db, 1, clock.now(), f"reason {number}", 1)
+    first, *reasons = told(read(store), "restarts").splitlines()
+    assert first.endswith("the engine died 6 times, with 6 requests in flight")
+    assert reasons[0] == "2 x reason 5"
+    assert reasons[3:] == ["and 2 other reasons (see --format json)"]
+
+
+def test_retries_and_the_tokens_of_failed_attempts(tmp_path: Path) -> None:
+    """LENGTH:6 is cut at 4 tokens and whole at 8; LENGTH is cut at any limit."""
+    rows = ["a b", "a b", "LENGTH:6 b", "LENGTH b c", "FAIL:too_long"]
+    report = work(tmp_path, rows, sampling={"max_tokens": 4}, run={"attempts": 3})
+    usage = report.last_run
+    # Attempts: one answered; one cut off, then answered; three cut off; one refused.
+    assert (usage.requests, usage.retries, usage.failed_attempts) == (7, 3, 5)
+    assert usage.wasted_prompt_tokens == 2 + 3 * 3
+    assert usage.wasted_output_tokens == 4 + 3 * 2
+    assert usage.prompt_tokens == usage.wasted_prompt_tokens + 2 + 2
+    assert usage.output_tokens == usage.wasted_output_tokens + 2 + 6
+    assert told(report, "retries") == "retries     3 further attempts at requests that had failed"
+    assert told(report, "wasted") == (
+        "wasted      11 prompt and 10 output tokens (63.6%) in 5 failed attempts"
+    )
+
+
+def test_rows_by_the_number_of_their_attempts(tmp_path: Path) -> None:
+    rows = ["a", "a", "LENGTH:6 b", "LENGTH c", "FAIL:too_long", "{{"]
+    prompt = "{{ t }}{{ '' if t != '{{' else t.nothing }}"
+    report = work(tmp_path, rows, prompt=prompt, sampling={"max_tokens": 4}, run={"attempts": 3})
+    lines = [(line.attempts, line.answered, line.failed) for line in report.rows_by_attempts]
+    assert lines == [(0, 0, 1), (1, 2, 1), (2, 1, 0), (3, 0, 1)]
+    assert told(report, "attempts") == "attempts    rows settled: 3 after 1, 1 after 2, 1 after 3"
+
+
+def test_troubles_are_summed_over_runs_and_the_last_run_has_its_own(tmp_path: Path) -> None:
+    rows = [f"row {n}" for n in range(12)]
+    work(tmp_path, rows, engine={"die_after": 5, "die_times": 1})
+    report = work(tmp_path, [*rows, "LENGTH x"], run={"attempts": 2})
+    assert (report.all_runs.engine_deaths, report.last_run.engine_deaths) == (1, 0)
+    assert (report.all_runs.engine_restarts, report.last_run.engine_restarts) == (1, 0)
+    assert (report.all_runs.retries, report.last_run.retries) == (1, 1)
+    shown = text.render(report)
+    last, every = shown.split("all runs\n")
+    assert "restarts" not in last
+    assert "  restarts    1; the engine died 1 time, with 7 requests" in every
+    assert "1 x engine died" in every
+    assert "retries" in last
+    assert "retries" in every
+
+
+def test_the_json_has_every_figure(tmp_path: Path) -> None:
+    rows = [*(f"row {n}" for n in range(8)), "LENGTH x"]
+    report = work(tmp_path, rows, engine={"die_after": 5, "die_times": 1})
+    found = json.loads(as_json.render(report))
+    (only,) = found["runs"]
+    (death,) = only["deaths"]
+    assert death["reason"] == "engine died: scripted after 5 answers"
+    assert death["died_at"].endswith("Z")
+    assert death["in_flight"] == 4
+    sums = {"engine_restarts": 1, "engine_deaths": 1, "in_flight_at_deaths": 4, "retries": 1}
+    for usage in (found["last_run"], found["all_runs"], only):
+        assert {name: usage[name] for name in sums} == sums
+        assert usage["wasted_prompt_tokens"] == 4
+    assert found["rows_by_attempts"] == [
+        {"attempts": 1, "answered": 8, "failed": 0},
+        {"attempts": 2, "answered": 0, "failed": 1},
+    ]
+
+
+def test_a_killed_run_with_several_engines(job: Job) -> None:
+    job.write("in.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(20)))
+    engine = f"die_after=4 die_times=1 counter={job.folder / 'counter'} kill_after=8"
+    often = ("-q", "--checkpoint-rows", "1")
+    slow = " start_delay=0.3 delay=0.05"
+    assert job.run(*often, engine=engine + slow).code == -signal.SIGKILL
+    (only,) = read(job.state / "job.duckdb").runs
+    assert (only.reason, only.engine_restarts, only.engine_deaths) == ("killed", 1, 1)
+    assert only.engine_start_seconds >= 0.6
+    assert only.generate_seconds >= 0.3
+    named = only.prepare_seconds + only.engine_start_seconds + only.generate_seconds
+    assert only.seconds - 1.0 < named <= only.seconds
+
+
+def test_a_killed_run_lived_until_its_last_engine_was_ready(job: Job) -> None:
+    """Its second engine hangs, so that the last checkpoint is older than that engine."""
+    job.write("in.csv", "id,text\n1,a\n2,b\n3,~ STALL\n")
+    events = job.folder / "events"
+    engine = f"die_after=2 die_times=1 counter={job.folder / 'counter'} start_delay=0.4"
+    with job.start("-q", "--log-json", str(events), engine=engine):
+        wait_for(lambda: events.exists() and "engine_restarted" in events.read_text())
+    (only,) = read(job.state / "job.duckdb").runs
+    assert (only.reason, only.engine_deaths, only.checkpoints) == ("killed", 1, 1)
+    assert only.engine_start_seconds >= 0.8
+    assert only.ended_at > only.deaths[0].died_at + timedelta(seconds=0.4)
+    named = only.prepare_seconds + only.engine_start_seconds + only.generate_seconds
+    assert named <= only.seconds
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_the_status_of_an_ended_job_has_no_time_left(job: Job, style: str) -> None:
+    job.write("in.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(20)))
+    stopped = job.run("--max-rows", "5", engine="delay=0.02")
+    assert stopped.code == 4
+    assert " left\n" not in stopped.stderr
+    seen = llmbatch(job.folder, "status", "out.jsonl", "--format", style).stdout
+    assert "ended" in seen
+    assert "5/20 rows (25%)" in seen or '"rows_done": 5' in seen
+    assert " left" not in seen
+    assert "eta_seconds" not in seen
