@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.cli import console, eventlog, narration
-from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
+from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError, LockedError
+from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
@@ -25,25 +26,36 @@ def run(
     spec = jobfile.load(job_file, flags)
     quiet = quiet or log_json == eventlog.TO_STDERR
     observer = narration.observer(quiet=quiet)
-    if log_json is not None:
-        observer = eventlog.EventLog(log_json, observer)
+    log = None if log_json is None else eventlog.EventLog(log_json, observer)
     try:
-        result = pipeline.execute(spec, observer, fresh=fresh)
-    except LockedError as error:
-        observer.event("locked", reason=str(error), if_locked=spec.run.if_locked)
-        if spec.run.if_locked != "skip":
-            raise
-        _say(f"skipped: {error}", quiet=quiet)
-        return
+        result = pipeline.execute(spec, log or observer, fresh=fresh)
     except LlmbatchError as error:
-        if error.exit_code == ExitCode.ENGINE:
-            _report(paths.of_spec(spec), quiet=quiet, only_work=True)
+        _failed(spec, error, log, quiet=quiet)
+        if log_json == eventlog.TO_STDERR:
+            leave = console.leave_at_once if isinstance(error, HungEngineError) else console.leave
+            leave(error.exit_code)  # told as an event
         raise
     _report(paths.of_spec(spec), quiet=quiet)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
         _say(_ending(result, spec.output), quiet=quiet)
     leave = console.leave_at_once if result.engine_left else console.leave
     leave(result.exit_code)
+
+
+def _failed(
+    spec: JobSpec, error: LlmbatchError, log: eventlog.EventLog | None, *, quiet: bool
+) -> None:
+    """Tell what there is to tell besides the error; a run that may be skipped ends here."""
+    if isinstance(error, LockedError):
+        if log:
+            log.event("locked", reason=str(error), if_locked=spec.run.if_locked)
+        if spec.run.if_locked == "skip":
+            _say(f"skipped: {error}", quiet=quiet)
+            console.leave(ExitCode.OK)
+    elif error.exit_code == ExitCode.ENGINE:
+        _report(paths.of_spec(spec), quiet=quiet, only_work=True)
+    if log:
+        log.error(error)
 
 
 def _say(text: str, *, quiet: bool) -> None:

@@ -3,19 +3,26 @@
 Requests in flight at two deaths are suspects. They run in ever smaller company, half of them at
 a time (group testing by binary splitting; D.-Z. Du and F. K. Hwang, Combinatorial Group Testing
 and Its Applications, 2000, ch. 2), until the one that kills the engine is alone with it. With n
-in flight one such request costs 2 + ceil(log2 n) deaths.
+in flight one such request costs at most 2 + ceil(log2 n) deaths.
 
-A request that died alone is convicted only once the engine has answered another one after it:
-where nothing is answered any more the engine is to blame, not the requests.
+Where nothing is answered any more the engine is to blame, not the requests. So before suspects
+are split, and before one that died alone is convicted, another request must have been answered
+since: a witness. When too many in a row die alone it is the engine. Hence the bounds:
+
+- No request that the engine can answer is ever convicted, save the only one that there is.
+- Two requests that kill the engine are found wherever they stand, if there is a third; up to
+  seven once a run has answered anything. More are found as long as a witness is: witnesses are
+  taken from far apart, because what kills an engine often stands in a row.
 """
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-# The only request that there is has no witness; so often may the engine die on it.
+# So many lone deaths in a row, where nothing was ever answered, are the engine's fault, or that of
+# the only request that there is.
 LONE_DEATHS = 3
-# So many requests in a row kill the engine, each alone: then it is the engine.
+# So many in a row, where something was answered before, are the engine's fault.
 MOST_ACCUSED = 8
 
 
@@ -36,7 +43,7 @@ class Isolation:
         """The positions, out of those still pending, that run next by themselves; none if those
         that were pending have just been convicted."""
         self._company = None
-        if self._accused:
+        if self._accused or (self._groups and not self._witnessed):
             return self._trial(pending)
         while self._groups:
             left = [one for one in self._groups.pop() if _holds(pending, one)]
@@ -62,13 +69,20 @@ class Isolation:
             self._deaths.update(in_flight)
             suspects = [position for position in in_flight if self._deaths[position] > 1]
             self._witnessed = self._witnessed and not suspects
-            return self._split(suspects)
+            if len(in_flight) > 1 or not suspects:
+                return self._split(suspects)
+            company = suspects
         if len(company) > 1:
             return self._split(in_flight)
-        self._accused.update(company)
-        if self._witnessed or self._accused[company[0]] >= LONE_DEATHS:
+        return self._accuse(company[0])
+
+    def _accuse(self, position: int) -> bool:
+        """It was alone when the engine died."""
+        self._accused[position] += 1
+        if self._witnessed or self._accused[position] >= LONE_DEATHS:
             self._convict()
-        self.hopeless = len(self._accused) >= (MOST_ACCUSED if self._ever_answered else 2)
+        most = MOST_ACCUSED if self._ever_answered else LONE_DEATHS
+        self.hopeless = self._accused.total() >= most
         return not self.hopeless
 
     def _split(self, suspects: Sequence[int]) -> bool:
@@ -79,9 +93,8 @@ class Isolation:
         return bool(suspects)
 
     def _trial(self, pending: Sequence[int]) -> Sequence[int]:
-        """A witness: best one that was never in flight at a death."""
-        others = (position for position in pending if position not in self._accused)
-        witness = min(others, key=lambda one: self._deaths[one], default=None)
+        """A witness; where there is none, the verdict or another try."""
+        witness = self._witness(pending)
         if witness is not None:
             self._company = [witness]
         elif self._ever_answered:
@@ -90,10 +103,24 @@ class Isolation:
             self._company = list(self._accused)[:1]
         return self._company or ()
 
+    def _witness(self, pending: Sequence[int]) -> int | None:
+        """One that is not accused, as far from those that are as can be."""
+        place = int(_spread(len(self._accused)) * (len(pending) - 1))
+        near = (pending[place - step] for step in range(min(len(pending), MOST_ACCUSED)))
+        return next((position for position in near if position not in self._accused), None)
+
     def _convict(self) -> None:
         self.convicted += self._accused
         self._accused.clear()
         self._witnessed = True
+
+
+def _spread(number: int) -> float:
+    """The number-th of a row of places that lie far apart: 1, 0, 1/2, 1/4, 3/4, 1/8, ..."""
+    if number < 2:
+        return 1.0 - number
+    half = 1 << ((number - 1).bit_length() - 1)
+    return (2 * (number - 1 - half) + 1) / (2 * half)
 
 
 def _holds(pending: Sequence[int], position: int) -> bool:

@@ -4,12 +4,14 @@ import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)%(?:/(\d+))?")
 _RATE_ROWS = 100
+_LONGEST_HOURS = 10 * 366 * 24
 
 
 def deadline(text: str, now: datetime) -> datetime:
@@ -24,10 +26,11 @@ def deadline(text: str, now: datetime) -> datetime:
     wall = now.replace(tzinfo=None).replace(
         hour=parts[0], minute=parts[1], second=parts[2] if parts[2:] else 0, microsecond=0
     )
-    if wall <= now.replace(tzinfo=None):
-        wall += timedelta(days=1)
-    # The offset of that moment, which a change to summer time may make another one.
-    return wall.astimezone()
+    days = (wall, wall + timedelta(days=1))
+    # Each with the offset of its day, which a change to summer time may make another one. A clock
+    # that is set back shows the same time twice; one that is set forward may leave it out.
+    moments = ((day, day.replace(fold=fold).astimezone()) for day in days for fold in (0, 1))
+    return next(then for day, then in moments if then > now and then.replace(tzinfo=None) >= day)
 
 
 def check_deadline(text: str) -> timedelta | None:
@@ -38,23 +41,26 @@ def check_deadline(text: str) -> timedelta | None:
     if not parts or not any(parts.groups()):
         raise ValueError("write a time of day (06:00) or a duration (2h, 1h30m, 45s)")
     hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    hours += minutes / 60 + seconds / 3600
+    if hours > _LONGEST_HOURS:
+        raise ValueError("is more than ten years away")
+    return timedelta(hours=hours)
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """How many failed and rejected rows a run may have and still count as a success."""
 
-    amount: float
+    amount: Fraction
     is_percent: bool
 
     @classmethod
     def parse(cls, text: str) -> "Tolerance":
         """From `20` (rows) or `2.5%` (of all rows). Raises ValueError."""
         found = _SHARE.fullmatch(text.strip())
-        if not found or (found[2] and float(found[1]) > 100):
+        if not found or (found[2] and Fraction(found[1]) > 100):
             raise ValueError("write a number of rows (20) or a share of them (2%)")
-        return cls(float(found[1]), bool(found[2]))
+        return cls(Fraction(found[1]), bool(found[2]))
 
     def covers(self, failed: int, rows: int) -> bool:
         """Whether `failed` of `rows` is within it."""
@@ -65,7 +71,7 @@ class Tolerance:
 class FailureRate:
     """The share of failures, 0 to 1, that the last `rows` outcomes may not pass."""
 
-    limit: float
+    limit: Fraction
     rows: int
 
     @classmethod
@@ -73,9 +79,9 @@ class FailureRate:
         """From `50%` or `50%/200` (of the last 200; default 100). Raises ValueError."""
         found = _RATE.fullmatch(text.strip())
         rows = int(found[2] or _RATE_ROWS) if found else 0
-        if not found or float(found[1]) > 100 or rows < 1:
+        if not found or Fraction(found[1]) > 100 or rows < 1:
             raise ValueError("write a share and of how many outcomes: 50% or 50%/200")
-        return cls(float(found[1]) / 100, rows)
+        return cls(Fraction(found[1]) / 100, rows)
 
 
 class FailureWatch:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.crash.tracer import Tracer
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("llmbatch")
 ENGINE = "tests.scripted_engine:create"
@@ -163,3 +165,20 @@ class Job:
     def names(self) -> set[str]:
         """What lies in the folder, without the ledger."""
         return {path.name for path in self.folder.iterdir()} - {self._ledger.name}
+
+
+class QuickJob(Job):
+    """A job whose commands are forked from a process that has imported everything already."""
+
+    def __init__(self, folder: Path, forks: Tracer) -> None:
+        super().__init__(folder)
+        self._forks = forks
+
+    def run(self, *more: str, engine: str = "", stdin: bytes = b"") -> Finished:
+        assert not stdin, "its input is /dev/null"
+        return self.command(*self.arguments(*more, engine=engine))
+
+    def command(self, *arguments: str) -> Finished:
+        trace = self._forks.run(arguments, self.folder, traced=False)
+        assert "Traceback" not in trace.stderr, trace.stderr
+        return Finished(trace.code, trace.stdout, trace.stderr)

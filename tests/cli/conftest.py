@@ -1,0 +1,24 @@
+"""Runs that start in a fraction of a second."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import QuickJob
+from tests.crash.tracer import Tracer
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Tracer]:
+    """Starts command lines in forks of a process that has imported everything already."""
+    with Tracer() as tracer:
+        yield tracer
+
+
+@pytest.fixture
+def quick(tmp_path: Path, forks: Tracer) -> QuickJob:
+    """A job of three rows in a folder of its own, whose commands start quickly."""
+    job = QuickJob(tmp_path, forks)
+    job.write("in.csv", "id,text\n1,hello\n2,good day\n3,bye\n")
+    return job

@@ -1,0 +1,180 @@
+"""The same job every night: what is new is computed, and machines can follow what happens."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import QuickJob
+
+Rows = dict[int, str]
+
+
+def write(job: QuickJob, rows: Rows) -> None:
+    job.write("in.csv", "id,text\n" + "".join(f"{n},{text}\n" for n, text in rows.items()))
+
+
+def texts(count: int) -> Rows:
+    return {n: f"text {n}" for n in range(1, count + 1)}
+
+
+def increments() -> list[tuple[str, Callable[[Rows], Rows], int, int]]:
+    """What happens to the table, how many rows are computed then, and how many reused."""
+    return [
+        ("appended", lambda rows: rows | {11: "new", 12: "newer"}, 2, 10),
+        ("edited", lambda rows: rows | {3: "edited"}, 1, 11),
+        ("removed", lambda rows: {n: text for n, text in rows.items() if n != 5}, 0, 11),
+        ("reordered", lambda rows: dict(sorted(rows.items(), reverse=True)), 0, 11),
+        ("doubled", lambda rows: rows | {20: rows[1], 21: rows[2]}, 0, 13),
+        ("all at once", lambda rows: {30: "one more", **rows, 1: "edited"}, 1, 13),
+        ("as it was at first", lambda rows: texts(10), 0, 10),
+    ]
+
+
+def test_each_night_only_what_is_new_is_computed(quick: QuickJob) -> None:
+    rows = texts(10)
+    write(quick, rows)
+    assert (quick.run("-q").code, quick.computed()) == (0, 10)
+    for name, change, computed, reused in increments():
+        rows = change(rows)
+        write(quick, rows)
+        done = quick.run()
+        assert (done.code, quick.computed()) == (0, computed), name
+        assert f"{reused} rows reused from earlier runs" in done.stderr, name
+        records = quick.records()
+        assert [(int(record["id"]), record["text"]) for record in records] == list(rows.items())
+        by_text = {record["text"]: record["response"] for record in records}
+        assert all(record["response"] == by_text[record["text"]] for record in records)
+    assert quick.command("check", "out.jsonl").code == 0
+
+
+def test_forgetting_computes_all_again(quick: QuickJob) -> None:
+    assert (quick.run("-q").code, quick.computed()) == (0, 3)
+    before = quick.output.read_bytes()
+    # The old output stays until the new one is whole.
+    stopped = quick.run("-q", "--fresh", "--max-rows", "1")
+    assert (stopped.code, quick.computed()) == (4, 1)
+    assert quick.output.read_bytes() == before
+    assert (quick.run("-q").code, quick.computed()) == (0, 2)
+    assert quick.output.read_bytes() == before
+    assert (quick.run("-q", "--fresh").code, quick.computed()) == (0, 3)
+    assert quick.command("check", "out.jsonl").code == 0
+
+
+def test_forgetting_a_job_that_never_ran_is_a_run(quick: QuickJob) -> None:
+    assert (quick.run("-q", "--fresh").code, quick.computed()) == (0, 3)
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    """Every line is an event."""
+    found: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    assert all({"at", "event", "pid"} <= event.keys() for event in found)
+    assert [event["at"] for event in found] == sorted(event["at"] for event in found)
+    return found
+
+
+def names(found: list[dict[str, Any]]) -> list[str]:
+    return [event["event"] for event in found]
+
+
+def test_the_life_of_a_job_in_a_log(quick: QuickJob) -> None:
+    write(quick, texts(6) | {7: "FAIL"})
+    log = ("-q", "--log-json", "log.jsonl", "--checkpoint-rows", "2")
+    assert quick.run(*log, "--max-rows", "3").code == 4
+    assert quick.run(*log).code == 3
+    first, second = by_process((quick.folder / "log.jsonl").read_text())
+
+    assert names(first) == [
+        "started", "engine_started", "checkpoint", "stopping", "checkpoint", "stopped"
+    ] or names(first) == [
+        "started", "engine_started", "stopping", "checkpoint", "checkpoint", "stopped"
+    ]  # fmt: skip
+    started, stopped = first[0], first[-1]
+    counts = {name: started[name] for name in ("run", "rows", "reused", "pending")}
+    assert counts == {"run": 1, "rows": 7, "reused": 0, "pending": 7}
+    assert (stopped["reason"], stopped["exit_code"]) == ("--max-rows reached", 4)
+    checkpoints = [event for event in first if event["event"] == "checkpoint"]
+    assert [(event["number"], event["attempts"]) for event in checkpoints] == [(1, 2), (2, 1)]
+
+    assert (names(second)[0], names(second)[-1]) == ("resumed", "finished")
+    assert (second[0]["run"], second[0]["pending"], second[-1]["exit_code"]) == (2, 4, 3)
+    assert sum(event["attempts"] for event in second if event["event"] == "checkpoint") == 4
+
+
+def by_process(text: str) -> list[list[dict[str, Any]]]:
+    """The events of each process, in the order in which these began."""
+    found = events(text)
+    pids = list(dict.fromkeys(event["pid"] for event in found))
+    return [[event for event in found if event["pid"] == pid] for pid in pids]
+
+
+def test_stderr_as_a_log_holds_nothing_else(quick: QuickJob) -> None:
+    done = quick.run("--log-json", "-")
+    assert (done.code, done.stdout) == (0, "")
+    assert names(events(done.stderr)) == ["started", "engine_started", "checkpoint", "finished"]
+    again = quick.run("--log-json", "-")
+    assert names(events(again.stderr)) == ["resumed", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "engine", "code", "name"),
+    [
+        (("--engine-restarts", "0"), "start_error=broken", 5, "failed"),
+        (("--max-rows", "1"), "", 4, "stopped"),
+        (("-p", "{{ txet }}"), "", 2, "refused"),
+        (("--deadline", "soon"), "", 2, ""),  # no job yet of which an event could tell
+    ],
+)
+def test_an_error_is_an_event_too(
+    quick: QuickJob, flags: tuple[str, ...], engine: str, code: int, name: str
+) -> None:
+    done = quick.run("--log-json", "-", *flags, engine=engine)
+    assert done.code == code
+    if name:
+        last = events(done.stderr)[-1]
+        assert (last["event"], last["exit_code"]) == (name, code)
+        assert last["reason"]
+
+
+def test_deaths_and_restarts_are_events(quick: QuickJob) -> None:
+    write(quick, texts(20))
+    done = quick.run("--log-json", "-", engine="die_after=12 window=4")
+    assert done.code == 0
+    found = events(done.stderr)
+    of_engine = [event for event in found if event["event"].startswith("engine")]
+    assert names(of_engine) == ["engine_started", "engine_died", "engine_restarted"]
+    assert of_engine[1]["in_flight"] == 4
+    assert of_engine[1]["reason"] == "engine died: scripted after 12 answers"
+    assert all(event["seconds"] >= 0 for event in (of_engine[0], of_engine[2]))
+
+
+def test_being_locked_out_is_an_event(quick: QuickJob) -> None:
+    write(quick, texts(99))
+    with quick.start("-q", engine="delay=0.1") as running:
+        running.until_answered(1)
+        refused = quick.run("--log-json", "log.jsonl", "-q")
+        skipped = quick.run("--log-json", "-", "--if-locked", "skip")
+    assert (refused.code, skipped.code) == (75, 0)
+    (locked,) = events((quick.folder / "log.jsonl").read_text())
+    assert (locked["event"], locked["if_locked"]) == ("locked", "fail")
+    assert f"pid {running.process.pid} on" in locked["reason"]
+    assert names(events(skipped.stderr)) == ["locked"]
+
+
+@pytest.mark.parametrize("log", ["folder", "nowhere/log.jsonl", "/dev/full"])
+def test_a_log_that_cannot_be_written_stops_nothing(quick: QuickJob, log: str) -> None:
+    (quick.folder / "folder").mkdir()
+    done = quick.run("-q", "--log-json", log)
+    assert (done.code, len(quick.records())) == (0, 3)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"llmbatch: warning: {log}: cannot be written: ")
+
+
+def test_a_log_goes_on_where_it_was(quick: QuickJob, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"kept": true}\n')
+    assert quick.run("-q", "--log-json", "log.jsonl").code == 0
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert lines[0] == '{"kept": true}'
+    assert names(events("\n".join(lines[1:])))[-1] == "finished"

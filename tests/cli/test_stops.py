@@ -1,0 +1,270 @@
+"""A run stops in time: deadline, budget, rows, failures, signals. What is paid for is kept."""
+
+import signal
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Job, QuickJob, wait_for
+from tests.crash.states import State
+from tests.crash.tracer import Tracer
+
+ROWS = "id,text\n" + "".join(f"{n},text {n}\n" for n in range(200))
+# 200 rows take ten seconds; what is in flight takes 0.2.
+SLOW = "delay=0.05 window=4"
+
+
+def assert_stopped_and_resumes(job: Job, code: int, stopped: int, rows: int = 200) -> None:
+    """What was computed is in the store, and the same command computes the rest."""
+    assert stopped == code
+    assert not job.output.exists()
+    computed = job.computed()
+    counts = job.report()["counts"]
+    assert (counts["answered"], counts["pending"]) == (computed, rows - computed)
+    assert 0 < computed < rows
+    assert (job.run("-q").code, job.computed()) == (0, rows - computed)
+    assert len(job.records()) == rows
+    assert State.read(job.state / "job.duckdb").violations == {}
+
+
+def test_a_deadline_by_duration(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    began = time.monotonic()
+    stopped = quick.run("--deadline", "2s", engine=SLOW)
+    assert time.monotonic() - began < 2 + 1.5
+    assert "deadline 2s reached" in stopped.stderr.splitlines()[-1]
+    assert "run the same command again" in stopped.stderr.splitlines()[-1]
+    assert_stopped_and_resumes(quick, 4, stopped.code)
+
+
+def test_a_deadline_by_time_of_day(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    until = datetime.now().replace(microsecond=0) + timedelta(seconds=3)
+    stopped = quick.run("--deadline", f"{until:%H:%M:%S}", engine=SLOW)
+    assert datetime.now() < until + timedelta(seconds=1.5)
+    assert_stopped_and_resumes(quick, 4, stopped.code)
+
+
+def test_what_would_take_longer_than_the_deadline_is_given_up(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    began = time.monotonic()
+    # An answer each second; when eight are in flight the last one takes eight.
+    stopped = quick.run("--deadline", "2.5s", engine="delay=1 window=8")
+    assert time.monotonic() - began < 2.5 + 2
+    assert_stopped_and_resumes(quick, 4, stopped.code)
+
+
+def test_no_engine_is_started_that_would_not_be_ready_in_time(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    assert quick.run("--max-rows", "1", engine="start_delay=1").code == 4
+    assert quick.computed() == 1
+    stopped = quick.run("--deadline", "1s", engine="start_delay=1")
+    assert stopped.code == 4
+    assert "starting the engine" not in stopped.stderr
+    assert quick.computed() == 0
+    assert quick.run("-q").code == 0
+
+
+def test_a_deadline_that_is_over_computes_nothing(quick: QuickJob) -> None:
+    stopped = quick.run("--deadline", "0s")
+    assert (stopped.code, quick.computed()) == (4, 0)
+    assert "3 rows left" in stopped.stderr.splitlines()[-1]
+
+
+def test_a_budget_is_not_spent(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    # 1.00 a second.
+    price = ("--price-per-hour", "1800", "--devices", "2", "--currency", "EUR")
+    stopped = quick.run("--max-cost", "2", *price, engine=SLOW)
+    assert "budget of 2.0 EUR reached" in stopped.stderr.splitlines()[-1]
+    spent = quick.report()["last_run"]["cost"]
+    assert 1 < spent < 2 + 0.5
+    assert_stopped_and_resumes(quick, 4, stopped.code)
+
+
+def test_a_budget_without_a_price_is_refused(quick: QuickJob) -> None:
+    refused = quick.run("--max-cost", "1")
+    assert refused.code == 2
+    assert "--price-per-hour" in refused.error
+    assert quick.names() == {"in.csv"}
+
+
+def test_so_many_rows_at_a_time(quick: QuickJob) -> None:
+    quick.write("in.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(8)))
+    for code, computed in [(4, 3), (4, 3), (0, 2)]:
+        assert (quick.run("-q", "--max-rows", "3").code, quick.computed()) == (code, computed)
+    assert len(quick.records()) == 8
+    assert (quick.run("-q", "--max-rows", "3").code, quick.computed()) == (0, 0)
+
+
+def test_exactly_as_many_rows_as_are_left_is_the_end(quick: QuickJob) -> None:
+    assert (quick.run("-q", "--max-rows", "3").code, quick.computed()) == (0, 3)
+
+
+def test_after_the_grace_time_nobody_waits_for_what_is_in_flight(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    with quick.start("--grace", "0.3", engine="delay=1.5 window=8") as running:
+        running.until_answered(1)
+        running.signal(signal.SIGINT)
+        told = time.monotonic()
+        stopped = running.wait()
+    # The engine notices at its next answer; all in flight would have taken twelve seconds.
+    assert time.monotonic() - told < 0.3 + 1.5 + 2
+    assert_stopped_and_resumes(quick, 130, stopped.code)
+
+
+def test_an_engine_that_does_not_notice_is_left_behind(quick: QuickJob) -> None:
+    with quick.start("--grace", "0", engine="delay=60 window=8") as running:
+        wait_for(lambda: quick.status().get("phase") == "generating")
+        running.signal(signal.SIGTERM)
+        told = time.monotonic()
+        stopped = running.wait()
+    assert time.monotonic() - told < 5 + 3
+    assert stopped.code == 143
+    assert (quick.run("-q").code, quick.computed()) == (0, 3)
+
+
+def test_one_interrupt_while_the_input_is_read_leaves_no_trace(
+    quick: QuickJob,
+) -> None:
+    quick.input = "-"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with quick.start("--input-format", "csv") as running:
+            wait_for(lambda: quick.status().get("phase") == "reading the input")
+            running.signal(number)
+            told = time.monotonic()
+            stopped = running.wait()
+        assert time.monotonic() - told < 1.5
+        assert stopped.code == 128 + number
+        assert quick.names() == {"in.csv"}
+
+
+def test_an_interrupt_while_the_input_is_read_keeps_what_was_there(quick: QuickJob) -> None:
+    assert quick.run("-q").code == 0
+    kept, quick.input = quick.output.read_bytes(), "-"
+    with quick.start("--input-format", "csv") as running:
+        wait_for(lambda: quick.status().get("phase") == "reading the input")
+        running.signal(signal.SIGINT)
+        assert running.wait().code == 130
+    quick.input = "in.csv"
+    assert quick.computed() == 3
+    assert (quick.run("-q").code, quick.computed()) == (0, 0)
+    assert quick.output.read_bytes() == kept
+
+
+def test_a_machine_that_is_taken_away(quick: QuickJob, forks: Tracer, tmp_path: Path) -> None:
+    """SIGTERM, and SIGKILL before all that was in flight could end."""
+    quick.write("in.csv", ROWS)
+    usual = ("-q", "--checkpoint-seconds", "0.2")
+    with quick.start(*usual, engine="delay=0.1 window=40") as running:
+        running.until_answered(8)
+        running.signal(signal.SIGTERM)
+        time.sleep(0.6)
+        assert running.process.poll() is None
+        running.signal(signal.SIGKILL)
+    left = State.read(quick.state / "job.duckdb")
+    assert left.violations == {}
+    # All but the last interval and a commit.
+    assert 8 <= len(left.settled()) >= quick.computed() - 8
+    assert quick.run(*usual).code == 0
+    assert quick.computed() == 200 - len(left.settled())
+    assert len(quick.records()) == 200
+    assert {record["id"]: record["response"] for record in quick.records()} == whole(
+        tmp_path, forks
+    )
+
+
+def whole(folder: Path, forks: Tracer) -> dict[str, str]:
+    """The answers of a run that nothing disturbed."""
+    undisturbed = QuickJob(folder / "whole", forks)
+    undisturbed.folder.mkdir()
+    undisturbed.write("in.csv", ROWS)
+    assert undisturbed.run("-q").code == 0
+    return answers(undisturbed)
+
+
+def answers(job: Job) -> dict[str, str]:
+    return {record["id"]: record["response"] for record in job.records()}
+
+
+def failing(failures: int, rows: int) -> str:
+    """Failures come first: they are sorted before the others."""
+    texts = [f"FAIL {n}" for n in range(failures)] + [f"text {n}" for n in range(rows - failures)]
+    return "id,text\n" + "".join(f"{n},{text}\n" for n, text in enumerate(texts))
+
+
+def test_a_run_in_which_all_fails_stops_early(quick: QuickJob) -> None:
+    quick.write("in.csv", failing(300, 300))
+    stopped = quick.run("--fail-fast", "50%/10", engine="delay=0.01 window=4")
+    assert stopped.code == 4
+    assert "10 of the last 10 outcomes failed (--fail-fast); 2" in stopped.stderr.splitlines()[-1]
+    assert 10 <= quick.computed() < 60
+
+
+def test_few_failures_stop_nothing(quick: QuickJob) -> None:
+    quick.write("in.csv", failing(5, 40))
+    assert quick.run("-q", "--fail-fast", "50%/10", engine="delay=0.01 window=4").code == 3
+    assert quick.computed() == 40
+
+
+JOB_FILE = 'input = "in.csv"\noutput = "out.jsonl"\nmodel = "m"\nprompt = "Say {{ text }}"\n'
+ENGINE = '[engine]\nname = "tests.scripted_engine:create"\n'
+RUN = """
+[run]
+attempts = 3
+engine_restarts = 0
+stall_timeout = 10.5
+grace = 0
+deadline = "1h30m"
+max_cost = 2
+max_rows = 2
+max_failed = 1
+fail_fast = "50%/20"
+if_locked = "skip"
+[cost]
+price_per_hour = 1.5
+"""
+
+
+def test_all_limits_can_stand_in_the_job_file(quick: QuickJob) -> None:
+    quick.write("job.toml", JOB_FILE + ENGINE + RUN)
+    stopped = quick.command("run", "job.toml")
+    assert stopped.code == 4
+    assert "--max-rows reached; 1 rows left" in stopped.stderr.splitlines()[-1]
+    # A flag wins.
+    assert quick.command("run", "job.toml", "-q", "--max-rows", "5").code == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'deadline = "soon"', "deadline = 2", "max_cost = 0", 'max_cost = "2 USD"', "max_rows = 0",
+        "max_rows = 1.5", 'max_failed = "2 %"', "max_failed = -1", 'fail_fast = "half"',
+        "grace = -1", "stall_timeout = 0", "engine_restarts = -1", "attempts = 0", "attempts = 17",
+        'if_locked = "maybe"', 'deadline = "99999999999h"', "grace = nan",
+        "max_cost = nan", "stall_timeout = nan", "max_failed = true",
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_its_key(quick: QuickJob, line: str) -> None:
+    quick.write("job.toml", f"{JOB_FILE}{ENGINE}[run]\n{line}\n")
+    refused = quick.command("run", "job.toml")
+    assert refused.code == 2
+    assert refused.error.startswith(f"job.toml: run.{line.partition(' ')[0]}: ")
+    assert refused.stderr.count("\n") == 1
+    assert quick.names() == {"in.csv", "job.toml"}
+
+
+def test_an_unknown_key_is_answered_with_the_nearest(quick: QuickJob) -> None:
+    quick.write("job.toml", f"{JOB_FILE}[run]\ndead_line = '1h'\n")
+    refused = quick.command("run", "job.toml")
+    assert (refused.code, "did you mean 'deadline'?" in refused.error) == (2, True)
+
+
+@pytest.mark.parametrize("flags", [("--deadline", "25:00"), ("--max-failed", "200%")])
+def test_a_wrong_flag_is_refused(quick: QuickJob, flags: tuple[str, str]) -> None:
+    refused = quick.run(*flags)
+    assert refused.code == 2
+    assert flags[0].removeprefix("--").replace("-", "_") in refused.error
+    assert quick.names() == {"in.csv"}

@@ -1,0 +1,122 @@
+"""What a run may spend is decided before it is spent."""
+
+from typing import Any
+
+import pytest
+
+from llmbatch.core import clock
+from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline.limits import Limits, deadline_of
+from llmbatch.pipeline.stops import NEVER, Stops
+
+# Far more than a test takes between two looks at the clock, far less than the limits.
+SLACK = 30.0
+HOUR = 3600.0
+
+
+def spec(cost: dict[str, Any] | None = None, **run: Any) -> JobSpec:
+    table = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "p"}
+    return JobSpec.model_validate(table | {"run": run, "cost": cost or {}})
+
+
+def limits(stops: Stops, job: JobSpec, left: float = NEVER) -> Limits:
+    """Of a run that begins now and may last `left` seconds."""
+    began = clock.seconds()
+    return Limits(job, stops, began, began + left)
+
+
+def test_without_limits_nothing_stops() -> None:
+    stops = Stops()
+    free = limits(stops, spec())
+    free.settled(10 * HOUR)
+    free.check(1000 * HOUR)
+    assert all(free.take() for _ in range(1000))
+    assert not stops.drain
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_so_many_requests_are_sent_and_no_more(count: int) -> None:
+    stops = Stops()
+    few = limits(stops, spec(max_rows=count))
+    assert [few.take() for _ in range(count)] == [True] * count
+    assert not stops.drain  # it may be that no more are wanted
+    assert not few.take()
+    assert (stops.drain, stops.reason) == (True, "--max-rows reached")
+    assert not few.take()
+
+
+def test_nothing_is_sent_once_a_stop_was_asked_for() -> None:
+    stops = Stops()
+    free = limits(stops, spec())
+    stops.request("enough")
+    assert not free.take()
+
+
+def test_a_deadline_leaves_time_for_what_is_in_flight() -> None:
+    stops = Stops()
+    hour = limits(stops, spec(deadline="1h"), left=HOUR)
+    hour.settled(HOUR - SLACK)
+    hour.check()
+    assert not stops.drain
+    hour.settled(HOUR + SLACK)
+    hour.check()
+    assert stops.reason == "deadline 1h reached"
+    assert not stops.leave  # until the deadline itself what is in flight may end
+
+
+def test_a_deadline_that_has_come_waits_for_nothing() -> None:
+    stops = Stops()
+    limits(stops, spec(deadline="0s"), left=0.0).check()
+    assert stops.drain
+    assert stops.leave
+
+
+def test_the_longest_time_in_flight_fades() -> None:
+    stops = Stops()
+    hour = limits(stops, spec(deadline="1h"), left=HOUR)
+    hour.settled(2 * HOUR)
+    for _ in range(100):
+        hour.settled(1.0)
+    hour.check()
+    assert not stops.drain
+
+
+def test_work_that_would_be_late_is_not_begun() -> None:
+    stops = Stops()
+    hour = limits(stops, spec(deadline="1h"), left=HOUR)
+    hour.check(expected=HOUR - SLACK)
+    assert not stops.drain
+    hour.check(expected=HOUR + SLACK)
+    assert stops.drain
+
+
+def test_a_budget_is_device_time_at_its_price() -> None:
+    # 8 devices at 2.50: 20 an hour, so 10 buys half an hour.
+    cost = {"price_per_hour": 2.5, "devices": 8, "currency": "EUR"}
+    stops = Stops()
+    bought = limits(stops, spec(cost, max_cost=10))
+    bought.check(expected=HOUR / 2 - SLACK)
+    assert not stops.drain
+    bought.check(expected=HOUR / 2 + SLACK)
+    assert stops.reason == "budget of 10.0 EUR reached"
+
+
+def test_the_nearer_of_two_limits_counts() -> None:
+    stops = Stops()
+    both = limits(stops, spec({"price_per_hour": 1}, max_cost=2, deadline="1h"), left=HOUR)
+    both.check(expected=1.5 * HOUR)
+    assert stops.reason == "deadline 1h reached"
+
+
+@pytest.mark.parametrize("cost", [{}, {"price_per_hour": 0}])
+def test_a_budget_needs_a_price(cost: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"--max-cost.*--price-per-hour"):
+        limits(Stops(), spec(cost, max_cost=1))
+
+
+def test_a_duration_counts_from_the_call_of_the_command() -> None:
+    called = clock.seconds() - 600
+    assert deadline_of(spec(deadline="1h"), called) == pytest.approx(called + HOUR, abs=1)
+    assert deadline_of(spec(), called) == NEVER
+    assert 0 < deadline_of(spec(deadline="06:00"), called) - called <= 25 * HOUR
