@@ -12,6 +12,7 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.core.spec import JobSpec
 from llmbatch.formats.base import Reader
+from llmbatch.pipeline.mended import Mended
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.store import snapshots
 from llmbatch.store.database import Database
@@ -60,24 +61,28 @@ def _ingest_file(db: Database, spec: JobSpec, path: Path) -> Snapshot:
     ):
         _check_id_column(spec, reader.columns)
 
+        mended = Mended()
+
         def describe() -> Source:
             if _stat(path) != before:
                 raise UsageError(f"{spec.input}: changed while it was read; run again")
-            return Source(spec.input, format_name, digest, spec.id_column, list(reader.columns))
+            return Source(
+                spec.input, format_name, digest, spec.id_column, mended.columns(reader.columns)
+            )
 
-        return snapshots.replace(db, _identified(reader, spec), describe)
+        return snapshots.replace(db, _identified(reader, spec, mended), describe)
 
 
-def _identified(reader: Reader, spec: JobSpec) -> Iterator[Row | Reject]:
+def _identified(reader: Reader, spec: JobSpec, mended: Mended) -> Iterator[Row | Reject]:
     """Give every record its ordinal and its id; one without an id becomes a reject."""
     column = spec.id_column
     for number, item in enumerate(reader, start=1):
         if isinstance(item, Reject):
             yield item
         elif column is None:
-            yield Row(number, str(item.line), item)
+            yield Row(number, str(item.line), mended(item))
         else:
-            yield _with_id(number, item, column)
+            yield _with_id(number, mended(item), column)
 
 
 def _with_id(number: int, record: Record, column: str) -> Row | Reject:

@@ -78,16 +78,13 @@ def make_private(state: Path) -> bool:
         return False
     try:
         state.mkdir(mode=0o700)
+    except FileExistsError:  # another run was quicker, or a file is in the way
+        if state.is_dir():
+            return False
+        raise UsageError(f"{state}: is a file; the state folder needs another name") from None
     except OSError as error:
         raise UsageError(f"{state}: cannot create the state folder: {error.strerror}") from error
     return True
-
-
-def forget(job: JobPaths) -> None:
-    """Remove the store and all that was made from it; the lock and the log stay."""
-    wal = job.store.with_name(job.store.name + ".wal")
-    for path in (job.journal, wal, job.store, job.report):
-        path.unlink(missing_ok=True)
 
 
 def discard(state: Path) -> None:

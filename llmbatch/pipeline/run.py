@@ -96,6 +96,9 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
             # Leave no trace of a job that never was one; a run that has begun may have answers.
             if is_new and not context.begun:
                 paths.discard(job.state)
+            elif isinstance(error, KeyboardInterrupt):
+                code = 128 + (stops.signal or signal.SIGINT)
+                context.status.phase("ended", reason="stopped by a signal", exit_code=code)
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(128 + (stops.signal or signal.SIGINT)) from error
             raise
@@ -104,8 +107,6 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
 def _open_and_run(context: _Context) -> RunResult:
     context.stops.patience = 0
     context.started, context.began = clock.now(), clock.seconds()
-    if context.fresh:
-        paths.forget(context.job)
     with _opened(context) as db:
         return _run(db, context)
 
@@ -133,10 +134,14 @@ def _run(db: Database, context: _Context) -> RunResult:
     planned = clock.seconds()
     context.timings.prepare = planned - context.began
     pending = plans.pending(db)
-    if pending.positions:
+    if pending.positions or context.fresh:
         # Checking may mean importing the engine, which is part of starting it.
         engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
+    if context.fresh:
+        # Only now that nothing is wrong with the job.
+        db.forget()
+        pending = plans.pending(db)
     context.stops.patience = 1
     run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True

@@ -144,7 +144,10 @@ class Supervisor:
             raise EngineError(reason)
         if nearer or loop.settled:
             return None
-        raise EngineError(f"{reason}; it was started {self._starts} times and answers nothing")
+        raise EngineError(
+            f"{reason}; it was started {self._starts} times and answers nothing: see run.log, "
+            "then run the same command again"
+        )
 
     def _note_death(self, loop: Loop, reason: str) -> None:
         in_flight = len(loop.in_flight())

@@ -154,6 +154,13 @@ class Database:
             self.execute("INSERT INTO commits VALUES (?)", [number])
         self._journal.confirm()
 
+    def forget(self) -> None:
+        """Remove all runs and their answers, here and in the journal. Rows and plan stay."""
+        assert self._journal is not None, "only the connection that opened the store forgets"
+        recovery.forget(self)
+        self._journal.close()
+        self._journal = recovery.join(self, self._path)
+
     def append(self, tables: Tables) -> None:
         """Insert records, by table and column."""
         for table, columns in tables.items():

@@ -15,6 +15,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, UsageError
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PID_SPACE = Path("/proc/self/ns/pid")
 # An onlooker (`holder`) has the lock for a moment; a run that starts just then tries again.
 _TRIES = 20
 _PAUSE = 0.01
@@ -111,6 +112,7 @@ def _sign(stream: BinaryIO) -> None:
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "boot": _boot(),
+        "pids": _pids(),
         "since": clock.now().isoformat(timespec="seconds"),
     }
     # A full disk must not keep a run from its lock: it is only signed for onlookers.
@@ -122,6 +124,14 @@ def _boot() -> str | None:
     """Names the time since the machine was started."""
     try:
         return _BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+
+
+def _pids() -> str | None:
+    """Names the space in which our pids mean something: containers have their own."""
+    try:
+        return str(_PID_SPACE.readlink())
     except OSError:
         return None
 
@@ -143,6 +153,9 @@ def _is_stale(signature: dict[str, Any] | None) -> bool:
     then, now = signature.get("boot"), _boot()
     if then and now and then != now:
         return True
+    theirs, ours = signature.get("pids"), _pids()
+    if theirs and ours and theirs != ours:
+        return False
     try:
         os.kill(signature["pid"], 0)
     except ProcessLookupError:

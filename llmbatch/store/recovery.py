@@ -51,6 +51,16 @@ def newest(db: "Database") -> int:
     return int(db.scalar("SELECT coalesce(max(number), 0) FROM commits"))
 
 
+def forget(db: "Database") -> None:
+    """Empty the durable tables. One more frame is counted than the journal has, so that the next
+    opening, should this process not come to it, writes the journal anew."""
+    number = newest(db) + 1
+    with db.transaction():
+        for table in (*DURABLE, "commits"):
+            db.execute(f"DELETE FROM {table}")
+        db.append({"commits": {"number": [number]}})
+
+
 def has_work(db: "Database") -> bool:
     """Whether the store holds anything that belongs into its journal."""
     return any(db.scalar(f"SELECT EXISTS (SELECT 1 FROM {table})") for table in DURABLE)

@@ -63,6 +63,7 @@ def test_the_error_file_can_be_mended_and_fed_back(failing: Job, tmp_path: Path)
         mended = mended.replace(marker, "good")
     job.write("mended.jsonl", mended)
     assert job.run("--choice", "yes", engine="max_model_len=10").code == 3
+    assert [list(record) for record in job.records()] == [["id", "text", "response"]] * 3
     assert [record["id"] for record in job.records()] == ["1", "2", "3"]
     [again] = job.errors()
     assert (again["id"], again["error"]["kind"]) == ("4", "too_long")
