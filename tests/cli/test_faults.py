@@ -19,7 +19,7 @@ import pytest
 
 from tests.cli.command import Job
 from tests.crash.states import State
-from tests.crash.tracer import Call, Fault, Trace, Tracer
+from tests.crash.tracer import At, Call, Fault, Trace, Tracer
 
 MARK = "llmbatch: error: "
 FULL = errno.ENOSPC
@@ -51,6 +51,10 @@ class Case:
     # Further flags, and options of the scripted engine.
     flags: tuple[str, ...] = ()
     engine: str = ""
+    # A signal at a moment of the run.
+    at: At | None = None
+    # The end is no error of its own: with --quiet nothing is said.
+    silent: bool = False
 
 
 def full(
@@ -161,6 +165,30 @@ FILES = (
 )
 
 
+RESTARTS = ("--engine-restarts", "1")
+# That the run went on in spite of the fault, or was stopped as it was told, is no error.
+ENGINE_AND_STOPS = (
+    Case("engine does not start", 5, ("no_device",), engine="start_error=no_device"),
+    Case("engine dies on everything", 5, ("answers nothing", "same command"), engine="die_after=0"),
+    Case("engine dies now and then", 3, (), engine="die_after=9"),
+    Case("engine dies, no restart wanted", 5, ("engine died",), flags=("--engine-restarts", "0"),
+         engine="die_after=9"),
+    Case("restart fails once", 3, (),
+         engine="die_after=9 start_failures=1 start_failures_after=1 counter=counter"),
+    Case("restarts fail", 5, ("scripted",), flags=RESTARTS,
+         engine="die_after=9 start_failures=99 start_failures_after=1 counter=counter"),
+    Case("process killed", -signal.SIGKILL, (), engine="kill_after=9", silent=True),
+    Case("enough rows", 4, (), flags=("--max-rows", "5"), silent=True),
+    Case("deadline", 4, (), flags=("--deadline", "1s"), engine="delay=0.1", silent=True),
+    Case("budget", 4, (), flags=("--max-cost", "1", "--price-per-hour", "3600"),
+         engine="delay=0.1", silent=True),
+    Case("interrupt", 130, (), at=At(1, kinds=("write",), path=LEDGER, signal=signal.SIGINT),
+         engine="delay=0.05", silent=True),
+    Case("termination", 143, (), at=At(1, kinds=("write",), path=LEDGER, signal=signal.SIGTERM),
+         engine="delay=0.05", silent=True),
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def tracer() -> Iterator[Tracer]:
     with Tracer() as tracer:
@@ -173,11 +201,13 @@ def run(job: Job, tracer: Tracer, case: Case | None = None, engine: str = "") ->
     more: tuple[str, ...] = ("-q", "--checkpoint-rows", "4", "--checkpoint-seconds", "600")
     faults: tuple[Fault, ...] = ()
     prepare: tuple[Call, ...] = ()
+    at: At | None = None
     if case is not None:
+        at = case.at
         more, engine = more + case.flags, case.engine
         faults, prepare = case.faults, case.prepare
     arguments = job.arguments(*more, engine=engine)
-    trace = tracer.run(arguments, job.folder, faults=faults, prepare=prepare)
+    trace = tracer.run(arguments, job.folder, faults=faults, prepare=prepare, at=at)
     assert "Traceback" not in trace.stderr, trace.stderr
     return trace
 
@@ -195,7 +225,9 @@ def written(job: Job) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in job.folder.glob("out.*jsonl")}
 
 
-@pytest.mark.parametrize("case", [*FULL_DISK, *LIMITS, *FILES], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [*FULL_DISK, *LIMITS, *FILES, *ENGINE_AND_STOPS], ids=lambda case: case.name
+)
 def test_a_fault(case: Case, tracer: Tracer, tmp_path: Path, wanted: dict[str, bytes]) -> None:
     job = Job(tmp_path)
     before = bring_about(case, job, tracer)
@@ -209,7 +241,7 @@ def test_a_fault(case: Case, tracer: Tracer, tmp_path: Path, wanted: dict[str, b
     assert hit.code == case.code, hit.stderr
     errors = [line for line in hit.stderr.splitlines() if line.startswith(MARK)]
     assert hit.stderr.splitlines() == errors, "more than the error"
-    assert len(errors) == (hit.code not in (0, 3))
+    assert len(errors) == (hit.code not in (0, 3) and not case.silent)
     assert [word for word in case.words if word not in hit.stderr] == []
 
     if case.damage is not None and hit.code == 2:

@@ -63,6 +63,13 @@ def test_forgetting_computes_all_again(quick: QuickJob) -> None:
     assert quick.command("check", "out.jsonl").code == 0
 
 
+def test_a_mistake_in_a_fresh_run_forgets_nothing(quick: QuickJob) -> None:
+    assert (quick.run("-q").code, quick.computed()) == (0, 3)
+    assert quick.run("-q", "--fresh", "-p", "{{ txt }}").code == 2
+    assert quick.run("-q", "--fresh", engine="refuse=1").code == 2
+    assert (quick.run("-q").code, quick.computed()) == (0, 0)
+
+
 def test_forgetting_a_job_that_never_ran_is_a_run(quick: QuickJob) -> None:
     assert (quick.run("-q", "--fresh").code, quick.computed()) == (0, 3)
 

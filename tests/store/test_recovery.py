@@ -282,3 +282,26 @@ def test_dead_requests_are_reopened_by_kind(healthy: Database) -> None:
 def test_a_reopening_counts_the_rows_of_a_shared_request(healthy: Database) -> None:
     healthy.execute("UPDATE requests SET copies = 3 WHERE key = CAST(? AS UUID)", [B])
     assert runs.reopen(healthy, []) == 3
+
+
+def test_what_was_forgotten_comes_back_from_neither(store: Path, path: Path) -> None:
+    with Database.open(store) as db:
+        db.forget()
+        assert not recovery.has_work(db)
+        work(db)
+    found = opened(store)
+    assert [len(found["runs"]), len(found["attempts"])] == [1, 1]
+    store.unlink()
+    assert opened(store) == found
+
+
+def test_a_death_amid_forgetting_has_forgotten(store: Path, path: Path) -> None:
+    """The store has forgotten and its journal has not."""
+    with Database.open(store) as db:
+        recovery.forget(db)
+    assert journal.scan(path).last > 0
+    with Database.open(store) as db:
+        assert not recovery.has_work(db)
+        assert results.counts(db).pending > 0
+        work(db)
+    assert len(opened(store)["attempts"]) == 1

@@ -211,6 +211,26 @@ def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
     assert pump.join(PATIENCE) is True
 
 
+def test_the_engine_does_not_run_far_ahead_of_who_takes_its_outcomes() -> None:
+    """What waits between the two is computed and not yet safe."""
+    worker = engine(window=1)
+    pump = fed(worker, requests(5000))
+    pump.start()
+    for _ in range(40):
+        threading.Event().wait(0.05)
+        ahead = worker.telemetry().steps
+    assert 1000 < ahead < 1100
+    assert len(events_of(pump)) == 5000 + 3
+
+
+def test_an_abort_frees_an_engine_that_nobody_listens_to() -> None:
+    pump = fed(engine(window=1), requests(5000))
+    pump.start()
+    threading.Event().wait(1)
+    pump.abort()
+    assert pump.join(PATIENCE)
+
+
 def test_no_request_is_pulled_before_there_is_room() -> None:
     pulled: list[str] = []
     settled: list[str] = []
