@@ -19,6 +19,21 @@ def free_text(request: Request) -> str:
     return f"answer {digest[:12]}"
 
 
+def measured(request: Request, text: str, words: int) -> tuple[str, str]:
+    """The answer drawn out to so many words, or cut at the token limit; and its finish reason.
+
+    0 words: as if cut, whatever the limit. An answer with a constraint is not drawn out.
+    """
+    limit = request.sampling.max_tokens
+    if not words:
+        return text, "length"
+    if request.constraint is None:
+        text = " ".join([*text.split(), *["more"] * words][: min(words, limit)])
+    elif limit < words:
+        text = text[: len(text) // 2]
+    return text, "stop" if limit >= words else "length"
+
+
 def constrained(constraint: Constraint) -> str:
     """The first choice, or the smallest instance. Raises ValueError on a bad constraint."""
     if constraint.kind == "choice":

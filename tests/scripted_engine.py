@@ -4,17 +4,21 @@ The answer depends on the messages and the seed only, so that runs can be compar
 byte. Marker words in a message script what happens to that request:
 
     FAIL:kind      Failed(kind)
-    LENGTH         finish reason "length"; LENGTH:n only while max_tokens < n
-    INVALID        an answer that breaks every constraint; INVALID_ONCE only the first time
-    KILL           the engine dies (EngineError) when this request is computed
-    STALL          no answer, ever, until the process is ended
+    LENGTH         finish reason "length"; LENGTH:n only while max_tokens < n: the whole answer
+                   has n words, and a cut one the first max_tokens of them
+    INVALID        an answer that breaks every constraint; INVALID_ONCE only for a plain first
+                   try, which is one without a seed and with temperature 0, in any process
+    KILL           the engine dies (EngineError) when this request is computed, with all that
+                   is in flight
+    STALL          no answer, and no other is computed, until the engine is closed
 """
 
+import math
 import os
 import random
 import re
 import signal
-import time
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,14 +42,18 @@ class Options:
     delay: float = 0.0  # seconds for each answer
     start_delay: float = 0.0  # seconds to start
     start_error: str = ""  # the reason for which it does not start
+    start_failures: int = 0  # how many starts fail, counted in `counter`
+    start_failures_after: int = 0  # how many starts succeed before the first that fails
     refuse: bool = False  # no request of the job could be answered
-    die_after: int = -1  # answers until EngineError; -1: never
+    die_after: int = -1  # answers of one engine until EngineError; -1: never
+    die_times: int = -1  # how often it dies so in all, counted in `counter`; -1: every time
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
     answer: str = "hash"  # hash: a digest of the request; echo: the last message
     max_model_len: int = 100_000  # words
     variant: str = ""  # part of the identity: another model of the same name
     ledger: str = ""  # file that gets the key of each computed answer
+    counter: str = ""  # file that counts starts and deaths over engines and processes
 
 
 CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo")}
@@ -69,7 +77,10 @@ def _options(config: EngineConfig) -> Options:
             raise UsageError(f"engine option {written!r}: {error}") from error
         if name in CHOICES and given[name] not in CHOICES[name]:
             raise UsageError(f"engine option {written!r}: use one of {', '.join(CHOICES[name])}")
-    return Options(**given)
+    options = Options(**given)
+    if (options.start_failures or options.die_times >= 0) and not options.counter:
+        raise UsageError("engine option 'counter': name a file to count in")
+    return options
 
 
 class ScriptedEngine:
@@ -79,9 +90,9 @@ class ScriptedEngine:
         self._model = config.model
         self._options = options
         self._random = random.Random(0)
-        self._open = False
+        self._closed = threading.Event()
+        self._closed.set()
         self._computed = 0
-        self._seen: set[str] = set()
         self._in_flight: list[Request] = []
         self._usage = Usage()
         self._idle = 0.0
@@ -94,21 +105,40 @@ class ScriptedEngine:
             raise UsageError("the scripted engine refuses this job's requests")
 
     def __enter__(self) -> Self:
-        time.sleep(self._options.start_delay)
+        self._closed.clear()
+        self._pause(self._options.start_delay)
         if self._options.start_error:
             raise EngineError(self._options.start_error)
-        self._open = True
+        self._fail_to_start()
         return self
+
+    def _fail_to_start(self) -> None:
+        options = self._options
+        if options.start_failures:
+            starts = self._count("start") - options.start_failures_after
+            if 1 <= starts <= options.start_failures:
+                raise EngineError(f"scripted failure {starts} to start")
+
+    def _count(self, event: str) -> int:
+        """Note one more event in the file; how many of its kind there are now."""
+        path = Path(self._options.counter)
+        with path.open("a") as counter:
+            counter.write(f"{event}\n")
+        return path.read_text().split().count(event)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, or end with an error as soon as the engine is closed from another thread."""
+        if self._closed.wait(seconds) if seconds else self._closed.is_set():
+            raise EngineError("engine died: it was closed")
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
-        self._open = False
+        self._closed.set()
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
-        if not self._open:
-            raise EngineError("the scripted engine is not open")
+        self._pause(0)
         feed = iter(requests)
         self._in_flight = []
         more = True
@@ -136,7 +166,7 @@ class ScriptedEngine:
         options = self._options
         if self._computed == options.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
-        if self._computed == options.die_after:
+        if self._computed == options.die_after and self._may_die():
             self.close()
             raise EngineError(f"engine died: scripted after {self._computed} answers")
         position = {
@@ -144,11 +174,15 @@ class ScriptedEngine:
             "reverse": len(self._in_flight) - 1,
             "shuffle": self._random.randrange(len(self._in_flight)),
         }[options.order]
-        time.sleep(options.delay)
+        self._pause(options.delay)
         outcome = self._compute(self._in_flight[position])
         del self._in_flight[position]
         self._record(outcome)
         return outcome
+
+    def _may_die(self) -> bool:
+        times = self._options.die_times
+        return times < 0 or self._count("death") <= times
 
     def _compute(self, request: Request) -> Outcome:
         prompt = " ".join(message.content for message in request.messages)
@@ -160,6 +194,9 @@ class ScriptedEngine:
         seed = request.sampling.seed
         if seed is not None and not 0 <= seed < 2**63:
             return Failed(request.key, "refused_request", f"seed {seed} is out of range")
+        numbers = (request.sampling.temperature, request.sampling.presence_penalty)
+        if not all(map(math.isfinite, numbers)):
+            return Failed(request.key, "refused_request", "a sampling value is not finite")
         try:
             text = self._text(request)
         except (ValueError, KeyError, IndexError) as error:
@@ -177,24 +214,25 @@ class ScriptedEngine:
         """The outcome, after what the marker in the prompt asks for."""
         found = MARKER.search(prompt)
         mark, detail = found.groups() if found else (None, None)
-        reason = "stop"
+        sampling, reason = request.sampling, "stop"
         if mark == "KILL":
             self.close()
             raise EngineError(f"engine died: poison request {request.key}")
         if mark == "STALL":
-            signal.pause()
+            self._closed.wait()
+            self._pause(0)
         if mark == "FAIL":
             return Failed(request.key, detail or "refused_request", "scripted failure")
-        if mark == "LENGTH" and (detail is None or request.sampling.max_tokens < int(detail)):
-            reason = "length"
-        if mark == "INVALID" or (mark == "INVALID_ONCE" and request.key not in self._seen):
+        if mark == "LENGTH":
+            text, reason = scripted_answers.measured(request, text, int(detail or 0))
+        first_try = sampling.seed is None and sampling.temperature == 0
+        if mark == "INVALID" or (mark == "INVALID_ONCE" and first_try):
             text = scripted_answers.INVALID
         usage = Usage(prompt=words, output=len(text.split()))
         return Completed(request.key, text, reason, usage)
 
     def _record(self, outcome: Outcome) -> None:
         self._computed += 1
-        self._seen.add(outcome.key)
         used, more = self._usage, outcome.usage
         self._usage = Usage(used.prompt + more.prompt, 0, used.output + more.output)
         if self._options.ledger:

@@ -57,7 +57,13 @@ class Engine(Protocol):
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running.
     6. `describe()`: versions, device, dtype, parallelism, window, memory; kept with the run.
-    7. `telemetry()` may be called at any time while the engine is open.
+    7. `telemetry()` may be called at any time while the engine is open, from any thread, also
+       while `run` is stuck. `steps` changes whenever the engine has done something: an engine
+       with requests in flight whose telemetry stays the same is hung.
+    8. `close` may be called from another thread while the engine starts, or while `run` waits or
+       works: that raises EngineError soon, and is no reason to wait for what is in flight.
+    9. After an engine has died or was closed, another one can be built and started in the same
+       process. Nothing of the former one is left.
     """
 
     def identity(self) -> dict[str, str]: ...

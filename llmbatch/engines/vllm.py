@@ -9,6 +9,7 @@ end, which keeps this side of the engine several times cheaper than vLLM's own.
 import gc
 import os
 import re
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,15 +19,22 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint, Request, Sampling
-from llmbatch.engines import models, vllm_options, vllm_process, vllm_start
+from llmbatch.engines import (
+    models,
+    vllm_options,
+    vllm_process,
+    vllm_reasons,
+    vllm_scratch,
+    vllm_start,
+)
 from llmbatch.engines.base import EngineConfig, Telemetry
-from llmbatch.engines.vllm_sampling import Parameters, RefusedError, check_parameters
+from llmbatch.engines.vllm_client import Client
+from llmbatch.engines.vllm_sampling import Parameters, check_parameters
 from llmbatch.engines.vllm_stats import Stats
 from llmbatch.engines.vllm_text import Texts
 
 WINDOW_FACTOR = 2
 _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
-CLOSE_SECONDS = 15.0
 NOT_INSTALLED = (
     "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
 )
@@ -48,11 +56,11 @@ class VllmEngine:
         self._options = dict(options)
         self._folder = folder
         self._identity: dict[str, str] | None = None
-        self._engine: Any = None
-        self._processes: vllm_process.Processes | None = None
+        self._client: Client | None = None
+        self._closing = threading.RLock()
+        self._end = "it was not started"
         self._log: TextIO | None = None
         self._log_start = 0
-        self._death: str | None = None
         self._sent = 0
         self._stats = Stats()
 
@@ -88,17 +96,20 @@ class VllmEngine:
             # What runs is what the keys name, even if the branch moves on meanwhile.
             options["revision"] = self.identity()["revision"]
         self._open_log()
-        self._processes = vllm_process.Processes()
+        vllm_scratch.sweep()
+        client = self._client = Client(self._config.log_path, self._log_start)
         try:
             with vllm_process.output_to(self._log):
-                self._start(options)
+                self._start(client, options)
             vllm_process.log_to(self._log)
         except BaseException as error:
+            with vllm_process.output_to(self._log):
+                client.close()  # also when another thread has closed it before its time
             self.close()
             if not isinstance(error, Exception):
                 raise
-            reason = vllm_process.reason_of(error, self._config.log_path, self._log_start)
-            raise EngineError(f"vLLM: {vllm_process.with_advice(reason)}") from error
+            reason = vllm_reasons.reason_of(error, self._config.log_path, self._log_start)
+            raise EngineError(f"vLLM: {vllm_reasons.with_advice(reason)}") from error
         return self
 
     def _open_log(self) -> None:
@@ -109,13 +120,10 @@ class VllmEngine:
         self._log = path.open("a", buffering=1, encoding="utf-8")
         self._log_start = self._log.tell()
 
-    def _start(self, options: dict[str, Any]) -> None:
-        assert self._processes is not None
+    def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
-        engine = vllm_start.build(
-            model, options, local=self._folder is not None, processes=self._processes
-        )
-        self._engine = engine
+        client.start(model, options, local=self._folder is not None)
+        engine = client.engine
         self._stats = Stats()
         self._stats.attach(engine)
         self._description = vllm_start.description(engine, options)
@@ -132,65 +140,56 @@ class VllmEngine:
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
-        self._watch(engine)
-
-    def _watch(self, engine: Any) -> None:
-        """Without this a killed engine core leaves `step` waiting for ever."""
-        manager = getattr(getattr(engine.engine_core, "resources", None), "engine_manager", None)
-        if manager is None or self._processes is None:
-            return
-
-        def died() -> None:
-            self._death = self._death or "its process has ended"
-            _wake(engine)
-
-        self._processes.watch(manager.sentinels(), died)
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
         """End the engine and its processes. From another thread it also ends a waiting `run`."""
-        engine, self._engine = self._engine, None
-        processes, self._processes = self._processes, None
-        self._death = self._death or "it was closed"
-        if processes is None:
-            return
-        processes.unwatch()
-        gc.unfreeze()
-        if engine is not None:
-            _wake(engine)
-            processes.remember()
+        with self._closing:  # whoever comes second returns when all is done
+            client = self._client
+            if client is None:
+                return
             with vllm_process.output_to(self._log):
-                vllm_process.run_bounded(engine.engine_core.shutdown, CLOSE_SECONDS)
-                vllm_process.run_bounded(engine.renderer.shutdown, CLOSE_SECONDS)
-        processes.end()
+                client.close()
+            self._end, self._client = client.death or self._end, None
+            # A model that ran in this process is freed now, not when the next one is loaded.
+            gc.unfreeze()
+            gc.collect()
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
-        self._require_alive()
+        client = self._client
+        if client is None:
+            raise EngineError(f"engine died: {self._end}")
         flight: dict[str, Request] = {}
         try:
-            yield from self._loop(iter(requests), flight)
+            yield from self._loop(client, iter(requests), flight)
         finally:
-            if flight and self._engine is not None and self._death is None:
-                self._engine.abort_request(list(flight))
+            if flight:
+                client.abort(list(flight))
             self._stats.rest()
 
-    def _loop(self, feed: Iterator[Request], flight: dict[str, Request]) -> Iterator[Outcome]:
+    def _loop(
+        self, client: Client, feed: Iterator[Request], flight: dict[str, Request]
+    ) -> Iterator[Outcome]:
         settled: deque[Outcome] = deque()
         more = True
         while True:
             while more and len(flight) + len(settled) < self._window:
-                more = self._pull(feed, flight, settled)
+                more = self._pull(client, feed, flight, settled)
             if settled:
                 yield settled.popleft()
             elif flight:
-                settled.extend(self._step(flight))
+                settled.extend(self._step(client, flight))
             elif not more:
                 return
 
     def _pull(
-        self, feed: Iterator[Request], flight: dict[str, Request], settled: deque[Outcome]
+        self,
+        client: Client,
+        feed: Iterator[Request],
+        flight: dict[str, Request],
+        settled: deque[Outcome],
     ) -> bool:
         """Take one request from the feed and send it. False: the feed has ended."""
         began = clock.seconds()
@@ -199,14 +198,13 @@ class VllmEngine:
             self._stats.idle_seconds += clock.seconds() - began
         if request is None:
             return False
-        failed = self._send(request, flight)
+        failed = self._send(client, request, flight)
         if failed is not None:
             settled.append(failed)
         return True
 
-    def _send(self, request: Request, flight: dict[str, Request]) -> Failed | None:
+    def _send(self, client: Client, request: Request, flight: dict[str, Request]) -> Failed | None:
         """Hand a request to vLLM, or say why not."""
-        engine = self._require_alive()
         number = str(self._sent)
         self._sent += 1
         try:
@@ -215,26 +213,17 @@ class VllmEngine:
             if len(tokens) + 1 > self._max_len:
                 text = f"prompt has {len(tokens)} tokens, the context length is {self._max_len}"
                 return Failed(request.key, "too_long", text, Usage(prompt=len(tokens)))
-            prompt = {"type": "token", "prompt_token_ids": tokens}
-            engine.add_request(number, prompt, parameters)
-        except RefusedError as error:
-            return Failed(request.key, "refused_request", str(error))
-        except Exception as error:
-            # vLLM and its parts raise whatever they like about a bad request. It may have been
-            # noted before it failed, so it is taken back; a dead engine is another matter.
-            self._require_alive()
-            engine.abort_request([number])
+            client.add(number, tokens, parameters)
+        except EngineError:
+            raise
+        except Exception as error:  # vLLM and its parts raise whatever they like
             return Failed(request.key, "refused_request", _one_line(error))
         flight[number] = request
         return None
 
-    def _step(self, flight: dict[str, Request]) -> list[Outcome]:
+    def _step(self, client: Client, flight: dict[str, Request]) -> list[Outcome]:
         """One step of the engine: the outcomes of what it has finished."""
-        engine = self._require_alive()
-        try:
-            outputs = engine.step()
-        except Exception as error:
-            raise self._died(error) from error
+        outputs = client.step()
         self._stats.steps += 1
         outcomes = []
         for output in outputs:
@@ -261,31 +250,13 @@ class VllmEngine:
         message = f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)
 
-    def _require_alive(self) -> Any:
-        if self._engine is None or self._death is not None:
-            raise EngineError(f"engine died: {self._death or 'it was not started'}")
-        return self._engine
-
-    def _died(self, error: Exception) -> EngineError:
-        """Note that the engine is gone; the error that says why."""
-        if self._death is None:
-            self._death = vllm_process.reason_of(error, self._config.log_path, self._log_start)
-        return EngineError(f"engine died: {self._death}")
-
     def describe(self) -> dict[str, Any]:
-        if self._engine is None:
+        if self._client is None:
             raise EngineError("the engine is not started")
         return dict(self._description)
 
     def telemetry(self) -> Telemetry:
         return self._stats.telemetry()
-
-
-def _wake(engine: Any) -> None:
-    """Make a `step` that waits for the engine core return, by an exception."""
-    queue = getattr(engine.engine_core, "outputs_queue", None)
-    if queue is not None:
-        queue.put_nowait(EngineError("the engine is closed"))
 
 
 def _one_line(error: Exception) -> str:

@@ -9,21 +9,57 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import re
+import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
-from pathlib import Path
 from typing import Any, TextIO
 
 from llmbatch.core import clock
 
 POLL_SECONDS = 0.2
+REAP_SECONDS = 1.0
 TERMINATE_SECONDS = 5.0
-LOG_TAIL = 400_000  # characters in which the reason of a failure is looked for
+
+
+class _Redirection:
+    """Where this process prints while vLLM works in it; threads may share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._undo = contextlib.ExitStack()
+
+    def begin(self, log: TextIO) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor in (1, 2):
+                self._undo.callback(_put_back, os.dup(descriptor), descriptor)
+                os.dup2(log.fileno(), descriptor)
+            self._undo.enter_context(contextlib.redirect_stdout(log))
+            self._undo.enter_context(contextlib.redirect_stderr(log))
+            self._undo.callback(log.flush)
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._undo.close()
+
+
+def _put_back(copy: int, descriptor: int) -> None:
+    os.dup2(copy, descriptor)
+    os.close(copy)
+
+
+_redirection = _Redirection()
 
 
 @contextlib.contextmanager
@@ -31,33 +67,27 @@ def output_to(log: TextIO | None) -> Iterator[None]:
     """Send everything printed meanwhile, also by C code and new child processes, to `log`.
 
     Children inherit the file and keep it. Logging handlers that are made meanwhile keep it too.
+    When two threads ask for it at a time, the log of the first gets the output of both.
     """
     if log is None:
         yield
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
+    _redirection.begin(log)
     try:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            yield
+        yield
     finally:
-        log.flush()
-        for descriptor, copy in enumerate(saved, start=1):
-            os.dup2(copy, descriptor)
-            os.close(copy)
+        _redirection.end()
 
 
-def _arrived(parent: int) -> "ChildSetup":
+def _arrived(parent: int, scratch: str) -> "ChildSetup":
     """Runs in a new child: leave the terminal's process group, and end when the parent has.
 
     A prctl death signal would fire when the *thread* that started us ends; so we poll.
-    Returns a setup for the child's own children.
+    Then it removes the engine's temporary files, which nobody else would. Returns a setup for
+    the child's own children.
     """
     if os.getpid() == parent:  # the configuration was only copied
-        return ChildSetup()
+        return ChildSetup(scratch)
     with contextlib.suppress(OSError):
         # A group of its own gets no Ctrl-C, so what is in flight can drain. Not a session of
         # its own: Linux schedules sessions as wholes, and then vLLM's processes, which yield
@@ -67,10 +97,11 @@ def _arrived(parent: int) -> "ChildSetup":
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(POLL_SECONDS)
+        shutil.rmtree(scratch, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
-    return ChildSetup()
+    return ChildSetup(scratch)
 
 
 def log_to(log: TextIO | None, logger: str = "vllm") -> None:
@@ -84,11 +115,14 @@ class ChildSetup:
     """Travels to a child inside vLLM's configuration and sets the child up on arrival.
 
     Unpickling is the one moment in which we get to run in the engine core and its workers
-    without replacing any part of vLLM.
+    without replacing any part of vLLM. `scratch`: the folder of the engine's temporary files.
     """
 
-    def __reduce__(self) -> tuple[Callable[[int], "ChildSetup"], tuple[int]]:
-        return _arrived, (os.getpid(),)
+    def __init__(self, scratch: str) -> None:
+        self._scratch = scratch
+
+    def __reduce__(self) -> tuple[Callable[[int, str], "ChildSetup"], tuple[int, str]]:
+        return _arrived, (os.getpid(), self._scratch)
 
 
 class Processes:
@@ -96,15 +130,19 @@ class Processes:
 
     def __init__(self) -> None:
         self._before = set(multiprocessing.active_children())
+        self._roots: list[Any] = []
+        self._watched: Sequence[Any] = ()
         self._tree: list[Any] = []
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
 
     def roots(self) -> list[Any]:
         """The multiprocessing children started since; others may start their own meanwhile."""
-        return [child for child in multiprocessing.active_children() if child not in self._before]
+        known = self._before.union(self._roots)
+        self._roots += [child for child in multiprocessing.active_children() if child not in known]
+        return list(self._roots)
 
-    def remember(self) -> None:
+    def remember(self) -> list[int]:
         """Note every process of the tree, so that none is lost when its parent dies first."""
         import psutil
 
@@ -114,12 +152,15 @@ class Processes:
                 process = psutil.Process(root.pid)
                 known |= {process, *process.children(recursive=True)}
         self._tree = list(known)
+        return [process.pid for process in known]
 
-    def watch(self, sentinels: Sequence[int], on_death: Callable[[], None]) -> None:
-        """Call `on_death` once, from another thread, when one of the processes has ended."""
+    def watch(self, children: Sequence[Any], on_death: Callable[[], None]) -> None:
+        """Call `on_death` once, from another thread, when one of the children has ended."""
+        self._watched = children
+        sentinels = [child.sentinel for child in children]
 
         def loop() -> None:
-            while not self._stop.is_set():
+            while sentinels and not self._stop.is_set():
                 if connection.wait(sentinels, timeout=POLL_SECONDS):
                     if not self._stop.is_set():
                         on_death()
@@ -131,28 +172,51 @@ class Processes:
     def unwatch(self) -> None:
         self._stop.set()
 
-    def end(self) -> None:
-        """Terminate what is left of the tree, then kill what does not listen."""
+    def has_died(self) -> bool:
+        return any(not child.is_alive() for child in self._watched)
+
+    def killed_by(self) -> str | None:
+        """Which of the watched children was ended by which signal; None if none was."""
+        for child in self._watched:
+            if not connection.wait([child.sentinel], timeout=0):
+                continue
+            child.join(REAP_SECONDS)  # it has ended, but its status may come a moment later
+            if child.exitcode is not None and child.exitcode < 0:
+                name = signal.Signals(-child.exitcode).name
+                return f"its process {child.name} (pid {child.pid}) was ended by {name}"
+        return None
+
+    def end(self, *, at_once: bool = False) -> None:
+        """Terminate what is left of the tree, then kill what does not listen.
+
+        `at_once`: kill it straight away, because it is dead, hung or stopped.
+        """
         import psutil
 
         self.unwatch()
         self.remember()
-        roots, self._tree, tree = self.roots(), [], self._tree
-        for process in tree:
-            with contextlib.suppress(psutil.Error):
-                process.terminate()
-        # multiprocessing must see the end of its own children itself, or it believes for ever
-        # that they live; so these are joined, and only the others are waited for by psutil.
-        for root in roots:
-            root.join(TERMINATE_SECONDS)
-        pids = {root.pid for root in roots}
-        others = [process for process in tree if process.pid not in pids]
-        _, deaf = psutil.wait_procs(others, timeout=TERMINATE_SECONDS if others else 0)
-        for process in [*deaf, *roots]:
+        if not at_once:
+            for process in self._tree:
+                with contextlib.suppress(psutil.Error):
+                    process.terminate()
+            self._wait()
+        for process in self._tree:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        for root in roots:
+        self._wait()
+
+    def _wait(self) -> None:
+        """Wait until all have ended, but not for ever."""
+        import psutil
+
+        # multiprocessing must see the end of its own children itself, or it believes for ever
+        # that they live; so these are joined, and only the others are waited for by psutil.
+        for root in self._roots:
             root.join(TERMINATE_SECONDS)
+        pids = {root.pid for root in self._roots}
+        others = [process for process in self._tree if process.pid not in pids]
+        if others:
+            psutil.wait_procs(others, timeout=TERMINATE_SECONDS)
 
 
 def run_bounded(work: Callable[[], object], seconds: float) -> bool:
@@ -170,66 +234,3 @@ def run_bounded(work: Callable[[], object], seconds: float) -> bool:
 def _quietly(work: Callable[[], object]) -> None:
     with contextlib.suppress(Exception):
         work()
-
-
-_PYDANTIC = re.compile(
-    r"^\d+ validation errors? for \w+ (?:Value error, )?| \[type=\w+, input_value=.*$"
-)
-_WORKER_DIED = re.compile(r"(Worker proc \S+ died unexpectedly)")
-_ERROR_LINE = re.compile(r"(?:^|[\s\]])((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)): (\S.*)$")
-_NOT_THE_REASON = (
-    "See root cause above",
-    "See stack trace",
-    "stack trace above",
-    "EngineDeadError",
-    "initialization failed due to",
-    "cancelled",
-    "Ignored error",
-)
-
-
-def reason_of(error: BaseException, log_path: str | None, since: int) -> str:
-    """The first cause in one line: vLLM's own exceptions often only point at its log."""
-    text = _PYDANTIC.sub("", " ".join(str(error).split())) or type(error).__name__
-    vague = any(mark in text for mark in _NOT_THE_REASON)
-    found = _reason_in(log_path, since) if vague and log_path else None
-    return found or ("its process has ended" if "stack trace" in text else text)
-
-
-def _reason_in(log_path: str, since: int) -> str | None:
-    try:
-        with Path(log_path).open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(since, log.tell() - LOG_TAIL))
-            lines = log.read().decode(errors="replace").splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        match = _ERROR_LINE.search(line)
-        if match and not any(mark in line for mark in _NOT_THE_REASON):
-            return f"{match[1].rpartition('.')[2]}: {match[2].strip()}"
-        worker = _WORKER_DIED.search(line)
-        if worker:
-            return worker[1]
-    return None
-
-
-_ADVICE = (
-    (r"estimated maximum model length is (\d+)", r"set max_model_len=\1 or give more memory"),
-    (r"out of memory|CUDA error: out of memory|Cannot allocate", "use a smaller model or "
-     "max_model_len, or lower gpu_memory_utilization"),
-    (r"Available memory on node|Free memory on device", "other processes hold the memory: "
-     "lower gpu_memory_utilization or kv_cache_memory_bytes"),
-    (r"not supported for now|does not recognize this architecture|are not supported",
-     "this vLLM does not know the model: use a newer vLLM or another model"),
-    (r"No available memory for the cache blocks", "raise gpu_memory_utilization"),
-)  # fmt: skip
-
-
-def with_advice(reason: str) -> str:
-    """The reason, and what to do about it where that is known."""
-    for pattern, advice in _ADVICE:
-        match = re.search(pattern, reason, re.IGNORECASE)
-        if match:
-            return f"{reason} [{match.expand(advice)}]"
-    return reason

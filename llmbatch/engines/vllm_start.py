@@ -7,31 +7,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbatch.engines import vllm_process
+from llmbatch.engines import vllm_process, vllm_scratch
 
 GIB = 1 << 30
 CPU_BLOCK_SIZE = 32
 
 
 def build(
-    model: str, options: Mapping[str, Any], *, local: bool, processes: vllm_process.Processes
+    model: str, options: Mapping[str, Any], *, local: bool, scratch: vllm_scratch.Scratch
 ) -> Any:
     """A running LLMEngine. Whatever vLLM raises is left to the caller."""
     set_environment(local=local)
+    # It keeps for ever the temporary folder that it finds when it is imported.
+    import vllm.model_executor.model_loader.weight_utils  # noqa: F401
     from vllm.engine.arg_utils import EngineArgs
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
 
     arguments = EngineArgs(model=model, **with_defaults(options))
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
-    config.llmbatch_child_setup = vllm_process.ChildSetup()
-    engine = LLMEngine.from_vllm_config(
-        config,
-        usage_context=UsageContext.LLM_CLASS,
-        disable_log_stats=arguments.disable_log_stats,
-    )
-    processes.remember()
-    return engine
+    config.llmbatch_child_setup = vllm_process.ChildSetup(str(scratch.path))
+    with scratch.used():
+        return LLMEngine.from_vllm_config(
+            config,
+            usage_context=UsageContext.LLM_CLASS,
+            disable_log_stats=arguments.disable_log_stats,
+        )
 
 
 def set_environment(*, local: bool) -> None:

@@ -1,8 +1,15 @@
-"""The engine protocol, clause by clause (see `llmbatch.engines.base.Engine`), for each engine."""
+"""The engine protocol, clause by clause (see `llmbatch.engines.base.Engine`), for each engine.
+
+What ends an engine is tried here on the scripted one alone: two vLLMs do not fit into one
+process. For vLLM see tests/engine/test_vllm_death.py and tests/engine/test_vllm_lives.py.
+"""
 
 import gc
 import json
+import math
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -193,6 +200,8 @@ def test_tokens_are_counted(subject: Subject) -> None:
 # 4. A bad request is an outcome, and disturbs no other.
 
 BAD = {
+    "nan": ask("hello", temperature=math.nan),
+    "infinite": ask("hello", temperature=1.0, presence_penalty=math.inf),
     "too_long": ask("word " * 600),
     "bad_seed": ask("hello", seed=2**64),
     "negative_seed": ask("hello", seed=-5),
@@ -283,3 +292,52 @@ def test_a_slow_feed_is_idle_time(subject: Subject) -> None:
     before = subject.running.telemetry().idle_seconds
     list(subject.running.run(slow()))
     assert subject.running.telemetry().idle_seconds > before
+
+
+# 7. to 9. An engine that hangs or dies, and the next one.
+
+
+def ended_by_closing(engine: Engine, requests: list[Request], after: float) -> tuple[str, float]:
+    """How a run ends whose engine is closed from another thread, and how long that took."""
+    threading.Timer(after, engine.close).start()
+    began = time.monotonic()
+    with pytest.raises(EngineError) as caught:
+        list(engine.run(requests))
+    return str(caught.value), time.monotonic() - began - after
+
+
+def test_a_hung_engine_tells_no_progress_and_ends_when_it_is_closed(scripted: Subject) -> None:
+    seen: list[Telemetry] = []
+    with scripted.create(scripted.config) as engine:
+        requests = [ask("one"), ask("STALL"), ask("two")]
+        for delay in (0.3, 0.4):
+            threading.Timer(delay, lambda: seen.append(engine.telemetry())).start()
+        message, seconds = ended_by_closing(engine, requests, after=0.6)
+    assert message.startswith("engine died")
+    assert seconds < 1
+    assert seen[0] == seen[1]
+    assert seen[0].running == 1
+
+
+def test_a_busy_engine_ends_when_it_is_closed(scripted: Subject) -> None:
+    with scripted.create(scripted.configured({"delay": 0.01})) as engine:
+        requests = [ask(f"row {number}") for number in range(1000)]
+        message, seconds = ended_by_closing(engine, requests, after=0.2)
+        with pytest.raises(EngineError):
+            list(engine.run([ask("again")]))
+    assert message.startswith("engine died")
+    assert seconds < 1
+
+
+def test_an_engine_that_starts_ends_when_it_is_closed(scripted: Subject) -> None:
+    engine = scripted.create(scripted.configured({"start_delay": 30}))
+    threading.Timer(0.1, engine.close).start()
+    with pytest.raises(EngineError):
+        engine.__enter__()
+
+
+def test_the_next_engine_answers(scripted: Subject) -> None:
+    with scripted.create(scripted.config) as engine, pytest.raises(EngineError, match="died"):
+        list(engine.run([ask("KILL")]))
+    with scripted.create(scripted.config) as engine:
+        assert len(answers(engine, ask("after"))) == 1

@@ -1,21 +1,38 @@
-"""What happens to a vLLM in its own processes when these are killed; prints it as JSON.
+"""What happens to vLLM in its own processes when these are killed or stopped; prints it as JSON.
 
 Run as `python -m tests.engine.death`: a process of its own, because its children are counted
-and its output must be empty but for the result.
+and its output must be empty but for the result. One engine after the other, as a run does it.
 """
 
 import json
+import math
 import os
 import signal
+import tempfile
+import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines import vllm
+from llmbatch.engines.vllm_scratch import segments_of
 from tests.engine import session
 from tests.engine.requests import ask
+
+# Sent, each would stall or end the engine, or the whole call.
+DEADLY = [
+    ask("good"),
+    ask("hello", seed=2**64),
+    ask("hello", seed=2**63),
+    ask("hello", temperature=math.nan),
+    ask("hello", repetition_penalty=math.inf),
+    ask("word " * 600),
+    ask("good too"),
+]
 
 
 def processes() -> list[psutil.Process]:
@@ -25,42 +42,126 @@ def processes() -> list[psutil.Process]:
     return [child for child in children if "resource_tracker" not in str(child.cmdline())]
 
 
-def kill_the_core(engine: vllm.VllmEngine) -> dict[str, Any]:
-    """SIGKILL the engine core in the middle of a run."""
+def core_and_worker() -> tuple[psutil.Process, psutil.Process]:
+    core = next(child for child in processes() if child.ppid() == os.getpid())
+    return core, next(child for child in processes() if child.ppid() == core.pid)
+
+
+def kill_the_core(_: vllm.VllmEngine) -> None:
+    core_and_worker()[0].send_signal(signal.SIGKILL)
+
+
+def kill_the_worker(_: vllm.VllmEngine) -> None:
+    core_and_worker()[1].send_signal(signal.SIGKILL)
+
+
+def stop_the_core_and_close(engine: vllm.VllmEngine) -> None:
+    """A hung engine, and what the watchdog does to it."""
+    core_and_worker()[0].send_signal(signal.SIGSTOP)
+    threading.Thread(target=engine.close, name="closer").start()
+
+
+def outside() -> dict[str, set[str]]:
+    """What an engine could leave in this process and outside."""
+    return {
+        "files": {path.name for path in Path(tempfile.gettempdir()).glob("*")},
+        "threads": {thread.name for thread in threading.enumerate()},
+        "environment": {f"{name}={value}" for name, value in os.environ.items()},
+        "handlers": {str(signal.getsignal(number)) for number in signal.valid_signals()},
+    }
+
+
+def in_the_middle_of_a_run(
+    engine: vllm.VllmEngine, disaster: Callable[[vllm.VllmEngine], None]
+) -> dict[str, Any]:
+    """The end of a run that meets with a disaster after its first answer."""
     outcomes = engine.run(ask(f"row {number}", max_tokens=200) for number in range(500))
     next(outcomes)
-    core = next(child for child in processes() if child.ppid() == os.getpid())
-    core.send_signal(signal.SIGKILL)
-    killed = time.monotonic()
-    answered, message = 1, ""
+    disaster(engine)
+    began, answered, message = time.monotonic(), 1, ""
     try:
         for _ in outcomes:
             answered += 1
     except EngineError as error:
         message = str(error)
-    return {"answered": answered, "message": message, "seconds": time.monotonic() - killed}
+    seconds = time.monotonic() - began
+    again = ""
+    try:
+        list(engine.run([ask("again")]))
+    except EngineError as error:
+        again = str(error)
+    return {"answered": answered, "message": message, "seconds": seconds, "again": again}
 
 
-def main() -> None:
+def life(disaster: Callable[[vllm.VllmEngine], None]) -> dict[str, Any]:
+    """One engine from its start to its end."""
     engine = vllm.create(session.config())
-    result: dict[str, Any] = {}
+    before, began = outside(), time.monotonic()
+    with engine:
+        ready = time.monotonic()
+        tree = processes()
+        segments = segments_of(child.pid for child in tree)
+        new = [ask(f"new {number}") for number in range(30)]
+        answered = {outcome.key for outcome in engine.run(new)} == {request.key for request in new}
+        result = in_the_middle_of_a_run(engine, disaster)
+        ended = time.monotonic()
+    for thread in threading.enumerate():
+        if thread.name == "closer":
+            thread.join()
+    return result | {
+        "start_seconds": ready - began,
+        "close_seconds": time.monotonic() - ended,
+        "tree": len(tree),
+        "answers_before": answered,
+        "left": [child.pid for child in tree if child.is_running()],
+        "left_outside": left_since(before),
+        "segments": len(segments),
+        "left_memory": [name for name in segments if (Path("/dev/shm") / name).exists()],
+        "megabytes": psutil.Process().memory_info().rss >> 20,
+        "descriptors": psutil.Process().num_fds(),
+    }
+
+
+def normal_life() -> dict[str, Any]:
+    engine = vllm.create(session.config())
+    before = outside()
     with engine:
         tree = processes()
-        result["tree"] = len(tree)
-        result["in_our_group"] = sum(os.getpgid(child.pid) == os.getpgid(0) for child in tree)
+        segments = segments_of(child.pid for child in tree)
+        in_our_group = sum(os.getpgid(child.pid) == os.getpgid(0) for child in tree)
         given_up = engine.run(ask(f"old {number}", max_tokens=50) for number in range(50))
         next(given_up)
         given_up.close()  # type: ignore[attr-defined]
         new = [ask(f"new {number}") for number in range(30)]
-        result["only_its_own"] = {o.key for o in engine.run(new)} == {r.key for r in new}
-        result["steps"] = engine.telemetry().steps
-        result["death"] = kill_the_core(engine)
-        try:
-            list(engine.run([ask("again")]))
-        except EngineError as error:
-            result["again"] = str(error)
-    engine.close()
-    result["left"] = [child.pid for child in tree if child.is_running()]
+        only_its_own = {o.key for o in engine.run(new)} == {r.key for r in new}
+        steps = engine.telemetry().steps
+        kinds = {o.key: getattr(o, "kind", "") for o in engine.run(DEADLY)}
+    return {
+        "tree": len(tree),
+        "in_our_group": in_our_group,
+        "only_its_own": only_its_own,
+        "steps": steps,
+        "deadly": [kinds[request.key] for request in DEADLY],
+        "left": [child.pid for child in tree if child.is_running()],
+        "left_outside": left_since(before),
+        "segments": len(segments),
+        "left_memory": [name for name in segments if (Path("/dev/shm") / name).exists()],
+        "megabytes": psutil.Process().memory_info().rss >> 20,
+        "descriptors": psutil.Process().num_fds(),
+    }
+
+
+def left_since(before: dict[str, set[str]]) -> dict[str, list[str]]:
+    return {kind: sorted(now - before[kind]) for kind, now in outside().items()}
+
+
+DISASTERS = (kill_the_core, kill_the_worker, stop_the_core_and_close)
+
+
+def main() -> None:
+    result = {"normal": normal_life()}
+    for disaster in DISASTERS:
+        result[disaster.__name__] = life(disaster)
     print(json.dumps(result))
 
 

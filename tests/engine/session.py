@@ -24,9 +24,14 @@ OPTIONS = {
 }
 WINDOW = 8
 
+
+def has_vllm() -> bool:
+    return importlib.util.find_spec("vllm") is not None
+
+
 needs_vllm = [
     pytest.mark.engine,
-    pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
+    pytest.mark.skipif(not has_vllm(), reason="vLLM is not installed"),
     pytest.mark.skipif(not (MODEL / "config.json").exists(), reason="no sample model"),
 ]
 

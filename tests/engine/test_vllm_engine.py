@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,12 @@ from tests.engine import session
 from tests.engine.requests import ask, choice
 
 pytestmark = session.needs_vllm
+
+
+def inside(engine: vllm.VllmEngine) -> Any:
+    """vLLM's own engine."""
+    assert engine._client is not None
+    return engine._client.engine
 
 
 def one(engine: vllm.VllmEngine, request: Request) -> Outcome:
@@ -101,8 +108,8 @@ def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -
     outcome = one(vllm_engine, ask("hello", choice()))
     assert isinstance(outcome, Failed)
     assert outcome.kind == "refused_request"
-    assert vllm_engine._engine.get_num_unfinished_requests() == 0
-    assert not vllm_engine._engine.output_processor.external_req_ids
+    assert inside(vllm_engine).get_num_unfinished_requests() == 0
+    assert not inside(vllm_engine).output_processor.external_req_ids
 
 
 def test_a_regex_error_names_no_clock(vllm_engine: vllm.VllmEngine) -> None:
@@ -137,7 +144,7 @@ def test_the_description_names_what_was_given(vllm_engine: vllm.VllmEngine) -> N
 
 
 def test_without_a_chat_template_contents_follow_each_other(vllm_engine: vllm.VllmEngine) -> None:
-    tokenizer = vllm_engine._engine.get_tokenizer()
+    tokenizer = inside(vllm_engine).get_tokenizer()
 
     class Bare:
         _tokenizer = tokenizer._tokenizer
@@ -149,7 +156,7 @@ def test_without_a_chat_template_contents_follow_each_other(vllm_engine: vllm.Vl
 
 
 def test_the_chat_template_is_applied_as_transformers_does(vllm_engine: vllm.VllmEngine) -> None:
-    tokenizer = vllm_engine._engine.get_tokenizer()
+    tokenizer = inside(vllm_engine).get_tokenizer()
     messages = (Message("system", "Be short."), Message("user", "Grüße 🚀"))
     chat = [{"role": message.role, "content": message.content} for message in messages]
     expected = tokenizer.apply_chat_template(chat, add_generation_prompt=True)

@@ -28,7 +28,7 @@ def child(setup, pipe):
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    context.Process(target=child, args=(ChildSetup(), theirs)).start()
+    context.Process(target=child, args=(ChildSetup(os.environ["SCRATCH"]), theirs)).start()
     print(ours.recv(), flush=True)
     time.sleep(600)
 """
@@ -51,7 +51,9 @@ def _wait_until_gone(process: psutil.Process) -> bool:
 def test_a_child_leaves_the_terminal_and_ends_with_its_parent(tmp_path: Path) -> None:
     script = tmp_path / "family.py"
     script.write_text(FAMILY)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SCRATCH": str(scratch)}
     with subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
@@ -61,11 +63,12 @@ def test_a_child_leaves_the_terminal_and_ends_with_its_parent(tmp_path: Path) ->
         assert os.getsid(child.pid) == os.getsid(0), "sessions are scheduled as wholes"
         parent.send_signal(signal.SIGKILL)
     assert _wait_until_gone(child)
+    assert not scratch.exists(), "temporary files would be left"
 
 
 def test_copying_the_setup_does_nothing_here() -> None:
     group = os.getpgid(0)
-    function, arguments = vllm_process.ChildSetup().__reduce__()
+    function, arguments = vllm_process.ChildSetup("").__reduce__()
     function(*arguments)
     assert os.getpgid(0) == group
 
@@ -98,7 +101,7 @@ def test_what_is_left_of_the_tree_is_ended() -> None:
     child.start()
     processes.remember()
     died: list[bool] = []
-    processes.watch([child.sentinel], lambda: died.append(True))
+    processes.watch([child], lambda: died.append(True))
     processes.end()
     assert not child.is_alive()
     assert not died, "an end that we ask for is no death"
@@ -110,7 +113,7 @@ def test_a_death_is_noticed_at_once() -> None:
     child = context.Process(target=time.sleep, args=(600,))
     child.start()
     died: list[float] = []
-    processes.watch([child.sentinel], lambda: died.append(time.monotonic()))
+    processes.watch([child], lambda: died.append(time.monotonic()))
     child.kill()
     end = time.monotonic() + DEADLINE
     while not died and time.monotonic() < end:
@@ -122,37 +125,3 @@ def test_a_death_is_noticed_at_once() -> None:
 def test_work_that_hangs_is_not_waited_for() -> None:
     assert not vllm_process.run_bounded(lambda: time.sleep(30), 0.1)
     assert vllm_process.run_bounded(lambda: 1 / 0, 10)
-
-
-LOG = """\
-(EngineCore pid=1) ERROR 11-21 12:00:00 [core.py:1510] Traceback (most recent call last):
-(EngineCore pid=1) ERROR 11-21 12:00:00 [core.py:1510] ValueError: To serve at least one request \
-with the models's max seq len (1024), 0.50 GiB KV cache is needed, which is larger than the \
-available KV cache memory (0.06 GiB). Based on the available memory, the estimated maximum model \
-length is 128. Try increasing memory.
-Process EngineCore:
-RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
-"""
-
-
-def test_the_reason_is_found_in_the_log(tmp_path: Path) -> None:
-    log = tmp_path / "run.log"
-    log.write_text("ValueError: of an earlier run\n")
-    since = log.stat().st_size
-    with log.open("a") as file:
-        file.write(LOG)
-    vague = RuntimeError("Engine core initialization failed. See root cause above.")
-    reason = vllm_process.reason_of(vague, str(log), since)
-    assert reason.startswith("ValueError: To serve at least one request")
-    assert "\n" not in reason
-    assert "set max_model_len=128" in vllm_process.with_advice(reason)
-
-
-def test_a_clear_error_is_its_own_reason(tmp_path: Path) -> None:
-    assert vllm_process.reason_of(ValueError("no\nsuch thing"), None, 0) == "no such thing"
-    pydantic = (
-        "1 validation error for ModelConfig Value error, no x. [type=value_error, input_value=1]"
-    )
-    assert vllm_process.reason_of(ValueError(pydantic), None, 0) == "no x."
-    missing = str(tmp_path / "no.log")
-    assert "root cause" in vllm_process.reason_of(RuntimeError("See root cause above"), missing, 0)

@@ -1,0 +1,150 @@
+"""A running LLMEngine from our side: one call at a time, its death, its end."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llmbatch.core.errors import EngineError
+from llmbatch.engines import vllm_process, vllm_reasons, vllm_scratch, vllm_start
+
+CLOSE_SECONDS = 15.0
+CLOSED = "it was closed"
+
+
+class Client:
+    """vLLM's engine with its processes and files.
+
+    vLLM's client is made for one thread, so each call of it holds a lock, and `close` from
+    another thread waits for the call that it has interrupted.
+    """
+
+    def __init__(self, log_path: str | None, log_start: int) -> None:
+        self._log = (log_path, log_start)
+        self._calls = threading.Lock()
+        self._processes = vllm_process.Processes()
+        self._scratch = vllm_scratch.Scratch()
+        self._shut_down: Callable[[], object] | None = None
+        self.engine: Any = None
+        self.death: str | None = None
+
+    def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
+        """Build the engine. Whatever vLLM raises is left to the caller, who then closes."""
+        engine = vllm_start.build(model, options, local=local, scratch=self._scratch)
+        with self._calls:
+            self._shut_down = _take_over(engine)
+            self.engine = engine
+            self._scratch.note(vllm_scratch.segments_of(self._processes.remember()))
+        self._processes.watch(_children(engine), self._on_death)
+        self._require_alive()
+
+    def add(self, number: str, tokens: list[int], parameters: Any) -> None:
+        """Send a request. Raises EngineError if the engine is gone, else what vLLM says of it."""
+        with self._calls:
+            engine = self._require_alive()
+            prompt = {"type": "token", "prompt_token_ids": tokens}
+            try:
+                engine.add_request(number, prompt, parameters)
+            except Exception as error:
+                # Told apart here, or the death of the engine would be a fault of this request.
+                if self._is_gone():
+                    raise self._died(error) from error
+                engine.abort_request([number])  # it may have been noted before it failed
+                raise
+
+    def step(self) -> list[Any]:
+        """What the engine has finished since, waiting for the end of its present step."""
+        with self._calls:
+            engine = self._require_alive()
+            try:
+                outputs: list[Any] = engine.step()
+            except Exception as error:
+                raise self._died(error) from error
+        return outputs
+
+    def abort(self, numbers: list[str]) -> None:
+        """Give up requests; nothing if the engine is gone."""
+        with self._calls:
+            if self.engine is not None and self.death is None:
+                self.engine.abort_request(numbers)
+
+    def close(self) -> None:
+        """End the engine and its processes, from any thread; leave nothing.
+
+        An engine at rest may end in its own time. One that is dead, or that is closed in the
+        middle of its work or of its start, is killed: it may never listen again.
+        """
+        at_rest = self._is_at_rest()
+        self.death = self.death or CLOSED
+        self._processes.unwatch()
+        if not at_rest:
+            self._processes.end(at_once=True)
+        self._wake()
+        # A call that computes in this process cannot be interrupted, and may hang.
+        if self._calls.acquire(timeout=CLOSE_SECONDS):
+            try:
+                self._end_client()
+            finally:
+                self._calls.release()
+        self._processes.end()
+        self._scratch.remove()
+
+    def _end_client(self) -> None:
+        engine, self.engine = self.engine, None
+        shut_down, self._shut_down = self._shut_down, None
+        if engine is not None and shut_down is not None:
+            vllm_process.run_bounded(shut_down, CLOSE_SECONDS)
+            vllm_process.run_bounded(engine.renderer.shutdown, CLOSE_SECONDS)
+
+    def _is_at_rest(self) -> bool:
+        if self.death is not None or not self._calls.acquire(blocking=False):
+            return False
+        try:
+            return self.engine is not None and not self.engine.has_unfinished_requests()
+        finally:
+            self._calls.release()
+
+    def _is_gone(self) -> bool:
+        resources = getattr(self.engine.engine_core, "resources", None)
+        said = resources is not None and resources.engine_dead
+        return said or self.death is not None or self._processes.has_died()
+
+    def _require_alive(self) -> Any:
+        if self.engine is None or self.death is not None:
+            raise EngineError(f"engine died: {self.death or 'it was not started'}")
+        return self.engine
+
+    def _on_death(self) -> None:
+        self._died(RuntimeError("See stack trace"))
+        self._wake()
+
+    def _died(self, error: Exception) -> EngineError:
+        """Note that the engine is gone; the error that says why."""
+        if self.death is None:
+            self.death = self._processes.killed_by() or vllm_reasons.reason_of(error, *self._log)
+        return EngineError(f"engine died: {vllm_reasons.with_advice(self.death)}")
+
+    def _wake(self) -> None:
+        """Make a `step` that waits for the engine core return, by an exception.
+
+        Without this a killed engine core leaves it waiting for ever.
+        """
+        queue = getattr(getattr(self.engine, "engine_core", None), "outputs_queue", None)
+        if queue is not None:
+            queue.put_nowait(EngineError("the engine is gone"))
+
+
+def _children(engine: Any) -> list[Any]:
+    """The engine core's processes; none where it works in this process."""
+    manager = getattr(getattr(engine.engine_core, "resources", None), "engine_manager", None)
+    return list(getattr(manager, "processes", ()))
+
+
+def _take_over(engine: Any) -> Callable[[], object]:
+    """Make vLLM's shutdown ours: when a process dies it would do that in a thread of its own,
+    and close sockets that we may be using."""
+    client = engine.engine_core
+    resources: Callable[[], object] | None = getattr(client, "resources", None)
+    if resources is not None and client._finalizer.detach() is not None:
+        return resources
+    shut_down: Callable[[], object] = client.shutdown
+    return shut_down

@@ -1,0 +1,106 @@
+"""Calls of vLLM's engine, its death and its end, with a stand-in for vLLM's engine."""
+
+import queue
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from llmbatch.core.errors import EngineError
+from llmbatch.engines.vllm_client import Client
+
+
+class Engine:
+    """What `Client` uses of an LLMEngine: `step` waits for its core, as vLLM's does."""
+
+    def __init__(self) -> None:
+        self.outputs: queue.Queue[Any] = queue.Queue()
+        self.resources = SimpleNamespace(engine_dead=False)
+        self.engine_core = SimpleNamespace(outputs_queue=self.outputs, resources=self.resources)
+        self.renderer = SimpleNamespace(shutdown=lambda: None)
+        self.error: Exception | None = None
+        self.events: list[str] = []
+
+    def add_request(self, number: str, prompt: Any, parameters: Any) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def abort_request(self, numbers: list[str]) -> None:
+        self.events.append(f"abort {numbers}")
+
+    def has_unfinished_requests(self) -> bool:
+        return True
+
+    def step(self) -> list[Any]:
+        found = self.outputs.get()
+        time.sleep(0.1)  # the call goes on for a moment after it was woken
+        self.events.append("step returned")
+        if isinstance(found, Exception):
+            raise found
+        return [found]
+
+    def shut_down(self) -> None:
+        self.events.append("shut down")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def client(engine: Engine) -> Client:
+    made = Client(None, 0)
+    made.engine, made._shut_down = engine, engine.shut_down
+    return made
+
+
+def test_a_bad_request_is_told_from_a_dead_engine(client: Client, engine: Engine) -> None:
+    """Or a good row would be refused for good because the engine died while it was sent."""
+    engine.error = ValueError("bad")
+    with pytest.raises(ValueError, match="bad"):
+        client.add("1", [1], None)
+    assert engine.events == ["abort ['1']"]
+    engine.resources.engine_dead = True
+    with pytest.raises(EngineError, match="engine died"):
+        client.add("2", [1], None)
+    client.close()
+
+
+def test_nothing_is_sent_to_a_dead_engine(client: Client, engine: Engine) -> None:
+    engine.outputs.put(RuntimeError("it broke"))
+    with pytest.raises(EngineError, match="engine died: it broke"):
+        client.step()
+    client.abort(["1"])
+    with pytest.raises(EngineError, match="engine died: it broke"):
+        client.add("1", [1], None)
+    assert engine.events == ["step returned"]
+    client.close()
+
+
+def test_closing_waits_for_the_call_that_it_interrupts(client: Client, engine: Engine) -> None:
+    """vLLM's client is made for one thread: its sockets may not close under a call."""
+    errors: list[EngineError] = []
+
+    def work() -> None:
+        try:
+            client.step()
+        except EngineError as error:
+            errors.append(error)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    time.sleep(0.1)
+    client.close()
+    worker.join(5)
+    assert [str(error) for error in errors] == ["engine died: it was closed"]
+    assert engine.events == ["step returned", "shut down"]
+
+
+def test_closing_twice_is_closing_once(client: Client, engine: Engine) -> None:
+    client.close()
+    client.close()
+    assert engine.events == ["shut down"]
+    assert not client._scratch.path.exists()
