@@ -32,11 +32,11 @@ demo: $(READY)  ## Run the sample job with the bundled model on the CPU
 	@echo; $(BIN)/python samples/tickets/score.py demo/answers.jsonl
 
 test: $(READY)  ## Run the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 coverage: $(READY)  ## Branch coverage of the store and the pipeline; fails below 95 %
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadgroup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

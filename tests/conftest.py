@@ -21,6 +21,16 @@ def _keep_bytecode(pytestconfig: pytest.Config) -> None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: the tests of a file stay together, because they share what is dear to
+    make, and so do all that need vLLM."""
+    for item in items:
+        folder = item.path.parent.name
+        needs_vllm = folder in ("engine", "contracts") or item.get_closest_marker("engine")
+        group = "vllm" if needs_vllm else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     """A job of three rows in a folder of its own; nothing has run yet."""

@@ -34,7 +34,6 @@ def export(db: Database, spec: JobSpec, counts: Counts) -> None:
     Both appear under their names only when they are whole: all that `counts` tells of.
     """
     output = Path(spec.output)
-    results.collect(db)
     errors = paths.errors_of_output(output)
     with _reported(output):
         _write_answers(db, spec, output, counts.answered)
@@ -44,7 +43,6 @@ def export(db: Database, spec: JobSpec, counts: Counts) -> None:
 
 def export_answers(db: Database, spec: JobSpec, counts: Counts) -> None:
     """Write only the answers, and of a job that is not finished those that it has."""
-    results.collect(db)
     with _reported(Path(spec.output)):
         _write_answers(db, spec, Path(spec.output), counts.answered)
 
@@ -151,7 +149,8 @@ def _free_names(wanted: Mapping[str, str], taken: list[str]) -> dict[str, str]:
 
 def _write_errors(db: Database, path: Path, expected: int) -> None:
     """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
-    failed = ((row["line"], _failed_record(row)) for row in results.in_input_order(db, ["failed"]))
+    rows = results.in_input_order(db, ["failed"]) if expected else iter(())
+    failed = ((row["line"], _failed_record(row)) for row in rows)
     rejected = ((reject.line, _rejected_record(reject)) for reject in results.rejects(db))
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])
     first = next(lines, None)

@@ -53,7 +53,7 @@ SELECT
 SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
 
 -- name: rejects_in_order
-SELECT line, reason, raw FROM rejects ORDER BY line LIMIT ? OFFSET ?;
+SELECT line, reason, raw FROM rejects WHERE line > ? ORDER BY line LIMIT ?;
 
 -- ---------------------------------------------------------------- plans, requests
 
@@ -147,14 +147,16 @@ SELECT * FROM attempts WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY che
 -- ---------------------------------------------------------------- results
 
 -- name: collect_results
--- One pass over the attempts; the windows of the export then read a sorted copy.
-CREATE OR REPLACE TEMP TABLE results AS SELECT * FROM row_states ORDER BY row;
+-- One pass over the attempts for a million rows, whose windows are then read from a sorted copy.
+CREATE OR REPLACE TEMP TABLE results AS
+SELECT * FROM row_states
+WHERE row BETWEEN $first AND $last AND list_contains($states, state)
+ORDER BY row;
 
 -- name: results_window
 SELECT rows.row, rows.line, rows.id, rows.data, results.* EXCLUDE (row, key)
 FROM rows JOIN results USING (row)
 WHERE rows.row BETWEEN $first AND $last AND results.row BETWEEN $first AND $last
-    AND list_contains($states, results.state)
 ORDER BY rows.row;
 
 -- ---------------------------------------------------------------- report

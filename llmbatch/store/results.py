@@ -10,7 +10,9 @@ from llmbatch.store import statements
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
-_WINDOW = 50_000
+_WINDOW = 20_000
+# A join of all rows with all answers does not fit into the store's memory when there are millions.
+_STEP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +48,24 @@ def verify(db: Database) -> None:
         )
 
 
-def collect(db: Database) -> None:
-    """Take the state of all rows at this moment, sorted, for `in_input_order`."""
-    db.execute(query("collect_results"))
-
-
 def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
     """Rows in the given states, in input order: row, line, id, data and the columns of
-    `row_states`. Needs `collect` first."""
-    last = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
-    for first in range(1, last + 1, _WINDOW):
-        bounds = {"first": first, "last": first + _WINDOW - 1, "states": states}
-        yield from db.mappings(query("results_window"), bounds)
+    `row_states`. One such iterator at a time."""
+    end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
+    for start in range(1, end, _STEP):
+        stop = min(start + _STEP, end)
+        db.execute(query("collect_results"), {"first": start, "last": stop - 1, "states": states})
+        for first in range(start, stop, _WINDOW):
+            last = min(first + _WINDOW, stop) - 1
+            yield from db.mappings(query("results_window"), {"first": first, "last": last})
 
 
 def rejects(db: Database) -> Iterator[Reject]:
     """The rejects, in the order of their lines."""
-    offset = 0
-    while window := db.execute(query("rejects_in_order"), [_WINDOW, offset]):
+    last = 0
+    while window := db.execute(query("rejects_in_order"), [last, _WINDOW]):
         yield from (Reject(*fields) for fields in window)
-        offset += len(window)
+        last = window[-1][0]
 
 
 def violations(db: Database) -> dict[str, int]:

@@ -28,7 +28,6 @@ def failed(key: str, verdict: str, attempt: int = 1) -> Attempt:
 
 def rows_in(db: Database, *states: str) -> list[dict[str, Any]]:
     """What became of the rows, as it stands now."""
-    results.collect(db)
     return list(results.in_input_order(db, list(states)))
 
 

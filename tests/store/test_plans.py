@@ -101,7 +101,6 @@ def test_nothing_is_separated_where_nothing_repeats(planned: Database) -> None:
 
 def test_a_row_without_a_request_keeps_its_reason(planned: Database) -> None:
     replace(planned, FIVE)
-    results.collect(planned)
     (row,) = results.in_input_order(planned, ["failed"])
     assert (row["row"], row["kind"], row["message"]) == (5, "template", "row 5 has no t")
     assert (row["attempt"], row["answer"]) == (None, None)

