@@ -21,6 +21,7 @@ def _keep_bytecode(pytestconfig: pytest.Config) -> None:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers: the tests of a file stay together, because they share what is dear to
     make, and so do all that need vLLM."""

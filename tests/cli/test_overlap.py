@@ -42,7 +42,7 @@ def test_of_two_runs_at_the_same_moment_one_works(
     with ThreadPoolExecutor(2) as threads:
         odd_and_even = [range(start, FOLDERS, 2) for start in (0, 1)]
         met = list(threads.map(lambda numbers: sum(map(in_folder, numbers)), odd_and_even))
-    assert sum(met) > PAIRS // 2, "they hardly met"
+    assert sum(met) > PAIRS // 5, "they hardly met"
 
 
 def overlap(folder: Path, starters: tuple[Tracer, Tracer]) -> int:
@@ -70,7 +70,7 @@ def at_once(twins: list[QuickJob]) -> list[Finished]:
 
     def start(job: QuickJob) -> Finished:
         barrier.wait()
-        return job.run("-q", "--max-rows", "1", engine="delay=0.05")
+        return job.run("-q", "--max-rows", "1", engine="delay=0.25")
 
     with ThreadPoolExecutor(len(twins)) as threads:
         return list(threads.map(start, twins))

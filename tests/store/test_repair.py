@@ -111,7 +111,7 @@ def opens_but_cannot_be_read(store: Path) -> bool:
         try:
             db.scalar("SELECT sum(length(answer)) FROM attempts")
         except DamagedError as error:
-            assert str(error).endswith("its journal holds the answers: llmbatch repair JOB")
+            assert str(error).endswith(f"its journal holds the answers: llmbatch repair {store.parent}")
             return True
     return False
 
