@@ -54,6 +54,7 @@ accuracy: $(READY)  ## Score the bundled model on the held-out tickets, with and
 
 test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an hour; KILLS=200)
 	$(BIN)/python tests/crash/enumerate_kills.py
+	CRASH_EXAMPLES=200 $(BIN)/python -m pytest -q tests/crash/test_state_machine.py
 	$(BIN)/python tests/crash/power_cut.py --images 2000
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --zygote --kills $(KILLS) --rows 40000
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000

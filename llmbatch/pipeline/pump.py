@@ -43,7 +43,7 @@ class Done:
 
 Event = Ready | Outcome | Drained | Done
 
-_AHEAD = 1024
+_AHEAD = 256
 _PATIENCE = 0.2
 
 
