@@ -111,7 +111,8 @@ def opens_but_cannot_be_read(store: Path) -> bool:
         try:
             db.scalar("SELECT sum(length(answer)) FROM attempts")
         except DamagedError as error:
-            assert str(error).endswith(f"its journal holds the answers: llmbatch repair {store.parent}")
+            advice = f"its journal holds the answers: llmbatch repair {store.parent}"
+            assert str(error).endswith(advice)
             return True
     return False
 

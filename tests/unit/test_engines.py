@@ -1,0 +1,43 @@
+"""Every engine of a run has the model that the requests' keys name."""
+
+from pathlib import Path
+
+import pytest
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines.base import EngineConfig
+from llmbatch.pipeline.engines import Engines
+from llmbatch.pipeline.paths import JobPaths
+from tests import scripted_engine
+from tests.scripted_engine import ScriptedEngine
+
+variant = "first"
+
+
+def create(config: EngineConfig) -> ScriptedEngine:
+    """A model that can be exchanged under its name."""
+    return scripted_engine.create(EngineConfig(config.model, {"variant": variant}))
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
+    monkeypatch.setattr(f"{__name__}.variant", "first")
+    table = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
+    spec = JobSpec.model_validate(table | {"engine": {"name": f"{__name__}:create"}})
+    return Engines(spec, JobPaths(tmp_path))
+
+
+def test_the_engine_that_was_checked_is_the_first_to_work(engines: Engines) -> None:
+    first = engines.first
+    assert engines.take() is first
+    assert engines.take() is not first
+
+
+def test_a_model_that_was_exchanged_meanwhile_is_refused(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines.take()
+    monkeypatch.setattr(f"{__name__}.variant", "second")
+    with pytest.raises(EngineError, match="model has changed"):
+        engines.take()
