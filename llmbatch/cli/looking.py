@@ -14,7 +14,7 @@ from llmbatch.pipeline import status as live
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
 from llmbatch.reports import json, model, text
-from llmbatch.store import lock, results
+from llmbatch.store import lock, plans, repair, results
 from llmbatch.store.database import Database
 
 
@@ -76,9 +76,16 @@ def export(job: Path, output: Path, *, meta: bool) -> str:
         spec = _last_spec(db, found)
         spec = spec.model_copy(update={"output": str(output), "meta": meta})
         preflight.check_output(spec)
+        require_plan(db, found)
         counts = results.counts(db)
         exporting.export_answers(db, spec, counts)
     return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
+
+
+def require_plan(db: Database, found: JobPaths) -> None:
+    """Raise UsageError when the store does not know its rows: they are read again by a run."""
+    if plans.current(db) is None:
+        raise UsageError(f"{found.state}: its rows are not read and planned yet; run the job first")
 
 
 def _last_spec(db: Database, found: JobPaths) -> JobSpec:
@@ -90,8 +97,10 @@ def _last_spec(db: Database, found: JobPaths) -> JobSpec:
 
 def check(job: Path) -> tuple[str, bool]:
     """Every invariant with its verdict, and whether all hold."""
-    with Database.open(find(job).store, read_only=True) as db:
+    found = find(job)
+    with Database.open(found.store, read_only=True) as db:
         violations = results.violations(db)
+    violations["the_journal_is_whole"] = repair.journal_gaps(found.store)
     lines = [
         f"{'ok  ' if count == 0 else 'FAIL'} {name.replace('_', ' ')}"
         + (f": {count:,} violations" if count else "")

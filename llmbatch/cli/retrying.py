@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llmbatch.cli.looking import find
+from llmbatch.cli.looking import find, require_plan
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.store import results, runs
@@ -14,6 +14,7 @@ def retry(job: Path, kinds: list[str]) -> str:
     """Reopen the job's dead letters, of the given kinds or all; returns what was done."""
     found = find(job)
     with JobLock(found.lock), Database.open(found.store) as db:
+        require_plan(db, found)
         _check_kinds(db, kinds)
         rows = runs.reopen(db, kinds)
     return f"{rows:,} rows reopened" + ("; run the job again to try them" if rows else "")

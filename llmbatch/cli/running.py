@@ -37,7 +37,7 @@ def run(
         raise
     _report(paths.of_spec(spec), quiet=quiet)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
-        _say(_ending(result, spec.output), quiet=quiet)
+        _say(_ending(result, spec.output, fresh=fresh), quiet=quiet)
     leave = console.leave_at_once if result.engine_left else console.leave
     leave(result.exit_code)
 
@@ -63,9 +63,11 @@ def _say(text: str, *, quiet: bool) -> None:
         console.say(text)
 
 
-def _ending(result: pipeline.RunResult, output: str) -> str:
+def _ending(result: pipeline.RunResult, output: str, *, fresh: bool) -> str:
     if result.counts.pending:
-        return f"{result.reason}; {result.counts.pending:,} rows left: run the same command again"
+        how = "without --fresh " if fresh else ""
+        left = f"{result.counts.pending:,} rows left"
+        return f"{result.reason}; {left}: run the same command {how}again"
     return f"{result.reason}; see {paths.errors_of_output(Path(output))}"
 
 
@@ -74,8 +76,10 @@ def _report(job: JobPaths, *, quiet: bool, only_work: bool = False) -> None:
     try:
         with Database.open(job.store, read_only=True) as db:
             report = model.build(db)
-    except LockedError:
-        _say("no report: the next run of the job has begun already", quiet=quiet)
+    except LlmbatchError as error:
+        # The next run of the job has begun already, or somebody has removed its folder: what
+        # this run has done stands all the same.
+        _say(f"no report: {error}", quiet=quiet)
         return
     if report is None:
         return

@@ -104,7 +104,8 @@ def _problem(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
         return f"{source}: unknown key {key!r}{nearest(where[-1], _keys(where[:-1]))}"
     if error["type"] == "missing":
         return f"{source}: {key} is missing; give it in a job file or by its flag (see --help)"
-    return f"{source}: {key}: {error['msg']} (got {str(error['input'])[:80]!r})"
+    what = error["msg"].removeprefix("Value error, ")
+    return f"{source}: {key}: {what} (got {str(error['input'])[:80]!r})"
 
 
 def _holds(table: Any, where: tuple[str, ...]) -> bool:

@@ -145,9 +145,8 @@ class Loop:
             self._draining = True
             reason = self._stops.reason
             self._observer.event("stopping", reason=reason)
-            self._observer.phase(
-                f"stopping ({reason}): finishing what is in flight; signal again to leave now"
-            )
+            hint = "; signal again to leave now" if self._stops.signal else ""
+            self._observer.phase(f"stopping ({reason}): finishing what is in flight{hint}")
             self._status.phase("stopping")
         return self._stops.drain
 

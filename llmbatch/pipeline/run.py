@@ -29,11 +29,13 @@ from llmbatch.pipeline.supervisor import Supervisor
 from llmbatch.pipeline.work import Tally, Timings, Work
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
+from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
+from llmbatch.store.repair import abandon
 from llmbatch.store.results import Counts
 
 # How many seconds those get who only look into the store, and how often they are asked.
-_ONLOOKERS_LEAVE = 5.0
+_ONLOOKERS_LEAVE = 30.0
 _PAUSE = 0.1
 
 
@@ -115,9 +117,15 @@ def _opened(context: _Context) -> Database:
     """The store. Whoever has it open although this run holds the job only looks into it, such as
     a run that has ended and makes its report."""
     until = clock.seconds() + _ONLOOKERS_LEAVE
+    if context.spec.run.if_locked == "wait":
+        until = max(until, context.deadline)
     while True:
         try:
             return Database.open(context.job.store)
+        except DamagedError:
+            if not context.fresh:
+                raise
+            abandon(context.job.store)
         except LockedError:
             if clock.seconds() >= until:
                 raise

@@ -1,5 +1,6 @@
 """DuckDB's errors in our terms: what happened, what is safe, what to do next."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from llmbatch.store.journal import DamagedError
 _INTERRUPTED = "Query interrupted"
 # DuckDB has no class of its own for a block that is cut short.
 _CUT_SHORT = ("Could not read enough bytes", "Could not read all")
+_HELD = re.compile(r"\(PID (\d+)\)")
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded")
 
 
@@ -47,7 +49,12 @@ def openable(path: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         if "onflicting lock" in str(error):
-            raise LockedError(f"{path}: another process has the store open") from error
+            who = _HELD.search(str(error))
+            pid = f" (pid {who[1]})" if who else ""
+            raise LockedError(
+                f"{path}: another process has the store open{pid}: a run, or a command that reads "
+                "it; wait for it"
+            ) from error
         if any(mark in str(error) for mark in _FULL):
             raise UnwrittenError(
                 f"{path}: cannot be created: {line(error)}; run the same command again"
@@ -74,15 +81,15 @@ def creatable(path: Path) -> Iterator[None]:
 
 def missing(path: Path) -> StoreError:
     """There is no store at `path`."""
-    if hint := advice(path):
-        return DamagedError(f"{path}: the store is gone{hint}")
+    if journal.path_for(path).exists():
+        return DamagedError(f"{path}: the store is gone{advice(path)}")
     return StoreError(f"{path}: there is no store; run the job first")
 
 
 def advice(path: Path) -> str:
     """What to do about a store that cannot be used any more."""
     if not journal.path_for(path).exists():
-        return ""
+        return "; it has no journal to repair it from: run the job with --fresh to start anew"
     return f"; its journal holds the answers: llmbatch repair {path.parent}"
 
 

@@ -94,6 +94,22 @@ def _set_aside(store: Path) -> list[Path]:
     return [files.set_aside(path) for path in damaged]
 
 
+def journal_gaps(store: Path) -> int:
+    """How many of the store's transactions its journal could not give back."""
+    path = journal.path_for(store)
+    with Database.open(store, read_only=True) as db:
+        held = recovery.newest(db) if recovery.has_work(db) else 0
+    last = journal.scan(path, thorough=True).last if path.exists() else 0
+    return max(0, held - last)
+
+
+def abandon(store: Path) -> None:
+    """Put a damaged store and its journal aside: nothing of them is wanted any more."""
+    _set_aside(store)
+    if journal.path_for(store).exists():
+        files.set_aside(journal.path_for(store))
+
+
 def _shorten(path: Path, extent: Extent) -> Path:
     """Cut a journal off before its damage; returns where it is kept as it was."""
     kept = files.free_name(path)

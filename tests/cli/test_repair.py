@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Job
+from tests.cli.command import Job, QuickJob
 
 ROWS = 30
 
@@ -86,3 +86,45 @@ def test_without_journal_and_store_there_is_one_clear_error(stopped: Job) -> Non
     failed = stopped.command("repair", "out.jsonl")
     assert failed.code == 2
     assert "nothing can be recovered; move the state folder away" in failed.error
+
+
+def test_fresh_starts_anew_where_nothing_can_be_opened(quick: QuickJob) -> None:
+    assert quick.run("-q").code == 0
+    before = quick.output.read_bytes()
+    (quick.state / "job.duckdb").write_bytes(b"no database")
+    (quick.state / "journal").write_bytes(b"no journal")
+    refused = quick.run("-q")
+    assert refused.code == 2
+    assert quick.run("-q", "--fresh").code == 0
+    assert quick.output.read_bytes() == before
+    assert (quick.state / "job.duckdb.damaged").read_bytes() == b"no database"
+    assert quick.command("check", "out.jsonl").code == 0
+
+
+def test_without_a_journal_the_advice_is_to_start_anew(quick: QuickJob) -> None:
+    assert quick.run("-q").code == 0
+    (quick.state / "job.duckdb").write_bytes(b"no database")
+    (quick.state / "journal").unlink()
+    assert "--fresh" in quick.run("-q").error
+
+
+def test_a_store_that_does_not_know_its_rows_exports_nothing(quick: QuickJob) -> None:
+    assert quick.run("-q").code == 0
+    (quick.state / "job.duckdb").unlink()
+    assert quick.command("repair", "out.jsonl").code == 0
+    for command in (("export", "out.jsonl", "-o", "other.csv"), ("retry", "out.jsonl")):
+        refused = quick.command(*command)
+        assert (refused.code, "run the job first" in refused.error) == (2, True)
+    assert not (quick.folder / "other.csv").exists()
+    assert quick.run("-q").code == 0
+    assert quick.command("export", "out.jsonl", "-o", "other.csv").code == 0
+
+
+def test_check_looks_into_the_journal(quick: QuickJob) -> None:
+    assert quick.run("-q").code == 0
+    assert quick.command("check", "out.jsonl").code == 0
+    with (quick.state / "journal").open("r+b") as journal:
+        journal.seek(60)
+        journal.write(b"\0\0\0\0")
+    found = quick.command("check", "out.jsonl")
+    assert (found.code, "FAIL the journal is whole" in found.stdout) == (1, True)
