@@ -219,12 +219,15 @@ def differences(reference: Path, killed: Path) -> list[str]:
 def lost_by(db: duckdb.DuckDBPyConnection, kill: Kill, rate: float) -> int:
     """Answers that were made and not committed when the kill came.
 
-    Of an engine that does not count them: the time since its last checkpoint, at full speed.
+    Of an engine that does not count them: the time since its last checkpoint, at full speed, but
+    no more than was left to do: an engine that is closing makes none.
     """
     found = db.execute(
         "SELECT run, (SELECT max(ready_at) FROM engine_starts WHERE engine_starts.run = runs.run),"
         " (SELECT max(committed_at) FROM checkpoints WHERE checkpoints.run = runs.run),"
-        " (SELECT count(*) FROM attempts WHERE attempts.run = runs.run)"
+        " (SELECT count(*) FROM attempts WHERE attempts.run = runs.run),"
+        " (SELECT count(*) FROM requests)"
+        " - (SELECT count(*) FROM attempts WHERE attempts.run <= runs.run AND verdict <> 'retry')"
         " FROM runs WHERE pid = ? ORDER BY run DESC LIMIT 1",
         [kill.pid],
     ).fetchall()
@@ -232,9 +235,9 @@ def lost_by(db: duckdb.DuckDBPyConnection, kill: Kill, rate: float) -> int:
         return kill.computed - int(found[0][3] if found else 0)
     if not found or found[0][1] is None or kill.phase != "generating":
         return 0
-    _, ready, committed, _ = found[0]
+    _, ready, committed, _, left = found[0]
     seconds: float = (kill.at.replace(tzinfo=None) - (committed or ready)).total_seconds()
-    return round(rate * max(0.0, seconds))
+    return min(round(rate * max(0.0, seconds)), int(left))
 
 
 def summary(result: Result, rows: int) -> str:
