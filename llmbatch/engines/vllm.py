@@ -117,7 +117,11 @@ class VllmEngine:
             return
         # Never closed: vLLM's logging goes on using it until this process ends.
         path = Path(self._config.log_path)
-        self._log = path.open("a", buffering=1, encoding="utf-8")
+        try:
+            self._log = path.open("a", buffering=1, encoding="utf-8")
+        except OSError:  # no log must never stop a run, and no noise may reach the screen
+            nowhere = Path(os.devnull)
+            self._log = nowhere.open("a", encoding="utf-8")
         self._log_start = self._log.tell()
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
