@@ -119,13 +119,15 @@ def _opened(context: _Context) -> Database:
     until = clock.seconds() + _ONLOOKERS_LEAVE
     if context.spec.run.if_locked == "wait":
         until = max(until, context.deadline)
+    abandoned = False
     while True:
         try:
             return Database.open(context.job.store)
         except DamagedError:
-            if not context.fresh:
+            if not context.fresh or abandoned:
                 raise
             abandon(context.job.store)
+            abandoned = True
         except LockedError:
             if clock.seconds() >= until:
                 raise
