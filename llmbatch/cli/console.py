@@ -59,6 +59,11 @@ def leave_at_once(code: int) -> NoReturn:
     os._exit(int(code))
 
 
+def leave_with(error: LlmbatchError) -> NoReturn:
+    """End the process with the exit code of `error`."""
+    (leave_at_once if isinstance(error, HungEngineError) else leave)(error.exit_code)
+
+
 def reported(function: Callable[P, None]) -> Callable[P, None]:
     """Turn errors into one line and an exit code. Only a bug of ours shows a traceback."""
 
@@ -69,7 +74,7 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
         except LlmbatchError as error:
             say(f"error: {' '.join(str(error).split())}")
-            (leave_at_once if isinstance(error, HungEngineError) else leave)(error.exit_code)
+            leave_with(error)
         except (click.exceptions.ClickException, click.exceptions.Exit, SystemExit):
             raise
         except KeyboardInterrupt as stop:

@@ -100,7 +100,7 @@ def check(job: Path) -> tuple[str, bool]:
     found = find(job)
     with Database.open(found.store, read_only=True) as db:
         violations = results.violations(db)
-    violations["the_journal_is_whole"] = repair.journal_gaps(found.store)
+        violations["the_journal_is_whole"] = repair.journal_gaps(db, found.store)
     lines = [
         f"{'ok  ' if count == 0 else 'FAIL'} {name.replace('_', ' ')}"
         + (f": {count:,} violations" if count else "")

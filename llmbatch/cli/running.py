@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.cli import console, eventlog, narration
-from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError, LockedError
+from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
@@ -32,8 +32,7 @@ def run(
     except LlmbatchError as error:
         _failed(spec, error, log, quiet=quiet)
         if log_json == eventlog.TO_STDERR:
-            leave = console.leave_at_once if isinstance(error, HungEngineError) else console.leave
-            leave(error.exit_code)  # told as an event
+            console.leave_with(error)  # told as an event
         raise
     _report(paths.of_spec(spec), quiet=quiet)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:

@@ -19,10 +19,6 @@ class JobPaths:
         return self.state / "job.duckdb"
 
     @property
-    def journal(self) -> Path:
-        return self.state / "journal"
-
-    @property
     def lock(self) -> Path:
         return self.state / "job.lock"
 

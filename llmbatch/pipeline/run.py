@@ -98,12 +98,12 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
             # Leave no trace of a job that never was one; a run that has begun may have answers.
             if is_new and not context.begun:
                 paths.discard(job.state)
-            elif isinstance(error, KeyboardInterrupt):
-                code = 128 + (stops.signal or signal.SIGINT)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            code = 128 + (stops.signal or signal.SIGINT)
+            if job.state.exists():
                 context.status.phase("ended", reason="stopped by a signal", exit_code=code)
-            if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(128 + (stops.signal or signal.SIGINT)) from error
-            raise
+            raise KeyboardInterrupt(code) from error
 
 
 def _open_and_run(context: _Context) -> RunResult:

@@ -94,11 +94,10 @@ def _set_aside(store: Path) -> list[Path]:
     return [files.set_aside(path) for path in damaged]
 
 
-def journal_gaps(store: Path) -> int:
-    """How many of the store's transactions its journal could not give back."""
+def journal_gaps(db: Database, store: Path) -> int:
+    """How many transactions of `db`, the store at `store`, its journal could not give back."""
     path = journal.path_for(store)
-    with Database.open(store, read_only=True) as db:
-        held = recovery.newest(db) if recovery.has_work(db) else 0
+    held = recovery.newest(db) if recovery.has_work(db) else 0
     last = journal.scan(path, thorough=True).last if path.exists() else 0
     return max(0, held - last)
 
