@@ -19,7 +19,8 @@ import random
 import re
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +28,7 @@ from typing import Any, Self
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import EngineConfig, Telemetry
 from tests import scripted_answers
 
@@ -136,6 +137,11 @@ class ScriptedEngine:
 
     def close(self) -> None:
         self._closed.set()
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """A token for each word: the same word is the same token in any process."""
+        words = " ".join(message.content for message in messages).split()
+        return [zlib.crc32(word.encode()) for word in words]
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         self._pause(0)

@@ -1,11 +1,11 @@
 """The engine seam: requests in, outcomes out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from llmbatch.core.outcomes import Outcome
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Constraint, Message, Request, Sampling
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ class Engine(Protocol):
        works: that raises EngineError soon, and is no reason to wait for what is in flight.
     9. After an engine has died or was closed, another one can be built and started in the same
        process. Nothing of the former one is left.
+    10. `encode` gives the token ids that `run` would send for a prompt, also before the engine is
+       started, and loads no model; None where the tokenizer cannot be had without one. Raises
+       ValueError for messages that cannot be encoded.
     """
 
     def identity(self) -> dict[str, str]: ...
@@ -75,6 +78,8 @@ class Engine(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
     def close(self) -> None: ...
+
+    def encode(self, messages: Sequence[Message]) -> Sequence[int] | None: ...
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]: ...
 

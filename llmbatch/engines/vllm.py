@@ -11,14 +11,14 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines import (
     models,
     vllm_options,
@@ -26,6 +26,7 @@ from llmbatch.engines import (
     vllm_reasons,
     vllm_scratch,
     vllm_start,
+    vllm_tokenizer,
 )
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.vllm_client import Client
@@ -63,6 +64,8 @@ class VllmEngine:
         self._log_start = 0
         self._sent = 0
         self._stats = Stats()
+        # Loaded when first asked for; None inside: there is none without vLLM.
+        self._reader: tuple[Texts | None] | None = None
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -87,6 +90,17 @@ class VllmEngine:
                 check_parameters(sampling, constraint)
         except Exception as error:  # vLLM's own kinds of error are many
             raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+
+    def encode(self, messages: Sequence[Message]) -> list[int] | None:
+        if self._reader is None:
+            self._reader = (vllm_tokenizer.load(self._config.model, self._folder, self._options),)
+        (texts,) = self._reader
+        if texts is None:
+            return None
+        try:
+            return texts.encode(messages)
+        except Exception as error:  # a chat template raises whatever it likes
+            raise ValueError(_one_line(error)) from error
 
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():

@@ -18,7 +18,11 @@ from llmbatch.store.journal import Columns, DamagedError, Journal, Tables
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 # What each schema version adds: the statements of these files, in order.
-MIGRATIONS = (("schema.sql", "views.sql"), ("schema_2.sql", "views_2.sql"))
+MIGRATIONS = (
+    ("schema.sql", "views.sql"),
+    ("schema_2.sql", "views_2.sql"),
+    ("schema_3.sql",),
+)
 
 # The group size is not kept in the file, so it is given at every open: small row groups keep
 # DuckDB's own checkpoints short. The storage version lets DuckDB 1.5 read what 2.0 wrote.

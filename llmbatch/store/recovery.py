@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from llmbatch.store.database import Database
 
 # Written in this order, so that every beginning of a journal is a sound store.
-_BEFORE = ("runs", "engine_starts", "engine_deaths")
+_BEFORE = ("field_orders", "runs", "engine_starts", "engine_deaths", "forecasts")
 _WITH_CHECKPOINTS = ("checkpoints", "attempts")
 _AFTER = ("reopenings", "run_ends")
 DURABLE = (*_BEFORE, *_WITH_CHECKPOINTS, *_AFTER)

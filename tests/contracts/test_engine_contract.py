@@ -77,6 +77,16 @@ class Feed:
             yield request
 
 
+def test_encode_tells_the_tokens_of_a_prompt_before_the_start(subject: Subject) -> None:
+    engine = subject.create(subject.config)
+    request = ask("one two three")
+    encoded = engine.encode(request.messages)
+    assert encoded is not None
+    outcome = answers(subject.running, request)[request.key]
+    assert len(encoded) == outcome.usage.prompt
+    assert engine.encode(ask("one two four").messages) != encoded
+
+
 def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
     return {outcome.key: outcome for outcome in engine.run(requests)}
 
