@@ -40,6 +40,7 @@ class Options:
     """What the engine can be told, as `--engine-arg name=value`."""
 
     window: int = 8
+    slots: int = 0  # so many are answered at a time, a word of each in a step; 0: one by one
     delay: float = 0.0  # seconds for each answer
     start_delay: float = 0.0  # seconds to start
     start_error: str = ""  # the reason for which it does not start
@@ -97,6 +98,8 @@ class ScriptedEngine:
         self._in_flight: list[Request] = []
         self._usage = Usage()
         self._idle = 0.0
+        self._left: dict[str, int] = {}  # words still to come of what is being answered
+        self._steps = 0
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
@@ -175,16 +178,32 @@ class ScriptedEngine:
         if self._computed == options.die_after and self._may_die():
             self.close()
             raise EngineError(f"engine died: scripted after {self._computed} answers")
-        position = {
-            "first": 0,
-            "reverse": len(self._in_flight) - 1,
-            "shuffle": self._random.randrange(len(self._in_flight)),
-        }[options.order]
+        position = self._next_finished() if options.slots else self._next_in_order()
         self._pause(options.delay)
         outcome = self._compute(self._in_flight[position])
         del self._in_flight[position]
         self._record(outcome)
         return outcome
+
+    def _next_in_order(self) -> int:
+        last = len(self._in_flight) - 1
+        return {"first": 0, "reverse": last, "shuffle": self._random.randint(0, last)}[
+            self._options.order
+        ]
+
+    def _next_finished(self) -> int:
+        """Go on until one of those that run is finished; count the steps."""
+        running = self._in_flight[: self._options.slots]
+        for request in running:
+            if request.key not in self._left:
+                self._left[request.key] = max(1, self._compute(request).usage.output)
+        left = [self._left[request.key] for request in running]
+        self._steps += min(left)
+        for request in running:
+            self._left[request.key] -= min(left)
+        position = left.index(min(left))
+        del self._left[running[position].key]
+        return position
 
     def _may_die(self) -> bool:
         times = self._options.die_times
@@ -254,6 +273,7 @@ class ScriptedEngine:
             "model": self._model,
             "parallelism": 1,
             "window": self._options.window,
+            "max_num_seqs": self._options.slots,
             "max_model_len": self._options.max_model_len,
         }
 
@@ -263,6 +283,6 @@ class ScriptedEngine:
             output_tokens=self._usage.output,
             running=min(1, len(self._in_flight)),
             waiting=max(0, len(self._in_flight) - 1),
-            steps=self._computed,
+            steps=self._steps if self._options.slots else self._computed,
             idle_seconds=self._idle,
         )

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 
 import orjson
 
 from llmbatch.core import clock, retry
+from llmbatch.core.outcomes import Completed, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.retry import Tries
 from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.tail import Tail
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import PlannedRequest
@@ -25,6 +27,7 @@ class Ticket:
     copies: int
     tries: Tries
     sent_at: float
+    size: int = 0  # characters of its messages
 
 
 class Feed:
@@ -43,6 +46,7 @@ class Feed:
         sampling: Sampling,
         constraint: Constraint | None,
         limits: Limits,
+        tail: Tail,
     ) -> None:
         self._db = db
         self._positions = positions
@@ -50,16 +54,35 @@ class Feed:
         self._chunk_size = chunk_size
         self._constraint = constraint
         self._limits = limits
+        self._tail = tail
         # One object for all requests that are sent alike: engines cache by it.
         self._sampling = lru_cache(lambda tries: retry.sampling_for(sampling, tries))
         self._in_flight: dict[str, Ticket] = {}
 
     def __iter__(self) -> Iterator[Request]:
-        for _, group in groupby(self._positions, key=lambda position: position // self._chunk_size):
-            for planned in self._chunk(set(group)):
-                if not self._limits.take():
-                    return
-                yield self._request(planned)
+        for planned in self._planned():
+            if not self._limits.take():
+                return
+            yield self._request(planned)
+
+    def _planned(self) -> Iterator[PlannedRequest]:
+        """In planned order, but for the last ones, of which long ones may come earlier."""
+        requests = self._chunks()
+        left = len(self._positions)
+        for planned in requests:
+            # Asked again and again, because an engine that has just started may not have said.
+            if left <= self._tail.end:
+                yield from self._tail.ordered(chain([planned], requests), self._sizes)
+                return
+            left -= 1
+            yield planned
+
+    def _chunks(self) -> Iterator[PlannedRequest]:
+        for _, group in groupby(self._positions, key=lambda place: place // self._chunk_size):
+            yield from self._chunk(set(group))
+
+    def _sizes(self) -> list[int]:
+        return [ticket.size for ticket in self.in_flight()]
 
     def _chunk(self, positions: set[int]) -> list[PlannedRequest]:
         held = plans.requests(self._db, min(positions), max(positions))
@@ -69,13 +92,21 @@ class Feed:
         tries = self._tries.get(planned.position, retry.NONE)
         messages = tuple(Message(role, text) for role, text in orjson.loads(planned.messages))
         self._in_flight[planned.key] = Ticket(
-            planned.key, planned.position, planned.copies, tries, clock.seconds()
+            planned.key,
+            planned.position,
+            planned.copies,
+            tries,
+            clock.seconds(),
+            len(planned.messages),
         )
         return Request(planned.key, messages, self._sampling(tries), self._constraint)
 
-    def settle(self, key: str) -> Ticket:
+    def settle(self, outcome: Outcome) -> Ticket:
         """The ticket of a request in flight; to be asked once, when its outcome has come."""
-        return self._in_flight.pop(key)
+        ticket = self._in_flight.pop(outcome.key)
+        if isinstance(outcome, Completed):
+            self._tail.learn(ticket.size, outcome.usage)
+        return ticket
 
     def in_flight(self) -> list[Ticket]:
         """What was given to the engine and has no outcome yet, in the order it was sent."""

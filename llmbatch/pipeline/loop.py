@@ -132,7 +132,7 @@ class Loop:
 
     def _settle(self, outcome: Outcome) -> None:
         assert self._feed is not None
-        ticket = self._feed.settle(outcome.key)
+        ticket = self._feed.settle(outcome)
         self._limits.settled(clock.seconds() - ticket.sent_at)
         self._work.settle(outcome, ticket)
         self.settled += 1

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 
+import orjson
+
 from llmbatch.core.isolation import Isolation
 from llmbatch.core.records import Constraint
 from llmbatch.core.retry import NONE
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline.feed import Feed, Ticket
 from llmbatch.pipeline.limits import Limits
+from llmbatch.pipeline.tail import Tail
 from llmbatch.pipeline.work import Work
-from llmbatch.store import plans
+from llmbatch.store import plans, results
 from llmbatch.store.database import Database
+
+# What shapes an answer beside its row.
+_SHAPING = ("model", "system", "prompt", "sampling", "answer")
 
 
 class Passes:
@@ -35,6 +41,9 @@ class Passes:
         self._pending: plans.Pending | None = pending
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
+        self.tail = Tail(spec.sampling.max_tokens)
+        for prompt, output in results.lengths(db, _alike(db, spec)):
+            self.tail.remember(prompt, output)
 
     def next(self) -> Feed | None:
         """The feed of the next pass; None when nothing is left to do."""
@@ -54,6 +63,7 @@ class Passes:
             self._sampling,
             self._constraint,
             self._limits,
+            self.tail,
         )
 
     def interrupted(self) -> None:
@@ -82,3 +92,13 @@ class Passes:
             self._work.convict(ticket, kind, f"alone with this request, {reason}")
             self._pending = None
         self.isolation.convicted.clear()
+
+
+def _alike(db: Database, spec: JobSpec) -> list[int]:
+    """The runs whose answers were made as those of this one will be, whatever the rows."""
+    wanted = spec.model_dump(mode="json", by_alias=True)
+    return [
+        summary["run"]
+        for summary in results.report(db, "run_summaries")
+        if all(orjson.loads(summary["spec"]).get(name) == wanted[name] for name in _SHAPING)
+    ]

@@ -125,6 +125,7 @@ class Supervisor:
 
     def _ready(self, ready: Ready) -> None:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
+        self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
         self._starts += 1
         self._start_seconds = (ready.at - ready.began).total_seconds()
         name = "engine_started" if self._starts == 1 else "engine_restarted"

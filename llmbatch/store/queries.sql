@@ -52,6 +52,11 @@ SELECT
 -- name: rows_window
 SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
 
+-- name: lengths
+SELECT prompt_tokens, output_tokens FROM attempts
+WHERE verdict = 'answered' AND list_contains($runs, run)
+ORDER BY run DESC, checkpoint DESC LIMIT 5000;
+
 -- name: rejects_in_order
 SELECT line, reason, raw FROM rejects WHERE line > ? ORDER BY line LIMIT ?;
 

@@ -60,6 +60,11 @@ def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
             yield from db.mappings(query("results_window"), {"first": first, "last": last})
 
 
+def lengths(db: Database, runs: list[int]) -> list[tuple[int, int]]:
+    """(prompt tokens, output tokens) of some thousands of answers of these runs, newest first."""
+    return [(prompt, output) for prompt, output in db.execute(query("lengths"), {"runs": runs})]
+
+
 def rejects(db: Database) -> Iterator[Reject]:
     """The rejects, in the order of their lines."""
     last = 0

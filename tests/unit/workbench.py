@@ -60,7 +60,8 @@ class Bench:
         self.db = Database.open(self.paths.store)
         snapshot = ingest.ingest(self.db, spec, self.paths)
         plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
-        self.run = runs.begin(self.db, plan.plan, clock.now(), {})
+        told = spec.model_dump(mode="json", by_alias=True)
+        self.run = runs.begin(self.db, plan.plan, clock.now(), told)
         self.stops = Stops()
         self.seen = Observed()
         self.timings = Timings()
@@ -70,7 +71,7 @@ class Bench:
         self.work = Work(
             self.db, self.run, spec.run, judge, tally, self.timings, self.seen, self.stops
         )
-        self.spec = spec.run
+        self.spec = spec
         self.passes = Passes(self.db, spec, plans.pending(self.db), self.limits, self.work)
 
     def drive(self, *engines: ScriptedEngine) -> bool:
@@ -78,7 +79,7 @@ class Bench:
         supervisor = Supervisor(
             self.db,
             self.run,
-            self.spec,
+            self.spec.run,
             iter(engines).__next__,
             self.passes,
             self.work,
