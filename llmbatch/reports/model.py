@@ -13,7 +13,7 @@ from llmbatch.store import results
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,18 @@ class AttemptsLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Rows that share the request of another, and what computing each by itself would have taken:
+    tokens of the answers that they share, and those at the job's average price for a token (None
+    without a price)."""
+
+    rows: int
+    prompt_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that is told of a job. `last_run` and `all_runs` have the same figures."""
 
@@ -47,7 +59,7 @@ class Report:
     counts: Counts
     reused: int
     requests: int
-    duplicates_saved: int
+    duplicates: Duplicates
     currency: str
     last_run: Usage
     all_runs: Usage
@@ -67,6 +79,7 @@ def build(db: Database) -> Report | None:
     plan = results.report(db, "plan_counts")[0]
     starts = results.report(db, "engine_starts")
     runs = _runs(db, summaries, starts)
+    all_runs = total(runs)
     tries = results.report(db, "rows_by_attempts")
     return Report(
         version=REPORT_VERSION,
@@ -77,15 +90,23 @@ def build(db: Database) -> Report | None:
         counts=counts,
         reused=summaries[-1]["reused"],
         requests=plan["requests"],
-        duplicates_saved=plan["duplicates"],
+        duplicates=_duplicates(db, plan["duplicates"], all_runs),
         currency=spec["cost"]["currency"],
         last_run=total(runs[-1:]),
-        all_runs=total(runs),
+        all_runs=all_runs,
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
         rows_by_attempts=[AttemptsLine(**line) for line in tries],
         runs=runs,
         engine=orjson.loads(starts[-1]["description"]) if starts else None,
     )
+
+
+def _duplicates(db: Database, rows: int, usage: Usage) -> Duplicates:
+    tokens = results.report(db, "duplicate_tokens")[0]
+    prompt, output = int(tokens["prompt_tokens"]), int(tokens["output_tokens"])
+    price = usage.cost_per_million_tokens
+    cost = None if price is None else price * (prompt + output) / 1_000_000
+    return Duplicates(rows, prompt, output, cost)
 
 
 def _failure(line: dict[str, Any]) -> FailureLine:

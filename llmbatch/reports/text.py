@@ -21,6 +21,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{report.input} -> {report.output}"
     yield _line("rows", _rows(report))
     yield _line("requests", _requests(report))
+    yield from _duplicates(report)
     yield from _attempts(report)
     yield from _usage(report)
     for failure in report.failures:
@@ -45,8 +46,20 @@ def _rows(report: Report) -> str:
 
 def _requests(report: Report) -> str:
     return (
-        f"{_n(report.requests)} distinct, {_n(report.duplicates_saved)} duplicates saved, "
+        f"{_n(report.requests)} distinct, {_n(report.duplicates.rows)} duplicates saved, "
         f"{_n(report.reused)} rows reused from earlier runs"
+    )
+
+
+def _duplicates(report: Report) -> Iterator[str]:
+    saved = report.duplicates
+    if saved.prompt_tokens + saved.output_tokens == 0:
+        return
+    money = "" if saved.cost is None else f", about {_money(saved.cost, report.currency)}"
+    yield _line(
+        "duplicates",
+        f"{_n(saved.prompt_tokens)} prompt and {_n(saved.output_tokens)} output tokens not "
+        f"computed again{money}",
     )
 
 

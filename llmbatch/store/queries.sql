@@ -105,6 +105,11 @@ SELECT position FROM pending ORDER BY position;
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
 
+-- name: has_field_orders
+SELECT EXISTS (
+    FROM duckdb_tables() WHERE database_name = ? AND table_name = 'field_orders'
+);
+
 -- name: first_messages
 SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
@@ -172,6 +177,16 @@ SELECT
     (SELECT count(*) FROM requests) AS requests,
     (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL)
         - (SELECT count(*) FROM requests) AS duplicates;
+
+-- name: duplicate_tokens
+-- Tokens that answered rows of the current plan did not cost, because they share a request.
+SELECT
+    coalesce(sum((copies - 1) * prompt_tokens), 0) AS prompt_tokens,
+    coalesce(sum((copies - 1) * output_tokens), 0) AS output_tokens
+FROM requests
+JOIN current_plan USING (plan)
+JOIN settled USING (key)
+WHERE copies > 1 AND verdict = 'answered';
 
 -- name: failure_counts
 SELECT kind, count(*) AS rows, any_value(message ORDER BY row) AS example

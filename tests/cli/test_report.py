@@ -217,3 +217,23 @@ def test_the_status_of_an_ended_job_has_no_time_left(job: Job, style: str) -> No
     assert "5/20 rows (25%)" in seen or '"rows_done": 5' in seen
     assert " left" not in seen
     assert "eta_seconds" not in seen
+
+
+def test_duplicates_are_counted_and_priced(tmp_path: Path) -> None:
+    report = work(tmp_path, ["one two three", "b", "b", "b"], cost={"price_per_hour": 3600.0})
+    saved = report.duplicates
+    # An answer of the scripted engine has two words, and a word is a token.
+    assert (saved.rows, saved.prompt_tokens, saved.output_tokens) == (2, 2, 4)
+    usage = report.all_runs
+    assert (usage.prompt_tokens, usage.output_tokens) == (4, 4)
+    assert usage.cost is not None
+    assert saved.cost == pytest.approx(usage.cost / 8 * 6)
+    assert "2 prompt and 4 output tokens not computed again, about USD " in told(
+        report, "duplicates"
+    )
+
+
+def test_failed_duplicates_save_nothing(tmp_path: Path) -> None:
+    report = work(tmp_path, ["FAIL:refused_request x"] * 3)
+    assert (report.duplicates.rows, report.duplicates.output_tokens) == (2, 0)
+    assert told(report, "duplicates") == ""
