@@ -23,6 +23,16 @@ class Tries:
 NONE = Tries()
 
 
+def after(tries: Tries, kind: str) -> Tries:
+    """The tries of a request that has just failed once more, in the way that `kind` names."""
+    return Tries(
+        tries.attempts + 1,
+        tries.since_reopened + 1,
+        tries.truncated + (kind == "truncated"),
+        tries.invalid + (kind == "invalid_output"),
+    )
+
+
 def sampling_for(sampling: Sampling, tries: Tries) -> Sampling:
     """The sampling of the next try. Each truncated answer doubles `max_tokens`; each invalid
     one moves the seed, and draws where the job is greedy."""

@@ -1,5 +1,6 @@
 """Requests of one pass in planned order, chunk by chunk, until something says stop."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,8 @@ class Feed:
     """An iterator of requests for the engine. It ends early once a stop was asked for.
 
     A chunk is the unit of reading: one query brings its requests into memory, and the engine
-    goes from one chunk to the next without a pause.
+    goes from one chunk to the next without a pause. Nor does it run dry before retries: those of
+    requests that have failed by the end of the pass follow at once.
     """
 
     def __init__(
@@ -58,9 +60,12 @@ class Feed:
         # One object for all requests that are sent alike: engines cache by it.
         self._sampling = lru_cache(lambda tries: retry.sampling_for(sampling, tries))
         self._in_flight: dict[str, Ticket] = {}
+        self._failed: deque[int] = deque()
+        self._newer_tries: dict[int, Tries] = {}
+        self.retried = 0
 
     def __iter__(self) -> Iterator[Request]:
-        for planned in self._planned():
+        for planned in chain(self._planned(), self._retries()):
             if not self._limits.take():
                 return
             yield self._request(planned)
@@ -81,6 +86,13 @@ class Feed:
         for _, group in groupby(self._positions, key=lambda place: place // self._chunk_size):
             yield from self._chunk(set(group))
 
+    def _retries(self) -> Iterator[PlannedRequest]:
+        while self._failed:
+            count = min(len(self._failed), self._chunk_size)
+            positions = sorted(self._failed.popleft() for _ in range(count))
+            self.retried += count
+            yield from plans.requests_at(self._db, positions)
+
     def _sizes(self) -> list[int]:
         return [ticket.size for ticket in self.in_flight()]
 
@@ -89,7 +101,8 @@ class Feed:
         return [planned for planned in held if planned.position in positions]
 
     def _request(self, planned: PlannedRequest) -> Request:
-        tries = self._tries.get(planned.position, retry.NONE)
+        place = planned.position
+        tries = self._newer_tries.get(place) or self._tries.get(place, retry.NONE)
         messages = tuple(Message(role, text) for role, text in orjson.loads(planned.messages))
         self._in_flight[planned.key] = Ticket(
             planned.key,
@@ -107,6 +120,11 @@ class Feed:
         if isinstance(outcome, Completed):
             self._tail.learn(ticket.size, outcome.usage)
         return ticket
+
+    def retry(self, ticket: Ticket, kind: str) -> None:
+        """Send a request again that has failed and may be tried once more."""
+        self._newer_tries[ticket.position] = retry.after(ticket.tries, kind)
+        self._failed.append(ticket.position)
 
     def in_flight(self) -> list[Ticket]:
         """What was given to the engine and has no outcome yet, in the order it was sent."""

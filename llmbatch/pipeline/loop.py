@@ -134,7 +134,9 @@ class Loop:
         assert self._feed is not None
         ticket = self._feed.settle(outcome)
         self._limits.settled(clock.seconds() - ticket.sent_at)
-        self._work.settle(outcome, ticket)
+        kind = self._work.settle(outcome, ticket)
+        if kind is not None:
+            self._feed.retry(ticket, kind)
         self.settled += 1
         if isinstance(outcome, Completed):
             self.answered()

@@ -39,6 +39,7 @@ class Passes:
         self._limits = limits
         self._work = work
         self._pending: plans.Pending | None = pending
+        self._feed: Feed | None = None
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
         self.tail = Tail(spec.sampling.max_tokens)
@@ -55,7 +56,7 @@ class Passes:
                 return None
             chosen = self.isolation.next(pending.positions)
         self._work.tally.to_retry = 0
-        return Feed(
+        self._feed = Feed(
             self._reading,
             chosen,
             pending.tries,
@@ -65,6 +66,7 @@ class Passes:
             self._limits,
             self.tail,
         )
+        return self._feed
 
     def interrupted(self) -> None:
         """The last pass did not come to its end, or not even to its start."""
@@ -78,7 +80,8 @@ class Passes:
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
         held, self._pending = self._pending, plans.NOTHING
-        if self._work.tally.to_retry or self.isolation.isolating:
+        retried = self._feed.retried if self._feed else 0
+        if self._work.tally.to_retry > retried or self.isolation.isolating:
             held = None
         return plans.pending(self._db) if held is None else held
 

@@ -82,8 +82,9 @@ class Work:
         self.tally = tally
         self.timings = timings
 
-    def settle(self, outcome: Outcome, ticket: Ticket) -> None:
-        """Judge an outcome and keep it for the next checkpoint."""
+    def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
+        """Judge an outcome and keep it for the next checkpoint. The kind of failure of a request
+        that is to be tried again."""
         judged = self._judge(outcome)
         failed = isinstance(judged, Failed)
         again = isinstance(judged, Failed) and self._may_retry(judged.kind, ticket)
@@ -92,6 +93,7 @@ class Work:
         reason = self._watch.saw(failed=failed) if self._watch else None
         if reason:
             self._stops.request(reason)
+        return judged.kind if again and isinstance(judged, Failed) else None
 
     def _may_retry(self, kind: str, ticket: Ticket) -> bool:
         known = FAILURE_KINDS.get(kind)

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -110,6 +111,8 @@ class Pending:
     tries: Mapping[int, Tries]
 
 
+# A range is read whole if at least one in so many of its requests is wanted.
+_DENSE = 8
 NOTHING = Pending((), {})
 
 
@@ -134,11 +137,24 @@ class PlannedRequest:
 
 def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
     """The requests of a range of positions, both ends included, in planned order."""
-    found = db.execute(query("requests_window"), [first, last])
+    return _planned(db.execute(query("requests_window"), [first, last]))
+
+
+def _planned(found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
     return [
         PlannedRequest(position, key.replace("-", ""), copies, messages)
         for position, key, copies, messages in found
     ]
+
+
+def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
+    """The requests at these positions, which are in ascending order, in planned order."""
+    wanted = set(positions)
+    span = positions[-1] - positions[0] + 1
+    if span <= _DENSE * len(positions):
+        held = requests(db, positions[0], positions[-1])
+        return [planned for planned in held if planned.position in wanted]
+    return _planned(db.execute(query("requests_at"), {"positions": list(positions)}))
 
 
 def first_messages(db: Database) -> str | None:

@@ -121,6 +121,10 @@ SEMI JOIN (SELECT key FROM former.attempts WHERE verdict IN ('answered', 'dead')
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
+-- name: requests_at
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
+WHERE position IN (SELECT unnest($positions)) ORDER BY position;
+
 -- ---------------------------------------------------------------- runs, attempts, checkpoints
 
 -- name: count_states

@@ -112,7 +112,7 @@ def test_a_kill_between_the_rounds(quick: QuickJob) -> None:
     write(quick, *[f"LENGTH:1{n}" for n in range(6)], *[f"good {n}" for n in range(6)])
     usual = ("-q", "--max-tokens", "8", "--checkpoint-rows", "3", "--attempts", "3")
     # Twelve in the first round, then it dies in the second.
-    assert quick.run(*usual, engine="kill_after=16 window=2").code == -9
+    assert quick.run(*usual, engine="kill_after=16 window=2 delay=0.02").code == -9
     quick.computed()
     resumed = quick.run(*usual)
     assert resumed.code == 0
