@@ -23,6 +23,10 @@ _FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
     (("--id-column",), "id_column", str, "Column that names a row; must be unique."),
     (("--state",), "state", str, "State folder [default: OUTPUT with the suffix .llmbatch]."),
     (("--response-column",), "response_column", str, "Column of the answer [default: response]."),
+    (("--record-order",), "record_order", str,
+     "Order of the fields of {{ record }}: auto, input, or columns a,b,c [default: auto]."),
+    (("--duplicates",), "duplicates", click.Choice(["auto", "once", "each"]),
+     "Compute equal requests once or each [default: once if greedy, else each]."),
     (("--regex",), "answer.regex", str, "The whole answer must match this pattern."),
     (("--schema",), "answer.schema", str, "The answer must be JSON of this schema (a file)."),
     (("--temperature",), "sampling.temperature", float, "0 is greedy [default: 0]."),
@@ -89,7 +93,7 @@ def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]
     """The job file, if `job` is one, and the given flags in the shape of a job file."""
     flags: dict[str, Any] = {}
     for pair in given.pop("engine_args"):
-        name, value = _engine_arg(pair)
+        name, value = engine_arg(pair)
         flags.setdefault("engine", {})[name] = value
     for place, value in given.items():
         if value is not None and value != ():
@@ -107,7 +111,7 @@ def _put(table: dict[str, Any], place: list[str], value: Any) -> None:
     table[place[-1]] = value
 
 
-def _engine_arg(pair: str) -> tuple[str, Any]:
+def engine_arg(pair: str) -> tuple[str, Any]:
     """`max_num_seqs=64` with the value read as in TOML; what is not TOML is a string."""
     name, equals, text = pair.partition("=")
     if not equals or not name:

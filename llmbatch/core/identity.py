@@ -6,7 +6,8 @@ the sample number of each request. Whatever is not in here must not change an an
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json.encoder
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,6 +19,8 @@ _KEY_BYTES = 16
 _TASK = "generate"
 # Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
 _KEY_VERSION = 1
+# A string as `json_text` writes it, without the cost of an encoder for each message.
+_quoted = json.encoder.encode_basestring
 
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
@@ -63,10 +66,18 @@ def sample_key(key: str, sample: int) -> str:
 
 def messages_text(messages: Iterable[Message]) -> str:
     """Messages as the JSON text that is hashed, stored and sent."""
-    return json_text([[message.role, message.content] for message in messages])
+    written = (f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages)
+    return f"[{','.join(written)}]"
 
 
-def plan_digest(spec: JobSpec, snapshot_digest: str, base: str) -> str:
-    """A digest of all that shapes a plan: the rows, the templates and the keys' base."""
-    parts = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
+def plan_digest(
+    spec: JobSpec, snapshot_digest: str, base: str, order: Sequence[str] | None = None
+) -> str:
+    """A digest of all that shapes a plan: the rows, the templates, the keys' base, the order of
+    a record's fields and what becomes of duplicates."""
+    parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
+    if order:
+        parts.append({"order": list(order)})
+    if spec.duplicates != "auto":
+        parts.append({"duplicates": spec.duplicates})
     return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()

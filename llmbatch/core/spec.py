@@ -175,8 +175,29 @@ class JobSpec(Section):
     model: str = neutral(..., "folder or name of the model; its identity is in the key")
     prompt: str = rendered(..., "Jinja2 template of the user message", min_length=1)
     system: str | None = rendered(None, "Jinja2 template of the system message")
+    record_order: Literal["auto", "input"] | tuple[str, ...] = rendered(
+        "auto", "order of the fields of {{ record }}: auto, input, or columns that come first"
+    )
+    # A copy that is computed by itself has a sample number of its own in its key.
+    duplicates: Literal["auto", "once", "each"] = neutral(
+        "auto", "compute equal requests once or each; auto: once unless tokens are drawn"
+    )
     sampling: SamplingSpec = answer(SamplingSpec(), "how tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "what an answer must look like")
     engine: EngineSpec = neutral(EngineSpec(), "the engine names what of it is in the key")
     cost: CostSpec = neutral(CostSpec(), "what the device costs")
     run: RunSpec = neutral(RunSpec(), "how the work is cut and saved")
+
+    @field_validator("record_order", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """`a,b,c` as the flag has it; a name with a comma can stand in a list."""
+        if isinstance(value, str) and value not in ("auto", "input"):
+            value = [name.strip() for name in value.split(",")]
+        if not isinstance(value, str | list | tuple) or not all(
+            isinstance(name, str) and name for name in value
+        ):
+            raise ValueError("auto, input, or names of columns (a,b,c)")
+        if len(set(value)) < len(value) and not isinstance(value, str):
+            raise ValueError("names a column twice")
+        return value

@@ -17,6 +17,10 @@ import orjson
 # strings can match too, which costs time and nothing else.
 _INEXACT = re.compile(r"[:,\[]\s*(?:-?[0-9]+[.eE]|-?[0-9]{19}|-0)")
 
+# The types of values that hold no number.
+_TEXTS = frozenset({str, bool, type(None)})
+_TEXTS_AND_INTEGERS = _TEXTS | {int}
+
 # `Json` is for `_written` to handle, not for orjson, which writes dataclasses as objects.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -64,13 +68,30 @@ def parse_record(data: str) -> dict[str, Any]:
     Integers are exact whatever their size, other numbers are `ExactFloat`. Of a key that comes
     twice the last value counts. Raises ValueError when `data` is not a JSON object.
     """
-    if _INEXACT.search(data) is None:
+    try:
         value = orjson.loads(data)
-    else:
+    except orjson.JSONDecodeError:
+        # It refuses some numbers, too.
+        if _INEXACT.search(data) is None:
+            raise
+        value = None
+    # Searching the text costs more than parsing it, and most records need none.
+    if type(value) is dict and _is_exact(value, data):
+        return value
+    if _INEXACT.search(data) is not None:
         value = json.loads(data, parse_float=ExactFloat, parse_int=_integer, parse_constant=_refuse)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
+
+
+def _is_exact(record: dict[str, Any], data: str) -> bool:
+    """Whether orjson has altered nothing, as far as the types of the values tell. An integer that
+    it cannot hold becomes a float; only a negative zero becomes another integer."""
+    kinds = set(map(type, record.values()))
+    if kinds <= _TEXTS:
+        return True
+    return kinds <= _TEXTS_AND_INTEGERS and ("-0" not in data or 0 not in record.values())
 
 
 def _integer(text: str) -> int | ExactFloat:

@@ -1,6 +1,6 @@
 """From rows to requests: render, name by content, put in order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from llmbatch.core import identity
@@ -16,24 +16,36 @@ _WINDOW = 20_000
 
 
 def plan(
-    db: Database, spec: JobSpec, snapshot: Snapshot, model_identity: Mapping[str, str]
+    db: Database,
+    spec: JobSpec,
+    snapshot: Snapshot,
+    model_identity: Mapping[str, str],
+    order: Sequence[str] | None = None,
 ) -> Plan:
     """The plan of `snapshot` under `spec`; made anew only if something that shapes it changed.
 
-    Raises UsageError when a template names a column that the input does not have.
+    `order` is that of a record's fields (`ordering.decide`); None is the input's. Raises
+    UsageError when a template names a column that the input does not have.
     """
-    prompt = Prompt(spec.prompt, spec.system)
+    prompt = Prompt(spec.prompt, spec.system, order or ())
     prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
     _check_response_column(spec, snapshot)
     keys = identity.KeyMaker(spec, model_identity)
-    digest = identity.plan_digest(spec, snapshot.source.digest, keys.base())
+    digest = identity.plan_digest(spec, snapshot.source.digest, keys.base(), order)
     held = plans.current(db)
     if held is not None and held.digest == digest:
         return held
-    # With sampling, equal requests are separate draws; greedy ones have one answer.
-    own_sample = identity.sample_key if spec.sampling.temperature > 0 else None
+    own_sample = identity.sample_key if _separate(spec) else None
     render = partial(_render, prompt, keys)
     return plans.replace(db, snapshot.snapshot, digest, _batches(db, render), own_sample)
+
+
+def _separate(spec: JobSpec) -> bool:
+    """Whether each of several equal requests is computed. With sampling they are separate draws;
+    greedy ones have one answer."""
+    if spec.duplicates == "auto":
+        return spec.sampling.temperature > 0
+    return spec.duplicates == "each"
 
 
 def _batches(db: Database, render: "partial[RenderedRow]") -> Iterator[list[RenderedRow]]:

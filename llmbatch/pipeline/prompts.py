@@ -1,6 +1,6 @@
 """From a row to the messages of its request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jinja2
@@ -23,11 +23,13 @@ class Prompt:
     """The compiled templates of a job.
 
     Columns are variables by their names. `row` is the row as a mapping (for columns whose
-    names are no identifiers), `record` the row as a JSON object.
+    names are no identifiers), `record` the row as a JSON object, whose fields come in `order`;
+    those that it does not name follow as they came.
     """
 
-    def __init__(self, prompt: str, system: str | None) -> None:
-        self._environment = _environment()
+    def __init__(self, prompt: str, system: str | None, order: Sequence[str] = ()) -> None:
+        self._environment = environment()
+        self._order = order
         self._parts: list[tuple[str, str, jinja2.Template]] = []
         if system is not None:
             self._parts.append(("system", "system prompt", self._compile("system prompt", system)))
@@ -61,22 +63,39 @@ class Prompt:
                     f"columns: {shown}"
                 )
 
+    def writes_record(self, columns: Iterable[str]) -> bool:
+        """Whether a template writes whole rows; a column named `record` is a column."""
+        return "record" in self._wanted and "record" not in columns
+
     def render(self, data: str) -> list[Message]:
         """The messages of one row. Raises TemplateError with the reason in one line."""
-        row = values.parse_record(data)
-        context: dict[str, Any] = {"row": row}
-        if "record" in self._wanted:
-            context["record"] = values.dump_record(row)
-        context.update(row)
+        context = self.context(data)
         return [
-            Message(role, _text(what, template, context))  # type: ignore[arg-type]
+            Message(role, fill(what, template, context))  # type: ignore[arg-type]
             for role, what, template in self._parts
         ]
 
+    def context(self, data: str) -> dict[str, Any]:
+        """What the templates know of a row."""
+        row = values.parse_record(data)
+        context: dict[str, Any] = {"row": row}
+        if "record" in self._wanted:
+            context["record"] = values.dump_record(self._ordered(row))
+        context.update(row)
+        return context
 
-def _text(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
+    def _ordered(self, row: dict[str, Any]) -> dict[str, Any]:
+        if not self._order:
+            return row
+        return {name: row[name] for name in self._order if name in row} | row
+
+
+def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
+    """A template's text for one row. Raises TemplateError with the reason in one line."""
     try:
-        text = template.render(context)
+        # As `Template.render` does, which copies all names one by one for each row.
+        names = template.new_context(template.environment.globals | context, shared=True)
+        text = "".join(template.root_render_func(names))
         text.encode()
     except Exception as error:  # whatever a template of the user's does is the row's failure
         raise TemplateError(
@@ -85,10 +104,11 @@ def _text(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
     return text
 
 
-def _environment() -> jinja2.Environment:
-    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+def environment() -> jinja2.Environment:
+    """What templates may use."""
+    made = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
     # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
-    environment.filters["tojson"] = values.dump_record
+    made.filters["tojson"] = values.dump_record
     # A prompt that differs each time it is rendered would be computed and paid for each time.
-    del environment.filters["random"], environment.globals["lipsum"]
-    return environment
+    del made.filters["random"], made.globals["lipsum"]
+    return made

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -24,8 +24,7 @@ _RENDERED = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedRow:
+class RenderedRow(NamedTuple):
     """A row's request (`key`, `messages` as JSON), or why there is none (`kind`, `message`)."""
 
     row: int
@@ -92,14 +91,8 @@ def _separate_samples(db: Database, own_sample: Callable[[str, int], str]) -> No
 
 
 def _table(batch: list[RenderedRow]) -> pa.Table:
-    columns = [
-        [item.row for item in batch],
-        [item.key for item in batch],
-        [item.kind for item in batch],
-        [item.message for item in batch],
-        [item.messages for item in batch],
-    ]
-    return pa.table(columns, _RENDERED)
+    columns = zip(*batch, strict=True) if batch else [()] * len(_RENDERED)
+    return pa.table([list(column) for column in columns], _RENDERED)
 
 
 @dataclass(frozen=True, slots=True)

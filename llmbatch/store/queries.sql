@@ -90,14 +90,19 @@ UPDATE rendered SET key = CAST(batch.key AS UUID) FROM batch WHERE rendered.row 
 INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORDER BY row;
 
 -- name: plan_requests
--- Requests that share a prefix run together: sorted by their rendered messages.
+-- Requests that share a prefix run together: sorted by their rendered messages, once, and then
+-- numbered as they come.
 INSERT INTO requests
-SELECT $plan, row_number() OVER (ORDER BY messages, key) - 1 AS position, key, copies, messages
+SELECT $plan, row_number() OVER () - 1, key, copies, messages
 FROM (
-    SELECT key, count(*) AS copies, any_value(messages) AS messages
-    FROM rendered WHERE key IS NOT NULL GROUP BY key
-)
-ORDER BY position;
+    SELECT key, copies, messages
+    FROM rendered
+    JOIN (
+        SELECT min(row) AS row, count(*) AS copies
+        FROM rendered WHERE key IS NOT NULL GROUP BY key
+    ) USING (row)
+    ORDER BY messages, key
+);
 
 -- name: pending_positions
 SELECT position FROM pending ORDER BY position;
@@ -124,6 +129,38 @@ WHERE position BETWEEN ? AND ? ORDER BY position;
 -- name: requests_at
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
+
+-- name: stage_left
+-- Requests of the plan and the first row of each.
+CREATE OR REPLACE TEMP TABLE left_requests AS
+SELECT position, key, row FROM requests
+JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP BY key) USING (key);
+
+-- name: drop_settled_in_former
+DELETE FROM left_requests WHERE key IN (
+    SELECT key FROM former.attempts WHERE verdict IN ('answered', 'dead')
+);
+
+-- name: left_positions
+SELECT position FROM left_requests ORDER BY position;
+
+-- name: left_rows
+SELECT row FROM left_requests ORDER BY row;
+
+-- name: rows_at
+SELECT data FROM rows WHERE row IN (SELECT unnest($rows)) ORDER BY row;
+
+-- name: answer_lengths
+-- Of the newest answers.
+SELECT output_tokens FROM attempts WHERE verdict = 'answered'
+ORDER BY run DESC, checkpoint DESC LIMIT $most;
+
+-- name: answer_lengths_in_former
+SELECT output_tokens FROM former.attempts WHERE verdict = 'answered'
+ORDER BY run DESC, checkpoint DESC LIMIT $most;
+
+-- name: last_engine_in_former
+SELECT description FROM former.engine_starts ORDER BY began_at DESC LIMIT 1;
 
 -- ---------------------------------------------------------------- runs, attempts, checkpoints
 
@@ -229,6 +266,9 @@ SELECT run, began_at, ready_at, description FROM engine_starts ORDER BY run, beg
 
 -- name: engine_deaths
 SELECT run, died_at, reason, in_flight FROM engine_deaths ORDER BY run, died_at;
+
+-- name: forecasts
+SELECT run, forecast FROM forecasts ORDER BY run, made_at;
 
 -- name: rows_by_attempts
 -- Settled rows of the current plan by the attempt that settled them.

@@ -66,6 +66,12 @@ def engine_died(db: Database, run: int, died: datetime, reason: str, in_flight: 
     _record(db, "engine_deaths", run=run, died_at=utc(died), reason=reason, in_flight=in_flight)
 
 
+def forecast(db: Database, run: int, value: object) -> None:
+    """Record what the prefix cache is expected to serve in a run, before it is known."""
+    text = orjson.dumps(value).decode()
+    _record(db, "forecasts", run=run, made_at=utc(clock.now()), forecast=text)
+
+
 def checkpoint(
     db: Database, run: int, number: int, attempts: list[Attempt], telemetry: dict[str, object]
 ) -> None:

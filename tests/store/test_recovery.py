@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from llmbatch.core.errors import UnwrittenError
-from llmbatch.store import journal, recovery, results, runs
+from llmbatch.store import fields, journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.runs import Attempt
@@ -59,6 +59,8 @@ def all_tables(db: Database) -> None:
     run = work(db)
     runs.engine_died(db, run, datetime.now(UTC), "gone", 3)
     runs.engine_started(db, run, datetime.now(UTC), datetime.now(UTC), {"device": None})
+    fields.keep(db, ["t", "ü"])
+    runs.forecast(db, run, {"hits": 0.5})
     assert runs.reopen(db, []) == 1
     runs.end(db, run, "finished", 0, {"generate": 0.25})
 

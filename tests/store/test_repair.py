@@ -197,7 +197,8 @@ def test_of_a_damaged_journal_the_whole_beginning_is_saved(
     assert found == Repair(
         sound=False, answers=1, replayed=3, lost=2, kept=tuple(tmp_path / name for name in names)
     )
-    assert work_of(store) == [1, 1, 0, 1, 1, 0, 0]
+    saved = {name for name, count in zip(recovery.DURABLE, work_of(store), strict=True) if count}
+    assert saved == {"runs", "engine_starts", "checkpoints", "attempts"}
 
 
 def test_a_store_older_than_its_journal_is_made_again(store: Path, path: Path) -> None:

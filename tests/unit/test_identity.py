@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from llmbatch.core import identity
 from llmbatch.core.identity import KeyMaker
 from llmbatch.core.records import Message
-from llmbatch.core.spec import Affects, JobSpec, answer
+from llmbatch.core.spec import Affects, JobSpec, answer, json_text
 from llmbatch.pipeline.prompts import Prompt
 
 MODEL = {"name": "tiny", "fingerprint": "sha256:00"}
@@ -27,6 +27,8 @@ ALTERNATIVES: dict[str, Any] = {
     "model": "other name of the same model",
     "prompt": "Say {{ t }}",
     "system": "Be brief",
+    "record_order": ["u"],
+    "duplicates": "each",
     "sampling.temperature": 0.5,
     "sampling.top_p": 0.9,
     "sampling.top_k": 5,
@@ -147,11 +149,12 @@ def test_the_engines_own_options_are_left_to_its_identity() -> None:
 def test_a_template_acts_through_its_messages_only(place: str) -> None:
     def rendered(job: JobSpec, record: str) -> tuple[str, str]:
         maker = KeyMaker(job, MODEL)
-        messages = Prompt(job.prompt, job.system).render(record)
+        order = () if isinstance(job.record_order, str) else job.record_order
+        messages = Prompt(job.prompt + "{{ record }}", job.system, order).render(record)
         return maker.base(), maker.key(identity.messages_text(messages))
 
-    base, plain = rendered(spec(), '{"t": "x"}')
-    same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x"}')
+    base, plain = rendered(spec(), '{"t": "x", "u": 1}')
+    same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x", "u": 1}')
     assert base == same_base
     assert plain != changed
 
@@ -205,6 +208,14 @@ def test_different_messages_never_share_a_key(one: list[Message], two: list[Mess
     assert maker.key(identity.messages_text(one)) != maker.key(identity.messages_text(two))
 
 
+@pytest.mark.parametrize(
+    "text", ["", 'a "b" \\ /', "\x00\x1f\x7f\n\t", "é 日本 \u2028 🦆", "\ud800"]
+)
+def test_messages_are_written_as_json(text: str) -> None:
+    messages = [Message("system", text), Message("user", "x")]
+    assert identity.messages_text(messages) == json_text([["system", text], ["user", "x"]])
+
+
 def test_samples_have_keys_of_their_own() -> None:
     plain = key(spec())
     assert len({plain, *(identity.sample_key(plain, number) for number in range(1, 50))}) == 50
@@ -218,6 +229,17 @@ def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
     assert identity.plan_digest(spec("prompt", "{{ u }}"), "rows", base) != held
     assert identity.plan_digest(spec("system", "x"), "rows", base) != held
     assert identity.plan_digest(spec(), "rows", "other base") != held
+    assert identity.plan_digest(spec(), "rows", base, ["u", "t"]) != held
+    assert identity.plan_digest(spec(), "rows", base, ["u", "t"]) != identity.plan_digest(
+        spec(), "rows", base, ["t", "u"]
+    )
+    assert identity.plan_digest(spec("duplicates", "each"), "rows", base) != held
+
+
+def test_the_digest_of_a_plan_is_what_it_was() -> None:
+    """A plan of an older version, which knew the input's order only, stays in force."""
+    assert identity.plan_digest(spec(), "rows", "base") == "9f7b100b2da133374317154addd272ed"
+    assert identity.plan_digest(spec(), "rows", "base", ()) == "9f7b100b2da133374317154addd272ed"
 
 
 def test_the_key_function_is_what_it_was() -> None:

@@ -60,6 +60,21 @@ def test_parsing_agrees_with_the_standard_library(text: str) -> None:
     assert parse_record(text) == json.loads(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":-0,"b":0}',
+        '{"day":"2026-01-01","n":0}',
+        '{"a":"x","b":1e999}',
+        '{"a":true,"b":18446744073709551615,"c":18446744073709551616}',
+        '{"a":-9223372036854775808,"b":-9223372036854775809}',
+        '{"a":null,"b":{"c":[-0,1.10]}}',
+    ],
+)
+def test_a_number_keeps_its_text_whatever_stands_beside_it(text: str) -> None:
+    assert dump_record(parse_record(text)) == text
+
+
 @given(RECORDS, st.dictionaries(TEXT, ANY_JSON))
 def test_splicing_gives_the_union_and_keeps_the_source_text(
     text: str, extra: dict[str, str]

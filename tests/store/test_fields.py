@@ -1,0 +1,105 @@
+"""The order of a record's fields is kept for the job; what groups of rows share is counted."""
+
+from pathlib import Path
+
+import pytest
+
+from llmbatch.core.fieldorder import Groups
+from llmbatch.store import fields
+from llmbatch.store.database import Database
+from llmbatch.store.fields import Held
+
+
+def test_a_new_store_holds_no_order(db: Database) -> None:
+    assert fields.held(db) == fields.NOTHING
+
+
+def test_the_newest_order_counts(db: Database) -> None:
+    for order in (["b", "a"], [], ["a", "ü"]):
+        fields.keep(db, order)
+        assert fields.held(db) == Held(tuple(order))
+
+
+def test_the_same_order_is_recorded_once(db: Database) -> None:
+    for order in (["b"], ["b"], [], [], ["b"]):
+        fields.keep(db, order)
+    assert db.scalar("SELECT count(*) FROM field_orders") == 3
+
+
+def test_an_order_outlives_its_store(db: Database, tmp_path: Path) -> None:
+    fields.keep(db, ["b", "a"])
+    db.close()
+    (tmp_path / "job.duckdb").unlink()
+    with Database.open(tmp_path / "job.duckdb") as again:
+        assert fields.held(again).order == ("b", "a")
+
+
+def test_an_order_is_forgotten_with_the_answers(healthy: Database) -> None:
+    fields.keep(healthy, ["t"])
+    assert fields.held(healthy) == Held(("t",), answered=True)
+    healthy.forget()
+    assert fields.held(healthy) == fields.NOTHING
+
+
+def test_the_templates_of_runs_are_told(healthy: Database) -> None:
+    healthy.execute("""UPDATE runs SET spec = '{"prompt": "{{ record }}", "system": null}'""")
+    assert fields.held(healthy).prompts == {("{{ record }}", None)}
+
+
+def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
+    fields.keep(healthy, ["t"])
+    healthy.close()
+    (tmp_path / "other").mkdir()
+    with Database.open(tmp_path / "other/job.duckdb") as other:
+        assert fields.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
+        assert fields.held(other) == fields.NOTHING
+
+
+def make_older(store: Path) -> None:
+    """Take the tables of schema 3 out of a store."""
+    with Database.open(store) as db:
+        db.execute("DROP TABLE field_orders; DROP TABLE forecasts")
+        db.execute("DELETE FROM migrations WHERE version = 3")
+
+
+def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
+    healthy.close()
+    make_older(tmp_path / "job.duckdb")
+    (tmp_path / "other").mkdir()
+    with Database.open(tmp_path / "other/job.duckdb") as db:
+        fields.keep(db, ["mine"])
+        assert fields.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
+
+
+def test_an_older_store_is_upgraded(healthy: Database, tmp_path: Path) -> None:
+    healthy.close()
+    make_older(tmp_path / "job.duckdb")
+    with Database.open(tmp_path / "job.duckdb") as db:
+        assert fields.held(db) == Held(None, answered=True)
+        fields.keep(db, ["t"])
+    (tmp_path / "job.duckdb").unlink()
+    with Database.open(tmp_path / "job.duckdb") as db:
+        assert fields.held(db) == Held(("t",), answered=True)
+
+
+def test_rows_are_grouped_by_their_values(db: Database) -> None:
+    # {"a":1,"b":"x"}, {"a":1.0,"b":"x"}, {"b":"ü"}, {"a":1,"b":"x"}, {"a":null,"b":"x"}
+    batches: list[list[list[str | None]]] = [
+        [["1", "1.0", None], ['"x"', '"x"', '"ü"']],
+        [["1", "null"], ['"x"', '"x"']],
+    ]
+    with fields.table(db, ["a", "b"], batches) as table:
+        assert table.rows == 5
+        # A member is `"a":`, its value and a comma; lengths are those of UTF-8.
+        assert table.totals == [5 * 4 + 9 - 4 + 4, 5 * 5 + 4 * 3 + 4]
+        assert table.groups(frozenset({0})) == Groups(4, {0: (5 + 1) + (5 + 3) + 0 + (5 + 4)})
+        assert table.groups(frozenset({1})) == Groups(2, {1: 8 + 9})
+        both = table.groups(frozenset({0, 1}))
+        assert (both.count, both.lengths[1]) == (4, 3 * 8 + 9)
+    assert db.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'field_values'") == 0
+
+
+def test_a_failure_leaves_no_table(db: Database) -> None:
+    with pytest.raises(ValueError, match="no more"), fields.table(db, ["a"], [[["1"]]]):
+        raise ValueError("no more")
+    assert db.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'field_values'") == 0

@@ -1,0 +1,128 @@
+"""Which order the fields of a record have, and when a job keeps the one that it had."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import ingest, ordering
+from llmbatch.pipeline.paths import JobPaths
+from llmbatch.store import fields
+from llmbatch.store.database import Database
+from llmbatch.store.fields import Held
+
+ROWS: list[dict[str, Any]] = [
+    {"id": number, "shop": "north" if number % 2 else "south", "kind": "a constant text"}
+    for number in range(8)
+]
+BEST = ("kind", "shop", "id")
+ANSWERED = Held(("shop",), answered=True)
+
+
+def spec(folder: Path, **changes: Any) -> JobSpec:
+    table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
+    return JobSpec.model_validate(table | {"prompt": "{{ record }}"} | changes)
+
+
+def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any) -> Any:
+    (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    job = spec(folder, **changes)
+    with Database.open(folder / "job.duckdb") as db:
+        snapshot = ingest.ingest(db, job, JobPaths(folder))
+        return ordering.decide(db, job, snapshot, held)
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "order"),
+    [
+        ({}, fields.NOTHING, BEST),
+        ({"system": "{{ record }}", "prompt": "{{ id }}"}, fields.NOTHING, BEST),
+        ({"prompt": "{{ row }} {{ id }}"}, fields.NOTHING, None),
+        ({"record_order": "input"}, fields.NOTHING, ()),
+        ({"record_order": "input"}, ANSWERED, ()),
+        ({"record_order": "shop, id"}, fields.NOTHING, ("shop", "id")),
+        ({"record_order": ["id"]}, ANSWERED, ("id",)),
+        ({"record_order": ["id"], "prompt": "{{ id }}"}, ANSWERED, None),
+        # The job's order is kept once there are answers that it made.
+        ({}, ANSWERED, ("shop",)),
+        ({}, Held((), answered=True), ()),
+        ({}, Held(("shop",)), BEST),
+        # An older version answered these very prompts, in the input's order.
+        ({}, Held(None, True, frozenset({("{{ record }}", None)})), ()),
+        ({}, Held(None, False, frozenset({("{{ record }}", None)})), BEST),
+        ({}, Held(None, True, frozenset({("{{ record }}", "s"), ("{{ id }}", None)})), BEST),
+    ],
+)
+def test_the_order_by_what_is_asked_and_held(
+    tmp_path: Path, changes: dict[str, Any], held: Held, order: Any
+) -> None:
+    assert decided(tmp_path, held, ROWS, **changes) == order
+
+
+def test_without_rows_nothing_is_decided(tmp_path: Path) -> None:
+    assert decided(tmp_path, fields.NOTHING, [], record_order=["nosuch"]) is None
+
+
+def test_a_column_named_record_is_a_column(tmp_path: Path) -> None:
+    rows = [row | {"record": "mine"} for row in ROWS]
+    assert decided(tmp_path, fields.NOTHING, rows) is None
+
+
+def test_rows_may_lack_fields(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"id": number} for number in range(6)]
+    rows += [{"id": number, "note": "the same long note"} for number in range(6, 9)]
+    assert decided(tmp_path, fields.NOTHING, rows) == ("note", "id")
+
+
+def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
+    """1.1 and 1.10 are one number and two texts; of the objects only the second repeats."""
+    (tmp_path / "in.jsonl").write_text(
+        '{"n": 1.10, "o": {"a": 1.0}, "t": "x"}\n{"n": 1.1, "o": {"a": 1}, "t": "x"}\n'
+    )
+    with Database.open(tmp_path / "job.duckdb") as db:
+        ingest.ingest(db, spec(tmp_path), JobPaths(tmp_path))
+        choice = ordering.measured(db, ["n", "o", "t"])
+    assert (choice.order, choice.saved, choice.as_is) == ((2, 0, 1), len('"t":"x",'), 0)
+
+
+def test_where_nothing_is_gained_the_inputs_order_stays(tmp_path: Path) -> None:
+    rows = [{"id": number, "text": f"text {number}"} for number in range(5)]
+    assert decided(tmp_path, fields.NOTHING, rows) == ()
+    rows = [{"kind": "a", "id": number} for number in range(5)]
+    assert decided(tmp_path, fields.NOTHING, rows) == ()
+
+
+def test_of_very_many_columns_none_is_chosen(tmp_path: Path) -> None:
+    rows = [{f"c{place}": place or number for place in range(300)} for number in range(3)]
+    assert decided(tmp_path, fields.NOTHING, rows) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"record_order": ["id", "shp"]},
+            r"record_order: no column 'shp' in .*in.jsonl \(did you mean 'shop'\?\); "
+            "columns: id, shop, kind",
+        ),
+        ({"prompt": "{{ recrd }} {{ record }}"}, "prompt: no column 'recrd'"),
+    ],
+)
+def test_what_is_no_column_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        decided(tmp_path, fields.NOTHING, ROWS, **changes)
+
+
+def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with Database.open(tmp_path / "mine/job.duckdb") as db:
+        nothing = ordering.held_elsewhere(db, tmp_path / "nosuch.duckdb")
+        assert nothing == fields.NOTHING
+        with Database.open(tmp_path / "job.duckdb") as other:
+            fields.keep(other, ["a"])
+        assert ordering.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)
