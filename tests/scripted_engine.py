@@ -20,7 +20,7 @@ import re
 import signal
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -53,6 +53,8 @@ class Options:
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
     answer: str = "hash"  # hash: a digest of the request; echo: the last message
     max_model_len: int = 100_000  # words
+    block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none
+    kv_cache_blocks: int = 0
     variant: str = ""  # part of the identity: another model of the same name
     ledger: str = ""  # file that gets the key of each computed answer
     counter: str = ""  # file that counts starts and deaths over engines and processes
@@ -99,7 +101,8 @@ class ScriptedEngine:
         self._usage = Usage()
         self._idle = 0.0
         self._left: dict[str, int] = {}  # words still to come of what is being answered
-        self._steps = 0
+        self._steps = self._starved = self._sequences = 0
+        self._more = False
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
@@ -150,10 +153,10 @@ class ScriptedEngine:
         self._pause(0)
         feed = iter(requests)
         self._in_flight = []
-        more = True
+        self._more = True
         try:
-            while more or self._in_flight:
-                more = more and self._fill(feed)
+            while self._more or self._in_flight:
+                self._more = self._more and self._fill(feed)
                 if self._in_flight:
                     yield self._answer_one()
         finally:
@@ -199,6 +202,9 @@ class ScriptedEngine:
                 self._left[request.key] = max(1, self._compute(request).usage.output)
         left = [self._left[request.key] for request in running]
         self._steps += min(left)
+        self._sequences += min(left) * len(running)
+        if self._more and len(running) < self._options.slots:
+            self._starved += min(left)
         for request in running:
             self._left[request.key] -= min(left)
         position = left.index(min(left))
@@ -275,7 +281,14 @@ class ScriptedEngine:
             "window": self._options.window,
             "max_num_seqs": self._options.slots,
             "max_model_len": self._options.max_model_len,
+            "prefix_caching": self._options.block_size > 0,
+            "block_size": self._options.block_size,
+            "kv_cache_blocks": self._options.kv_cache_blocks,
         }
+
+    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+        delay = self._options.delay
+        return {"window": [2 * description["window"]], "delay": [delay / 4, delay * 4]}
 
     def telemetry(self) -> Telemetry:
         return Telemetry(
@@ -284,5 +297,7 @@ class ScriptedEngine:
             running=min(1, len(self._in_flight)),
             waiting=max(0, len(self._in_flight) - 1),
             steps=self._steps if self._options.slots else self._computed,
+            starved_steps=self._starved,
+            sequences=self._sequences if self._options.slots else self._computed,
             idle_seconds=self._idle,
         )

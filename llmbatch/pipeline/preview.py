@@ -10,7 +10,8 @@ from llmbatch.core.errors import LockedError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline import ingest, paths, planning, preflight
+from llmbatch.pipeline import foresight, ingest, ordering, paths, planning, preflight
+from llmbatch.pipeline.foresight import Foresight
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
@@ -32,6 +33,7 @@ class Preview:
     reused_rows: int | None
     chunks: int
     first_messages: list[tuple[str, str]]
+    prefix_cache: Foresight
 
 
 def preview(spec: JobSpec) -> Preview:
@@ -42,11 +44,15 @@ def preview(spec: JobSpec) -> Preview:
         job = JobPaths(Path(folder))
         with Database.open(job.store) as db:
             snapshot = ingest.ingest(db, spec, job)
-            planning.plan(db, spec, snapshot, engine.identity())
-            return _preview(db, spec)
+            store = paths.of_spec(spec).store
+            held = ordering.held_elsewhere(db, store)
+            order = ordering.decide(db, spec, snapshot, held)
+            planning.plan(db, spec, snapshot, engine.identity(), order)
+            foreseen = foresight.foresee(db, spec, order or (), store, engine.encode)
+            return _preview(db, spec, foreseen)
 
 
-def _preview(db: Database, spec: JobSpec) -> Preview:
+def _preview(db: Database, spec: JobSpec, foreseen: Foresight) -> Preview:
     counts = results.counts(db)
     planned = results.report(db, "plan_counts")[0]
     reused = _reused(db, paths.of_spec(spec).store)
@@ -61,6 +67,7 @@ def _preview(db: Database, spec: JobSpec) -> Preview:
         reused_rows=reused[1] if reused else None,
         chunks=-(-planned["requests"] // spec.run.chunk_size),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
+        prefix_cache=foreseen,
     )
 
 

@@ -16,8 +16,9 @@ from llmbatch.core.errors import (
 )
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.stop import Tolerance
-from llmbatch.pipeline import export, ingest, limits, paths, planning, preflight
+from llmbatch.pipeline import export, ingest, limits, ordering, paths, planning, preflight
 from llmbatch.pipeline.engines import Engines
+from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import Limits, deadline_of
 from llmbatch.pipeline.passes import Passes
@@ -27,7 +28,7 @@ from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import Stops
 from llmbatch.pipeline.supervisor import Supervisor
 from llmbatch.pipeline.work import Tally, Timings, Work
-from llmbatch.store import plans, results, runs
+from llmbatch.store import fields, plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
@@ -140,7 +141,9 @@ def _run(db: Database, context: _Context) -> RunResult:
     snapshot = ingest.ingest(db, spec, context.job)
     _phase(context, "planning")
     engine = context.engines.first
-    plan = planning.plan(db, spec, snapshot, engine.identity())
+    held = fields.NOTHING if context.fresh else fields.held(db)
+    order = ordering.decide(db, spec, snapshot, held)
+    plan = planning.plan(db, spec, snapshot, engine.identity(), order)
     planned = clock.seconds()
     context.timings.prepare = planned - context.began
     pending = plans.pending(db)
@@ -152,6 +155,8 @@ def _run(db: Database, context: _Context) -> RunResult:
         # Only now that nothing is wrong with the job.
         db.forget()
         pending = plans.pending(db)
+    if order is not None:
+        fields.keep(db, order)
     context.stops.patience = 1
     run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
@@ -195,7 +200,10 @@ def _generate(
     judge = Judge(spec.answer.to_constraint())
     work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops)
     passes = Passes(db, spec, pending, bounds, work)
-    supervisor = Supervisor(db, run, spec.run, take, passes, work, bounds, stops, observer, status)
+    forecaster = Forecaster(db, spec, pending.positions, context.engines.first)
+    supervisor = Supervisor(
+        db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
+    )
     try:
         return supervisor.work()
     finally:

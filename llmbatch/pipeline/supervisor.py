@@ -9,6 +9,8 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.spec import RunSpec
 from llmbatch.engines.base import Engine
+from llmbatch.pipeline import forecast
+from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.limits import Limits
 from llmbatch.pipeline.loop import Loop
 from llmbatch.pipeline.passes import Passes
@@ -22,6 +24,8 @@ from llmbatch.store.database import Database
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+# How long the forecast may take when all is answered before it is made.
+_FORECAST_GRACE = 1.0
 
 
 class Supervisor:
@@ -39,6 +43,7 @@ class Supervisor:
         stops: Stops,
         observer: Observer,
         status: StatusFile,
+        forecaster: Forecaster,
     ) -> None:
         self._db = db
         self._run = run
@@ -50,6 +55,7 @@ class Supervisor:
         self._stops = stops
         self._observer = observer
         self._status = status
+        self._forecaster = forecaster
         self._starts = 0
         self._start_seconds = _last_start(db)
 
@@ -60,13 +66,17 @@ class Supervisor:
         Raises EngineError when the first engine does not start, and when restarts in a row
         bring nothing.
         """
+        self._begin_forecast()
         self._stops.patience = NEVER
         try:
             while (ended := self._retrying()(self._life)) is None:
                 continue
+            self._forecaster.wait(0 if self._stops.drain else _FORECAST_GRACE)
+            self._keep_forecast()
             return ended
         finally:
             self._stops.patience = 1
+            self._forecaster.end()
 
     def _retrying(self) -> Retrying:
         """Restarts that bring nothing are few and ever further apart."""
@@ -109,7 +119,7 @@ class Supervisor:
             self._status,
             self._spec.stall_timeout,
         )
-        loop.answered = self._passes.isolation.answered
+        loop.answered = self._answered
         try:
             return loop.drive(feed, self._passes.next, self._ready)
         except HungEngineError as error:
@@ -117,6 +127,21 @@ class Supervisor:
             raise
         except EngineError as error:
             return self._died(loop, str(error))
+
+    def _begin_forecast(self) -> None:
+        """Its imports are those of the engine, whose start they shorten by what they take."""
+        began = clock.seconds()
+        self._forecaster.begin()
+        self._work.timings.engine_start += clock.seconds() - began
+
+    def _answered(self) -> None:
+        self._passes.isolation.answered()
+        self._keep_forecast()
+
+    def _keep_forecast(self) -> None:
+        """Note the forecast as soon as it is made, so that it outlives a run that does not end."""
+        if made := self._forecaster.take():
+            runs.forecast(self._db, self._run, forecast.as_json(made))
 
     def _tell_start(self) -> None:
         phase = "starting the engine" if self._starts == 0 else "starting the engine again"
@@ -128,6 +153,8 @@ class Supervisor:
         self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
         self._starts += 1
         self._start_seconds = (ready.at - ready.began).total_seconds()
+        if self._starts == 1:
+            self._forecaster.ready(ready.description)
         name = "engine_started" if self._starts == 1 else "engine_restarted"
         self._observer.event(name, seconds=round(self._start_seconds, 3))
 

@@ -1,12 +1,12 @@
 """What a run has done so far: outcomes judged, counted, and committed in groups."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome
 from llmbatch.core.spec import RunSpec
 from llmbatch.core.stop import FailureRate, FailureWatch
-from llmbatch.engines.base import Telemetry
+from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.pipeline.feed import Ticket
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.progress import Observer, Progress
@@ -158,9 +158,8 @@ class Work:
 
 def _sum(past: Telemetry, now: Telemetry) -> Telemetry:
     """The counters of both; the load is that of `now`."""
-    counters = ("prompt_tokens", "cached_tokens", "output_tokens", "preemptions", "steps")
-    sums = {name: getattr(past, name) + getattr(now, name) for name in counters}
-    return replace(now, **sums, idle_seconds=past.idle_seconds + now.idle_seconds)
+    counters = [each.name for each in fields(Telemetry) if each.name not in LOAD]
+    return replace(now, **{name: getattr(past, name) + getattr(now, name) for name in counters})
 
 
 def _attempt(outcome: Outcome, ticket: Ticket, *, again: bool) -> Attempt:

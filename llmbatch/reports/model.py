@@ -15,6 +15,9 @@ from llmbatch.store.results import Counts
 
 REPORT_VERSION = 2
 
+# What the engine has counted; one of an older llmbatch had not counted all of it.
+_COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
+
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
@@ -123,6 +126,7 @@ class _Noted:
     rows: int = 0
     starts: list[dict[str, Any]] = field(default_factory=list)
     deaths: list[EngineDeath] = field(default_factory=list)
+    forecast: dict[str, Any] | None = None
 
 
 def _runs(
@@ -138,6 +142,8 @@ def _runs(
     for line in results.report(db, "engine_deaths"):
         death = EngineDeath(line["died_at"], line["reason"], line["in_flight"])
         noted[line["run"]].deaths.append(death)
+    for line in results.report(db, "forecasts"):
+        noted[line["run"]].forecast = orjson.loads(line["forecast"])
     return [_run(line, noted[line["run"]]) for line in summaries]
 
 
@@ -174,11 +180,12 @@ def _run(line: dict[str, Any], noted: _Noted) -> RunUsage:
         idle_seconds=telemetry.get("idle_seconds", 0.0),
         checkpoint_seconds=timings["checkpoint"],
         export_seconds=timings["export"],
-        preemptions=telemetry.get("preemptions", 0),
+        **{name: telemetry.get(name, 0) for name in _COUNTERS},
         engine_restarts=max(0, len(noted.starts) - 1),
         engine_deaths=len(noted.deaths),
         in_flight_at_deaths=sum(death.in_flight for death in noted.deaths),
         deaths=noted.deaths,
+        forecast=noted.forecast,
         price_per_hour=spec["cost"]["price_per_hour"],
         devices=spec["cost"]["devices"],
     )

@@ -83,6 +83,8 @@ def _usage(report: Report) -> Iterator[str]:
 
 def _figures(usage: Usage, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
     yield from _spent(usage)
+    if len(runs) == 1:
+        yield from _forecast(runs[0])
     yield _line("cost", _cost(usage, currency))
     yield from _waste(usage)
     yield from _deaths(usage, runs)
@@ -137,6 +139,7 @@ def _spent(usage: Usage) -> Iterator[str]:
         f"during generation: engine idle {usage.idle_seconds:,.1f} s, "
         f"checkpoints {usage.checkpoint_seconds:,.1f} s",
     )
+    yield from _steps(usage)
     yield _line(
         "speed",
         f"steady {_rate(usage.rows_per_second_steady)} rows/s, "
@@ -147,6 +150,29 @@ def _spent(usage: Usage) -> Iterator[str]:
         "",
         f"overall {_rate(usage.rows_per_second_overall)} rows/s, "
         f"{_rate(usage.output_tokens_per_second_overall)} output tokens/s",
+    )
+
+
+def _steps(usage: Usage) -> Iterator[str]:
+    if not usage.steps:
+        return
+    batch = f", {usage.sequences / usage.steps:,.1f} requests in each" if usage.sequences else ""
+    starved = usage.starved_steps / usage.steps
+    lost = f", {_count(usage.preemptions, 'preemption')}" if usage.preemptions else ""
+    again = f" ({_n(usage.recomputed_tokens)} tokens again)" if usage.recomputed_tokens else ""
+    yield _line("", f"{_n(usage.steps)} steps{batch}, {starved:.1%} short of rows{lost}{again}")
+
+
+def _forecast(run: RunUsage) -> Iterator[str]:
+    told = run.forecast
+    if told is None or run.measured_hits is None:
+        return
+    least = "at least " if told["at_least"] else ""
+    sample = "" if told["looked_at"] == told["requests"] else f" by {_n(told['looked_at'])} of them"
+    yield _line(
+        "cache hits",
+        f"{run.measured_hits:.1%} of the prompt tokens; {least}{told['hits']:.1%} forecast for "
+        f"{_count(told['requests'], 'request')}{sample}",
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,11 @@ class Amounts:
     request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
     `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
     the requests that engines had not answered when they died, whose tokens nobody knows.
+
+    `steps` are the engine's, `starved_steps` those of them that had room for another request while
+    rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
+    the engine had nothing to do. `recomputed_tokens`: computed again after one of `preemptions`.
+    Only what had happened before the last checkpoint of a run is known of it.
     """
 
     rows: int
@@ -33,6 +39,10 @@ class Amounts:
     checkpoint_seconds: float
     export_seconds: float
     preemptions: int
+    recomputed_tokens: int
+    steps: int
+    starved_steps: int
+    sequences: int
     engine_restarts: int
     engine_deaths: int
     in_flight_at_deaths: int
@@ -49,7 +59,8 @@ class EngineDeath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUsage(Amounts):
-    """One run; `rows` are those that it settled."""
+    """One run; `rows` are those that it settled. `forecast` is what was expected of the prefix
+    cache when its first engine was ready (see `pipeline.forecast.Forecast`), if anything was."""
 
     run: int
     started_at: datetime
@@ -61,8 +72,14 @@ class RunUsage(Amounts):
     llmbatch: str
     checkpoints: int
     deaths: list[EngineDeath]
+    forecast: dict[str, Any] | None
     price_per_hour: float | None
     devices: int
+
+    @property
+    def measured_hits(self) -> float | None:
+        """The share of the prompt tokens that the prefix cache has served; None without any."""
+        return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else None
 
     @property
     def device_hours(self) -> float:

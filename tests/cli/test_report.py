@@ -237,3 +237,22 @@ def test_failed_duplicates_save_nothing(tmp_path: Path) -> None:
     report = work(tmp_path, ["FAIL:refused_request x"] * 3)
     assert (report.duplicates.rows, report.duplicates.output_tokens) == (2, 0)
     assert told(report, "duplicates") == ""
+
+
+def test_cache_hits_stand_beside_their_forecast(tmp_path: Path) -> None:
+    rows = [f"all of these words are the same {number}" for number in range(8)]
+    report = work(tmp_path, rows, engine={"block_size": 2, "kv_cache_blocks": 50})
+    forecast = report.runs[0].forecast
+    assert forecast is not None
+    # Six of eight words stand in whole blocks that seven of the eight rows find.
+    assert forecast["cached_tokens"] == 42
+    assert told(report, "cache hits") == (
+        "cache hits  0.0% of the prompt tokens; 65.6% forecast for 8 requests"
+    )
+    assert json.loads(as_json.render(report))["runs"][0]["forecast"]["hits"] == 0.6562
+
+
+def test_steps_say_whether_the_engine_waited(tmp_path: Path) -> None:
+    report = work(tmp_path, ["a", "b LENGTH:5"], engine={"slots": 2})
+    assert report.last_run.steps == 5
+    assert "5 steps" in told(report, "time")

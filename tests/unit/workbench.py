@@ -9,6 +9,7 @@ from llmbatch.core import clock
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
 from llmbatch.pipeline import ingest, planning
+from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import Limits
 from llmbatch.pipeline.passes import Passes
@@ -87,6 +88,7 @@ class Bench:
             self.stops,
             self.seen,
             StatusFile(self.paths),
+            Forecaster(self.db, self.spec, plans.pending(self.db).positions, engine()),
         )
         return supervisor.work()
 

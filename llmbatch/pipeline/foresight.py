@@ -1,0 +1,83 @@
+"""What `plan` says of the prefix cache: in planned order, in input order, with another template."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmbatch.core.errors import LockedError
+from llmbatch.core.records import Message
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import advice, forecast
+from llmbatch.pipeline.advice import Advice
+from llmbatch.pipeline.forecast import Assumed, Encode, Forecast
+from llmbatch.pipeline.prompts import Prompt, TemplateError
+from llmbatch.store import outlook, plans
+from llmbatch.store.database import Database
+from llmbatch.store.outlook import Left
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """The forecast of the requests to do, in `planned` order and as they come: `as_input`, with
+    the fields of a record in the input's order, too. Both are None if `unknown` says why."""
+
+    planned: Forecast | None = None
+    as_input: Forecast | None = None
+    advice: Advice | None = None
+    unknown: str | None = None
+
+
+def foresee(
+    db: Database, spec: JobSpec, order: Sequence[str], store: Path, encode: Encode
+) -> Foresight:
+    """Look at the plan in `db`, less what the job's own `store` has settled. `order` is that of a
+    record's fields."""
+    left = _left(db, store)
+    if not left.positions:
+        return Foresight(unknown="there is nothing to do")
+    if not forecast.can_tell(encode):
+        return Foresight(unknown="the engine cannot tell a prompt's tokens before it is started")
+    answers = forecast.answer_lengths(spec, left.answers)
+    assumed = forecast.expected(left.engine, spec.engine.options, answers)
+    data = [_rows(db, left.rows, places) for places in forecast.ranges(len(left.rows))]
+    return Foresight(
+        _planned(db, left, assumed, encode),
+        _as_input(spec, data, left, assumed, encode),
+        advice.give(spec, order, data, len(left.rows), assumed, encode),
+    )
+
+
+def _left(db: Database, store: Path) -> Left:
+    try:
+        return outlook.left(db, store if store.is_file() else None)
+    except LockedError:
+        return outlook.left(db, None)
+
+
+def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:
+    return outlook.rows_at(db, rows[places.start : places.stop])
+
+
+def _planned(db: Database, left: Left, assumed: Assumed, encode: Encode) -> Forecast | None:
+    stretches = []
+    for places in forecast.ranges(len(left.positions)):
+        found = plans.requests_at(db, left.positions[places.start : places.stop])
+        chats = forecast.chats(planned.messages for planned in found)
+        stretches.append(forecast.tokens(encode, chats))
+    return forecast.predict(stretches, len(left.positions), assumed)
+
+
+def _as_input(
+    spec: JobSpec, data: list[list[str]], left: Left, assumed: Assumed, encode: Encode
+) -> Forecast | None:
+    prompt = Prompt(spec.prompt, spec.system)
+    stretches = [forecast.tokens(encode, _rendered(prompt, rows)) for rows in data]
+    return forecast.predict(stretches, len(left.rows), assumed)
+
+
+def _rendered(prompt: Prompt, rows: Iterable[str]) -> Iterator[list[Message]]:
+    for data in rows:
+        try:
+            yield prompt.render(data)
+        except TemplateError:
+            continue
