@@ -66,6 +66,54 @@ def plan(job: str, style: str, **given: Any) -> None:
     console.data(planning.plan(*split(job, given), style=style))
 
 
+@cli.command()
+@job_options
+@click.option("--budget", default="10m", show_default=True, help="Take no longer: 10m, 1h30m.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=3),
+    default=256,
+    show_default=True,
+    help="Different requests to try each setting with.",
+)
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=V1,V2",
+    help="Values to try for an engine option, instead of the usual ones; may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Measure, but leave the job file as it is.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@console.reported
+def tune(
+    job: str,
+    budget: str,
+    rows: int,
+    sets: tuple[str, ...],
+    dry_run: bool,
+    style: str,
+    **given: Any,
+) -> None:
+    """Find faster engine settings with a sample of the job's own rows.
+
+    One engine after the other answers the same sample: first with the present settings, then
+    with one option changed after the other. The best goes into the [engine] table of JOB.toml;
+    for a job given by flags it is printed as flags. Only options that cannot change an answer
+    are tried. A setting that fails is a line of the table, and the next one is tried. An engine
+    warms up with a part of the sample and is measured on two halves of the rest; a gain counts
+    if both have it. Exits 5 if no setting could be measured.
+
+    The answers are thrown away: nothing is stored, and the job's store is not touched. It may be
+    run while a run holds the job, but then the two share the device.
+    """
+    from llmbatch.cli import tuning
+
+    tuning.tune(
+        *split(job, given), sets=sets, rows=rows, budget=budget, dry_run=dry_run, style=style
+    )
+
+
 _JOB = click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
@@ -26,7 +26,13 @@ class Telemetry:
     """Counters since the engine started, and its present load.
 
     `cached_tokens`: the part of `prompt_tokens` served by the prefix cache; `cache_usage` in
-    0..1; `idle_seconds`: time in which a run was open and the engine had nothing to do.
+    0..1; `preemptions`: how often a running request lost its place in the cache, and
+    `recomputed_tokens`: what had to be computed again for that.
+
+    Whether the device waited for us: `idle_seconds`: time in which a run was open and the
+    engine had nothing to do; `starved_steps`: steps with room for another request, none of
+    which waited in the engine, although the feed had more; `sequences`: summed over the steps,
+    so that `sequences / steps` is the mean size of a batch.
     """
 
     prompt_tokens: int = 0
@@ -36,8 +42,15 @@ class Telemetry:
     waiting: int = 0
     cache_usage: float = 0.0
     preemptions: int = 0
+    recomputed_tokens: int = 0
     steps: int = 0
+    starved_steps: int = 0
+    sequences: int = 0
     idle_seconds: float = 0.0
+
+
+LOAD = frozenset({"running", "waiting", "cache_usage"})
+"""What of a Telemetry is present load; all else is counters, which add up over engines."""
 
 
 class Engine(Protocol):
@@ -86,3 +99,16 @@ class Engine(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
     def telemetry(self) -> Telemetry: ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """An engine that knows which of its options are worth trying for speed. Optional."""
+
+    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+        """Values to try, by option, the most promising option first.
+
+        `description` is what `describe` said of this engine when it was open; `requests`: how
+        many requests there are to see a difference by. None of the values can change an answer.
+        """
+        ...

@@ -1,0 +1,85 @@
+"""A sample of a job's requests, read and planned in a store that is thrown away."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Message, Request
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines.base import Engine
+from llmbatch.pipeline import ingest, ordering, paths, planning, preflight
+from llmbatch.pipeline.paths import JobPaths
+from llmbatch.store import plans
+from llmbatch.store.database import Database
+
+# A short stretch says little about how requests share prefixes, and few stretches little about
+# the job: as many as this, where each can have so many requests; three at least.
+_STRETCHES = 9
+_STRETCH_REQUESTS = 8
+_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Requests of a job that has `planned` of them. No request is in two parts."""
+
+    warm_up: list[Request]
+    halves: tuple[list[Request], list[Request]]
+    planned: int
+
+
+def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
+    """`rows` of the job's requests; all, if it has no more. `folder` takes the store.
+
+    Raises UsageError as a run would, and when there are too few requests.
+    """
+    preflight.check(spec)
+    job = JobPaths(folder)
+    with Database.open(job.store) as db:
+        snapshot = ingest.ingest(db, spec, job)
+        held = ordering.held_elsewhere(db, paths.of_spec(spec).store)
+        order = ordering.decide(db, spec, snapshot, held)
+        planning.plan(db, spec, snapshot, engine.identity(), order)
+        planned = len(plans.pending(db).positions)
+        if min(planned, rows) < _LEAST:
+            raise UsageError(
+                f"{spec.input}: tuning needs {_LEAST} different requests at least, "
+                f"and there are {min(planned, rows)}"
+            )
+        found = [_requests(db, spec, *ends) for ends in stretches(planned, rows)]
+    middle = found.pop(len(found) // 2)
+    first, second = ([one for part in found[k::2] for one in part] for k in (0, 1))
+    return Sample(middle, (first, second), planned)
+
+
+def stretches(planned: int, rows: int) -> list[tuple[int, int]]:
+    """First and last positions of equally long stretches, evenly spread over the order.
+
+    Neighbours stay neighbours, so that they share prefixes as they do in the job.
+    """
+    rows = min(rows, planned)
+    count = _STRETCHES if rows >= _STRETCHES * _STRETCH_REQUESTS else _LEAST
+    length = rows // count
+    starts = (number * planned // count for number in range(count))
+    return [(start, start + length - 1) for start in starts]
+
+
+def rows_for(half: int) -> int:
+    """How many rows a sample needs for its halves to have so many requests each."""
+    length = -(-half * 2 // (_STRETCHES - 1))
+    return max(length, _STRETCH_REQUESTS) * _STRETCHES
+
+
+def _requests(db: Database, spec: JobSpec, first: int, last: int) -> list[Request]:
+    sampling, constraint = spec.sampling.to_sampling(), spec.answer.to_constraint()
+    return [
+        Request(
+            planned.key,
+            tuple(Message(role, text) for role, text in orjson.loads(planned.messages)),
+            sampling,
+            constraint,
+        )
+        for planned in plans.requests(db, first, last)
+    ]
