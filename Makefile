@@ -11,7 +11,7 @@ FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 TORCH := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check coverage lint accuracy test-crash bench bench-scale model clean
+.PHONY: help install demo test check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -60,8 +60,17 @@ test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000
 	$(BIN)/python tests/crash/engine_kills.py --kills 10
 
-bench: $(READY)  ## Compare the generation phase with LLM.generate, side by side
-	$(BIN)/python tests/bench/bench.py
+bench: $(READY)  ## Measure what is promised, side by side with others; writes tests/bench/RESULTS.md
+	$(BIN)/python tests/bench/suite.py --write
+
+bench-quick: $(READY)  ## The same with few rows: to see that all works
+	$(BIN)/python tests/bench/suite.py --quick --rounds 1
+
+bench-large: $(READY)  ## Memory with very many requests, against vLLM's own batch runner
+	$(BIN)/python tests/bench/suite.py --only large --write
+
+bench-gpu: $(READY)  ## The suite on an NVIDIA GPU, with a large model of dummy weights
+	sh tests/bench/gpu.sh
 
 bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, memory, resume
 	$(BIN)/python tests/bench/scale.py --rows 10000000

@@ -6,6 +6,7 @@ from typing import Any
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines import vllm_process, vllm_reasons, vllm_scratch, vllm_start
+from llmbatch.engines.vllm_exchange import Arrived, Exchange
 
 CLOSE_SECONDS = 15.0
 CLOSED = "it was closed"
@@ -25,6 +26,7 @@ class Client:
         self._scratch = vllm_scratch.Scratch()
         self._shut_down: Callable[[], object] | None = None
         self.engine: Any = None
+        self.exchange: Exchange | None = None
         self.death: str | None = None
 
     def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
@@ -32,40 +34,48 @@ class Client:
         engine = vllm_start.build(model, options, local=local, scratch=self._scratch)
         with self._calls:
             self._shut_down = _take_over(engine)
-            self.engine = engine
+            self.engine, self.exchange = engine, Exchange(engine)
             self._scratch.note(vllm_scratch.segments_of(self._processes.remember()))
         self._processes.watch(_children(engine), self._on_death)
         self._require_alive()
 
-    def add(self, number: str, tokens: list[int], parameters: Any) -> None:
+    def pattern(self, parameters: Any) -> Any:
+        """A request with these parameters, for `add`. Raises what vLLM says of them."""
+        with self._calls:
+            return self._require_alive().pattern(parameters)
+
+    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
         """Send a request. Raises EngineError if the engine is gone, else what vLLM says of it."""
         with self._calls:
-            engine = self._require_alive()
-            prompt = {"type": "token", "prompt_token_ids": tokens}
+            exchange = self._require_alive()
             try:
-                engine.add_request(number, prompt, parameters)
+                exchange.add(number, tokens, pattern)
             except Exception as error:
                 # Told apart here, or the death of the engine would be a fault of this request.
                 if self._is_gone():
                     raise self._died(error) from error
-                engine.abort_request([number])  # it may have been noted before it failed
+                exchange.abort([number])  # it may have been noted before it failed
                 raise
 
-    def step(self) -> list[Any]:
-        """What the engine has finished since, waiting for the end of its present step."""
+    def receive(self) -> Arrived:
+        """What the engine has done since, waiting for the end of its present step."""
         with self._calls:
-            engine = self._require_alive()
+            exchange = self._require_alive()
             try:
-                outputs: list[Any] = engine.step()
+                return exchange.receive()
             except Exception as error:
                 raise self._died(error) from error
-        return outputs
+
+    def has_arrived(self) -> bool:
+        """Whether `receive` would return at once. False where the engine works in this process."""
+        queue = self._outputs()
+        return queue is not None and not queue.empty()
 
     def abort(self, numbers: list[str]) -> None:
         """Give up requests; nothing if the engine is gone."""
         with self._calls:
-            if self.engine is not None and self.death is None:
-                self.engine.abort_request(numbers)
+            if self.exchange is not None and self.death is None:
+                self.exchange.abort(numbers)
 
     def close(self) -> None:
         """End the engine and its processes, from any thread; leave nothing.
@@ -89,7 +99,7 @@ class Client:
         self._scratch.remove()
 
     def _end_client(self) -> None:
-        engine, self.engine = self.engine, None
+        engine, self.engine, self.exchange = self.engine, None, None
         shut_down, self._shut_down = self._shut_down, None
         if engine is not None and shut_down is not None:
             vllm_process.run_bounded(shut_down, CLOSE_SECONDS)
@@ -99,7 +109,7 @@ class Client:
         if self.death is not None or not self._calls.acquire(blocking=False):
             return False
         try:
-            return self.engine is not None and not self.engine.has_unfinished_requests()
+            return self.exchange is not None and self.exchange.is_empty()
         finally:
             self._calls.release()
 
@@ -108,10 +118,10 @@ class Client:
         said = resources is not None and resources.engine_dead
         return said or self.death is not None or self._processes.has_died()
 
-    def _require_alive(self) -> Any:
-        if self.engine is None or self.death is not None:
+    def _require_alive(self) -> Exchange:
+        if self.exchange is None or self.death is not None:
             raise EngineError(f"engine died: {self.death or 'it was not started'}")
-        return self.engine
+        return self.exchange
 
     def _on_death(self) -> None:
         self._died(RuntimeError("See stack trace"))
@@ -124,13 +134,17 @@ class Client:
         return EngineError(f"engine died: {vllm_reasons.with_advice(self.death)}")
 
     def _wake(self) -> None:
-        """Make a `step` that waits for the engine core return, by an exception.
+        """Make a `receive` that waits for the engine core return, by an exception.
 
         Without this a killed engine core leaves it waiting for ever.
         """
-        queue = getattr(getattr(self.engine, "engine_core", None), "outputs_queue", None)
+        queue = self._outputs()
         if queue is not None:
             queue.put_nowait(EngineError("the engine is gone"))
+
+    def _outputs(self) -> Any:
+        """Where vLLM's client puts what the engine core sends; None: there is no such core."""
+        return getattr(getattr(self.engine, "engine_core", None), "outputs_queue", None)
 
 
 def _children(engine: Any) -> list[Any]:

@@ -8,6 +8,7 @@ with chunked prefill kills it.
 import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from llmbatch.core.records import Constraint, Sampling
@@ -66,11 +67,17 @@ def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
 
 
 class Parameters:
-    """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint."""
+    """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint.
 
-    def __init__(self, *, seeds_allowed: bool, detokenize: bool) -> None:
+    `into`: what is made of each of them, and kept in its place.
+    """
+
+    def __init__(
+        self, *, seeds_allowed: bool, detokenize: bool, into: Callable[[Any], Any] | None = None
+    ) -> None:
         self._seeds_allowed = seeds_allowed
         self._detokenize = detokenize
+        self._into = into
         self.of = functools.lru_cache(CACHED_PARAMETERS)(self._make)
 
     def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
@@ -80,7 +87,7 @@ class Parameters:
         if sampling.seed is not None and not self._seeds_allowed:
             raise RefusedError("a seed with chunked prefill kills vLLM on a CPU: "
                                "set enable_chunked_prefill=false")  # fmt: skip
-        return SamplingParams(
+        made = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
@@ -98,6 +105,7 @@ class Parameters:
             # What vLLM writes into it is the same for every request (end-of-text tokens).
             skip_clone=True,
         )
+        return made if self._into is None else self._into(made)
 
 
 def _structured(constraint: Constraint | None) -> Any:

@@ -1,4 +1,4 @@
-"""Starting vLLM: the defaults of a batch job, the environment, and what was started."""
+"""Starting vLLM: the environment, the engine, and what was started."""
 
 import os
 import platform
@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbatch.engines import vllm_process, vllm_scratch
-
-GIB = 1 << 30
-CPU_BLOCK_SIZE = 32
+from llmbatch.engines import vllm_defaults, vllm_process, vllm_scratch
 
 
 def build(
@@ -24,7 +21,8 @@ def build(
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
 
-    arguments = EngineArgs(model=model, **with_defaults(options))
+    chosen = vllm_defaults.with_defaults(options, Path(model) if local else None)
+    arguments = EngineArgs(model=model, **chosen)
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
     config.llmbatch_child_setup = vllm_process.ChildSetup(str(scratch.path))
     with scratch.used():
@@ -44,53 +42,13 @@ def set_environment(*, local: bool) -> None:
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
 
 
-def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's options, and what a batch job wants where the user did not say."""
-    from vllm.platforms import current_platform
-
-    defaults: dict[str, Any] = {"enable_prefix_caching": True}
-    # One backend for the whole run: mixed ones clash inside vLLM.
-    defaults["structured_outputs_config"] = {"backend": "xgrammar"}
-    if current_platform.is_cpu():
-        defaults |= _cpu_defaults(options)
-    chosen = defaults | {name: value for name, value in options.items() if value is not None}
-    structured = chosen["structured_outputs_config"]
-    if isinstance(structured, dict):
-        chosen["structured_outputs_config"] = {"backend": "xgrammar"} | structured
-    return chosen
-
-
-def _cpu_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    # Only whole blocks are shared, and vLLM's 128 tokens are longer than many prompts.
-    defaults: dict[str, Any] = {"block_size": CPU_BLOCK_SIZE}
-    if options.get("max_num_batched_tokens") is None:
-        # A request with a seed kills the CPU engine if its prefill is chunked. Without chunks
-        # a step must hold a whole prompt, which vLLM sees to unless a size is given.
-        defaults["enable_chunked_prefill"] = False
-    sized = {"kv_cache_memory_bytes", "gpu_memory_utilization"} & options.keys()
-    if not sized and not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
-        # vLLM would take nearly all memory, and fail where others hold some of it.
-        defaults["kv_cache_memory_bytes"] = _cpu_cache_gib() * GIB
-    return defaults
-
-
-def _cpu_cache_gib() -> int:
-    """An eighth of the free memory, between 1 and 16 GiB."""
-    import psutil
-
-    free: int = psutil.virtual_memory().available
-    return max(1, min(16, free // (8 * GIB)))
-
-
 def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """What was started, as JSON values."""
     import torch
     import vllm
 
     config = engine.vllm_config
-    cache, model, scheduler = config.cache_config, config.model_config, config.scheduler_config
-    blocks, block_size = cache.num_gpu_blocks or 0, cache.block_size
-    parallel = config.parallel_config
+    model, parallel = config.model_config, config.parallel_config
     return {
         "engine": "vllm",
         "version": vllm.__version__,
@@ -105,16 +63,37 @@ def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
             "tensor": parallel.tensor_parallel_size,
             "pipeline": parallel.pipeline_parallel_size,
         },
+        "max_model_len": model.max_model_len,
+        "enforce_eager": bool(model.enforce_eager),
+        **_scheduling(config.scheduler_config),
+        **_cache(config.cache_config),
+        "options": {name: _json_value(value) for name, value in sorted(options.items())},
+    }
+
+
+def _scheduling(scheduler: Any) -> dict[str, Any]:
+    return {
         "max_num_seqs": scheduler.max_num_seqs,
         "max_num_batched_tokens": scheduler.max_num_batched_tokens,
-        "max_model_len": model.max_model_len,
         "chunked_prefill": bool(scheduler.enable_chunked_prefill),
+        "async_scheduling": bool(scheduler.async_scheduling),
+        "scheduling_policy": str(scheduler.policy),
+        "watermark": getattr(scheduler, "watermark", None),  # vLLM has it since lately
+    }
+
+
+def _cache(cache: Any) -> dict[str, Any]:
+    blocks, block_size = cache.num_gpu_blocks or 0, cache.block_size
+    by_bytes = cache.kv_cache_memory_bytes is not None
+    return {
         "prefix_caching": bool(cache.enable_prefix_caching),
         "block_size": block_size,
         "kv_cache_blocks": blocks,
         "kv_cache_tokens": getattr(cache, "kv_cache_size_tokens", None) or blocks * block_size,
         "kv_cache_dtype": str(cache.cache_dtype),
-        "options": {name: _json_value(value) for name, value in sorted(options.items())},
+        # One of the two decides how large the cache is.
+        "kv_cache_memory_bytes": cache.kv_cache_memory_bytes,
+        "gpu_memory_utilization": None if by_bytes else cache.gpu_memory_utilization,
     }
 
 

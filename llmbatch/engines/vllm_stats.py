@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
 from llmbatch.engines.base import Telemetry
+from llmbatch.engines.vllm_exchange import Arrived
 
 
 class Stats:
@@ -11,29 +13,44 @@ class Stats:
 
     It takes the place of vLLM's own statistics on this side of the engine, which follow every
     token of every request and feed a metrics server that nobody asks.
+
+    Idle time is the engine core's own: from the end of the step after which it had no request,
+    to the arrival of the next one. So it also counts what waits because of a slow taker of the
+    outcomes, which from our side looks like work in flight.
     """
 
-    def __init__(self) -> None:
-        self.steps = 0
-        self.idle_seconds = 0.0
+    def __init__(self, max_num_seqs: int) -> None:
+        self._max_num_seqs = max_num_seqs
         self._usage = Usage()
-        self._preemptions = 0
+        self._steps = self._starved = self._sequences = 0
+        self._preemptions = self._recomputed = 0
+        self._idle = 0.0
+        self._empty_since: float | None = None
         self._last: Any = None
 
-    def attach(self, engine: Any) -> None:
-        """Receive the scheduler's statistics, which come with each step's outputs."""
-        engine.log_stats = False
-        engine.output_processor.log_stats = False
-        if engine.logger_manager is not None:
-            engine.logger_manager = self
+    def begin(self) -> None:
+        """A run is open, and the engine has nothing to do yet."""
+        self._empty_since = clock.seconds()
 
-    def record(self, *, scheduler_stats: Any, **_: Any) -> None:
-        """Called by vLLM once a step."""
-        self._last = scheduler_stats
-        self._preemptions += scheduler_stats.prefix_cache_stats.preempted_requests
-
-    def log(self) -> None:
-        """Called by vLLM now and then: nothing to write."""
+    def step(self, arrived: Arrived, *, rows_left: bool) -> None:
+        """Count one step. `rows_left`: more could have been pulled for it."""
+        self._steps += 1
+        if self._empty_since is not None and arrived.queued_at is not None:
+            self._idle += max(0.0, arrived.queued_at - self._empty_since)
+            self._empty_since = None
+        stats = self._last = arrived.stats
+        if stats is None:  # the user has turned them off
+            return
+        batch = stats.num_running_reqs + arrived.ended
+        held = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
+        self._sequences += batch
+        if rows_left and not held and batch < self._max_num_seqs:
+            self._starved += 1
+        if not stats.num_running_reqs and not held:
+            self._empty_since = arrived.at
+        prefixes = stats.prefix_cache_stats
+        self._preemptions += prefixes.preempted_requests
+        self._recomputed += prefixes.preempted_queries - prefixes.preempted_hits
 
     def count(self, usage: Usage) -> None:
         """Add a finished request."""
@@ -45,8 +62,10 @@ class Stats:
         )
 
     def rest(self) -> None:
-        """Nothing is in flight any more."""
-        self._last = None
+        """The run is over; nothing is in flight any more."""
+        if self._empty_since is not None:
+            self._idle += clock.seconds() - self._empty_since
+        self._last = self._empty_since = None
 
     def telemetry(self) -> Telemetry:
         last = self._last
@@ -58,6 +77,9 @@ class Stats:
             waiting=last.num_waiting_reqs if last else 0,
             cache_usage=last.kv_cache_usage if last else 0.0,
             preemptions=self._preemptions,
-            steps=self.steps,
-            idle_seconds=self.idle_seconds,
+            recomputed_tokens=self._recomputed,
+            steps=self._steps,
+            starved_steps=self._starved,
+            sequences=self._sequences,
+            idle_seconds=self._idle,
         )

@@ -47,10 +47,15 @@ def write_input(path: Path, rows: int) -> None:
             stream.write(f"{number:08d},ticket {number} about {word} and {other}\n")
 
 
-def start(folder: Path, *flags: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "llmbatch", "run", "in.csv", "-o", "out.jsonl", "-m", "m"]
-    command += ["-p", "Classify this support ticket: {{ text }}", "--max-tokens", "16", "-q"]
-    command += ["--engine", "tests.scripted_engine:create", "--engine-arg", "window=256", *flags]
+def arguments() -> list[str]:
+    """What llmbatch is told: in.csv to out.jsonl in its working folder."""
+    given = ["run", "in.csv", "-o", "out.jsonl", "-m", "m"]
+    given += ["-p", "Classify this support ticket: {{ text }}", "--max-tokens", "16", "-q"]
+    return [*given, "--engine", "tests.scripted_engine:create", "--engine-arg", "window=256"]
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "llmbatch", *arguments()]
     return subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 

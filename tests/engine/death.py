@@ -11,13 +11,14 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from llmbatch.core.errors import EngineError
+from llmbatch.core.records import Request
 from llmbatch.engines import vllm
 from llmbatch.engines.vllm_scratch import segments_of
 from tests.engine import session
@@ -122,6 +123,29 @@ def life(disaster: Callable[[vllm.VllmEngine], None]) -> dict[str, Any]:
     }
 
 
+def waits(engine: vllm.VllmEngine) -> dict[str, Any]:
+    """Idle seconds by a feed that pauses for 1.2 s in all, and by a taker that pauses for 1 s.
+
+    And how many outcomes came before the feed had ended: it holds up nothing.
+    """
+    fed, early = [], 0
+
+    def slow() -> Iterator[Request]:
+        for number in range(4):
+            time.sleep(0.3)
+            fed.append(number)
+            yield ask(f"slow {number}", max_tokens=2)
+
+    idle = [engine.telemetry().idle_seconds]
+    for _ in engine.run(slow()):
+        early += len(fed) < 4
+    idle.append(engine.telemetry().idle_seconds)
+    for number, _ in enumerate(engine.run(ask(f"taken {n}", max_tokens=2) for n in range(20))):
+        time.sleep(number == 0)
+    idle.append(engine.telemetry().idle_seconds)
+    return {"feed": idle[1] - idle[0], "taker": idle[2] - idle[1], "early": early}
+
+
 def normal_life() -> dict[str, Any]:
     engine = vllm.create(session.config())
     before = outside()
@@ -135,12 +159,14 @@ def normal_life() -> dict[str, Any]:
         new = [ask(f"new {number}") for number in range(30)]
         only_its_own = {o.key for o in engine.run(new)} == {r.key for r in new}
         steps = engine.telemetry().steps
+        waited = waits(engine)
         kinds = {o.key: getattr(o, "kind", "") for o in engine.run(DEADLY)}
     return {
         "tree": len(tree),
         "in_our_group": in_our_group,
         "only_its_own": only_its_own,
         "steps": steps,
+        "waited": waited,
         "deadly": [kinds[request.key] for request in DEADLY],
         "left": [child.pid for child in tree if child.is_running()],
         "left_outside": left_since(before),

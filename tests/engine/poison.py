@@ -5,10 +5,10 @@ that in its engine core, which ends of it, with all that is in flight. (llmbatch
 no adapters per request.)
 """
 
+import copy
 import dataclasses
+from typing import Any
 
-from llmbatch.core.outcomes import Failed
-from llmbatch.core.records import Request
 from llmbatch.engines import vllm
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm_client import Client
@@ -26,16 +26,17 @@ def create(config: EngineConfig) -> "PoisonedEngine":
 class PoisonedEngine(vllm.VllmEngine):
     """vLLM, and a deadly request for each that has the word."""
 
-    def _send(self, client: Client, request: Request, flight: dict[str, Request]) -> Failed | None:
-        if not any(WORD in message.content for message in request.messages):
-            return super()._send(client, request, flight)
+    def _start(self, client: Client, options: dict[str, Any]) -> None:
+        super()._start(client, options)
         from vllm.lora.request import LoRARequest
 
-        adapter = LoRARequest("missing", 1, "/nonexistent/adapter")
-        prompt = {"type": "token", "prompt_token_ids": self._texts.encode(request.messages)}
-        parameters = self._parameters.of(request.sampling, request.constraint)
-        number = str(self._sent)
-        self._sent += 1
-        client.engine.add_request(number, prompt, parameters, lora_request=adapter)
-        flight[number] = request
-        return None
+        assert self._crew is not None
+        send, decode = client.add, self._crew.texts.decode
+
+        def add(number: str, tokens: list[int], pattern: Any) -> None:
+            if WORD in decode(tokens, stopped=False):
+                pattern = copy.copy(pattern)
+                pattern.lora_request = LoRARequest("missing", 1, "/nonexistent/adapter")
+            send(number, tokens, pattern)
+
+        client.add = add  # type: ignore[method-assign]

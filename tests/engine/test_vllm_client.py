@@ -13,7 +13,10 @@ from llmbatch.engines.vllm_client import Client
 
 
 class Engine:
-    """What `Client` uses of an LLMEngine: `step` waits for its core, as vLLM's does."""
+    """What `Client` uses of an LLMEngine and of an Exchange with it.
+
+    `receive` waits for the core, as vLLM's client does.
+    """
 
     def __init__(self) -> None:
         self.outputs: queue.Queue[Any] = queue.Queue()
@@ -23,23 +26,23 @@ class Engine:
         self.error: Exception | None = None
         self.events: list[str] = []
 
-    def add_request(self, number: str, prompt: Any, parameters: Any) -> None:
+    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
         if self.error is not None:
             raise self.error
 
-    def abort_request(self, numbers: list[str]) -> None:
+    def abort(self, numbers: list[str]) -> None:
         self.events.append(f"abort {numbers}")
 
-    def has_unfinished_requests(self) -> bool:
-        return True
+    def is_empty(self) -> bool:
+        return False
 
-    def step(self) -> list[Any]:
+    def receive(self) -> Any:
         found = self.outputs.get()
         time.sleep(0.1)  # the call goes on for a moment after it was woken
-        self.events.append("step returned")
+        self.events.append("receive returned")
         if isinstance(found, Exception):
             raise found
-        return [found]
+        return found
 
     def shut_down(self) -> None:
         self.events.append("shut down")
@@ -54,6 +57,7 @@ def engine() -> Engine:
 def client(engine: Engine) -> Client:
     made = Client(None, 0)
     made.engine, made._shut_down = engine, engine.shut_down
+    made.exchange = engine  # type: ignore[assignment]
     return made
 
 
@@ -72,11 +76,11 @@ def test_a_bad_request_is_told_from_a_dead_engine(client: Client, engine: Engine
 def test_nothing_is_sent_to_a_dead_engine(client: Client, engine: Engine) -> None:
     engine.outputs.put(RuntimeError("it broke"))
     with pytest.raises(EngineError, match="engine died: it broke"):
-        client.step()
+        client.receive()
     client.abort(["1"])
     with pytest.raises(EngineError, match="engine died: it broke"):
         client.add("1", [1], None)
-    assert engine.events == ["step returned"]
+    assert engine.events == ["receive returned"]
     client.close()
 
 
@@ -86,7 +90,7 @@ def test_closing_waits_for_the_call_that_it_interrupts(client: Client, engine: E
 
     def work() -> None:
         try:
-            client.step()
+            client.receive()
         except EngineError as error:
             errors.append(error)
 
@@ -96,7 +100,7 @@ def test_closing_waits_for_the_call_that_it_interrupts(client: Client, engine: E
     client.close()
     worker.join(5)
     assert [str(error) for error in errors] == ["engine died: it was closed"]
-    assert engine.events == ["step returned", "shut down"]
+    assert engine.events == ["receive returned", "shut down"]
 
 
 def test_closing_twice_is_closing_once(client: Client, engine: Engine) -> None:
@@ -104,3 +108,12 @@ def test_closing_twice_is_closing_once(client: Client, engine: Engine) -> None:
     client.close()
     assert engine.events == ["shut down"]
     assert not client._scratch.path.exists()
+
+
+def test_what_has_arrived_is_known_without_waiting(client: Client, engine: Engine) -> None:
+    assert not client.has_arrived()
+    engine.outputs.put("a step")
+    assert client.has_arrived()
+    client.receive()
+    client.close()
+    assert not client.has_arrived()

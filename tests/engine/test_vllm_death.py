@@ -57,6 +57,13 @@ def test_a_run_after_a_closed_one_sees_only_its_own(result: Any) -> None:
     assert result["normal"]["steps"] > 0
 
 
+def test_waiting_for_us_is_idle_time_and_holds_up_nothing(result: Any) -> None:
+    waited = result["normal"]["waited"]
+    assert 1 < waited["feed"] < 2
+    assert 0.8 < waited["taker"] < 2
+    assert waited["early"] >= 2
+
+
 def test_deadly_requests_are_not_sent(result: Any) -> None:
     refused = ["refused_request"] * 4
     assert result["normal"]["deadly"] == ["", *refused, "too_long", ""]

@@ -1,16 +1,19 @@
 """The vLLM engine on the sample model, in this process."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request, Sampling
-from llmbatch.engines import vllm, vllm_options
+from llmbatch.engines import vllm, vllm_defaults, vllm_options
 from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.vllm_exchange import Exchange
 from llmbatch.engines.vllm_text import Texts
 from tests.engine import session
 from tests.engine.requests import ask, choice
@@ -22,6 +25,12 @@ def inside(engine: vllm.VllmEngine) -> Any:
     """vLLM's own engine."""
     assert engine._client is not None
     return engine._client.engine
+
+
+def exchange(engine: vllm.VllmEngine) -> Exchange:
+    assert engine._client is not None
+    assert engine._client.exchange is not None
+    return engine._client.exchange
 
 
 def one(engine: vllm.VllmEngine, request: Request) -> Outcome:
@@ -104,11 +113,34 @@ def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine)
     assert all(count % block == 0 for count in cached)
 
 
+def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEngine) -> None:
+    crew = vllm_engine._crew
+    assert crew is not None
+    assert crew.waiting_tokens >= vllm_engine.describe()["kv_cache_tokens"]
+    pulled = []
+
+    def feed() -> Iterator[Request]:
+        for number in range(12):
+            pulled.append(number)
+            yield ask(f"row {number}", max_tokens=9)
+
+    before = vllm_engine.telemetry()
+    with mock.patch.object(crew, "waiting_tokens", 1):
+        outcomes = vllm_engine.run(feed())
+        next(outcomes)
+        after = vllm_engine.telemetry()
+        # One at a time, as soon as the answer of the one before has begun.
+        assert len(pulled) <= after.steps - before.steps + 1
+        assert len(list(outcomes)) == 11
+    assert after.starved_steps > before.starved_steps
+
+
 def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -> None:
     outcome = one(vllm_engine, ask("hello", choice()))
     assert isinstance(outcome, Failed)
     assert outcome.kind == "refused_request"
     assert inside(vllm_engine).get_num_unfinished_requests() == 0
+    assert exchange(vllm_engine).is_empty()
     assert not inside(vllm_engine).output_processor.external_req_ids
 
 
@@ -141,6 +173,13 @@ def test_the_description_names_what_was_given(vllm_engine: vllm.VllmEngine) -> N
     assert described["kv_cache_tokens"] > 0
     assert described["device"].endswith("cores")
     assert not described["chunked_prefill"]
+    assert described["prefix_caching"]
+    assert described["watermark"] == vllm_defaults.WATERMARK
+    assert described["enforce_eager"] is True
+    assert described["async_scheduling"] is False  # there is none on a CPU
+    assert described["scheduling_policy"] == "fcfs"
+    assert described["kv_cache_memory_bytes"] == session.OPTIONS["kv_cache_memory_bytes"]
+    assert described["gpu_memory_utilization"] is None
 
 
 def test_without_a_chat_template_contents_follow_each_other(vllm_engine: vllm.VllmEngine) -> None:
