@@ -37,8 +37,7 @@ def run(
     _report(paths.of_spec(spec), quiet=quiet)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
         _say(_ending(result, spec.output, fresh=fresh), quiet=quiet)
-    leave = console.leave_at_once if result.engine_left else console.leave
-    leave(result.exit_code)
+    console.leave_at_once(result.exit_code)
 
 
 def _failed(

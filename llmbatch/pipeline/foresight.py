@@ -1,8 +1,9 @@
 """What `plan` says of the prefix cache: in planned order, in input order, with another template."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llmbatch.core.errors import LockedError
 from llmbatch.core.records import Message
@@ -28,17 +29,22 @@ class Foresight:
 
 
 def foresee(
-    db: Database, spec: JobSpec, order: Sequence[str], store: Path, encode: Encode
+    db: Database,
+    spec: JobSpec,
+    order: Sequence[str],
+    store: Path,
+    known: Mapping[str, Any],
+    encode: Encode,
 ) -> Foresight:
     """Look at the plan in `db`, less what the job's own `store` has settled. `order` is that of a
-    record's fields."""
+    record's fields; `known` is what the engine knows of its settings before it is started."""
     left = _left(db, store)
     if not left.positions:
         return Foresight(unknown="there is nothing to do")
     if not forecast.can_tell(encode):
         return Foresight(unknown="the engine cannot tell a prompt's tokens before it is started")
     answers = forecast.answer_lengths(spec, left.answers)
-    assumed = forecast.expected(left.engine, spec.engine.options, answers)
+    assumed = forecast.expected(left.engine, known, answers)
     data = [_rows(db, left.rows, places) for places in forecast.ranges(len(left.rows))]
     return Foresight(
         _planned(db, left, assumed, encode),

@@ -9,7 +9,7 @@ import orjson
 from llmbatch.core.errors import LockedError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.base import EngineConfig, Foreseeing
 from llmbatch.pipeline import foresight, ingest, ordering, paths, planning, preflight
 from llmbatch.pipeline.foresight import Foresight
 from llmbatch.pipeline.paths import JobPaths
@@ -48,7 +48,8 @@ def preview(spec: JobSpec) -> Preview:
             held = ordering.held_elsewhere(db, store)
             order = ordering.decide(db, spec, snapshot, held)
             planning.plan(db, spec, snapshot, engine.identity(), order)
-            foreseen = foresight.foresee(db, spec, order or (), store, engine.encode)
+            known = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
+            foreseen = foresight.foresee(db, spec, order or (), store, known, engine.encode)
             return _preview(db, spec, foreseen)
 
 

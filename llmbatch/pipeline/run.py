@@ -42,12 +42,12 @@ _PAUSE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. If `engine_left`, the engine did not stop in time: exit the process."""
+    """How a run ended. An engine that did not stop in time may still hold a thread: leave the
+    process at once."""
 
     exit_code: ExitCode
     reason: str
     counts: Counts
-    engine_left: bool
 
 
 @dataclass
@@ -163,8 +163,8 @@ def _run(db: Database, context: _Context) -> RunResult:
     try:
         counts = results.counts(db)
         _tell_begin(context, run, counts)
-        stopped_clean = _generate(db, context, run, pending, counts)
-        return _finish(db, context, run, engine_left=not stopped_clean)
+        _generate(db, context, run, pending, counts)
+        return _finish(db, context, run)
     except (EngineError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
         with suppress(UnwrittenError):
@@ -189,10 +189,10 @@ def _tell_begin(context: _Context, run: int, counts: Counts) -> None:
 
 def _generate(
     db: Database, context: _Context, run: int, pending: plans.Pending, counts: Counts
-) -> bool:
+) -> None:
     """Compute what is pending; an engine is started only if something is."""
     if not pending.positions or context.stops.drain:
-        return True
+        return
     spec, stops, observer = context.spec, context.stops, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
     done = counts.answered + counts.failed
@@ -205,12 +205,12 @@ def _generate(
         db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
     )
     try:
-        return supervisor.work()
+        supervisor.work()
     finally:
         observer.close()
 
 
-def _finish(db: Database, context: _Context, run: int, *, engine_left: bool) -> RunResult:
+def _finish(db: Database, context: _Context, run: int) -> RunResult:
     counts = results.counts(db)
     if counts.pending == 0:
         began = clock.seconds()
@@ -220,7 +220,7 @@ def _finish(db: Database, context: _Context, run: int, *, engine_left: bool) -> 
         context.timings.export = clock.seconds() - began
     code, reason = verdict(counts, context.stops, context.spec.run.max_failed)
     _end(db, context, run, reason, code)
-    return RunResult(code, reason, counts, engine_left)
+    return RunResult(code, reason, counts)
 
 
 def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitCode, str]:

@@ -18,7 +18,7 @@ RECORD = "Classify the ticket: {{ record }}"
 MAX_TOKENS = 128
 # As a user of the CPU engine would set it; all sides get exactly these.
 ENGINE: dict[str, Any] = {
-    "max_num_seqs": 64,
+    "max_num_seqs": 128,
     "max_num_batched_tokens": 4096,
     "max_model_len": 512,
     "block_size": 32,

@@ -33,9 +33,6 @@ class Engine:
     def abort(self, numbers: list[str]) -> None:
         self.events.append(f"abort {numbers}")
 
-    def is_empty(self) -> bool:
-        return False
-
     def receive(self) -> Any:
         found = self.outputs.get()
         time.sleep(0.1)  # the call goes on for a moment after it was woken

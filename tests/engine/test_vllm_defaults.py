@@ -43,3 +43,11 @@ def test_weights_are_divided_among_devices(tmp_path: Path) -> None:
     assert (
         vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {"kv_cache_memory_bytes": 1}) == {}
     )
+
+
+def test_what_plan_may_assume_is_what_is_started() -> None:
+    before = vllm_defaults.foreseen({"max_num_seqs": 64, "dtype": None})
+    chosen = vllm_defaults.with_defaults({"max_num_seqs": 64}, None)
+    assert before["block_size"] == chosen["block_size"]
+    assert before["max_num_seqs"] == 64
+    assert "dtype" not in before

@@ -140,7 +140,7 @@ def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -
     assert isinstance(outcome, Failed)
     assert outcome.kind == "refused_request"
     assert inside(vllm_engine).get_num_unfinished_requests() == 0
-    assert exchange(vllm_engine).is_empty()
+    assert not exchange(vllm_engine)._open
     assert not inside(vllm_engine).output_processor.external_req_ids
 
 
