@@ -181,14 +181,12 @@ class VllmEngine:
             client = self._client
             if client is None:
                 return
-            in_process = client.in_process
             with vllm_process.output_to(self._log):
                 client.close()
             self._end, self._client, self._crew = client.death or self._end, None, None
-            if in_process:
-                # The model is freed now, not when the next one is loaded.
-                gc.unfreeze()
-                gc.collect()
+            # What the engine held is freed now, not when the next one is started.
+            gc.unfreeze()
+            gc.collect()
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         crew = self._crew

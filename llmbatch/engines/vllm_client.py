@@ -77,11 +77,6 @@ class Client:
             if self.exchange is not None and self.death is None:
                 self.exchange.abort(numbers)
 
-    @property
-    def in_process(self) -> bool:
-        """Whether the engine computes in this process."""
-        return self.engine is not None and not _children(self.engine)
-
     def close(self) -> None:
         """End the engine and its processes, from any thread; leave nothing.
 
