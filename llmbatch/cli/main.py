@@ -99,10 +99,10 @@ def tune(
 
     One engine after the other answers the same sample: first with the present settings, then
     with one option changed after the other. The best goes into the [engine] table of JOB.toml;
-    for a job given by flags it is printed as flags. Only options that cannot change an answer
-    are tried. A setting that fails is a line of the table, and the next one is tried. An engine
-    warms up with a part of the sample and is measured on two halves of the rest; a gain counts
-    if both have it. Exits 5 if no setting could be measured.
+    where the job is given by flags, all or some, it is printed as flags. Only options that
+    cannot change an answer are tried. A setting that fails is a line of the table, and the next
+    one is tried. An engine warms up with a part of the sample and is measured on two halves of
+    the rest; a gain counts if both have it. Exits 5 if no setting could be measured.
 
     The answers are thrown away: nothing is stored, and the job's store is not touched. It may be
     run while a run holds the job, but then the two share the device.

@@ -26,7 +26,7 @@ _FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
     (("--record-order",), "record_order", str,
      "Order of the fields of {{ record }}: auto, input, or columns a,b,c [default: auto]."),
     (("--duplicates",), "duplicates", click.Choice(["auto", "once", "each"]),
-     "Compute equal requests once or each [default: once if greedy, else each]."),
+     "Compute equal requests once or each [default: each if drawn without a seed, else once]."),
     (("--regex",), "answer.regex", str, "The whole answer must match this pattern."),
     (("--schema",), "answer.schema", str, "The answer must be JSON of this schema (a file)."),
     (("--temperature",), "sampling.temperature", float, "0 is greedy [default: 0]."),

@@ -26,6 +26,8 @@ def _lines(seen: Preview) -> Iterator[str]:
         f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
         f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
     )
+    if seen.failure_example is not None:
+        yield f"failing   {seen.failure_example}"
     yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
     if seen.reused_requests is None:
         yield "reuse     unknown: a run holds the job"

@@ -32,31 +32,31 @@ def tune(
 ) -> None:
     """Tune the job and leave with an exit code."""
     spec = jobfile.load(job_file, flags)
-    if job_file is not None and not dry_run:
-        jobedit.check_writable(job_file)
+    # What was measured with flags beside the file is not true of the file alone.
+    target = None if dry_run or flags else job_file
+    if target is not None:
+        jobedit.check_writable(target)
     result = pipeline.tune(spec, _knobs(sets), rows, _seconds(budget), console.say)
-    writes = bool(result.best) and result.signal is None and not dry_run
+    if not result.best or result.signal is not None:
+        target = None
     try:
-        if job_file is not None and writes:
-            jobedit.set_engine_options(job_file, result.best, _note(result))
-            console.say(f"{job_file}: set {describe(result.best)} under [engine]")
+        if target is not None:
+            jobedit.set_engine_options(target, result.best, _note(result))
+            console.say(f"{target}: set {describe(result.best)} under [engine]")
     finally:  # what was measured is told, even if the file has become unwritable
-        text = "\n".join([*_table(result), "", *_verdict(result, job_file)]) + "\n"
-        console.data(_json(result, job_file if writes else None) if style == "json" else text)
+        lines = [*_table(result), "", *_verdict(result, as_flags=bool(flags))]
+        text = "\n".join(lines) + "\n"
+        console.data(_json(result, target) if style == "json" else text)
     _leave(result)
 
 
 def _leave(result: Tuning) -> None:
-    leave = console.leave_at_once if result.engine_left else console.leave
     if result.signal is not None:
-        leave(128 + result.signal)
+        console.leave_at_once(128 + result.signal)
     if result.winner is None:
-        reason = result.settings[0].reason
-        if result.engine_left:
-            console.say(f"error: no setting could be measured: {reason}")
-            leave(EngineError.exit_code)
-        raise EngineError(f"no setting could be measured: {reason}")
-    leave(0)
+        console.say(f"error: no setting could be measured: {result.settings[0].reason}")
+        console.leave_at_once(EngineError.exit_code)
+    console.leave_at_once(0)
 
 
 def _seconds(budget: str) -> float:
@@ -117,7 +117,7 @@ def _gain(setting: Setting) -> str:
     return f"{low:+.0%} .. {high:+.0%}"
 
 
-def _verdict(result: Tuning, job_file: Path | None) -> Iterator[str]:
+def _verdict(result: Tuning, *, as_flags: bool) -> Iterator[str]:
     sampled = f"{result.sampled:,} of {result.planned:,} requests"
     yield f"sample: {sampled}; gain: the smaller and the larger of its two halves"
     if result.signal is not None:
@@ -128,7 +128,7 @@ def _verdict(result: Tuning, job_file: Path | None) -> Iterator[str]:
         yield f"best: the present settings (a gain below {MARGIN:.0%} is taken for noise)"
         return
     yield f"best: {describe(result.best)}"
-    if job_file is None:
+    if as_flags:
         yield f"add to the command: {' '.join(_flags(result))}"
 
 

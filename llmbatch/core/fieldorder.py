@@ -162,10 +162,11 @@ class _Search:
         saved = state.saved + sum(gains[field][1] for field in determined)
         free = {field: cap for field, cap in caps.items() if field not in determined}
         closed = _State(order, state.splitting, state.groups, saved, free)
-        children = [self._with(closed, field, *gains[field]) for field in free if field in gains]
-        if not children:
+        if determined:
+            return self._expanded(closed)  # of those that were not tried more may be so
+        if not gains:
             self._end(closed)
-        return children
+        return [self._with(closed, field, *gains[field]) for field in free if field in gains]
 
     def _with(self, state: _State, field: int, groups: int, gain: int) -> _State:
         alone = groups == self._rows

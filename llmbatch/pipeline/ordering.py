@@ -62,14 +62,11 @@ def held_elsewhere(db: Database, store: Path) -> Held:
 
 
 def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:
-    """The order that lets the sorted prompts of the rows in the store share most; empty if that
-    of the input is as good."""
+    """The order that lets the sorted prompts of the rows in the store share most; that of the
+    columns if it is as good. Either way it is one, in whatever order the keys of a row came."""
     if len(columns) > _MOST_COLUMNS:
-        return ()
-    choice = measured(db, columns)
-    if choice.saved <= choice.as_is:
-        return ()
-    return tuple(columns[place] for place in choice.order)
+        return tuple(columns)
+    return tuple(columns[place] for place in measured(db, columns).order)
 
 
 def measured(db: Database, columns: Sequence[str]) -> Choice:

@@ -27,7 +27,7 @@ def plan(
     `order` is that of a record's fields (`ordering.decide`); None is the input's. Raises
     UsageError when a template names a column that the input does not have.
     """
-    prompt = Prompt(spec.prompt, spec.system, order or ())
+    prompt = Prompt(spec.prompt, spec.system, order or (), snapshot.source.columns)
     prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
     _check_response_column(spec, snapshot)
     keys = identity.KeyMaker(spec, model_identity)
@@ -42,9 +42,9 @@ def plan(
 
 def _separate(spec: JobSpec) -> bool:
     """Whether each of several equal requests is computed. With sampling they are separate draws;
-    greedy ones have one answer."""
+    greedy ones have one answer, and so have those that are drawn with the same seed."""
     if spec.duplicates == "auto":
-        return spec.sampling.temperature > 0
+        return spec.sampling.temperature > 0 and spec.sampling.seed is None
     return spec.duplicates == "each"
 
 

@@ -27,6 +27,7 @@ class Preview:
     rows_in: int
     rejected: int
     template_failures: int
+    failure_example: str | None
     requests: int
     duplicates: int
     reused_requests: int | None
@@ -58,10 +59,12 @@ def _preview(db: Database, spec: JobSpec, foreseen: Foresight) -> Preview:
     planned = results.report(db, "plan_counts")[0]
     reused = _reused(db, paths.of_spec(spec).store)
     first = plans.first_messages(db)
+    failures = results.report(db, "failure_counts")
     return Preview(
         rows_in=counts.rows_in,
         rejected=counts.rejected,
         template_failures=counts.failed,
+        failure_example=failures[0]["example"] if failures else None,
         requests=planned["requests"],
         duplicates=planned["duplicates"],
         reused_requests=reused[0] if reused else None,

@@ -27,7 +27,14 @@ class Prompt:
     those that it does not name follow as they came.
     """
 
-    def __init__(self, prompt: str, system: str | None, order: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        prompt: str,
+        system: str | None,
+        order: Sequence[str] = (),
+        columns: Iterable[str] = (),
+    ) -> None:
+        """`columns`: those of the rows, as far as they have names that templates use otherwise."""
         self._environment = environment()
         self._order = order
         self._parts: list[tuple[str, str, jinja2.Template]] = []
@@ -39,6 +46,8 @@ class Prompt:
             for what, source in (("system prompt", system), ("prompt", prompt))
             for name in self._names(source or "")
         }
+        # Where some rows have such a column it means the column in all of them.
+        self._own_names = _OWN_NAMES - set(columns)
 
     def _compile(self, what: str, source: str) -> jinja2.Template:
         try:
@@ -78,8 +87,8 @@ class Prompt:
     def context(self, data: str) -> dict[str, Any]:
         """What the templates know of a row."""
         row = values.parse_record(data)
-        context: dict[str, Any] = {"row": row}
-        if "record" in self._wanted:
+        context: dict[str, Any] = {"row": row} if "row" in self._own_names else {}
+        if "record" in self._wanted and "record" in self._own_names:
             context["record"] = values.dump_record(self._ordered(row))
         context.update(row)
         return context

@@ -11,7 +11,7 @@ from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import Engine
 from llmbatch.pipeline import ingest, ordering, paths, planning, preflight
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import plans
+from llmbatch.store import plans, results
 from llmbatch.store.database import Database
 
 # A short stretch says little about how requests share prefixes, and few stretches little about
@@ -44,9 +44,11 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
         planning.plan(db, spec, snapshot, engine.identity(), order)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:
+            failures = results.report(db, "failure_counts")
+            why = f" (others fail: {failures[0]['example']})" if failures else ""
             raise UsageError(
                 f"{spec.input}: tuning needs {_LEAST} different requests at least, "
-                f"and there are {min(planned, rows)}"
+                f"and there are {min(planned, rows)}{why}"
             )
         found = [_requests(db, spec, *ends) for ends in stretches(planned, rows)]
     middle = found.pop(len(found) // 2)

@@ -28,7 +28,7 @@ from llmbatch.pipeline.trial import Broken, Measured, Trial
 _TIMES = 3.0
 _SHARE = 1 / 8
 
-NO_TIME = "not tried: the budget is used up"
+NO_TIME = "not tried: too little of the budget is left"
 TOO_SHORT = "faster, but this job is too short for its longer start"
 Tell = Callable[[str], None]
 

@@ -186,6 +186,7 @@ def _run(line: dict[str, Any], noted: _Noted) -> RunUsage:
         in_flight_at_deaths=sum(death.in_flight for death in noted.deaths),
         deaths=noted.deaths,
         forecast=noted.forecast,
+        measured_hits=tokens.get("measured_hits"),
         price_per_hour=spec["cost"]["price_per_hour"],
         devices=spec["cost"]["devices"],
     )

@@ -211,7 +211,7 @@ def _runs(report: Report) -> Iterator[str]:
 def _run(run: RunUsage) -> str:
     return (
         f"  {run.run:>3}  {run.started_at:%Y-%m-%d %H:%M:%S}Z  {run.seconds:>9,.1f} s  "
-        f"{_n(run.requests):>9} requests  {_n(run.checkpoints):>6} checkpoints  {run.reason}"
+        f"{_n(run.requests):>9} attempts  {_n(run.checkpoints):>6} checkpoints  {run.reason}"
     )
 
 

@@ -60,7 +60,9 @@ class EngineDeath:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUsage(Amounts):
     """One run; `rows` are those that it settled. `forecast` is what was expected of the prefix
-    cache when its first engine was ready (see `pipeline.forecast.Forecast`), if anything was."""
+    cache when its first engine was ready (see `pipeline.forecast.Forecast`), if anything was;
+    `measured_hits` is the share of the prompt tokens that it served to requests that were tried
+    for the first time, as forecast (None if there were none)."""
 
     run: int
     started_at: datetime
@@ -73,13 +75,9 @@ class RunUsage(Amounts):
     checkpoints: int
     deaths: list[EngineDeath]
     forecast: dict[str, Any] | None
+    measured_hits: float | None
     price_per_hour: float | None
     devices: int
-
-    @property
-    def measured_hits(self) -> float | None:
-        """The share of the prompt tokens that the prefix cache has served; None without any."""
-        return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else None
 
     @property
     def device_hours(self) -> float:

@@ -250,6 +250,8 @@ SELECT
     count(*) AS attempts,
     count(*) FILTER (attempt > 1) AS retries,
     count(*) FILTER (verdict <> 'answered') AS failed,
+    sum(cached_tokens) FILTER (attempt = 1) / nullif(sum(prompt_tokens) FILTER (attempt = 1), 0)
+        AS measured_hits,
     sum(prompt_tokens) AS prompt_tokens,
     sum(cached_tokens) AS cached_tokens,
     sum(output_tokens) AS output_tokens,

@@ -151,3 +151,29 @@ def test_a_change_of_mind_keeps_what_is_answered(quick: QuickJob) -> None:
         arguments = quick.arguments("--duplicates", choice, "--format", "json")
         planned = json.loads(quick.command("plan", *arguments[1:]).stdout)
         assert (planned["requests"], planned["reused_requests"]) == (requests, requests)
+
+
+def test_keys_in_another_order_are_the_same_record(quick: QuickJob) -> None:
+    rows = [{"n": 5, "kind": "a"}, {"kind": "a", "n": 5}, {"kind": "b", "n": 6}]
+    quick.write("in.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    quick.input = "in.jsonl"
+    assert run(quick) == 2
+    assert prompts(quick)[0] == prompts(quick)[1] == '{"n":5,"kind":"a"}'
+
+
+def test_a_column_named_record_is_that_column_in_every_row(quick: QuickJob) -> None:
+    quick.write("in.jsonl", '{"id":1,"record":"vinyl"}\n{"id":2,"text":"t"}\n')
+    quick.input = "in.jsonl"
+    assert run(quick, code=3) == 1
+    assert prompts(quick) == ["vinyl"]
+    (failed,) = quick.records("out.errors.jsonl")
+    assert failed["error"]["kind"] == "template"
+
+
+def test_equal_rows_that_are_drawn_with_one_seed_have_one_answer(quick: QuickJob) -> None:
+    quick.write("in.csv", "id,text\n1,a\n2,a\n3,b\n")
+    drawn = ("--temperature", "1", "-p", "{{ text }}")
+    assert quick.run("-q", *drawn, "--seed", "5").code == 0
+    assert quick.computed() == 2
+    assert quick.run("-q", *drawn, "--fresh").code == 0
+    assert quick.computed() == 3

@@ -151,7 +151,9 @@ def test_what_cannot_be_used(tuned: QuickJob, flags: tuple[str, ...], error: str
 
 def test_a_job_file_that_has_become_unreadable_costs_no_figures(tuned: QuickJob) -> None:
     """It is edited while its settings are measured."""
-    engine = ("--set", "delay=0.001", "--engine-arg", "start_delay=1")
+    started = JOB.replace("[engine]", "[engine]\nstart_delay = 1")
+    tuned.write("job.toml", started)
+    engine = ("--set", "delay=0.001")
     Timer(2.0, (tuned.folder / "job.toml").write_text, ["[half"]).start()
     code, stdout, stderr = tune(tuned, *engine)
     assert code == 2
@@ -202,3 +204,11 @@ def test_it_may_be_done_while_a_run_holds_the_job(job: Job) -> None:
         done = job.command("tune", "job.toml", "--rows", "6", "--set", "delay=0.001")
         assert done.code == 0
     assert tomllib.loads((job.folder / "job.toml").read_text())["engine"]["delay"] == 0.001
+
+
+def test_what_was_measured_with_flags_is_not_written_into_the_file(tuned: QuickJob) -> None:
+    given = ("--engine-arg", "delay=0.03", "--set", "delay=0.001")
+    code, stdout, _ = tune(tuned, *given)
+    assert code == 0
+    assert stdout.splitlines()[-1] == "add to the command: --engine-arg delay=0.001"
+    assert (tuned.folder / "job.toml").read_text() == JOB

@@ -145,3 +145,12 @@ def test_with_many_fields_the_search_stays_small_and_good() -> None:
 def test_one_row_stays_as_it_is() -> None:
     choice = Table([(3, 2, 1)]).choose()
     assert (choice.order, choice.saved, choice.as_is) == ((0, 1, 2), 0, 0)
+
+
+def test_many_constant_fields_come_before_one_that_differs() -> None:
+    """More of them than are tried at a time."""
+    rows = [(*[1] * 20, 1 + number, 1 + number % 3, *[2] * 20) for number in range(30)]
+    choice = Table(rows).choose()
+    unique, shared = 20, 21
+    assert choice.order.index(shared) < choice.order.index(unique)
+    assert choice.order.index(unique) == len(rows[0]) - 1

@@ -44,6 +44,7 @@ RUN = RunUsage(
     in_flight_at_deaths=64,
     deaths=[],
     forecast=None,
+    measured_hits=None,
     price_per_hour=4.0,
     devices=2,
 )
