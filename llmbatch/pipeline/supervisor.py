@@ -162,6 +162,8 @@ class Supervisor:
         self._passes.interrupted()
         if loop.ready is None:
             self._observer.event("engine_failed_to_start", reason=reason)
+            if self._stops.drain and self._starts > 0:
+                return True  # it would not have been tried again
             raise EngineError(reason)
         self._note_death(loop, reason)
         kind = "timeout" if loop.stalled else "engine_crash"

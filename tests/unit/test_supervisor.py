@@ -116,6 +116,18 @@ def test_a_restart_that_fails_is_tried_again_and_not_for_ever(tmp_path: Path) ->
     assert other.counts() == Counts(answered=5, pending=5)
 
 
+def test_a_stop_while_a_restart_fails_is_a_stop(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(10))
+
+    def stop_when_it_fails(name: str, **_: Any) -> None:
+        if name == "engine_failed_to_start":
+            bench.stops.request("stopped")
+
+    bench.seen.event = stop_when_it_fails  # type: ignore[method-assign]
+    assert bench.drive(engine(die_after=5), engine(start_error="no memory")) is True
+    assert bench.counts() == Counts(answered=5, pending=5)
+
+
 def test_the_first_start_is_not_tried_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(3))
     with pytest.raises(EngineError, match="no device"):
