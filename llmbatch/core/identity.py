@@ -10,6 +10,7 @@ import json.encoder
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 
 from llmbatch.core.records import Message
@@ -68,6 +69,11 @@ def messages_text(messages: Iterable[Message]) -> str:
     """Messages as the JSON text that is hashed, stored and sent."""
     written = (f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages)
     return f"[{','.join(written)}]"
+
+
+def messages_of(text: str) -> tuple[Message, ...]:
+    """The messages that `messages_text` has written."""
+    return tuple(Message(role, content) for role, content in orjson.loads(text))
 
 
 def plan_digest(

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
 
-import orjson
-
-from llmbatch.core import clock, retry
+from llmbatch.core import clock, identity, retry
 from llmbatch.core.outcomes import Completed, Outcome
-from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.core.retry import Tries
 from llmbatch.pipeline.limits import Limits
 from llmbatch.pipeline.tail import Tail
@@ -103,7 +101,7 @@ class Feed:
     def _request(self, planned: PlannedRequest) -> Request:
         place = planned.position
         tries = self._newer_tries.get(place) or self._tries.get(place, retry.NONE)
-        messages = tuple(Message(role, text) for role, text in orjson.loads(planned.messages))
+        messages = identity.messages_of(planned.messages)
         self._in_flight[planned.key] = Ticket(
             planned.key,
             planned.position,

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import orjson
-
+from llmbatch.core import identity
 from llmbatch.core.prefix_cache import Cache, simulate
 from llmbatch.core.records import Message
 from llmbatch.core.spec import JobSpec
@@ -101,10 +100,9 @@ def tokens(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
     return found
 
 
-def chats(texts: Iterable[str]) -> Iterator[list[Message]]:
+def chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
     """Messages from the JSON that the store keeps them in."""
-    for text in texts:
-        yield [Message(role, content) for role, content in orjson.loads(text)]
+    return map(identity.messages_of, texts)
 
 
 def predict(stretches: Sequence[Stretch], requests: int, assumed: Assumed) -> Forecast | None:

@@ -77,7 +77,7 @@ class Forecaster:
             texts = (planned.messages for planned in plans.requests_at(self._reading, positions))
             yield forecast.tokens(self._engine.encode, self._wanted(forecast.chats(texts)))
 
-    def _wanted(self, prompts: Iterable[list[Message]]) -> Iterator[list[Message]]:
+    def _wanted(self, prompts: Iterable[Sequence[Message]]) -> Iterator[Sequence[Message]]:
         for messages in prompts:
             if self._ended.is_set():
                 return

@@ -9,7 +9,7 @@ import orjson
 from llmbatch.core.errors import LockedError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
-from llmbatch.engines.base import EngineConfig, Foreseeing
+from llmbatch.engines.base import Engine, EngineConfig, Foreseeing
 from llmbatch.pipeline import foresight, ingest, ordering, paths, planning, preflight
 from llmbatch.pipeline.foresight import Foresight
 from llmbatch.pipeline.paths import JobPaths
@@ -44,14 +44,23 @@ def preview(spec: JobSpec) -> Preview:
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))
         with Database.open(job.store) as db:
-            snapshot = ingest.ingest(db, spec, job)
+            order = plan_aside(db, spec, job, engine)
             store = paths.of_spec(spec).store
-            held = ordering.held_elsewhere(db, store)
-            order = ordering.decide(db, spec, snapshot, held)
-            planning.plan(db, spec, snapshot, engine.identity(), order)
             known = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
             foreseen = foresight.foresee(db, spec, order or (), store, known, engine.encode)
             return _preview(db, spec, foreseen)
+
+
+def plan_aside(
+    db: Database, spec: JobSpec, aside: JobPaths, engine: Engine
+) -> tuple[str, ...] | None:
+    """Read and plan the job into a store beside its own, whose order of a record's fields it
+    takes; that order."""
+    snapshot = ingest.ingest(db, spec, aside)
+    held = ordering.held_elsewhere(db, paths.of_spec(spec).store)
+    order = ordering.decide(db, spec, snapshot, held)
+    planning.plan(db, spec, snapshot, engine.identity(), order)
+    return order
 
 
 def _preview(db: Database, spec: JobSpec, foreseen: Foresight) -> Preview:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
+from llmbatch.core import identity
 from llmbatch.core.errors import UsageError
-from llmbatch.core.records import Message, Request
+from llmbatch.core.records import Request
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import Engine
-from llmbatch.pipeline import ingest, ordering, paths, planning, preflight
+from llmbatch.pipeline import preflight
 from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.preview import plan_aside
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
 
@@ -38,10 +38,7 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
     preflight.check(spec)
     job = JobPaths(folder)
     with Database.open(job.store) as db:
-        snapshot = ingest.ingest(db, spec, job)
-        held = ordering.held_elsewhere(db, paths.of_spec(spec).store)
-        order = ordering.decide(db, spec, snapshot, held)
-        planning.plan(db, spec, snapshot, engine.identity(), order)
+        plan_aside(db, spec, job, engine)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:
             failures = results.report(db, "failure_counts")
@@ -79,7 +76,7 @@ def _requests(db: Database, spec: JobSpec, first: int, last: int) -> list[Reques
     return [
         Request(
             planned.key,
-            tuple(Message(role, text) for role, text in orjson.loads(planned.messages)),
+            identity.messages_of(planned.messages),
             sampling,
             constraint,
         )

@@ -22,6 +22,7 @@ from llmbatch.core.records import Request
 from llmbatch.engines import vllm
 from llmbatch.engines.vllm_scratch import segments_of
 from tests.engine import session
+from tests.engine.alive import is_alive
 from tests.engine.requests import ask
 
 # Sent, each would stall or end the engine, or the whole call.
@@ -114,7 +115,7 @@ def life(disaster: Callable[[vllm.VllmEngine], None]) -> dict[str, Any]:
         "close_seconds": time.monotonic() - ended,
         "tree": len(tree),
         "answers_before": answered,
-        "left": [child.pid for child in tree if runs(child)],
+        "left": [child.pid for child in tree if is_alive(child)],
         "left_outside": left_since(before),
         "segments": len(segments),
         "left_memory": [name for name in segments if (Path("/dev/shm") / name).exists()],
@@ -168,21 +169,13 @@ def normal_life() -> dict[str, Any]:
         "steps": steps,
         "waited": waited,
         "deadly": [kinds[request.key] for request in DEADLY],
-        "left": [child.pid for child in tree if runs(child)],
+        "left": [child.pid for child in tree if is_alive(child)],
         "left_outside": left_since(before),
         "segments": len(segments),
         "left_memory": [name for name in segments if (Path("/dev/shm") / name).exists()],
         "megabytes": psutil.Process().memory_info().rss >> 20,
         "descriptors": psutil.Process().num_fds(),
     }
-
-
-def runs(process: psutil.Process) -> bool:
-    """Not one that has ended and waits for its parent to notice, which is not us."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def left_since(before: dict[str, set[str]]) -> dict[str, list[str]]:

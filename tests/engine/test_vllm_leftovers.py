@@ -16,6 +16,7 @@ import pytest
 
 from llmbatch.engines.vllm_scratch import segments_of
 from tests.engine import session
+from tests.engine.alive import is_alive
 
 pytestmark = session.needs_vllm
 
@@ -44,17 +45,10 @@ class Run:
         return found
 
     def _left(self) -> list[str]:
-        alive = [str(child) for child in self.tree if _is_alive(child)]
+        alive = [str(child) for child in self.tree if is_alive(child)]
         memory = [name for name in self.segments if (Path("/dev/shm") / name).exists()]
         files = [path.name for path in self.temporary.iterdir()]
         return alive + memory + [name for name in files if not name.startswith("torchinductor_")]
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture

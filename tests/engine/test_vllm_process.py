@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from llmbatch.engines import vllm_process
+from tests.engine.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 20.0
@@ -34,18 +35,11 @@ if __name__ == "__main__":
 """
 
 
-def _gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def _wait_until_gone(process: psutil.Process) -> bool:
     end = time.monotonic() + DEADLINE
-    while time.monotonic() < end and not _gone(process):
+    while time.monotonic() < end and is_alive(process):
         time.sleep(0.05)
-    return _gone(process)
+    return not is_alive(process)
 
 
 def test_a_child_leaves_the_terminal_and_ends_with_its_parent(tmp_path: Path) -> None:

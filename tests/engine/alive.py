@@ -1,0 +1,11 @@
+"""Whether a process of an engine still runs."""
+
+import psutil
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Not one that has ended and waits for its parent to notice, which is not us."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
