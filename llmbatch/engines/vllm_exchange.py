@@ -37,8 +37,11 @@ class Arrived:
 
     `begun`: numbers of the requests whose first token is here; `ended`: how many requests have
     left the batch; `stats`: the scheduler's (None where they are off); `at`: when the step
-    ended; `queued_at`: when the engine core received the first of the requests that began. Both
-    are seconds of the clock that `core.clock.seconds` reads.
+    ended; `queued_at`: when the engine core received the first of the requests that began;
+    `asked_at`: when we asked for the step, where the engine core works only then (in one process
+    with us). All are seconds of the clock that `core.clock.seconds` reads. `answering`: how many
+    requests got a token; `prefilled`: of each request that began, the prompt tokens that were
+    computed for it, in this step or before.
     """
 
     finished: list[Answer]
@@ -47,6 +50,9 @@ class Arrived:
     stats: Any
     at: float
     queued_at: float | None
+    asked_at: float | None = None
+    answering: int = 0
+    prefilled: list[int] = field(default_factory=list)
 
 
 class Exchange:
@@ -57,6 +63,7 @@ class Exchange:
         self._open: dict[str, Answer] = {}
         # Sent vLLM's way and not begun: our numbers, by the names that vLLM gave them.
         self._renamed: dict[str, str] = {}
+        self._in_process = not hasattr(engine.engine_core, "outputs_queue")
 
     def pattern(self, parameters: Any) -> Any:
         """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM does."""
@@ -86,8 +93,9 @@ class Exchange:
 
     def receive(self) -> Arrived:
         """What the engine core sends next; in one process with it: what its next step brings."""
+        asked_at = clock.seconds() if self._in_process else None
         outputs = self._engine.engine_core.get_output()
-        arrived = Arrived([], [], 0, outputs.scheduler_stats, outputs.timestamp, None)
+        arrived = Arrived([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
         others = [output for output in outputs.outputs if not self._take(output, arrived)]
         if others:
             arrived.finished += self._decoded_by_vllm(others, outputs)
@@ -99,6 +107,10 @@ class Exchange:
             arrived.ended += 1
         if output.events and arrived.queued_at is None:
             arrived.queued_at = output.events[0].timestamp
+        if output.new_token_ids:
+            arrived.answering += 1
+        if output.prefill_stats is not None:
+            arrived.prefilled.append(output.prefill_stats.num_computed_tokens)
         answer = self._open.get(output.request_id)
         if answer is None:
             if output.request_id in self._renamed:

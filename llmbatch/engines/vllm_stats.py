@@ -6,6 +6,7 @@ from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.vllm_exchange import Arrived
+from llmbatch.engines.vllm_steps import Steps
 
 
 class Stats:
@@ -19,8 +20,12 @@ class Stats:
     outcomes, which from our side looks like work in flight.
     """
 
-    def __init__(self, max_num_seqs: int) -> None:
+    def __init__(
+        self, max_num_seqs: int, *, tokens_per_step: int = 1, longest_prompt: int = 1
+    ) -> None:
+        """`tokens_per_step`: what the scheduler computes in a step at most."""
         self._max_num_seqs = max_num_seqs
+        self._moments = Steps(tokens_per_step, longest_prompt)
         self._usage = Usage()
         self._steps = self._starved = self._sequences = 0
         self._preemptions = self._recomputed = 0
@@ -46,11 +51,14 @@ class Stats:
         self._sequences += batch
         if rows_left and not held and batch < self._max_num_seqs:
             self._starved += 1
+        prefixes = stats.prefix_cache_stats
+        recomputed = prefixes.preempted_queries - prefixes.preempted_hits
+        self._preemptions += prefixes.preempted_requests
+        self._recomputed += recomputed
+        self._moments.count(arrived, recomputed)
         if not stats.num_running_reqs and not held:
             self._empty_since = arrived.at
-        prefixes = stats.prefix_cache_stats
-        self._preemptions += prefixes.preempted_requests
-        self._recomputed += prefixes.preempted_queries - prefixes.preempted_hits
+            self._moments.pause()
 
     def count(self, usage: Usage) -> None:
         """Add a finished request."""
@@ -66,6 +74,7 @@ class Stats:
         if self._empty_since is not None:
             self._idle += clock.seconds() - self._empty_since
         self._last = self._empty_since = None
+        self._moments.rest()
 
     def telemetry(self) -> Telemetry:
         last = self._last
@@ -82,4 +91,5 @@ class Stats:
             starved_steps=self._starved,
             sequences=self._sequences,
             idle_seconds=self._idle,
+            moments=self._moments.moments(),
         )

@@ -1,0 +1,203 @@
+"""What a token costs an engine in time, learned from its own steps.
+
+A step of a continuous-batching engine takes about
+
+    seconds = per_step + per_sequence * sequences + per_prefill_token * prefill tokens
+
+(the fixed cost of a step, what each request in the batch adds by making a token, and what each
+prompt token adds that has to be computed). The three are fitted to the steps by least squares,
+none below zero (Lawson and Hanson 1974; with three unknowns all sets of them are tried). Only sums
+are kept of the steps, so that they add up over engines and runs and fit into a checkpoint.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from math import inf, sqrt
+from typing import Any, Self
+
+# Of a step, of a sequence in it, of a prefill token in it.
+Costs = tuple[float, float, float]
+
+FEWEST_STEPS = 12
+"""With fewer steps a fit says nothing."""
+# Steps do not err independently of each other: what disturbs one often disturbs its neighbours.
+_CORRELATED = 2.0
+# Of a diagonal of one: below the first a system has no single solution, the second prevents that.
+_SINGULAR = 1e-9
+_RIDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class StepMoments:
+    """Sums over steps: their number, seconds (t), sequences (s), prefill tokens (p), products."""
+
+    steps: int = 0
+    t: float = 0.0
+    s: float = 0.0
+    p: float = 0.0
+    tt: float = 0.0
+    ts: float = 0.0
+    tp: float = 0.0
+    ss: float = 0.0
+    sp: float = 0.0
+    pp: float = 0.0
+
+    @classmethod
+    def of_step(cls, seconds: float, sequences: int, prefill: int) -> Self:
+        t, s, p = seconds, float(sequences), float(prefill)
+        return cls(1, t, s, p, t * t, t * s, t * p, s * s, s * p, p * p)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self:
+        """What `dataclasses.asdict` made; nothing where an older llmbatch kept none."""
+        return cls(**value) if value else cls()
+
+    def __add__(self, other: "StepMoments") -> "StepMoments":
+        names = (each.name for each in fields(StepMoments))
+        return StepMoments(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """Seconds per step, per sequence in it, per prefill token in it; `spread` is the standard
+    deviation of what the three leave unexplained, as a share of the mean step."""
+
+    per_step: float
+    per_sequence: float
+    per_prefill_token: float
+    spread: float
+
+    def seconds(self, steps: float, sequences: float, prefill: float) -> float:
+        """The time of `steps` steps with so many sequences and prefill tokens in all."""
+        fixed = self.per_step * steps + self.per_sequence * sequences
+        return fixed + self.per_prefill_token * prefill
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Seconds of the device that a computed prompt token and an output token stand for.
+
+    An output token carries its share of its step's fixed cost. `measured` is False where the
+    engine told too little, and both tokens count the same."""
+
+    prompt: float
+    output: float
+    measured: bool
+
+    def seconds(self, computed_prompt_tokens: float, output_tokens: float) -> float:
+        return self.prompt * computed_prompt_tokens + self.output * output_tokens
+
+
+def fit(moments: StepMoments) -> StepCost | None:
+    """The cost of a step; None where the steps do not tell it."""
+    if moments.steps < FEWEST_STEPS or moments.t <= 0:
+        return None
+    best: tuple[float, Costs] | None = None
+    for size in (3, 2, 1):
+        for chosen in combinations(range(3), size):
+            found = _solve(moments, chosen)
+            if found is None or min(found) < 0:
+                continue
+            left = _residual(moments, found)
+            if best is None or left < best[0] * (1 - 1e-9):
+                best = (left, found)
+    if best is None:
+        return None
+    mean = moments.t / moments.steps
+    spread = (max(0.0, best[0]) / moments.steps) ** 0.5 / mean
+    return StepCost(*best[1], spread)
+
+
+def weights(moments: StepMoments) -> Weights:
+    """What tokens weigh by these steps; the same for both kinds where they do not tell."""
+    cost = fit(moments)
+    if cost is not None and moments.s > 0:
+        output = cost.per_sequence + cost.per_step * moments.steps / moments.s
+        if output > 0 and cost.per_prefill_token > 0:
+            return Weights(cost.per_prefill_token, output, measured=True)
+    tokens = moments.p + moments.s
+    each = moments.t / tokens if tokens > 0 and moments.t > 0 else 1.0
+    return Weights(each, each, measured=False)
+
+
+def standard_error(moments: StepMoments, cost: StepCost, load: Costs) -> float:
+    """The standard error of the seconds that a fit gives for (steps, sequences, prefill tokens):
+    sigma sqrt(x' (X'X)^-1 x) of the theory of least squares, doubled because steps do not err
+    independently, and more where they scatter by more than the mean step: then single ones that
+    were disturbed carry the fit. What the steps have hardly varied in has a large error."""
+    if not moments.steps:
+        return inf
+    matrix, _ = _system(moments)
+    used = [place for place in range(3) if matrix[place][place] > 0]
+    scaled, scale = _scaled(matrix, used)
+    for place, row in enumerate(scaled):
+        row[place] += _RIDGE
+    vector = [load[place] * scale[a] for a, place in enumerate(used)]
+    solved = _eliminated(scaled, vector)
+    if solved is None:
+        return inf
+    variance = max(0.0, sum(x * y for x, y in zip(vector, solved, strict=True)))
+    sigma = cost.spread * moments.t / moments.steps
+    return _CORRELATED * max(1.0, cost.spread) * sigma * sqrt(variance)
+
+
+def _system(moments: StepMoments) -> tuple[list[list[float]], list[float]]:
+    """The normal equations."""
+    m = moments
+    matrix = [[float(m.steps), m.s, m.p], [m.s, m.ss, m.sp], [m.p, m.sp, m.pp]]
+    return matrix, [m.t, m.ts, m.tp]
+
+
+def _scaled(
+    matrix: Sequence[Sequence[float]], chosen: Sequence[int]
+) -> tuple[list[list[float]], list[float]]:
+    """The part of the matrix that is chosen, each unknown in units that make its diagonal one;
+    and what one was multiplied with for that."""
+    scale = [matrix[place][place] ** -0.5 for place in chosen]
+    rows = [
+        [matrix[i][j] * scale[a] * scale[b] for b, j in enumerate(chosen)]
+        for a, i in enumerate(chosen)
+    ]
+    return rows, scale
+
+
+def _eliminated(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float] | None:
+    """The solution of a linear system, by Gaussian elimination; None if it has no single one."""
+    size = len(right)
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for at in range(size):
+        pivot = max(range(at, size), key=lambda row: abs(rows[row][at]))
+        rows[at], rows[pivot] = rows[pivot], rows[at]
+        if abs(rows[at][at]) < _SINGULAR:
+            return None
+        for row in range(size):
+            if row != at:
+                factor = rows[row][at] / rows[at][at]
+                rows[row] = [x - factor * y for x, y in zip(rows[row], rows[at], strict=True)]
+    return [rows[place][size] / rows[place][place] for place in range(size)]
+
+
+def _solve(moments: StepMoments, chosen: tuple[int, ...]) -> Costs | None:
+    """The least-squares values of the chosen unknowns, zero for the others; None if the steps do
+    not tell them apart."""
+    matrix, right = _system(moments)
+    if any(matrix[place][place] <= 0 for place in chosen):
+        return None
+    scaled, scale = _scaled(matrix, chosen)
+    solved = _eliminated(scaled, [right[place] * scale[a] for a, place in enumerate(chosen)])
+    if solved is None:
+        return None
+    found = [0.0, 0.0, 0.0]
+    for a, place in enumerate(chosen):
+        found[place] = solved[a] * scale[a]
+    return found[0], found[1], found[2]
+
+
+def _residual(moments: StepMoments, found: Costs) -> float:
+    """The sum of squares that the values leave unexplained."""
+    matrix, right = _system(moments)
+    explained = sum(
+        found[i] * found[j] * matrix[i][j] for i in range(3) for j in range(3)
+    ) - 2 * sum(found[i] * right[i] for i in range(3))
+    return moments.tt + explained
