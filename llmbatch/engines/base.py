@@ -4,8 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
+from llmbatch.core.device import Device
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.shape import Shape
+from llmbatch.core.step_cost import StepMoments
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Telemetry:
     Whether the device waited for us: `idle_seconds`: time in which a run was open and the
     engine had nothing to do; `starved_steps`: steps with room for another request, none of
     which waited in the engine, although the feed had more; `sequences`: summed over the steps,
-    so that `sequences / steps` is the mean size of a batch.
+    so that `sequences / steps` is the mean size of a batch. `moments`: what the steps took and
+    did, from which the weights of tokens are learned (an engine without steps keeps none).
     """
 
     prompt_tokens: int = 0
@@ -47,6 +51,7 @@ class Telemetry:
     starved_steps: int = 0
     sequences: int = 0
     idle_seconds: float = 0.0
+    moments: StepMoments = field(default_factory=StepMoments)
 
 
 LOAD = frozenset({"running", "waiting", "cache_usage"})
@@ -108,6 +113,25 @@ class Foreseeing(Protocol):
 
     def foreseen(self) -> dict[str, Any]:
         """What `describe` would say of the cache and the batches, as far as it is known."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """An engine that knows before it is started how large its model is, and for which device.
+    Optional. Nothing is loaded; each is None where nobody knows. `describe` of a started one says
+    the same as `shape`, `weight_bytes` and `hardware`."""
+
+    def shape(self) -> Shape | None:
+        """The model's sizes, by its configuration and the engine's options."""
+        ...
+
+    def weight_bytes(self) -> int | None:
+        """What the weights take in the memory of all devices, by their files."""
+        ...
+
+    def device(self) -> Device | None:
+        """What the engine would run on, and on how many of it."""
         ...
 
 

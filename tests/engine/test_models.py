@@ -103,3 +103,70 @@ def test_the_identity_of_a_hub_model_is_its_commit(
         monkeypatch.setenv(name, value)
     engine = vllm.create(EngineConfig("owner/name"))
     assert engine.identity() == {"model": "owner/name", "revision": COMMIT, "dtype": "auto"}
+
+
+def test_the_weights_are_those_that_the_index_names(folder: Path) -> None:
+    assert models.stored_bytes(folder) == len(b"weights")
+    for name, size in (("model-1.safetensors", 10), ("model-2.safetensors", 20)):
+        (folder / name).write_bytes(bytes(size))
+    (folder / "consolidated.safetensors").write_bytes(bytes(30))
+    (folder / "model.safetensors").unlink()
+    assert models.stored_bytes(folder) == 30
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-1.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert models.stored_bytes(folder) == 10
+    (folder / "model.safetensors.index.json").write_text("[]")
+    assert models.stored_bytes(folder) == 30
+
+
+def test_a_folder_without_weights_has_no_size(tmp_path: Path) -> None:
+    assert models.stored_bytes(tmp_path) is None
+    assert models.configuration(tmp_path) is None
+    (tmp_path / "config.json").write_text("[1]")
+    assert models.configuration(tmp_path) is None
+
+
+LLAMA = {"vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "bits", "stored"),
+    [
+        ({}, None, True),
+        ({"dtype": "float32"}, None, False),
+        ({"quantization": "fp8"}, 8, False),
+        ({"quantization": "bitsandbytes"}, 4.5, False),
+        ({"hf_overrides": {"num_hidden_layers": 4}}, None, True),
+    ],
+)
+def test_the_engine_knows_sizes_before_it_is_started(
+    folder: Path, options: dict[str, object], bits: float | None, stored: bool
+) -> None:
+    (folder / "config.json").write_text(json.dumps(LLAMA | {"dtype": "bfloat16"}))
+    engine = vllm.create(EngineConfig(str(folder), options))
+    shape = engine.shape()
+    assert shape is not None
+    assert shape.layers == (4 if "hf_overrides" in options else 2)
+    assert shape.value_bytes == (4 if "dtype" in options else 2)
+    assert (shape.quantisation.bits if shape.quantisation else None) == bits
+    assert engine.weight_bytes() == (len(b"weights") if stored else None)
+    assert engine.device() is not None
+
+
+def test_a_cached_model_of_the_hub_tells_its_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(LLAMA))
+    (snapshot / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    engine = vllm.create(EngineConfig("owner/name", {"revision": COMMIT}))
+    shape = engine.shape()
+    assert shape is not None
+    assert shape.layers == 2
+    assert engine.weight_bytes() == len(b"weights")
+    unknown = vllm.create(EngineConfig("owner/other", {"revision": COMMIT}))
+    assert unknown.shape() is None
+    assert unknown.weight_bytes() is None

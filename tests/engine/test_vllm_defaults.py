@@ -3,33 +3,31 @@ description in test_vllm_engine.py)."""
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from llmbatch.core.memory import usual_sequences
+from llmbatch.core.memory_advice import GIB
 from llmbatch.engines import vllm_defaults
-from llmbatch.engines.vllm_defaults import GIB
 
 SMALL = {"num_hidden_layers": 28, "num_key_value_heads": 8, "head_dim": 128}
-SMALL |= {"num_attention_heads": 16, "hidden_size": 1024}
-
-
-def test_a_token_takes_keys_and_values_of_each_layer() -> None:
-    assert vllm_defaults.token_bytes(SMALL) == 2 * 2 * 28 * 8 * 128
-    whole_heads = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64}
-    assert vllm_defaults.token_bytes(whole_heads) == 2 * 2 * 2 * 64
-
-
-@pytest.mark.parametrize("config", [{}, {"num_hidden_layers": 2}, SMALL | {"kv_lora_rank": 512}])
-def test_a_model_of_another_kind_is_left_to_vllm(config: dict[str, int]) -> None:
-    assert vllm_defaults.token_bytes(config) == 0
+SMALL |= {"num_attention_heads": 16, "hidden_size": 1024, "vocab_size": 151_936}
+TOKEN = 2 * 2 * 28 * 8 * 128
 
 
 def test_what_the_cache_holds_decides_between_bounds() -> None:
-    token = vllm_defaults.token_bytes(SMALL)
-    between = vllm_defaults.sequences(40 * GIB, 2 * GIB, token)
-    assert between == (int(40 * GIB * 0.92) - 5 * GIB) // (token * 512)
-    assert vllm_defaults.sequences(16 * GIB, 14 * GIB, token) == 256
-    assert vllm_defaults.sequences(66 * GIB, GIB, token // 8) == 1024
+    between = usual_sequences(40 * GIB, 2 * GIB, TOKEN)
+    assert between == (int(40 * GIB * 0.92) - 5 * GIB) // (TOKEN * 512)
+    assert usual_sequences(16 * GIB, 14 * GIB, TOKEN) == 256
+    assert usual_sequences(66 * GIB, GIB, TOKEN // 8) == 1024
+
+
+def test_a_model_of_another_kind_is_left_to_vllm(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    assert vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba2", **SMALL}))
+    assert vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
 
 
 def test_weights_are_divided_among_devices(tmp_path: Path) -> None:
@@ -51,3 +49,19 @@ def test_what_plan_may_assume_is_what_is_started() -> None:
     assert before["block_size"] == chosen["block_size"]
     assert before["max_num_seqs"] == 64
     assert "dtype" not in before
+
+
+@pytest.mark.skipif(not vllm_defaults.is_cpu_build(), reason="vLLM's CPU build is not installed")
+@pytest.mark.parametrize(
+    ("options", "environment", "cache"),
+    [
+        ({"kv_cache_memory_bytes": 5}, "3", 5),
+        ({}, "3", 3 * GIB),
+        ({"gpu_memory_utilization": 0.4}, "", None),
+    ],
+)
+def test_the_size_of_the_cache_is_foreseen(
+    options: dict[str, float], environment: str, cache: int | None
+) -> None:
+    with mock.patch.dict("os.environ", {"VLLM_CPU_KVCACHE_SPACE": environment}):
+        assert vllm_defaults.foreseen(options).get("kv_cache_memory_bytes") == cache
