@@ -1,85 +1,72 @@
-"""`llmbatch plan`."""
+"""`llmbatch plan`: what a run would do and take; with a sample, after a part of it was run."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from llmbatch.pipeline import jobfile
-from llmbatch.pipeline.forecast import Forecast
-from llmbatch.pipeline.foresight import Foresight
+from llmbatch.cli import console, narration, plan_text
+from llmbatch.core.device import Device
+from llmbatch.core.errors import ExitCode, UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines import devices
+from llmbatch.pipeline import ingest, jobfile
+from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.preview import Preview, preview
 
+_SIGNALS = (ExitCode.SIGINT, ExitCode.SIGTERM)
 
-def plan(job_file: Path | None, flags: dict[str, Any], *, style: str) -> str:
-    """What a run would do, as text or JSON."""
-    seen = preview(jobfile.load(job_file, flags))
+
+def plan(
+    job_file: Path | None,
+    flags: dict[str, Any],
+    *,
+    style: str,
+    sample: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Show what a run would do, as text or JSON; run `sample` rows of it first."""
+    spec = jobfile.load(job_file, flags)
+    other = None if device is None else _elsewhere(spec, device)
+    if other is not None and spec.cost.devices is None:
+        cost = spec.cost.model_copy(update={"devices": other.count})
+        spec = spec.model_copy(update={"cost": cost})
+    if sample is not None:
+        _run(spec, sample, other)
+    console.data(render(preview(spec, other), style))
+    if sample is not None:
+        # An engine may have left threads, and takes long to be taken apart.
+        console.leave_at_once(ExitCode.OK)
+
+
+def render(seen: Preview, style: str) -> str:
+    """The plan as text or JSON."""
     if style == "json":
         return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
-    return "\n".join(_lines(seen)) + "\n"
+    return "\n".join(plan_text.lines(seen)) + "\n"
 
 
-def _lines(seen: Preview) -> Iterator[str]:
-    planned = seen.rows_in - seen.rejected - seen.template_failures
-    yield (
-        f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
-        f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
-    )
-    if seen.failure_example is not None:
-        yield f"failing   {seen.failure_example}"
-    yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
-    if seen.reused_requests is None:
-        yield "reuse     unknown: a run holds the job"
-    else:
-        left = seen.requests - seen.reused_requests
-        yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
-        yield f"to do     {left:,} requests (the plan has {seen.chunks:,} chunks)"
-    yield from _cache_lines(seen.prefix_cache)
-    for role, text in seen.first_messages:
-        yield f"first row, {role} message:"
-        yield from (f"  {line}" for line in text.splitlines())
+def _elsewhere(spec: JobSpec, name: str) -> Device:
+    """The device of that name: as many of it as the name says, else the engine's options, else
+    the job. Raises UsageError where they contradict each other."""
+    found, options = devices.named(name), spec.engine.devices
+    if found.count == 1:
+        return replace(found, count=options if options > 1 else spec.devices)
+    if spec.cost.devices not in (None, found.count):
+        raise UsageError(f"--device {name}: the job pays {spec.cost.devices} devices (--devices)")
+    if options not in (1, found.count):
+        raise UsageError(f"--device {name}: the engine's options spread it over {options} devices")
+    return found
 
 
-def _cache_lines(seen: Foresight) -> Iterator[str]:
-    if seen.planned is None or seen.as_input is None:
-        yield f"tokens    unknown: {seen.unknown}"
-        return
-    planned = seen.planned
-    if planned.looked_at < planned.requests:
-        looked_at = f"from a sample of {planned.looked_at:,} requests"
-        yield f"tokens    about {planned.prompt_tokens:,} in the prompts ({looked_at})"
-    else:
-        yield f"tokens    {planned.prompt_tokens:,} in the prompts"
-    yield (
-        f"cache     {_hits(planned)} of them are predicted to be prefix-cache hits; "
-        f"in input order {_hits(seen.as_input)}"
-    )
-    yield f"          ({_assumed(planned)})"
-    if (advice := seen.advice) is not None:
-        sampled = advice.looked_at < planned.requests
-        judged = f"predicted from {advice.looked_at:,} requests" if sampled else "predicted"
-        yield (
-            f"advice    {advice.text}: prefix-cache hits {_share(advice.hits_now)} -> "
-            f"{_share(advice.hits_then)} ({judged}),"
-        )
-        yield (
-            f"          {advice.tokens_then:,} prompt tokens to compute instead of "
-            f"{advice.tokens_now:,}; all answers would be made anew"
-        )
-
-
-def _hits(seen: Forecast) -> str:
-    return f"{'at least ' if seen.at_least else ''}{_share(seen.hits)}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _assumed(seen: Forecast) -> str:
-    size = "no limit" if seen.cache_blocks is None else f"{seen.cache_blocks:,} blocks"
-    return (
-        f"{seen.source}: {size}, {seen.block_size} tokens in a block, "
-        f"{seen.max_num_seqs:,} requests at a time, answers of {seen.answer_tokens:,.0f} tokens"
-    )
+def _run(spec: JobSpec, sample: int, device: Device | None) -> None:
+    """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
+    if device is not None:
+        raise UsageError("--sample runs on the device that is there; leave --device out")
+    if spec.input == ingest.STDIN or not Path(spec.input).is_file():
+        raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
+    result = pipeline.execute(spec, narration.observer(quiet=False), sample=sample)
+    if result.exit_code in _SIGNALS:
+        console.say(f"{result.reason}; {result.counts.pending:,} rows left")
+        console.leave_at_once(result.exit_code)

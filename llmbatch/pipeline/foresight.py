@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from llmbatch.core.errors import LockedError
 from llmbatch.core.records import Message
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import advice, forecast
@@ -14,7 +12,9 @@ from llmbatch.pipeline.forecast import Assumed, Encode, Forecast
 from llmbatch.pipeline.prompts import Prompt, TemplateError
 from llmbatch.store import outlook, plans
 from llmbatch.store.database import Database
-from llmbatch.store.outlook import Left
+from llmbatch.store.outlook import Left, Past
+
+NOTHING_TO_DO = "there is nothing to do"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,16 @@ def foresee(
     db: Database,
     spec: JobSpec,
     order: Sequence[str],
-    store: Path,
-    known: Mapping[str, Any],
+    left: Left,
+    assumed: Assumed,
     encode: Encode,
 ) -> Foresight:
-    """Look at the plan in `db`, less what the job's own `store` has settled. `order` is that of a
-    record's fields; `known` is what the engine knows of its settings before it is started."""
-    left = _left(db, store)
+    """Look at what is `left` of the plan in `db`. `order` is that of a record's fields; `assumed`
+    the engine that the forecast is for."""
     if not left.positions:
-        return Foresight(unknown="there is nothing to do")
+        return Foresight(unknown=NOTHING_TO_DO)
     if not forecast.can_tell(encode):
         return Foresight(unknown="the engine cannot tell a prompt's tokens before it is started")
-    answers = forecast.answer_lengths(spec, left.answers)
-    assumed = forecast.expected(left.engine, known, answers)
     data = [_rows(db, left.rows, places) for places in forecast.ranges(len(left.rows))]
     return Foresight(
         _planned(db, left, assumed, encode),
@@ -53,11 +50,10 @@ def foresee(
     )
 
 
-def _left(db: Database, store: Path) -> Left:
-    try:
-        return outlook.left(db, store if store.is_file() else None)
-    except LockedError:
-        return outlook.left(db, None)
+def assume(spec: JobSpec, past: Past, known: Mapping[str, Any]) -> Assumed:
+    """The engine to come: as the job's last one, with the present options. `known` is what the
+    engine knows of its settings before it is started."""
+    return forecast.expected(past.engine, known, forecast.answer_lengths(spec, past.answers))
 
 
 def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:

@@ -1,5 +1,6 @@
 """Which requests go to the engine next, pass by pass."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import orjson
@@ -8,15 +9,13 @@ from llmbatch.core.isolation import Isolation
 from llmbatch.core.records import Constraint
 from llmbatch.core.retry import NONE
 from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import experience, first_part
 from llmbatch.pipeline.feed import Feed, Ticket
 from llmbatch.pipeline.limits import Limits
 from llmbatch.pipeline.tail import Tail
 from llmbatch.pipeline.work import Work
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
-
-# What shapes an answer beside its row.
-_SHAPING = ("model", "system", "prompt", "sampling", "answer")
 
 
 class Passes:
@@ -30,7 +29,11 @@ class Passes:
         pending: plans.Pending,
         limits: Limits,
         work: Work,
+        *,
+        sample: bool = False,
     ) -> None:
+        """`sample`: of all that is pending in the store only these are wanted, in growing groups
+        (see `first_part`)."""
         self._db = db
         self._reading = db.cursor()
         self._spec = spec
@@ -38,7 +41,10 @@ class Passes:
         self._constraint: Constraint | None = spec.answer.to_constraint()
         self._limits = limits
         self._work = work
-        self._pending: plans.Pending | None = pending
+        self._wanted = frozenset(pending.positions) if sample else None
+        groups = first_part.groups(pending.positions) if sample else [pending.positions]
+        self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
+        self._pending: plans.Pending | None = plans.NOTHING
         self._feed: Feed | None = None
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
@@ -80,10 +86,21 @@ class Passes:
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
         held, self._pending = self._pending, plans.NOTHING
-        retried = self._feed.retried if self._feed else 0
-        if self._work.tally.to_retry > retried or self.isolation.isolating:
+        if self._feed is not None and self._feed.paused:
             held = None
-        return plans.pending(self._db) if held is None else held
+        retried = self._feed.retried if self._feed else 0
+        if self._work.tally.to_retry > retried or self.isolation.isolating or held is None:
+            self._groups.clear()
+            return self._asked()
+        return self._groups.popleft() if self._groups else held
+
+    def _asked(self) -> plans.Pending:
+        pending = plans.pending(self._db)
+        if self._wanted is None:
+            return pending
+        return plans.Pending(
+            [one for one in pending.positions if one in self._wanted], pending.tries
+        )
 
     def _convict(self) -> None:
         """Write off the requests that were found to bring the engine down."""
@@ -91,7 +108,8 @@ class Passes:
         for position in self.isolation.convicted:
             (planned,) = plans.requests(self._db, position, position)
             tries = plans.pending(self._db).tries.get(position, NONE)
-            ticket = Ticket(planned.key, position, planned.copies, tries, 0.0)
+            size = len(planned.messages)
+            ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
             self._work.convict(ticket, kind, f"alone with this request, {reason}")
             self._pending = None
         self.isolation.convicted.clear()
@@ -99,9 +117,8 @@ class Passes:
 
 def _alike(db: Database, spec: JobSpec) -> list[int]:
     """The runs whose answers were made as those of this one will be, whatever the rows."""
-    wanted = spec.model_dump(mode="json", by_alias=True)
     return [
         summary["run"]
         for summary in results.report(db, "run_summaries")
-        if all(orjson.loads(summary["spec"]).get(name) == wanted[name] for name in _SHAPING)
+        if experience.is_alike(orjson.loads(summary["spec"]), spec)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from llmbatch.core import identity
-from llmbatch.core.errors import UsageError
+from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline.prompts import Prompt, TemplateError
 from llmbatch.store import plans, snapshots
@@ -30,6 +30,7 @@ def plan(
     prompt = Prompt(spec.prompt, spec.system, order or (), snapshot.source.columns)
     prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
     _check_response_column(spec, snapshot)
+    check_attribution(spec.cost.attribute_by, snapshot)
     keys = identity.KeyMaker(spec, model_identity)
     digest = identity.plan_digest(spec, snapshot.source.digest, keys.base(), order)
     held = plans.current(db)
@@ -38,6 +39,17 @@ def plan(
     own_sample = identity.sample_key if _separate(spec) else None
     render = partial(_render, prompt, keys)
     return plans.replace(db, snapshot.snapshot, digest, _batches(db, render), own_sample)
+
+
+def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:
+    """Raise UsageError if the cost is to be divided by a column that the input does not have."""
+    known = snapshot.source.columns
+    for name in by if snapshot.row_count else ():
+        if name not in known:
+            raise UsageError(
+                f"attribute_by: no column {name!r} in {snapshot.source.input}"
+                f"{nearest(name, known)}; columns: {', '.join(known[:20]) or 'none'}"
+            )
 
 
 def _separate(spec: JobSpec) -> bool:

@@ -3,25 +3,46 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from llmbatch.core import clock
+from llmbatch.core.device import Device
 from llmbatch.core.errors import LockedError
+from llmbatch.core.memory import Memory
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig, Foreseeing
-from llmbatch.pipeline import foresight, ingest, ordering, paths, planning, preflight
+from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.pipeline import (
+    early,
+    experience,
+    ingest,
+    ordering,
+    outlay,
+    paths,
+    planning,
+    preflight,
+)
+from llmbatch.pipeline.answers import OutputTokens
+from llmbatch.pipeline.estimating import Money, Time, Tokens
 from llmbatch.pipeline.foresight import Foresight
+from llmbatch.pipeline.lengths import PromptTokens
+from llmbatch.pipeline.outlay import Outlay
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import plans, results
+from llmbatch.store import outlook, plans, results
 from llmbatch.store.database import Database
+from llmbatch.store.outlook import Left
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Rows and requests by what would happen to them.
+    """Rows and requests by what would happen to them, and what that would take.
 
     `reused_*` count what the job's store has settled already; None while another run holds it.
+    `prompt` and `output` tokens are None where they cannot be told; `tokens` are those of both
+    with retries. `memory`: None without a known device. `stops`: limits that would stop the run
+    before its end, a line each.
     """
 
     rows_in: int
@@ -33,22 +54,32 @@ class Preview:
     reused_requests: int | None
     reused_rows: int | None
     chunks: int
+    prompt: PromptTokens | None
+    output: OutputTokens | None
+    tokens: Tokens | None
+    memory: Memory | None
+    device: Device | None
+    time: Time
+    cost: Money
+    stops: list[str]
     first_messages: list[tuple[str, str]]
     prefix_cache: Foresight
 
 
-def preview(spec: JobSpec) -> Preview:
-    """Read and plan the job without a trace. Raises UsageError as a run would."""
+def preview(spec: JobSpec, device: Device | None = None) -> Preview:
+    """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
+    UsageError as a run would."""
     preflight.check(spec)
     engine = registry.load(spec.engine.name)(EngineConfig(spec.model, spec.engine.options))
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))
+        began = clock.seconds()
         with Database.open(job.store) as db:
             order = plan_aside(db, spec, job, engine)
-            store = paths.of_spec(spec).store
-            known = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
-            foreseen = foresight.foresee(db, spec, order or (), store, known, engine.encode)
-            return _preview(db, spec, foreseen)
+            reading = clock.seconds() - began
+            left, locked = _left(db, spec)
+            found = outlay.estimate(db, spec, left, engine, order or (), device, reading)
+            return _preview(db, spec, left, found, locked=locked)
 
 
 def plan_aside(
@@ -63,10 +94,22 @@ def plan_aside(
     return order
 
 
-def _preview(db: Database, spec: JobSpec, foreseen: Foresight) -> Preview:
+def _left(db: Database, spec: JobSpec) -> tuple[Left, bool]:
+    """What is left to do, and whether nothing could be asked because a run holds the job."""
+    store = paths.of_spec(spec).store
+
+    def alike(kept: Any) -> bool:
+        return experience.is_alike(kept, spec)
+
+    try:
+        return outlook.left(db, store if store.is_file() else None, alike), False
+    except LockedError:
+        return outlook.left(db, None, alike), True
+
+
+def _preview(db: Database, spec: JobSpec, left: Left, found: Outlay, *, locked: bool) -> Preview:
     counts = results.counts(db)
     planned = results.report(db, "plan_counts")[0]
-    reused = _reused(db, paths.of_spec(spec).store)
     first = plans.first_messages(db)
     failures = results.report(db, "failure_counts")
     return Preview(
@@ -76,18 +119,17 @@ def _preview(db: Database, spec: JobSpec, foreseen: Foresight) -> Preview:
         failure_example=failures[0]["example"] if failures else None,
         requests=planned["requests"],
         duplicates=planned["duplicates"],
-        reused_requests=reused[0] if reused else None,
-        reused_rows=reused[1] if reused else None,
+        reused_requests=None if locked else left.past.settled_requests,
+        reused_rows=None if locked else left.past.settled_rows,
         chunks=-(-planned["requests"] // spec.run.chunk_size),
+        prompt=found.prompt,
+        output=found.output,
+        tokens=found.tokens,
+        memory=found.memory,
+        device=found.device,
+        time=found.time,
+        cost=found.cost,
+        stops=early.stops(spec, len(left.positions), found.time.seconds, found.cost),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
-        prefix_cache=foreseen,
+        prefix_cache=found.prefix_cache,
     )
-
-
-def _reused(db: Database, store: Path) -> tuple[int, int] | None:
-    if not store.is_file():
-        return 0, 0
-    try:
-        return plans.settled_in(db, store)
-    except LockedError:
-        return None

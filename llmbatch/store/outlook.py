@@ -1,7 +1,7 @@
 """What a plan leaves to do, and what the runs before it tell about the next one."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,37 +12,104 @@ from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
 _ANSWERS = 256
+_LENGTHS = 5_000
+_LEFT = ("left_positions", "left_bytes", "left_rows")
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of the job's own store. `reason`, `seconds` (of all of it) and `timings` (seconds by
+    phase) are None or empty for one that was killed; `telemetry` is the last that it committed.
+
+    `attempts` that came back, `retries` those of them that were to be tried again, which had
+    made `retried_tokens` of output.
+    """
+
+    run: int
+    spec: Mapping[str, Any]
+    reason: str | None
+    seconds: float | None
+    timings: Mapping[str, float]
+    telemetry: Mapping[str, Any]
+    starts: int
+    attempts: int
+    retries: int
+    retried_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the job's own store tells; nothing where there is none.
+
+    `engine` is what the last engine of the job said of itself, `answers` are the lengths (tokens)
+    of its newest answers, `lengths` (prompt tokens, output tokens) of the newest answers of runs
+    that answered as the next one will.
+    """
+
+    engine: Mapping[str, Any]
+    answers: Sequence[int]
+    lengths: Sequence[tuple[int, int]]
+    runs: Sequence[PastRun]
+    settled_requests: int = 0
+    settled_rows: int = 0
+
+
+NO_PAST = Past({}, (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """The requests of the current plan that are to be computed.
 
-    `positions` in planned order; `rows` the numbers of the rows that each one is first met in,
-    in input order. `engine` is what the last engine of the job said of itself, and `answers` are
-    the lengths (tokens) of its newest answers; both are empty while there are none.
+    `positions` in planned order, `sizes` the bytes of their messages; `rows` the numbers of the
+    rows that each one is first met in, in input order.
     """
 
     positions: Sequence[int]
+    sizes: Sequence[int]
     rows: Sequence[int]
-    engine: dict[str, Any]
-    answers: list[int]
+    past: Past
 
 
-def left(db: Database, store: Path | None) -> Left:
+def left(db: Database, store: Path | None, alike: Callable[[Mapping[str, Any]], bool]) -> Left:
     """What is left of the plan in `db` when the job's own store at `store` is reused.
 
-    None: as if there were no such store. Raises LockedError while a run holds it.
+    None: as if there were no such store. `alike`: whether a run of this spec answered as the next
+    one will. Raises LockedError while a run holds the store.
     """
     db.execute(query("stage_left"))
-    engine: dict[str, Any] = {}
-    answers: list[int] = []
+    past = NO_PAST
     if store is not None:
         with db.attached(store, "former"):
+            requests, rows = db.execute(query("settled_in_former"))[0]
             db.execute(query("drop_settled_in_former"))
-            engine = orjson.loads(db.scalar(query("last_engine_in_former")) or "{}")
-            answers = _numbers(db, "answer_lengths_in_former", {"most": _ANSWERS})
-    return Left(_array(db, "left_positions"), _array(db, "left_rows"), engine, answers)
+            past = _past(db, alike, int(requests), int(rows))
+    positions, sizes, rows = (_array(db, name) for name in _LEFT)
+    return Left(positions, sizes, rows, past)
+
+
+def _past(
+    db: Database, alike: Callable[[Mapping[str, Any]], bool], requests: int, rows: int
+) -> Past:
+    runs = [_past_run(found) for found in db.mappings(query("runs_in_former"))]
+    wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _LENGTHS}
+    lengths = [
+        (prompt, output) for prompt, output in db.execute(query("lengths_in_former"), wanted)
+    ]
+    return Past(
+        orjson.loads(db.scalar(query("last_engine_in_former")) or "{}"),
+        _numbers(db, "answer_lengths_in_former", {"most": _ANSWERS}),
+        lengths,
+        runs,
+        requests,
+        rows,
+    )
+
+
+def _past_run(found: Mapping[str, Any]) -> PastRun:
+    kept = {name: orjson.loads(found[name] or "{}") for name in ("spec", "timings", "telemetry")}
+    counts = {name: int(found[name]) for name in ("attempts", "retries", "retried_tokens")}
+    return PastRun(**{**found, **kept, **counts})
 
 
 def answer_lengths(db: Database) -> list[int]:
@@ -53,6 +120,12 @@ def answer_lengths(db: Database) -> list[int]:
 def rows_at(db: Database, rows: Sequence[int]) -> list[str]:
     """The data (JSON) of these rows, in input order."""
     return [data for (data,) in db.execute(query("rows_at"), {"rows": list(rows)})]
+
+
+def first_row(db: Database, position: int) -> tuple[str, int]:
+    """Id and line of the first row that the request at this position answers."""
+    name, line = db.execute(query("first_row_of"), [position])[0]
+    return str(name), int(line)
 
 
 def _numbers(db: Database, name: str, parameters: dict[str, Any] | None = None) -> list[int]:

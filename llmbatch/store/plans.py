@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -118,6 +117,11 @@ def pending(db: Database) -> Pending:
     return Pending(positions, {position: Tries(*counts) for position, *counts in tried})
 
 
+def pending_size(db: Database) -> int:
+    """How many characters the messages of the pending requests have."""
+    return int(db.scalar(query("pending_size")))
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
     """A request as it is stored: its place, its key, the rows it answers, its messages (JSON)."""
@@ -154,13 +158,3 @@ def first_messages(db: Database) -> str | None:
     """The messages (JSON) of the first row that has a request."""
     found: str | None = db.scalar(query("first_messages"))
     return found
-
-
-def settled_in(db: Database, store: Path) -> tuple[int, int]:
-    """How many (requests, rows) of the current plan another store has settled already.
-
-    Raises LockedError while a run holds that store.
-    """
-    with db.attached(store, "former"):
-        requests, rows = db.execute(query("settled_in_former"))[0]
-    return int(requests), int(rows)

@@ -1,13 +1,19 @@
 """What a plan leaves to do when a job's former answers are reused."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmbatch.core.errors import LockedError
-from llmbatch.store import outlook
+from llmbatch.store import outlook, runs
 from llmbatch.store.database import Database
 from tests.store.conftest import Spawn, fill
+
+
+def alike(spec: Mapping[str, Any]) -> bool:
+    return True
 
 
 @pytest.fixture
@@ -21,16 +27,46 @@ def preview(tmp_path: Path, healthy: Database) -> Database:
 
 
 def test_without_former_answers_each_request_has_its_first_row(healthy: Database) -> None:
-    left = outlook.left(healthy, None)
+    left = outlook.left(healthy, None, alike)
     assert (list(left.positions), list(left.rows)) == ([0, 1, 2], [1, 2, 6])
-    assert (left.engine, left.answers) == ({}, [])
+    assert left.past == outlook.NO_PAST
+
+
+def test_sizes_are_those_of_the_messages(healthy: Database) -> None:
+    found = healthy.execute("SELECT strlen(messages) FROM requests ORDER BY position")
+    assert list(outlook.left(healthy, None, alike).sizes) == [size for (size,) in found]
 
 
 def test_what_the_former_store_has_settled_is_not_left(preview: Database, tmp_path: Path) -> None:
-    left = outlook.left(preview, tmp_path / "job.duckdb")
+    left = outlook.left(preview, tmp_path / "job.duckdb", alike)
     assert (list(left.positions), list(left.rows)) == ([2], [6])
-    assert left.engine == {"engine": "none"}
-    assert left.answers == [1]  # a failure's length says nothing of an answer's
+    assert len(left.sizes) == 1
+    past = left.past
+    assert (past.settled_requests, past.settled_rows) == (2, 3)
+    assert past.engine == {"engine": "none"}
+    assert past.answers == [1]  # a failure's length says nothing of an answer's
+    assert [output for _, output in past.lengths] == [1]
+
+
+def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
+    with Database.open(tmp_path / "job.duckdb") as own:
+        assert runs.reopen(own, []) == 1
+    left = outlook.left(preview, tmp_path / "job.duckdb", alike)
+    assert len(left.positions) == 2
+    assert left.past.settled_requests == 1
+
+
+def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -> None:
+    (run, *_) = outlook.left(preview, tmp_path / "job.duckdb", alike).past.runs
+    assert (run.attempts, run.retries, run.retried_tokens) == (2, 0, 0)
+    assert (run.starts, run.reason) == (1, "stopped")
+    assert run.seconds is not None
+    assert run.seconds >= 0
+
+
+def test_only_answers_of_alike_runs_count(preview: Database, tmp_path: Path) -> None:
+    past = outlook.left(preview, tmp_path / "job.duckdb", lambda spec: False).past
+    assert (past.lengths, past.answers) == ([], [1])
 
 
 def test_a_store_that_a_run_holds_is_refused_and_then_done_without(
@@ -42,8 +78,8 @@ def test_a_store_that_a_run_holds_is_refused_and_then_done_without(
         f"held = Database.open(Path({str(path)!r})); print('ready', flush=True); input()"
     )
     with pytest.raises(LockedError):
-        outlook.left(preview, path)
-    assert list(outlook.left(preview, None).rows) == [1, 2, 6]
+        outlook.left(preview, path, alike)
+    assert list(outlook.left(preview, None, alike).rows) == [1, 2, 6]
 
 
 def test_lengths_are_those_of_answers(healthy: Database) -> None:

@@ -1,7 +1,6 @@
 """A plan says which request answers which row, and in which order requests run."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,15 +155,3 @@ def test_all_requests_are_pending_at_first_in_planned_order(planned: Database) -
     replace(planned, FIVE)
     assert list(plans.pending(planned).positions) == [0, 1, 2]
     assert results.counts(planned) == results.Counts(pending=4, failed=1)
-
-
-def test_another_store_tells_what_it_has_settled(healthy: Database, tmp_path: Path) -> None:
-    store = tmp_path / "job.duckdb"
-    healthy.close()
-    (tmp_path / "preview").mkdir()
-    with Database.open(tmp_path / "preview/job.duckdb") as preview:
-        items = [Row(n, str(n), Record(n, "{}")) for n in (1, 2, 3)]
-        snapshots.replace(preview, items, lambda: Source("i", "jsonl", "d", None, []))
-        rows = [rendered(1, A, "m"), rendered(2, A, "m"), rendered(3, C, "n")]
-        plans.replace(preview, 1, "p", [rows], None)
-        assert plans.settled_in(preview, store) == (1, 2)

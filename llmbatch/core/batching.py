@@ -1,0 +1,95 @@
+"""How many steps an engine takes for a load: its scheduler, played with lengths alone.
+
+As vLLM's: first come, first served; a step makes one token of each running request and computes
+prompt tokens with what is left of its budget; a long prompt is spread over steps (chunked prefill).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+# Requests that are played one by one; what comes after them goes on at the same pace.
+MOST = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps of an engine, and the requests in their batches, summed over the steps."""
+
+    steps: float
+    sequences: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """`slots` requests run at a time; a step computes up to `budget` tokens (None: no limit)."""
+
+    slots: int
+    budget: int | None = None
+
+
+def steps(
+    prompts: Sequence[float], answers: Sequence[float], requests: int, scheduler: Scheduler
+) -> Steps:
+    """The steps for `requests` requests. `prompts`: prompt tokens to compute, `answers`: steps in
+    which a request makes tokens; both are taken in turn, over and over."""
+    if requests <= 0:
+        return Steps(0.0, 0.0)
+    if requests <= MOST:
+        return play(_pairs(prompts, answers, requests), scheduler)
+    whole = play(_pairs(prompts, answers, MOST), scheduler)
+    half = play(_pairs(prompts, answers, MOST // 2), scheduler)
+    times = (requests - MOST) / (MOST - MOST // 2)
+    return Steps(
+        whole.steps + times * (whole.steps - half.steps),
+        whole.sequences + times * (whole.sequences - half.sequences),
+    )
+
+
+def _pairs(
+    prompts: Sequence[float], answers: Sequence[float], count: int
+) -> Iterator[tuple[int, int]]:
+    """Whole numbers whose running sums are those of the lengths."""
+    over_prompt = over_answer = 0.0
+    for number in range(count):
+        over_prompt += prompts[number % len(prompts)]
+        over_answer += answers[number % len(answers)]
+        prompt, answer = round(over_prompt), max(1, round(over_answer))
+        over_prompt -= prompt
+        over_answer -= answer
+        yield prompt, answer
+
+
+def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> Steps:
+    """The steps for requests of (prompt tokens to compute, answer steps), in this order."""
+    slots, budget = max(1, scheduler.slots), scheduler.budget
+    at = sequences = 0
+    ends: list[int] = []  # the steps after which the running requests are done
+    waiting = next(requests, None)
+    while waiting or ends:
+        room = float("inf") if budget is None else max(1, budget - len(ends))
+        under_way = 0
+        while waiting and len(ends) < slots and room > 0:
+            prompt, answer = waiting
+            computed = min(prompt, room)
+            room -= max(1, computed)
+            if computed < prompt:
+                waiting, under_way = (prompt - int(computed), answer), 1
+                break
+            heappush(ends, at + answer)
+            waiting = next(requests, None)
+        batch = len(ends) + under_way
+        # Nothing changes before the next request ends, unless one could start.
+        jump = 1 if waiting and len(ends) < slots else ends[0] - at
+        at += jump
+        sequences += jump * batch
+        while ends and ends[0] <= at:
+            heappop(ends)
+    return Steps(at, sequences)
+
+
+def resampled(lengths: Sequence[float], count: int) -> list[float]:
+    """`count` of the lengths, evenly spread over them."""
+    if len(lengths) <= count:
+        return list(lengths)
+    return [lengths[place * len(lengths) // count] for place in range(count)]

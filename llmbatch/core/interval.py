@@ -1,0 +1,167 @@
+"""What is expected, and between which bounds: sums, products and samples of such figures."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import NormalDist
+from typing import Self
+
+# Of 95 % intervals: 2.5 % on each side are outside.
+_Z = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure that is not known exactly. `low` and `high` hold it about 95 times in 100, as far
+    as what they are made from tells."""
+
+    expected: float
+    low: float
+    high: float
+
+    @classmethod
+    def exactly(cls, value: float) -> Self:
+        return cls(value, value, value)
+
+    @classmethod
+    def about(cls, value: float, share: float) -> Self:
+        """`value`, more or less by a share of it, but not below zero."""
+        return cls(value, max(0.0, value * (1 - share)), value * (1 + share))
+
+    @property
+    def is_exact(self) -> bool:
+        return self.low == self.high
+
+    def __add__(self, other: "Interval") -> "Interval":
+        """The sum of two independent figures: their deviations add up as squares."""
+        expected = self.expected + other.expected
+        below = math.hypot(self.expected - self.low, other.expected - other.low)
+        above = math.hypot(self.high - self.expected, other.high - other.expected)
+        return Interval(expected, expected - below, expected + above)
+
+    def __mul__(self, factor: float) -> "Interval":
+        """A multiple; the factor is not negative and is known."""
+        return Interval(self.expected * factor, self.low * factor, self.high * factor)
+
+    def within(self, low: float, high: float) -> "Interval":
+        """No part of it beyond bounds that are certain."""
+        return Interval(*(min(max(value, low), high) for value in self._values()))
+
+    def at_least_around(self, share: float) -> "Interval":
+        """As wide as `share` of what is expected on both sides, or wider."""
+        return Interval(
+            self.expected,
+            min(self.low, self.expected * (1 - share)),
+            max(self.high, self.expected * (1 + share)),
+        )
+
+    def rounded(self) -> "Interval":
+        """In whole things, outwards."""
+        return Interval(round(self.expected), math.floor(self.low), math.ceil(self.high))
+
+    def _values(self) -> tuple[float, float, float]:
+        return self.expected, self.low, self.high
+
+
+def total(parts: Sequence[Interval]) -> Interval:
+    """The sum of independent figures."""
+    return sum(parts, Interval.exactly(0.0))
+
+
+def of_function(function: Callable[..., float], *inputs: Interval) -> Interval:
+    """What a function makes of independent figures: each goes to its bounds while the others stay
+    as expected, and the deviations add up as squares (Gaussian error propagation)."""
+    expected = function(*(each.expected for each in inputs))
+    below = above = 0.0
+    for place, one in enumerate(inputs):
+        values = [each.expected for each in inputs]
+        found = [expected]
+        for bound in {one.low, one.high} - {one.expected}:
+            values[place] = bound
+            found.append(function(*values))
+        below = math.hypot(below, expected - min(found))
+        above = math.hypot(above, max(found) - expected)
+    return Interval(expected, expected - below, expected + above)
+
+
+def extremes(function: Callable[..., float], *inputs: Interval) -> Interval:
+    """What a rising or falling function makes of figures that may all be off at once: its least
+    and its largest value at their bounds."""
+    bounds = [function(*corner) for corner in product(*((one.low, one.high) for one in inputs))]
+    expected = function(*(each.expected for each in inputs))
+    return Interval(expected, min(expected, *bounds), max(expected, *bounds))
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Pairs (x, y) of some things that were looked at. x is known of all things, y is asked for:
+    where it goes with x, a regression on x makes a total far more certain."""
+
+    count: int
+    mean_x: float
+    mean_y: float
+    slope: float
+    residual: float  # standard deviation of y around the regression line
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[float, float]]) -> Self:
+        """Least squares over the pairs; at least one. Without a spread of x the slope is zero."""
+        count = len(pairs)
+        mean_x = sum(x for x, _ in pairs) / count
+        mean_y = sum(y for _, y in pairs) / count
+        xx = sum((x - mean_x) ** 2 for x, _ in pairs)
+        xy = sum((x - mean_x) * (y - mean_y) for x, y in pairs)
+        yy = sum((y - mean_y) ** 2 for _, y in pairs)
+        slope = xy / xx if xx > 0 and xy * xy >= _LEAST_EXPLAINED * xx * yy else 0.0
+        left = max(0.0, yy - slope * xy)
+        free = max(1, count - (2 if slope else 1))
+        # Of a single one nothing is known but itself: it may be off by as much again.
+        residual = math.sqrt(left / free) if count > 1 else mean_y
+        return cls(count, mean_x, mean_y, slope, residual)
+
+    def total_of_all(self, things: int, sum_x: float) -> Interval:
+        """The total of y over `things` things, those looked at among them, whose x sum up to
+        `sum_x` (the regression estimator; W. G. Cochran, Sampling Techniques, 1977, chapter 7)."""
+        expected = self._at(things, sum_x)
+        rest = max(0.0, 1 - self.count / things) if things else 0.0
+        error = self._t * things * self.residual * math.sqrt(rest / self.count)
+        return Interval(expected, expected - error, expected + error)
+
+    def total_of_others(self, things: int, sum_x: float) -> Interval:
+        """As above, for things none of which were looked at: they scatter, too."""
+        expected = self._at(things, sum_x)
+        variance = things + things**2 / self.count
+        error = self._t * self.residual * math.sqrt(variance)
+        return Interval(expected, expected - error, expected + error)
+
+    def _at(self, things: int, sum_x: float) -> float:
+        return things * self.mean_y + self.slope * (sum_x - things * self.mean_x)
+
+    @property
+    def _t(self) -> float:
+        return student(max(1, self.count - (2 if self.slope else 1)))
+
+
+# Below this share of explained variance (r squared) x tells too little of y, as in `core.tail`.
+_LEAST_EXPLAINED = 0.1
+
+
+def student(free: int) -> float:
+    """The 97.5 % quantile of Student's t with `free` degrees of freedom, by its expansion around
+    the normal one (Abramowitz and Stegun 1964, 26.7.5); within 2 % from three degrees on."""
+    z = _Z
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / free + second / free**2 + third / free**3
+
+
+def share(hits: int, tries: int) -> Interval:
+    """A share of which `hits` in `tries` were seen (E. B. Wilson 1927); anything, without tries."""
+    if not tries:
+        return Interval(0.0, 0.0, 1.0)
+    seen, z2 = hits / tries, _Z * _Z
+    middle = (seen + z2 / (2 * tries)) / (1 + z2 / tries)
+    half = _Z * math.sqrt(seen * (1 - seen) / tries + z2 / (4 * tries**2)) / (1 + z2 / tries)
+    return Interval(seen, min(seen, max(0.0, middle - half)), max(seen, min(1.0, middle + half)))

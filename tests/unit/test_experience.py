@@ -1,0 +1,187 @@
+"""What earlier runs tell of the next one: which of them count, and what is made of them."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from llmbatch.core.interval import Interval
+from llmbatch.core.spec import JobSpec
+from llmbatch.core.step_cost import StepMoments
+from llmbatch.pipeline import answers, experience
+from llmbatch.store.outlook import NO_PAST, Past, PastRun
+
+JOB = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "{{ t }}"}
+
+
+def spec(**changes: Any) -> JobSpec:
+    return JobSpec.model_validate(JOB | changes)
+
+
+def moments() -> StepMoments:
+    """A step of n requests takes 10 ms, and a tenth of a millisecond for each."""
+    sums = StepMoments()
+    for number in range(100):
+        batch = number % 8 + 1
+        sums += StepMoments.of_step(0.01 + 0.0001 * batch, batch, 0)
+    return sums
+
+
+def run(number: int = 1, made: JobSpec | None = None, **changes: Any) -> PastRun:
+    told = moments()
+    telemetry = {
+        "steps": told.steps, "sequences": told.s, "output_tokens": told.s,
+        "prompt_tokens": 1_000, "cached_tokens": 200, "idle_seconds": 0.5,
+        "moments": asdict(told),
+    }  # fmt: skip
+    timings = {
+        "prepare": 1.0, "engine_start": 20.0, "generate": told.t + 0.8, "engine_stop": 1.0,
+        "export": 0.5,
+    }  # fmt: skip
+    kept = (made or spec()).model_dump(mode="json", by_alias=True)
+    usual: dict[str, Any] = {
+        "reason": "finished", "seconds": 25.0, "timings": timings, "telemetry": telemetry,
+        "starts": 1, "attempts": 50, "retries": 0, "retried_tokens": 0,
+    }  # fmt: skip
+    return PastRun(number, kept, **(usual | changes))
+
+
+def past(*runs: PastRun, lengths: tuple[tuple[int, int], ...] = ()) -> Past:
+    return Past({}, (), lengths, runs)
+
+
+def test_nothing_is_known_without_runs() -> None:
+    assert experience.of(NO_PAST, spec()) is None
+    assert experience.of(past(run(attempts=0)), spec()) is None
+
+
+def test_a_run_tells_its_parts() -> None:
+    found = experience.of(past(run()), spec())
+    assert found is not None
+    assert found.cost is not None
+    assert found.cost.per_step == pytest.approx(0.01, rel=0.01)
+    assert found.start == Interval(20.0, 10.0, 30.0)
+    assert found.seconds == pytest.approx(moments().t + 0.3)  # without idleness
+    assert found.computed == 800
+    assert found.rest.expected == pytest.approx(0.3, abs=0.01)
+    assert found.sequences_per_token == 1
+    assert found.other is not None
+    assert found.other.expected == pytest.approx(25 - 22.5 - moments().t - 0.8)
+
+
+@pytest.mark.parametrize("other", [{"model": "another"}, {"engine": {"name": "module:factory"}}])
+def test_runs_of_another_model_or_engine_tell_nothing(other: dict[str, Any]) -> None:
+    assert experience.of(past(run(made=spec(**other))), spec()) is None
+
+
+def test_more_starts_tell_more() -> None:
+    found = experience.of(past(run(1), run(2), run(3)), spec())
+    assert found is not None
+    assert found.start == Interval(20.0, 15.0, 25.0)
+
+
+def test_runs_with_the_present_settings_tell_more_than_others() -> None:
+    other = run(1, spec(engine={"max_num_seqs": 4}))
+    found = experience.of(past(other, run(2)), spec())
+    assert found is not None
+    assert [each.run for each in found.runs] == [2]
+    assert found.same_settings
+    found = experience.of(past(other), spec())
+    assert found is not None
+    assert not found.same_settings
+
+
+def test_a_sample_tells_until_there_is_more() -> None:
+    sample = run(1, reason="sample of 50 rows")
+    found = experience.of(past(sample), spec())
+    assert found is not None
+    assert found.samples_only
+    found = experience.of(past(sample, run(2, attempts=500)), spec())
+    assert found is not None
+    assert [each.run for each in found.runs] == [2]
+    assert not found.samples_only
+    found = experience.of(past(sample, run(2, attempts=5)), spec())
+    assert found is not None
+    assert len(found.runs) == 2
+
+
+def test_a_killed_run_tells_of_its_steps_only() -> None:
+    killed = run(reason=None, seconds=None, timings={})
+    found = experience.of(past(killed), spec())
+    assert found is not None
+    assert found.cost is not None
+    assert found.start is None
+    assert found.seconds == pytest.approx(moments().t)
+    assert found.output == moments().s
+
+
+def test_older_runs_have_no_moments() -> None:
+    telemetry = {"steps": 40, "sequences": 200, "output_tokens": 200, "prompt_tokens": 100}
+    found = experience.of(past(run(telemetry=telemetry)), spec())
+    assert found is not None
+    assert found.cost is None
+    assert (found.steps.steps, found.steps.sequences) == (40, 200)
+
+
+def test_answers_of_other_prompts_are_not_alike() -> None:
+    kept = spec().model_dump(mode="json", by_alias=True)
+    assert experience.is_alike(kept, spec(input="other.csv"))
+    for change in ({"prompt": "{{ u }}"}, {"sampling": {"max_tokens": 9}}, {"model": "n"}):
+        assert not experience.is_alike(kept, spec(**change))
+
+
+def test_output_is_expected_as_it_was() -> None:
+    seen = past(run(), lengths=tuple((10, 19 + number % 3) for number in range(90)))
+    found = answers.expect(spec(), seen, 1_000, 10_000)
+    assert (found.source, found.known, found.each) == ("history", 90, 20.0)
+    assert found.total.expected == 20_000
+    assert found.total.low < 18_500
+    assert found.total.high < 24_000
+
+
+def test_output_follows_the_prompts() -> None:
+    seen = past(run(), lengths=tuple((10 + n, 2 * (10 + n)) for n in range(100)))
+    found = answers.expect(spec(), seen, 100, 100 * 200)
+    assert found.total.expected == pytest.approx(100 * 400, rel=0.01)
+
+
+def test_no_answer_is_longer_than_allowed() -> None:
+    short = spec(sampling={"max_tokens": 30})
+    seen = past(run(made=short), lengths=((10, 29), (10, 30), (20, 60)))
+    assert answers.expect(short, seen, 100, 4_000).total.high <= 3_000
+
+
+def test_retries_are_expected_as_they_were() -> None:
+    seen = past(run(attempts=120, retries=20, retried_tokens=200), lengths=((10, 20),) * 100)
+    found = answers.expect(spec(), seen, 1_000, 10_000)
+    assert found.retries.expected == pytest.approx(0.2)
+    assert found.retries.low < 0.2 < found.retries.high
+    assert found.total.expected == pytest.approx(1_000 * 20 + 200 * 10)
+
+
+def test_nothing_is_retried_where_nothing_is_known() -> None:
+    assert answers.expect(spec(), NO_PAST, 10, 100).retries == Interval.exactly(0)
+
+
+def test_a_run_that_was_stopped_may_have_left_the_long_answers() -> None:
+    """As many as ran at once, each as long as is allowed; the others are like those before."""
+    few = tuple((10, 19 + number % 3) for number in range(90))
+    engine = {"max_num_seqs": 4, "window": 8}
+    stopped = run(reason="budget of 1.0 USD reached")
+
+    def expected(*runs: PastRun, settled: int = 90) -> answers.OutputTokens:
+        seen = replace(past(*runs, lengths=few), engine=engine, settled_requests=settled)
+        return answers.expect(spec(), seen, 1_000, 10_000)
+
+    usual, wide = expected(run()), expected(stopped)
+    assert (usual.left_long, wide.left_long) == (0, 4)
+    assert (wide.total.expected, wide.total.low) == (usual.total.expected, usual.total.low)
+    assert wide.total.high == usual.total.high + 4 * spec().sampling.max_tokens
+    # A killed run had no reason. One that was of other rows, or finished since, left nothing.
+    assert expected(run(reason=None)).left_long == 4
+    assert expected(stopped, settled=0).left_long == 0
+    assert expected(stopped, run(2)).left_long == 0
+    # A sample is a random part; but what the run before it has left is left still.
+    sample = run(2, reason="sample of 50 rows")
+    assert expected(stopped, sample).left_long == 4
+    assert expected(sample).left_long == 0
