@@ -19,9 +19,10 @@ import random
 import re
 import signal
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
 from tests import scripted_answers
 
@@ -42,7 +44,11 @@ class Options:
     window: int = 8
     slots: int = 0  # so many are answered at a time, a word of each in a step; 0: one by one
     delay: float = 0.0  # seconds for each answer
+    step_delay: float = 0.0  # seconds for each step, with `slots`
+    prefill_delay: float = 0.0  # seconds for each word of a prompt that begins, with `slots`
+    cache: float = 0.0  # what it says of the use of its cache, 0 to 1
     start_delay: float = 0.0  # seconds to start
+    check_delay: float = 0.0  # seconds to check the job's requests, as an import may take
     start_error: str = ""  # the reason for which it does not start
     start_failures: int = 0  # how many starts fail, counted in `counter`
     start_failures_after: int = 0  # how many starts succeed before the first that fails
@@ -55,6 +61,8 @@ class Options:
     max_model_len: int = 100_000  # words
     block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none
     kv_cache_blocks: int = 0
+    cached_words: int = 0  # so many words of each prompt count as served by the cache
+    tensor_parallel_size: int = 1  # of no consequence here, but for what is paid
     variant: str = ""  # part of the identity: another model of the same name
     ledger: str = ""  # file that gets the key of each computed answer
     counter: str = ""  # file that counts starts and deaths over engines and processes
@@ -102,12 +110,15 @@ class ScriptedEngine:
         self._idle = 0.0
         self._left: dict[str, int] = {}  # words still to come of what is being answered
         self._steps = self._starved = self._sequences = 0
+        self._moments = StepMoments()
+        self._unmeasured = (0.0, 0)  # seconds and words that belong to the next step
         self._more = False
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        time.sleep(self._options.check_delay)
         if self._options.refuse:
             raise UsageError("the scripted engine refuses this job's requests")
 
@@ -181,12 +192,38 @@ class ScriptedEngine:
         if self._computed == options.die_after and self._may_die():
             self.close()
             raise EngineError(f"engine died: scripted after {self._computed} answers")
-        position = self._next_finished() if options.slots else self._next_in_order()
-        self._pause(options.delay)
+        position, steps, batch, begun = self._next()
+        began = clock.seconds()
+        self._pause(options.delay + steps * options.step_delay + begun * options.prefill_delay)
         outcome = self._compute(self._in_flight[position])
+        if options.slots or options.delay:
+            self._measure(clock.seconds() - began, steps, batch, begun)
         del self._in_flight[position]
         self._record(outcome)
         return outcome
+
+    def _next(self) -> tuple[int, int, int, int]:
+        """The place of the request that is answered next, in so many steps of so many requests,
+        and the words of prompts that begin in them."""
+        if self._options.slots:
+            return self._next_finished()
+        position = self._next_in_order()
+        if not self._options.delay:
+            return position, 1, 1, 0
+        usage = self._compute(self._in_flight[position]).usage
+        return position, max(1, usage.output), 1, usage.prompt
+
+    def _measure(self, seconds: float, steps: int, batch: int, begun: int) -> None:
+        """Count steps that took as long as each other, but for the prompts in the first one."""
+        seconds, begun = seconds + self._unmeasured[0], begun + self._unmeasured[1]
+        self._unmeasured = (0.0, 0) if steps else (seconds, begun)
+        if not steps:  # it was finished in the step before, with another one
+            return
+        for_prompts = min(seconds, begun * self._options.prefill_delay)
+        each = (seconds - for_prompts) / steps
+        first = StepMoments.of_step(each + for_prompts, batch, begun)
+        other = (value * (steps - 1) for value in astuple(StepMoments.of_step(each, batch, 0)))
+        self._moments = self._moments + first + StepMoments(*other)
 
     def _next_in_order(self) -> int:
         last = len(self._in_flight) - 1
@@ -194,12 +231,15 @@ class ScriptedEngine:
             self._options.order
         ]
 
-    def _next_finished(self) -> int:
+    def _next_finished(self) -> tuple[int, int, int, int]:
         """Go on until one of those that run is finished; count the steps."""
         running = self._in_flight[: self._options.slots]
+        begun = 0
         for request in running:
             if request.key not in self._left:
-                self._left[request.key] = max(1, self._compute(request).usage.output)
+                usage = self._compute(request).usage
+                self._left[request.key] = max(1, usage.output)
+                begun += usage.prompt
         left = [self._left[request.key] for request in running]
         self._steps += min(left)
         self._sequences += min(left) * len(running)
@@ -209,7 +249,7 @@ class ScriptedEngine:
             self._left[request.key] -= min(left)
         position = left.index(min(left))
         del self._left[running[position].key]
-        return position
+        return position, min(left), len(running), begun
 
     def _may_die(self) -> bool:
         times = self._options.die_times
@@ -259,7 +299,8 @@ class ScriptedEngine:
         first_try = sampling.seed is None and sampling.temperature == 0
         if mark == "INVALID" or (mark == "INVALID_ONCE" and first_try):
             text = scripted_answers.INVALID
-        usage = Usage(prompt=words, output=len(text.split()))
+        cached = min(words, self._options.cached_words)
+        usage = Usage(prompt=words, cached=cached, output=len(text.split()))
         return Completed(request.key, text, reason, usage)
 
     def _record(self, outcome: Outcome) -> None:
@@ -294,10 +335,12 @@ class ScriptedEngine:
         return Telemetry(
             prompt_tokens=self._usage.prompt,
             output_tokens=self._usage.output,
-            running=min(1, len(self._in_flight)),
-            waiting=max(0, len(self._in_flight) - 1),
+            running=min(self._options.slots or 1, len(self._in_flight)),
+            waiting=max(0, len(self._in_flight) - (self._options.slots or 1)),
+            cache_usage=self._options.cache if self._in_flight else 0.0,
             steps=self._steps if self._options.slots else self._computed,
             starved_steps=self._starved,
             sequences=self._sequences if self._options.slots else self._computed,
             idle_seconds=self._idle,
+            moments=self._moments,
         )

@@ -8,6 +8,9 @@ from llmbatch.core import clock
 from llmbatch.pipeline.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
+# Of a line, what the bar takes at least beside the figures that it shows itself.
+_BAR_COLUMNS = 10
+_USUAL_COLUMNS = 80
 
 
 def observer(*, quiet: bool) -> Observer:
@@ -57,7 +60,7 @@ class Lines:
 
 
 class Bar:
-    """One tqdm bar: rows, rate, tokens/s, failures, time left."""
+    """One tqdm bar: rows, rate, time left, tokens/s, use of the cache, cost, failures."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -81,18 +84,21 @@ class Bar:
                 file=console.stderr(),
                 # A terminal that does not know its width (a bare pty) says 0.
                 dynamic_ncols=columns > 0,
-                ncols=None if columns > 0 else 80,
+                ncols=None if columns > 0 else _USUAL_COLUMNS,
                 smoothing=0.1,
             )
         self._bar.update(progress.rows_done - self._bar.n)
-        self._bar.set_postfix_str(
-            f"{progress.tokens_per_second:,.0f} tok/s, {progress.failed:,} failed", refresh=False
-        )
+        self._bar.set_postfix_str(beside(progress, self._room()), refresh=False)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _room(self) -> int:
+        """Columns that are left beside a short bar and what tqdm says."""
+        said = self._bar.format_meter(**self._bar.format_dict | {"ncols": 0, "postfix": None})
+        return (_columns() or _USUAL_COLUMNS) - len(said) - _BAR_COLUMNS
 
 
 def _columns() -> int:
@@ -102,15 +108,55 @@ def _columns() -> int:
         return 0
 
 
+def beside(progress: Progress, room: int) -> str:
+    """Further figures of a run for the end of a bar, as many as `room` columns hold."""
+    speed = f"{progress.tokens_per_second:,.0f} tok/s"
+    failed = f"{progress.failed:,} failed"
+    wanted = (
+        [speed, _cache(progress), _cost(progress, "~"), failed],
+        [speed, _cost(progress, "~"), failed],
+        [speed, _so_far(progress), failed],
+    )
+    for parts in wanted:
+        text = ", ".join(filter(None, parts))
+        if len(text) <= room:
+            return text
+    return f"{speed}, {failed}"
+
+
+def _cache(progress: Progress) -> str:
+    return "" if progress.cache_usage is None else f"cache {progress.cache_usage:.0%}"
+
+
+def _so_far(progress: Progress) -> str:
+    return "" if progress.cost is None else f"{progress.currency} {amount(progress.cost)}"
+
+
+def _cost(progress: Progress, about: str) -> str:
+    """What the run costs so far, and in the end."""
+    so_far = _so_far(progress)
+    if not so_far or progress.projected_cost is None:
+        return so_far
+    return f"{so_far} of {about}{amount(progress.projected_cost)}"
+
+
+def amount(money: float) -> str:
+    """Money with as many digits as tell something."""
+    return f"{money:,.{2 if money >= 0.1 else 4 if money >= 0.001 else 6}f}"
+
+
 def line(progress: Progress, *, ended: bool = False) -> str:
     """Progress in one plain line; without the time left if nobody works any more."""
     share = progress.rows_done / progress.rows if progress.rows else 1.0
     eta = None if ended else progress.eta_seconds
     left = f", {duration(eta)} left" if eta else ""
+    cost = _so_far(progress) if ended else _cost(progress, "about ")
+    further = "".join(f"{part}, " for part in (_cache(progress), cost) if part)
     return (
         f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}), "
         f"{progress.rows_per_second:,.1f} rows/s, "
-        f"{progress.tokens_per_second:,.0f} output tokens/s, {progress.failed:,} failed{left}"
+        f"{progress.tokens_per_second:,.0f} output tokens/s, {further}"
+        f"{progress.failed:,} failed{left}"
     )
 
 

@@ -6,8 +6,9 @@ one serves wrong answers from the store.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from math import prod
 from typing import Any, Literal
 
 from pydantic import (
@@ -61,6 +62,17 @@ class Section(BaseModel):
     """A table of the job file: unknown keys are errors, values are never changed in place."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation in _NUMBERS:
+            raise ValueError("must be a number")
+        return value
+
+
+_NUMBERS = (int, float, int | None, float | None)
 
 
 class SamplingSpec(Section):
@@ -116,13 +128,88 @@ class EngineSpec(BaseModel):
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
+    @property
+    def devices(self) -> int:
+        """How many devices the options name, however they are spelled; one if they name none."""
+        return parallel(self.options)
+
+
+def parallel(options: Mapping[str, Any]) -> int:
+    """Over how many devices an engine with these options is spread."""
+    named = {name.lstrip("-").replace("-", "_"): value for name, value in options.items()}
+    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
+    return prod(size for size in sizes if isinstance(size, int) and size > 0)
+
+
+class TokenPrice(Section):
+    """What somebody asks for a million tokens; cached prompt tokens cost as others by default."""
+
+    input: float = neutral(..., "a million prompt tokens", ge=0, allow_inf_nan=False)
+    output: float = neutral(..., "a million output tokens", ge=0, allow_inf_nan=False)
+    cached: float | None = neutral(
+        None, "a million cached prompt tokens", ge=0, allow_inf_nan=False
+    )
+    name: str | None = neutral(None, "whose price it is")
+
+    def of(self, prompt: int, cached: int, output: int) -> float:
+        """The price of so many tokens; the cached ones are part of the prompt's."""
+        for_cached = self.input if self.cached is None else self.cached
+        spent = (prompt - cached) * self.input + cached * for_cached + output * self.output
+        return spent / 1_000_000
+
 
 class CostSpec(Section):
-    """What the device costs."""
+    """What the device, or each token, costs; and who pays."""
 
-    price_per_hour: float | None = neutral(None, "price of one device for one hour", ge=0)
-    devices: int = neutral(1, "how many devices the engine uses", ge=1)
+    price_per_hour: float | None = neutral(
+        None, "price of one device for one hour", ge=0, allow_inf_nan=False
+    )
+    devices: int | None = neutral(
+        None, "how many devices the engine uses; default: as its options say", ge=1
+    )
     currency: str = neutral("USD", "shown beside every amount")
+    price_per_million: TokenPrice | None = neutral(
+        None, "what an engine asks that is paid by the token: IN/OUT or IN/OUT/CACHED"
+    )
+    listed_price: TokenPrice | None = neutral(
+        None, "somebody's price to compare with: IN/OUT or IN/OUT/CACHED"
+    )
+    attribute_by: tuple[str, ...] = neutral((), "columns by whose values the cost is divided")
+
+    @field_validator("price_per_million", "listed_price", mode="before")
+    @classmethod
+    def _prices(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return _token_price(value)
+        if value is not None and not isinstance(value, dict | TokenPrice):
+            raise ValueError("write IN/OUT or IN/OUT/CACHED, or a table with input and output")
+        return value
+
+    @field_validator("attribute_by", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, list | tuple) and len(set(value)) < len(value):
+            raise ValueError("names a column twice")
+        return value
+
+    @model_validator(mode="after")
+    def _one_price(self) -> "CostSpec":
+        if self.price_per_hour is not None and self.price_per_million is not None:
+            raise ValueError(
+                "price_per_hour and price_per_million are both given: devices are paid by the "
+                "hour, or an engine by the token; give one of the two"
+            )
+        return self
+
+
+def _token_price(text: str) -> dict[str, str]:
+    """`0.15/0.60` or `0.15/0.60/0.075`, as the flag has it."""
+    parts = text.split("/")
+    if len(parts) not in (2, 3):
+        raise ValueError("write IN/OUT or IN/OUT/CACHED, for a million tokens each: 0.15/0.60")
+    return dict(zip(("input", "output", "cached"), parts, strict=False))
 
 
 class RunSpec(Section):
@@ -141,6 +228,9 @@ class RunSpec(Section):
     max_failed: str | None = neutral(None, "failed rows that still count as success: 20 or 2%")
     fail_fast: str | None = neutral(None, "stop when more of the last outcomes failed: 50%/100")
     if_locked: Literal["fail", "skip", "wait"] = neutral("fail", "when another run holds the job")
+    metrics_file: str | None = neutral(None, "Prometheus textfile, ending in .prom", min_length=1)
+
+    reports: tuple[str, ...] = neutral((), "files for the report: .txt, .json, .md or .html")
 
     @field_validator("max_failed", mode="before")
     @classmethod
@@ -187,6 +277,11 @@ class JobSpec(Section):
     engine: EngineSpec = neutral(EngineSpec(), "the engine names what of it is in the key")
     cost: CostSpec = neutral(CostSpec(), "what the device costs")
     run: RunSpec = neutral(RunSpec(), "how the work is cut and saved")
+
+    @property
+    def devices(self) -> int:
+        """How many devices are paid: as the job says, or else the engine's options."""
+        return self.cost.devices or self.engine.devices
 
     @field_validator("record_order", mode="before")
     @classmethod

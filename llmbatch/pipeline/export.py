@@ -18,13 +18,19 @@ from llmbatch.store import files, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
-_META = {
-    "finish_reason": "text",
-    "attempts": "integer",
+_USED = {
     "prompt_tokens": "integer",
     "cached_tokens": "integer",
     "output_tokens": "integer",
+    # Of the attempts at the request that had failed before this one.
+    "wasted_prompt_tokens": "integer",
+    "wasted_cached_tokens": "integer",
+    "wasted_output_tokens": "integer",
+    # Rows of one request share what it used.
+    "request": "text",
+    "run": "integer",
 }
+_META = {"finish_reason": "text", "attempts": "integer"} | _USED
 _COLUMN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
@@ -38,7 +44,7 @@ def export(db: Database, spec: JobSpec, counts: Counts) -> None:
     with _reported(output):
         _write_answers(db, spec, output, counts.answered)
     with _reported(errors):
-        _write_errors(db, errors, counts.failed + counts.rejected)
+        _write_errors(db, errors, counts.failed + counts.rejected, meta=spec.meta)
 
 
 def export_answers(db: Database, spec: JobSpec, counts: Counts) -> None:
@@ -147,10 +153,10 @@ def _free_names(wanted: Mapping[str, str], taken: list[str]) -> dict[str, str]:
     return free
 
 
-def _write_errors(db: Database, path: Path, expected: int) -> None:
+def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> None:
     """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
     rows = results.in_input_order(db, ["failed"]) if expected else iter(())
-    failed = ((row["line"], _failed_record(row)) for row in rows)
+    failed = ((row["line"], _failed_record(row, meta=meta)) for row in rows)
     rejected = ((reject.line, _rejected_record(reject)) for reject in results.rejects(db))
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])
     first = next(lines, None)
@@ -170,13 +176,15 @@ def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[
     yield from rest
 
 
-def _failed_record(row: Mapping[str, Any]) -> str:
+def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
     error = {
         "kind": row["kind"],
         "message": row["message"],
         "attempts": row["attempt"] or 0,
         "answer": row["answer"],
     }
+    if meta:
+        error |= {name: row[name] for name in _USED}
     data = row["data"]
     if "error" in values.columns_of(data):
         # The row was fed back in with its former error: this one replaces it.

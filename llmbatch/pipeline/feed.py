@@ -61,10 +61,13 @@ class Feed:
         self._failed: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
         self.retried = 0
+        # It has ended before its last request, to go on when what is in flight is settled.
+        self.paused = False
 
     def __iter__(self) -> Iterator[Request]:
         for planned in chain(self._planned(), self._retries()):
-            if not self._limits.take():
+            if not self._limits.take(len(self._in_flight)):
+                self.paused = True
                 return
             yield self._request(planned)
 

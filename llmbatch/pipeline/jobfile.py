@@ -9,9 +9,20 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.money import check_currency
 from llmbatch.core.spec import JobSpec
 
 Table = dict[str, Any]
+
+# Of these a job has one.
+_PRICES = ("price_per_hour", "price_per_million")
+# Flags that are not called as their key.
+_FLAGS = {
+    "answer.schema": "--schema",
+    "engine.name": "--engine",
+    "input": "INPUT",
+    "run.reports": "--report",
+}
 
 
 def load(job_file: Path | None, flags: Table) -> JobSpec:
@@ -20,13 +31,28 @@ def load(job_file: Path | None, flags: Table) -> JobSpec:
     `flags` has the shape of the file, and only what was given. Raises UsageError that names
     the file or flag, the key and the nearest valid key.
     """
-    table = _read(job_file) if job_file else {}
+    table = _without_other_price(_read(job_file), flags) if job_file else {}
     merged = _merge(table, _with_texts(flags, Path(), "the command line"))
     try:
-        return JobSpec.model_validate(merged)
+        spec = JobSpec.model_validate(merged)
     except ValidationError as error:
         problems = [_problem(dict(item), job_file, flags) for item in error.errors()]
         raise UsageError("; ".join(problems)) from error
+    try:
+        check_currency(spec.cost.currency)
+    except ValueError as error:
+        where = ("cost", "currency")
+        source = _source(where, job_file, flags)
+        raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
+    return spec
+
+
+def _without_other_price(table: Table, flags: Table) -> Table:
+    """A price that is given by flag replaces the file's, whichever kind that was."""
+    cost, given = table.get("cost"), flags.get("cost", {})
+    if not isinstance(cost, dict) or not any(name in given for name in _PRICES):
+        return table
+    return table | {"cost": {name: cost[name] for name in cost if name not in _PRICES}}
 
 
 def _read(path: Path) -> Table:
@@ -48,9 +74,23 @@ def _located(table: Table, folder: Path) -> Table:
         value = table.get(key)
         if isinstance(value, str) and value != "-":
             located[key] = str(folder / value)
+    run = table.get("run")
+    if isinstance(run, dict):
+        located["run"] = run | _located_files(run, folder)
     model = table.get("model")
     if isinstance(model, str) and (model.startswith(".") or (folder / model).is_dir()):
         located["model"] = str(folder / model)
+    return located
+
+
+def _located_files(run: Table, folder: Path) -> Table:
+    located: Table = {}
+    if isinstance(run.get("metrics_file"), str):
+        located["metrics_file"] = str(folder / run["metrics_file"])
+    if isinstance(run.get("reports"), list):
+        located["reports"] = [
+            str(folder / name) if isinstance(name, str) else name for name in run["reports"]
+        ]
     return located
 
 
@@ -105,7 +145,30 @@ def _problem(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
     if error["type"] == "missing":
         return f"{source}: {key} is missing; give it in a job file or by its flag (see --help)"
     what = error["msg"].removeprefix("Value error, ")
-    return f"{source}: {key}: {what} (got {str(error['input'])[:80]!r})"
+    # What is wrong with a table as a whole is no single value of it.
+    got = "" if isinstance(error["input"], dict) else f" (got {str(error['input'])[:80]!r})"
+    return f"{_source(where, job_file, flags)}: {what}{got}"
+
+
+def _source(where: tuple[str, ...], job_file: Path | None, flags: Table) -> str:
+    """The flag that holds a value, or the job file and its key there."""
+    if flag := _flag(flags, where):
+        return flag
+    file = str(job_file) if job_file and not _holds(flags, where) else "command line"
+    return f"{file}: {'.'.join(where)}"
+
+
+def _flag(flags: Table, where: tuple[str, ...]) -> str | None:
+    """The flag by which the value at `where`, or what it is a part of, was given."""
+    held: Any = flags
+    for depth, part in enumerate(where):
+        if not isinstance(held, dict) or part not in held:
+            return None
+        held = held[part]
+        place = ".".join(where[: depth + 1])
+        if place in _FLAGS or not isinstance(held, dict):
+            return _FLAGS.get(place) or "--" + part.replace("_", "-")
+    return None
 
 
 def _holds(table: Any, where: tuple[str, ...]) -> bool:

@@ -83,6 +83,7 @@ class Loop:
         now = clock.seconds()
         timings = self._work.timings
         self._work.engine_ended(self._pump.telemetry())
+        self._tell()
         if self.ready is None or self._pump.ready_at is None:
             timings.engine_start += now - began
         else:
@@ -133,7 +134,7 @@ class Loop:
     def _settle(self, outcome: Outcome) -> None:
         assert self._feed is not None
         ticket = self._feed.settle(outcome)
-        self._limits.settled(clock.seconds() - ticket.sent_at)
+        self._limits.settled(clock.seconds() - ticket.sent_at, outcome.usage)
         kind = self._work.settle(outcome, ticket)
         if kind is not None:
             self._feed.retry(ticket, kind)
@@ -170,7 +171,8 @@ class Loop:
     def _tell(self) -> None:
         if self.ready is not None:
             # While the engine closes, rates stay what they were.
-            progress = self._work.tally.progress(self._pump.drained_at or clock.seconds())
+            at = self._pump.drained_at or clock.seconds()
+            progress = self._work.progress(at, self._pump.telemetry())
             self._observer.progress(progress)
             self._status.progress(progress)
 

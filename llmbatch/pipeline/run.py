@@ -2,32 +2,40 @@
 
 import signal
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from functools import cached_property
+from dataclasses import asdict, dataclass
 
 from llmbatch.core import clock
 from llmbatch.core.errors import (
     EngineError,
     ExitCode,
+    LlmbatchError,
     LockedError,
     UnwrittenError,
     UsageError,
 )
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.stop import Tolerance
-from llmbatch.pipeline import export, ingest, limits, ordering, paths, planning, preflight
+from llmbatch.pipeline import (
+    export,
+    first_part,
+    ingest,
+    limits,
+    metrics,
+    ordering,
+    paths,
+    planning,
+    preflight,
+)
+from llmbatch.pipeline.context import Context
 from llmbatch.pipeline.engines import Engines
 from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
-from llmbatch.pipeline.limits import Limits, deadline_of
+from llmbatch.pipeline.limits import deadline_of
 from llmbatch.pipeline.passes import Passes
-from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Observer
-from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import Stops
-from llmbatch.pipeline.supervisor import Supervisor
-from llmbatch.pipeline.work import Tally, Timings, Work
+from llmbatch.pipeline.supervisor import STARTING, Supervisor, last_start
+from llmbatch.pipeline.work import Tally, Work
 from llmbatch.store import fields, plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
@@ -50,33 +58,11 @@ class RunResult:
     counts: Counts
 
 
-@dataclass
-class _Context:
-    """What the phases of one run share."""
-
-    spec: JobSpec
-    job: JobPaths
-    engines: Engines
-    observer: Observer
-    stops: Stops
-    fresh: bool
-    deadline: float
-    timings: Timings = field(default_factory=Timings)
-    started: datetime = field(default_factory=clock.now)
-    began: float = 0.0
-    begun: bool = False
-
-    @cached_property
-    def status(self) -> StatusFile:
-        return StatusFile(self.job)
-
-    @cached_property
-    def limits(self) -> Limits:
-        return Limits(self.spec, self.stops, self.began, self.deadline)
-
-
-def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunResult:
-    """Start or resume a job; idempotent. With `fresh` former answers are forgotten first.
+def execute(
+    spec: JobSpec, observer: Observer, *, fresh: bool = False, sample: int | None = None
+) -> RunResult:
+    """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
+    `sample` only so many of the pending requests are computed, spread over all of them.
 
     Raises UsageError when the job cannot be used, LockedError when another run holds it,
     EngineError when the engine did not start or died for good; all that had settled is committed.
@@ -84,37 +70,57 @@ def execute(spec: JobSpec, observer: Observer, *, fresh: bool = False) -> RunRes
     job = paths.of_spec(spec)
     preflight.check(spec)
     limits.check(spec)
+    metrics.check(spec)
     engines = Engines(spec, job)
     began = clock.seconds()
     deadline = deadline_of(spec, began)
     is_new = paths.make_private(job.state)
     stops = Stops(spec.run.grace)
-    context = _Context(spec, job, engines, observer, stops, fresh, deadline)
+    context = Context(spec, job, engines, observer, stops, fresh, deadline, sample)
     with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stops:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not job.store.exists()
         try:
             return _open_and_run(context)
-        except (UsageError, KeyboardInterrupt) as error:
-            # Leave no trace of a job that never was one; a run that has begun may have answers.
-            if is_new and not context.begun:
-                paths.discard(job.state)
-            if not isinstance(error, KeyboardInterrupt):
-                raise
+        except KeyboardInterrupt as error:
             code = 128 + (stops.signal or signal.SIGINT)
-            if job.state.exists():
-                context.status.phase("ended", reason="stopped by a signal", exit_code=code)
+            _given_up(context, is_new, "stopped by a signal", code)
             raise KeyboardInterrupt(code) from error
+        except LlmbatchError as error:
+            is_none = is_new and isinstance(error, UsageError)
+            _given_up(context, is_none, str(error), error.exit_code)
+            raise
+        except Exception:
+            context.tell_end("a bug in llmbatch", ExitCode.BUG)
+            raise
 
 
-def _open_and_run(context: _Context) -> RunResult:
+def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
+    """Leave no trace of a job that never was one; a run that has begun may have answers."""
+    if is_new and not context.begun:
+        paths.discard(context.job.state)
+    # Without its folder nobody can look at the job, but its metrics file tells.
+    context.tell_end(reason, code)
+
+
+def _open_and_run(context: Context) -> RunResult:
     context.stops.patience = 0
     context.started, context.began = clock.now(), clock.seconds()
     with _opened(context) as db:
+        context.status.note(last_success_at=_last_success(db))
+        context.meter.begin(context.status.beat)
         return _run(db, context)
 
 
-def _opened(context: _Context) -> Database:
+def _last_success(db: Database) -> str | None:
+    """When a run of the job last ended with exit code 0."""
+    ended = [
+        run["ended_at"] for run in results.report(db, "run_summaries") if run["exit_code"] == 0
+    ]
+    return max(ended).isoformat(timespec="milliseconds") if ended else None
+
+
+def _opened(context: Context) -> Database:
     """The store. Whoever has it open although this run holds the job only looks into it, such as
     a run that has ended and makes its report."""
     until = clock.seconds() + _ONLOOKERS_LEAVE
@@ -135,7 +141,7 @@ def _opened(context: _Context) -> Database:
             context.stops.sleep(_PAUSE)
 
 
-def _run(db: Database, context: _Context) -> RunResult:
+def _run(db: Database, context: Context) -> RunResult:
     spec = context.spec
     _phase(context, "reading the input")
     snapshot = ingest.ingest(db, spec, context.job)
@@ -149,6 +155,9 @@ def _run(db: Database, context: _Context) -> RunResult:
     pending = plans.pending(db)
     if pending.positions or context.fresh:
         # Checking may mean importing the engine, which is part of starting it.
+        context.limits.check(last_start(db))
+        if not context.stops.drain:
+            _phase(context, STARTING)
         engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
     if context.fresh:
@@ -162,22 +171,24 @@ def _run(db: Database, context: _Context) -> RunResult:
     context.begun = True
     try:
         counts = results.counts(db)
+        context.status.counts(counts)
         _tell_begin(context, run, counts)
         _generate(db, context, run, pending, counts)
         return _finish(db, context, run)
     except (EngineError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
         with suppress(UnwrittenError):
+            context.status.counts(results.counts(db))
             _end(db, context, run, str(error), error.exit_code)
         raise
 
 
-def _phase(context: _Context, name: str) -> None:
+def _phase(context: Context, name: str) -> None:
     context.observer.phase(name)
     context.status.phase(name)
 
 
-def _tell_begin(context: _Context, run: int, counts: Counts) -> None:
+def _tell_begin(context: Context, run: int, counts: Counts) -> None:
     context.observer.event(
         "started" if run == 1 else "resumed",
         run=run,
@@ -188,18 +199,23 @@ def _tell_begin(context: _Context, run: int, counts: Counts) -> None:
 
 
 def _generate(
-    db: Database, context: _Context, run: int, pending: plans.Pending, counts: Counts
+    db: Database, context: Context, run: int, pending: plans.Pending, counts: Counts
 ) -> None:
     """Compute what is pending; an engine is started only if something is."""
     if not pending.positions or context.stops.drain:
         return
     spec, stops, observer = context.spec, context.stops, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
-    done = counts.answered + counts.failed
-    tally = Tally(done + counts.pending, rows_reused=done, rows_done=done)
+    done, rows = counts.answered + counts.failed, counts.pending
+    if context.sample is not None:
+        pending, rows, size = first_part.choose(db, pending, context.sample)
+    else:
+        size = plans.pending_size(db)
+    tally = Tally(done + rows, rows_reused=done, rows_done=done, size=size)
     judge = Judge(spec.answer.to_constraint())
-    work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops)
-    passes = Passes(db, spec, pending, bounds, work)
+    bill, meter = context.bill, context.meter
+    work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops, bill, meter)
+    passes = Passes(db, spec, pending, bounds, work, sample=context.sample is not None)
     forecaster = Forecaster(db, spec, pending.positions, context.engines.first)
     supervisor = Supervisor(
         db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
@@ -208,10 +224,13 @@ def _generate(
         supervisor.work()
     finally:
         observer.close()
+    if context.sample is not None:
+        stops.request(first_part.reason(context.sample))
 
 
-def _finish(db: Database, context: _Context, run: int) -> RunResult:
+def _finish(db: Database, context: Context, run: int) -> RunResult:
     counts = results.counts(db)
+    context.status.counts(counts)
     if counts.pending == 0:
         began = clock.seconds()
         _phase(context, "writing the output")
@@ -238,11 +257,11 @@ def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitC
     return ExitCode.INCOMPLETE, "finished, not every row answered"
 
 
-def _end(db: Database, context: _Context, run: int, reason: str, code: ExitCode) -> None:
-    runs.end(db, run, reason, code, asdict(context.timings))
+def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:
+    ended = runs.end(db, run, reason, code, asdict(context.timings))
     # The log can stay as it is when there is no room to fold it into the store.
     with suppress(UnwrittenError):
         db.compact()
-    context.status.phase("ended", reason=reason, exit_code=int(code))
+    context.tell_end(reason, code, ended)
     names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
     context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

@@ -2,56 +2,168 @@
 
 import os
 import socket
+import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
+from math import prod
 from typing import Any
 
 import orjson
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Usage
+from llmbatch.pipeline.bill import Bill
+from llmbatch.pipeline.meter import Meter
+from llmbatch.pipeline.metrics import MetricsFile
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
 from llmbatch.store import files
+from llmbatch.store.results import Counts
+
+_INTERVAL = 1.0
+# The run itself writes more often than this, unless something keeps it busy.
+_BEAT = 1.5
 
 
 class StatusFile:
-    """Writes the live view at most once a second, and at once when the phase changes."""
+    """Writes the live view at most once a second, and at once when the phase changes.
 
-    def __init__(self, paths: JobPaths) -> None:
+    The same goes into the metrics file, if the job has one.
+    """
+
+    def __init__(
+        self,
+        paths: JobPaths,
+        bill: Bill | None = None,
+        meter: Meter | None = None,
+        metrics: MetricsFile | None = None,
+        started: datetime | None = None,
+    ) -> None:
+        """`bill`: what the run costs; `meter`: what it takes, where that is measured; `started`:
+        when the run began, if not now."""
         self._path = paths.status
+        self._bill = bill or Bill()
+        self._meter = meter
+        self._metrics = metrics
+        self._started = started or clock.now()
+        self._lasted: float | None = None
+        # The meter's thread writes, too.
+        self._writing = threading.Lock()
         self._fields: dict[str, Any] = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "started_at": clock.now().isoformat(timespec="milliseconds"),
+            "started_at": _text(self._started),
+            "engine_restarts": 0,
         }
         self._phase = ""
+        self._counts = Counts()
+        self._usage = Usage()
         self._written = float("-inf")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was told that the run is over."""
+        return "exit_code" in self._fields
+
+    @property
+    def current(self) -> str:
+        """The phase that was told last; empty before the first."""
+        return self._phase
+
+    def end(self, at: datetime, reason: str, code: int) -> None:
+        """The run is over: what it took and cost is what its times in the store say."""
+        self._lasted = (at - self._started).total_seconds()
+        self.phase("ended", ended_at=_text(at), reason=reason, exit_code=code)
 
     def phase(self, name: str, **more: Any) -> None:
         self._phase = name
+        self.note(**more)
+        self._write(at_once=True)
+
+    def note(self, **more: Any) -> None:
+        """Keep more about the run for the next time that it is written."""
         self._fields = self._fields | more
-        self._write()
+
+    def counts(self, counts: Counts) -> None:
+        """What has become of the rows, from the store."""
+        self._counts = counts
+        self.note(rows=asdict(counts))
+
+    def engine(self, restarts: int, description: Mapping[str, Any]) -> None:
+        """An engine is ready, and says what it is."""
+        self.note(engine_restarts=restarts)
+        if self._meter is not None:
+            self._meter.devices = _devices(description) or self._meter.devices
 
     def progress(self, progress: Progress) -> None:
-        self._fields = self._fields | {
-            "progress": asdict(progress),
-            "rows_per_second": progress.rows_per_second,
-            "tokens_per_second": progress.tokens_per_second,
-            "eta_seconds": progress.eta_seconds,
-        }
-        if clock.seconds() - self._written >= 1.0:
+        self._usage = Usage(progress.prompt_tokens, progress.cached_tokens, progress.output_tokens)
+        self.note(
+            progress=asdict(progress),
+            rows=self._rows(progress),
+            rows_per_second=progress.rows_per_second,
+            tokens_per_second=progress.tokens_per_second,
+            prompt_tokens_per_second=progress.prompt_tokens_per_second,
+            eta_seconds=progress.eta_seconds,
+            projected_cost=progress.projected_cost,
+        )
+        if clock.seconds() - self._written >= _INTERVAL:
             self._write()
 
-    def _write(self) -> None:
-        self._written = clock.seconds()
-        fields = self._fields | {
+    def beat(self) -> None:
+        """Show that the run lives, if it has not done so itself; from any thread."""
+        if not self.ended and clock.seconds() - self._written >= _BEAT:
+            self._write()
+
+    def _rows(self, progress: Progress) -> dict[str, int]:
+        failed = self._counts.failed + progress.failed
+        return {
+            "answered": progress.rows_done - failed,
+            "failed": failed,
+            "pending": progress.rows - progress.rows_done,
+            "rejected": self._counts.rejected,
+        }
+
+    def _write(self, *, at_once: bool = False) -> None:
+        with self._writing:
+            self._written = clock.seconds()
+            view = self._view()
+            # A live view that cannot be written (full disk) must never stop the run.
+            with suppress(OSError):
+                files.replace_text(self._path, orjson.dumps(view).decode())
+            if self._metrics is not None:
+                self._metrics.show(view, at_once=at_once)
+
+    def _view(self) -> dict[str, Any]:
+        used = self._meter.resources if self._meter else None
+        lasted = self._bill.seconds if self._lasted is None else self._lasted
+        cost = self._bill.so_far(self._usage, lasted)
+        view = self._fields | {
             "phase": self._phase,
             "updated_at": clock.now().isoformat(timespec="milliseconds"),
+            "elapsed_seconds": lasted,
+            "cost": cost,
+            "currency": self._bill.cost.currency,
+            "resources": asdict(used) if used else None,
         }
-        # A live view that cannot be written (full disk) must never stop the run.
-        with suppress(OSError):
-            files.replace_text(self._path, orjson.dumps(fields).decode())
+        if self.ended and "progress" in view:
+            view["progress"] = view["progress"] | {"cost": cost}
+        return view
+
+
+def _text(at: datetime) -> str:
+    """A time as exactly as the store has it."""
+    return at.isoformat(timespec="microseconds")
+
+
+def _devices(description: Mapping[str, Any]) -> int:
+    """How many devices an engine uses, as far as it says."""
+    hardware, parallelism = description.get("hardware"), description.get("parallelism")
+    if isinstance(hardware, Mapping):
+        return int(hardware.get("count", 0))
+    return prod(parallelism.values()) if isinstance(parallelism, Mapping) else 0
 
 
 def read(paths: JobPaths) -> dict[str, Any]:

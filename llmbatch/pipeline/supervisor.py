@@ -22,6 +22,8 @@ from llmbatch.pipeline.work import Work
 from llmbatch.store import results, runs
 from llmbatch.store.database import Database
 
+STARTING = "starting the engine"
+"""The phase in which it is checked, imported and loaded."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 # How long the forecast may take when all is answered before it is made.
@@ -57,7 +59,7 @@ class Supervisor:
         self._status = status
         self._forecaster = forecaster
         self._starts = 0
-        self._start_seconds = _last_start(db)
+        self._start_seconds = last_start(db)
 
     def work(self) -> bool:
         """Work until nothing is pending or a stop was asked for; False if an engine that does
@@ -144,15 +146,18 @@ class Supervisor:
             runs.forecast(self._db, self._run, forecast.as_json(made))
 
     def _tell_start(self) -> None:
-        phase = "starting the engine" if self._starts == 0 else "starting the engine again"
-        self._observer.phase(phase)
-        self._status.phase(phase)
+        phase = STARTING if self._starts == 0 else f"{STARTING} again"
+        # The run has told of the first start already if it checked the engine.
+        if self._starts or self._status.current != phase:
+            self._observer.phase(phase)
+            self._status.phase(phase)
 
     def _ready(self, ready: Ready) -> None:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
         self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
         self._starts += 1
         self._start_seconds = (ready.at - ready.began).total_seconds()
+        self._status.engine(self._starts - 1, ready.description)
         if self._starts == 1:
             self._forecaster.ready(ready.description)
         name = "engine_started" if self._starts == 1 else "engine_restarted"
@@ -187,7 +192,7 @@ class Supervisor:
         self._observer.phase(f"{reason}; requests in flight: {in_flight:,}")
 
 
-def _last_start(db: Database) -> float:
+def last_start(db: Database) -> float:
     """How many seconds the job's last start of an engine took."""
     starts = results.report(db, "engine_starts")
     return (starts[-1]["ready_at"] - starts[-1]["began_at"]).total_seconds() if starts else 0.0

@@ -89,17 +89,20 @@ def checkpoint(
     db.record({"attempts": columns | place, "checkpoints": summary})
 
 
-def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> None:
-    """Record why and when the run ended, and where its time went (seconds by phase)."""
+def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> datetime:
+    """Record why and when the run ended, and where its time went (seconds by phase); returns when
+    that was."""
+    ended = clock.now()
     _record(
         db,
         "run_ends",
         run=run,
-        ended_at=utc(clock.now()),
+        ended_at=utc(ended),
         reason=reason,
         exit_code=int(exit_code),
         timings=orjson.dumps(timings).decode(),
     )
+    return ended
 
 
 def reopen(db: Database, kinds: list[str]) -> int:

@@ -103,7 +103,7 @@ ANSWERS = (
     Refused("bad regex", ("regex '[a-'", "position"), ("--regex", "[a-")),
     Refused("same choice twice", ("choice", "must differ"), ("--choice", "a", "--choice", "a")),
     Refused("two constraints", ("at most one",), ("--choice", "a", "--regex", "a")),
-    Refused("temperature", ("sampling.temperature", "'-1.0'"), ("--temperature", "-1")),
+    Refused("temperature", ("--temperature", "'-1.0'"), ("--temperature", "-1")),
 )
 
 ENGINES = (

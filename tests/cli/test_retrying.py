@@ -57,6 +57,7 @@ def test_a_truncated_answer_gets_twice_the_tokens_each_time(quick: QuickJob) -> 
     ]
     assert [record["attempts"] for record in quick.records()] == [3, 1]
     assert [record["output_tokens"] for record in quick.records()] == [30, 2]
+    assert [record["wasted_output_tokens"] for record in quick.records()] == [10 + 20, 0]
     assert quick.computed() == 4
     # Every try was paid for, and is counted.
     assert quick.report()["last_run"]["output_tokens"] == 10 + 20 + 30 + 2
@@ -105,6 +106,10 @@ def test_rows_that_share_a_request_share_its_tries(quick: QuickJob) -> None:
     assert quick.computed() == 2 + 2 + 1
     assert [record["attempts"] for record in quick.records()] == [2, 2, 2, 1]
     assert [row["id"] for row in quick.errors()] == ["4", "5"]
+    errors = [row["error"] for row in quick.errors()]
+    assert [(one["output_tokens"], one["wasted_output_tokens"]) for one in errors] == [(20, 10)] * 2
+    assert len({one["request"] for one in errors}) == 1
+    assert {one["run"] for one in [*errors, *quick.records()]} == {1}
     assert_sound(quick)
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -72,8 +73,9 @@ def test_csv_keeps_every_value_and_spreads_the_answer(values: Job) -> None:
         header, *rows = list(csv.reader(stream))
     assert header[:8] == VALUES[0]
     assert header[8:15] == ["response_id", "category", "score", "share", "urgent", "tags", "note"]
-    meta = ["finish_reason", "attempts", "prompt_tokens", "cached_tokens", "output_tokens"]
-    assert header[15:] == meta
+    tokens = ["prompt_tokens", "cached_tokens", "output_tokens"]
+    wasted = [f"wasted_{name}" for name in tokens]
+    assert header[15:] == ["finish_reason", "attempts", *tokens, *wasted, "request", "run"]
     assert [row[:8] for row in rows] == VALUES[1:]
     assert rows[0][8:15] == ["A-000", "billing", "3", "0", "false", '["x","x"]', "x"]
     assert rows[0][15:17] == ["stop", "1"]
@@ -120,7 +122,7 @@ ROWS = [["id", "text"], ["1", "a, b"], ["2", "ä\nö"]]
     ("name", "content", "flags"),
     [
         ("in.tsv", table(ROWS, "\t").encode(), []),
-        ("in.csv.gz", gzip.compress(table(ROWS).encode()), []),
+        ("in.csv.gz", gzip.compress(table(ROWS).encode(), mtime=0), []),
         ("in.data", table(ROWS).encode(), ["--input-format", "csv"]),
         ("-", table(ROWS).encode(), ["--input-format", "csv"]),
     ],
@@ -214,7 +216,10 @@ def test_a_terminal_shows_a_bar(job: Job, size: tuple[int, int]) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, size)
     process = subprocess.Popen(
-        [sys.executable, "-m", "llmbatch", *job.arguments(engine="delay=0.2")],
+        [
+            *[sys.executable, "-m", "llmbatch"],
+            *job.arguments("--price-per-hour", "9", engine="delay=0.3 cache=0.43"),
+        ],
         cwd=job.folder,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -225,7 +230,8 @@ def test_a_terminal_shows_a_bar(job: Job, size: tuple[int, int]) -> None:
     assert process.wait() == 0
     assert "100%|" in shown
     assert "3/3" in shown
-    assert "tok/s, 0 failed" in shown
+    assert re.search(r"tok/s, (cache 43%, )?USD 0\.\d+( of ~0\.\d+)?, 0 failed", shown)
+    assert "cache 43%" in shown or not size[1], "where there is room"
     assert "3 in = 3 answered" in shown
 
 

@@ -25,12 +25,13 @@ def test_status_tells_of_the_run(busy: tuple[Job, Running]) -> None:
     job, running = busy
     seen = job.command("status", "out.jsonl")
     assert (seen.code, seen.stderr) == (0, "")
-    first, second, third = seen.stdout.splitlines()
+    first, rows, speed, *others, last = seen.stdout.splitlines()
     who = f"pid {running.process.pid} on {socket.gethostname()}, since "
     assert first.startswith(f"running: generating ({who}")
-    assert "/2,000 rows (" in second
-    assert " left" in second
-    assert third.startswith("as of ")
+    assert "/2,000 rows (" in rows
+    assert " left" in speed
+    assert [line.split()[0] for line in others] == ["engine", "machine", "time"]
+    assert last.startswith("as of ")
 
 
 def test_a_second_run_is_sent_away_with_the_name_of_the_first(busy: tuple[Job, Running]) -> None:

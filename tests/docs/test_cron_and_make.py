@@ -194,7 +194,7 @@ def test_a_dead_engine_is_mailed(cron: Cron) -> None:
 @pytest.mark.parametrize(
     ("flags", "path", "code", "words"),
     [
-        (["--max-tokens", "0"], "", 2, "max_tokens"),
+        (["--max-tokens", "0"], "", 2, "--max-tokens"),
         ([], "/usr/bin:/bin", 127, "llmbatch: not found"),
     ],
 )

@@ -46,6 +46,9 @@ ALTERNATIVES: dict[str, Any] = {
     "cost.price_per_hour": 2.5,
     "cost.devices": 2,
     "cost.currency": "EUR",
+    "cost.price_per_million": "0.15/0.60",
+    "cost.listed_price": {"name": "a shop", "input": 1, "output": 2, "cached": 0.5},
+    "cost.attribute_by": ["team"],
     "run.chunk_size": 10,
     "run.checkpoint_rows": 10,
     "run.checkpoint_seconds": 9.0,
@@ -58,6 +61,8 @@ ALTERNATIVES: dict[str, Any] = {
     "run.max_rows": 100,
     "run.max_failed": "2%",
     "run.fail_fast": "50%/20",
+    "run.metrics_file": "llmbatch.prom",
+    "run.reports": ["report.html"],
     "run.if_locked": "skip",
 }
 

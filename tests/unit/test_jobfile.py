@@ -9,6 +9,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import jobfile
 
+BARE = 'input = "a.csv"\noutput = "b.csv"\nmodel = "m"\nprompt = "p"\n'
 WHOLE = """
 input = "in.csv"
 output = "out.jsonl"
@@ -156,20 +157,82 @@ def test_a_mistake_in_the_file_is_named(
 
 
 def test_a_section_that_is_no_table_is_named(tmp_path: Path) -> None:
-    text = 'input = "a.csv"\noutput = "b.csv"\nmodel = "m"\nprompt = "p"\nsampling = 3\n'
-    assert "job.toml: sampling: " in refusal(tmp_path, text)
+    assert "job.toml: sampling: " in refusal(tmp_path, f"{BARE}sampling = 3\n")
 
 
-def test_a_mistake_in_a_flag_is_laid_to_the_command_line(tmp_path: Path) -> None:
-    message = refusal(tmp_path, WHOLE, {"sampling": {"top_p": 3.0}})
-    assert message.startswith("command line: sampling.top_p: ")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"sampling": {"top_p": 3.0}}, "--top-p: "),
+        ({"cost": {"price_per_hour": -1.0}}, "--price-per-hour: "),
+        ({"cost": {"price_per_million": "1/-2"}}, "--price-per-million: "),
+        ({"engine": {"name": 5}}, "--engine: "),
+        ({"cost": {"currency": ""}}, "--currency: must have 1 to 8 characters"),
+    ],
+)
+def test_a_mistake_in_a_flag_is_laid_to_the_flag(
+    tmp_path: Path, flags: dict[str, Any], said: str
+) -> None:
+    assert refusal(tmp_path, WHOLE, flags).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        ("devices = true", "job.toml: cost.devices: must be a number"),
+        ("price_per_hour = true", "job.toml: cost.price_per_hour: must be a number"),
+        ("price_per_million = 5", "cost.price_per_million: write IN/OUT or IN/OUT/CACHED, or a"),
+        ("price_per_million = {input = 1, output = false}", "must be a number"),
+        ('currency = ""', "job.toml: cost.currency: must have 1 to 8 characters"),
+        ('currency = "U\\nSD"', "job.toml: cost.currency: must have letters, digits or symbols"),
+        ('currency = "US D"', "job.toml: cost.currency: must have letters, digits or symbols"),
+        ('currency = "U\\u007fSD"', "job.toml: cost.currency: must have letters"),
+        ('currency = "dollarsandcents"', "job.toml: cost.currency: must have 1 to 8 characters"),
+    ],
+)
+def test_a_price_must_make_sense(tmp_path: Path, cost: str, said: str) -> None:
+    assert said in refusal(tmp_path, f"{BARE}[cost]\n{cost}\n")
+
+
+def test_both_prices_are_refused_without_their_table(tmp_path: Path) -> None:
+    both = 'price_per_hour = 1.0\nprice_per_million = "1/2"'
+    message = refusal(tmp_path, f"{BARE}[cost]\n{both}\n")
+    assert "cost: price_per_hour and price_per_million are both given" in message
+    assert "{" not in message
+    assert "got" not in message
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "left"),
+    [
+        ("price_per_hour = 1.0", {"price_per_million": "1/2"}, "price_per_million"),
+        ('price_per_million = "1/2"', {"price_per_hour": 1.0}, "price_per_hour"),
+    ],
+)
+def test_a_price_by_flag_replaces_the_other_one(
+    tmp_path: Path, held: str, given: dict[str, Any], left: str
+) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(f'{BARE}[cost]\ncurrency = "EUR"\n{held}\n')
+    cost = jobfile.load(path, {"cost": given}).cost
+    assert cost.currency == "EUR"
+    prices = {"price_per_hour": cost.price_per_hour, "price_per_million": cost.price_per_million}
+    assert [name for name, price in prices.items() if price is not None] == [left]
+
+
+def test_reports_of_a_job_file_lie_beside_it_and_flags_win(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(f'{BARE}[run]\nreports = ["a.md", "b.html"]\n')
+    beside = (str(tmp_path / "a.md"), str(tmp_path / "b.html"))
+    assert jobfile.load(path, {}).run.reports == beside
+    assert jobfile.load(path, {"run": {"reports": ["c.md"]}}).run.reports == ("c.md",)
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, WHOLE.replace("output", "outptu"), {"sampling": {"top_p": 3.0}})
     assert "outptu" in message
     assert "output is missing" in message
-    assert "top_p" in message
+    assert "--top-p: " in message
 
 
 @pytest.mark.parametrize(
@@ -199,7 +262,7 @@ def test_a_job_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ({"answer": {"schema": "none.json"}}, "command line: schema: none.json: cannot be read"),
         ({"answer": {"schema": "latin.j2"}}, "command line: schema: latin.j2: is not UTF-8"),
         ({"answer": {"schema": "bad.json"}}, "command line: schema: bad.json: is not JSON"),
-        ({"answer": {"schema": "list.json"}}, "command line: answer.schema: "),
+        ({"answer": {"schema": "list.json"}}, "--schema: "),
     ],
 )
 def test_a_file_that_a_flag_names_must_be_good(

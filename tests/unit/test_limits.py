@@ -1,12 +1,16 @@
 """What a run may spend is decided before it is spent."""
 
+from collections import deque
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
+from llmbatch.core.outcomes import Usage
+from llmbatch.core.spec import JobSpec, SamplingSpec
 from llmbatch.pipeline.limits import Limits, deadline_of
 from llmbatch.pipeline.stops import NEVER, Stops
 
@@ -29,7 +33,7 @@ def limits(stops: Stops, job: JobSpec, left: float = NEVER) -> Limits:
 def test_without_limits_nothing_stops() -> None:
     stops = Stops()
     free = limits(stops, spec())
-    free.settled(10 * HOUR)
+    free.settled(10 * HOUR, Usage())
     free.check(1000 * HOUR)
     assert all(free.take() for _ in range(1000))
     assert not stops.drain
@@ -56,10 +60,10 @@ def test_nothing_is_sent_once_a_stop_was_asked_for() -> None:
 def test_a_deadline_leaves_time_for_what_is_in_flight() -> None:
     stops = Stops()
     hour = limits(stops, spec(deadline="1h"), left=HOUR)
-    hour.settled(HOUR - SLACK)
+    hour.settled(HOUR - SLACK, Usage())
     hour.check()
     assert not stops.drain
-    hour.settled(HOUR + SLACK)
+    hour.settled(HOUR + SLACK, Usage())
     hour.check()
     assert stops.reason == "deadline 1h reached"
     assert not stops.leave  # until the deadline itself what is in flight may end
@@ -75,9 +79,9 @@ def test_a_deadline_that_has_come_waits_for_nothing() -> None:
 def test_the_longest_time_in_flight_fades() -> None:
     stops = Stops()
     hour = limits(stops, spec(deadline="1h"), left=HOUR)
-    hour.settled(2 * HOUR)
+    hour.settled(2 * HOUR, Usage())
     for _ in range(100):
-        hour.settled(1.0)
+        hour.settled(1.0, Usage())
     hour.check()
     assert not stops.drain
 
@@ -109,9 +113,91 @@ def test_the_nearer_of_two_limits_counts() -> None:
     assert stops.reason == "deadline 1h reached"
 
 
-@pytest.mark.parametrize("cost", [{}, {"price_per_hour": 0}])
+def test_a_budget_of_tokens_keeps_the_longest_answer_for_each_request_at_first() -> None:
+    # An answer of 100 tokens costs 0.001, the prompt seen 0.004.
+    cost = {"price_per_million": "4/10/1.60"}
+    stops = Stops()
+    job = spec(cost, max_cost=0.0100).model_copy(update={"sampling": SamplingSpec(max_tokens=100)})
+    paid = limits(stops, job)
+    assert all(paid.take(in_flight) for in_flight in range(10))
+    assert not paid.take(10)
+    assert not stops.drain  # it waits for what is in flight
+    paid.settled(1.0, Usage(prompt=1000, cached=500, output=10))
+    paid.check(1000 * HOUR)
+    assert not stops.drain
+    assert paid.take(0)
+    assert not paid.take(1)  # 0.0029 is spent
+    assert not stops.drain
+
+
+def test_a_budget_of_tokens_ends_the_run_when_nothing_more_is_paid_for() -> None:
+    stops = Stops()
+    paid = limits(stops, spec({"price_per_million": "0/1000000"}, max_cost=2))
+    paid.settled(1.0, Usage(output=1))
+    assert paid.take(0)  # the mean is left
+    assert not stops.drain
+    paid.settled(1.0, Usage(output=1))
+    assert not paid.take(0)
+    assert stops.reason == "budget of 2.0 USD reached"
+
+
+def test_a_budget_that_is_nearly_spent_is_not_waited_for() -> None:
+    stops = Stops()
+    paid = limits(stops, spec({"price_per_million": "0/1000000"}, max_cost=100))
+    for _ in range(96):
+        paid.settled(1.0, Usage(output=1))
+    assert not paid.take(5)
+    assert stops.drain
+
+
+def test_a_budget_of_tokens_learns_from_failures_that_cost_nothing() -> None:
+    stops = Stops()
+    paid = limits(stops, spec({"price_per_million": "0/1000000"}, max_cost=10))
+    paid.settled(1.0, Usage(output=1))
+    for _ in range(99):
+        paid.settled(1.0, Usage())
+    # The mean is 0.01, a standard deviation 0.0995; of the costs weighted by themselves it is 1.
+    assert paid.take(8)
+    assert not paid.take(9)
+
+
+@settings(deadline=None)
+@given(
+    lengths=st.lists(st.sampled_from([1, 2, 3, 500]), min_size=1, max_size=300),
+    slots=st.integers(1, 40),
+    budget=st.integers(1, 8000),
+)
+def test_a_budget_of_tokens_is_overrun_by_little(
+    lengths: list[int], slots: int, budget: int
+) -> None:
+    """Few long answers among short ones, all in slots that move on a token at a time."""
+    stops = Stops()
+    cost = {"price_per_million": "0/1000000"}
+    paid = limits(stops, spec(cost, max_cost=budget))
+    left, sent, spent = deque(lengths), list[list[int]](), 0
+    open_feed = True
+    while sent or (left and not stops.drain):
+        while open_feed and left and len(sent) < slots:
+            open_feed = paid.take(len(sent))
+            if open_feed:
+                length = left.popleft()
+                sent.append([length, length])
+        for each in list(sent):
+            each[0] -= 1
+            if each[0] == 0:
+                sent.remove(each)
+                spent += each[1]
+                paid.settled(1.0, Usage(output=each[1]))
+        open_feed = open_feed or not sent
+    assert spent <= budget + 512
+    if left:
+        assert stops.drain
+        assert spent >= min(0.9 * budget, budget - 512)
+
+
+@pytest.mark.parametrize("cost", [{}, {"price_per_hour": 0}, {"price_per_million": "0/0"}])
 def test_a_budget_needs_a_price(cost: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=r"--max-cost.*--price-per-hour"):
+    with pytest.raises(UsageError, match=r"--max-cost.*--price-per-hour or --price-per-million"):
         limits(Stops(), spec(cost, max_cost=1))
 
 

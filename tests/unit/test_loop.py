@@ -7,10 +7,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from llmbatch.core import clock
+from llmbatch.core import clock, latency
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
+from llmbatch.core.step_cost import StepMoments, fit
 from llmbatch.engines.base import EngineConfig
 from llmbatch.store import results
 from tests import scripted_engine
@@ -75,6 +76,43 @@ def test_a_checkpoint_holds_what_became_of_each_request(tmp_path: Path) -> None:
     assert bench.counts() == results.Counts(answered=1, failed=3)
     (telemetry,) = bench.db.execute("SELECT telemetry FROM checkpoints")[0]
     assert orjson.loads(telemetry)["steps"] == 4
+
+
+def test_a_checkpoint_tells_of_steps_and_of_times_in_flight(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(30))
+    bench.drive(engine(slots=4, window=8, step_delay=0.01, prefill_delay=0.002, cache=0.5))
+    (told,) = bench.db.execute(
+        "SELECT telemetry FROM checkpoints ORDER BY checkpoint DESC LIMIT 1"
+    )[0]
+    telemetry = orjson.loads(told)
+    assert sum(telemetry["latency"]) == 30
+    median = latency.quantile(telemetry["latency"], 0.5)
+    assert median is not None
+    assert 0.03 < median < 0.4
+    moments = StepMoments.from_json(telemetry["moments"])
+    assert (moments.steps, moments.s) == (telemetry["steps"], telemetry["sequences"])
+    assert moments.p == telemetry["prompt_tokens"]
+    cost = fit(moments)
+    assert cost is not None
+    assert 0.008 < cost.per_step + 4 * cost.per_sequence < 0.02
+    assert 0.001 < cost.per_prefill_token < 0.003
+    assert telemetry["resources"] is None, "nobody measures here"
+    assert bench.seen.last is not None
+    assert bench.seen.last.cost is None
+
+
+def test_moments_and_times_add_up_over_engines(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(20))
+    counter = str(tmp_path / "counter")
+    options = {"delay": 0.002, "die_after": 6, "die_times": 2, "counter": counter}
+    bench.drive(*(engine(**options) for _ in range(4)))
+    (told,) = bench.db.execute(
+        "SELECT telemetry FROM checkpoints ORDER BY checkpoint DESC LIMIT 1"
+    )[0]
+    telemetry = orjson.loads(told)
+    assert bench.counts().answered == 20
+    assert sum(telemetry["latency"]) == 20
+    assert telemetry["moments"]["p"] == telemetry["prompt_tokens"]
 
 
 def test_rows_that_share_a_request_are_counted_each(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What a person sees of a run while it works."""
 
+import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +18,74 @@ HALF = Progress(
     prompt_tokens=90_000,
     seconds=10.0,
 )
+
+PAID = replace(
+    HALF, cache_usage=0.43, running=64, waiting=64, cost=0.12, projected_cost=0.5, currency="USD"
+)
+
+
+def test_what_is_known_of_cache_and_cost_is_in_the_line() -> None:
+    assert narration.line(PAID) == (
+        "1,000/2,000 rows (50%), 50.0 rows/s, 1,200 output tokens/s, cache 43%, "
+        "USD 0.12 of about 0.50, 7 failed, 20 s left"
+    )
+    assert "USD 0.12, 7 failed" in narration.line(PAID, ended=True)
+
+
+@pytest.mark.parametrize(
+    ("room", "text"),
+    [
+        (52, "1,200 tok/s, cache 43%, USD 0.12 of ~0.50, 7 failed"),
+        (50, "1,200 tok/s, USD 0.12 of ~0.50, 7 failed"),
+        (39, "1,200 tok/s, USD 0.12, 7 failed"),
+        (0, "1,200 tok/s, 7 failed"),
+    ],
+)
+def test_beside_a_bar_there_is_what_has_room(room: int, text: str) -> None:
+    assert narration.beside(PAID, room) == text
+
+
+def test_nothing_is_said_of_what_nobody_knows() -> None:
+    assert narration.beside(HALF, 100) == "1,200 tok/s, 7 failed"
+    spent = replace(PAID, projected_cost=None, cache_usage=None)
+    assert narration.beside(spent, 100) == "1,200 tok/s, USD 0.12, 7 failed"
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_a_bar_keeps_its_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    class Terminal(io.StringIO):
+        """One of so many columns."""
+
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("llmbatch.cli.console.stderr", lambda: terminal)
+    monkeypatch.setattr(narration, "_columns", lambda: columns)
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (columns, 24))
+    bar = narration.Bar()
+    many = replace(PAID, rows=1_000_000, rows_reused=0)
+    for done in range(0, 1_000_000, 250_000):
+        bar.progress(replace(many, rows_done=done))
+        bar._bar.refresh()
+    bar.close()
+    drawn = re.split(r"[\r\n]", terminal.getvalue())
+    assert max(len(line) for line in drawn) <= columns
+    assert sum("7 failed" in line for line in drawn) >= 4
+
+
+@pytest.mark.parametrize(
+    ("money", "text"),
+    [
+        (1234.5, "1,234.50"),
+        (0.1, "0.10"),
+        (0.0123, "0.0123"),
+        (0.00012, "0.000120"),
+        (0, "0.000000"),
+    ],
+)
+def test_small_amounts_have_more_digits(money: float, text: str) -> None:
+    assert narration.amount(money) == text
 
 
 def test_progress_in_one_line() -> None:

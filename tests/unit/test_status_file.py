@@ -7,11 +7,17 @@ from pathlib import Path
 import orjson
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
+from llmbatch.core.spec import CostSpec
 from llmbatch.pipeline import status
+from llmbatch.pipeline.bill import Bill
+from llmbatch.pipeline.gpus import NoGpus
+from llmbatch.pipeline.meter import Meter
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
 from llmbatch.pipeline.status import StatusFile
+from llmbatch.store.results import Counts
 
 
 def progress(done: int) -> Progress:
@@ -53,6 +59,68 @@ def test_progress_is_written_at_most_once_a_second(tmp_path: Path) -> None:
     assert orjson.loads(second)["progress"]["rows_done"] == 77
     view.progress(progress(78))
     assert paths.status.read_bytes() == second
+
+
+def test_cost_and_time_count_before_there_is_progress(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    bill = Bill(CostSpec(price_per_hour=3600, currency="EUR"), clock.seconds() - 10)
+    StatusFile(paths, bill).phase("starting the engine")
+    seen = status.read(paths)
+    assert seen["cost"] == pytest.approx(10, abs=1)
+    assert seen["elapsed_seconds"] == pytest.approx(10, abs=1)
+    assert (seen["currency"], seen["resources"], seen["engine_restarts"]) == ("EUR", None, 0)
+
+
+def test_rows_are_those_of_the_store_and_of_this_run(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    view = StatusFile(paths)
+    view.counts(Counts(answered=20, failed=5, pending=75, rejected=3))
+    view.phase("generating")
+    assert status.read(paths)["rows"] == {
+        "answered": 20,
+        "failed": 5,
+        "pending": 75,
+        "rejected": 3,
+    }
+    view.progress(Progress(100, 60, 25, 4, 50, 500, 2.0))
+    view.phase("stopping")
+    rows = status.read(paths)["rows"]
+    assert rows == {"answered": 51, "failed": 9, "pending": 40, "rejected": 3}
+
+
+def test_a_beat_shows_that_the_run_lives_only_when_nothing_else_does(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    view = StatusFile(paths)
+    view.phase("planning")
+    first = status.read(paths)
+    view.beat()
+    assert status.read(paths) == first
+    time.sleep(1.6)
+    view.beat()
+    second = status.read(paths)
+    assert second["updated_at"] > first["updated_at"]
+    view.phase("ended", reason="finished", exit_code=0)
+    third = status.read(paths)
+    time.sleep(1.6)
+    view.beat()
+    assert status.read(paths) == third
+
+
+@pytest.mark.parametrize(
+    ("description", "devices"),
+    [
+        ({"hardware": {"count": 4}, "parallelism": {"tensor": 2}}, 4),
+        ({"hardware": None, "parallelism": {"tensor": 2, "pipeline": 3}}, 6),
+        ({"parallelism": 1}, 2),
+        ({}, 2),
+    ],
+)
+def test_the_meter_looks_at_the_devices_of_the_engine(
+    tmp_path: Path, description: dict[str, object], devices: int
+) -> None:
+    meter = Meter(2, NoGpus())
+    StatusFile(JobPaths(tmp_path), meter=meter).engine(1, description)
+    assert meter.devices == devices
 
 
 def test_a_reader_never_sees_a_part_of_it(tmp_path: Path) -> None:

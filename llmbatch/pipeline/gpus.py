@@ -1,0 +1,96 @@
+"""What NVIDIA devices tell of themselves while a run is at work, through NVML."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at a device: how busy it is (0..1), bytes of its memory in use, joules since its
+    driver was loaded (None: it does not count them), watts now. None where it does not tell."""
+
+    utilization: float | None
+    memory_bytes: int | None
+    joules: float | None
+    watts: float | None
+
+
+class Gpus(Protocol):
+    """Devices that can be read."""
+
+    def read(self, count: int) -> Sequence[Reading]:
+        """A reading of each of the first `count` devices."""
+        ...
+
+
+class NoGpus:
+    """There are none, or nobody can ask them."""
+
+    def read(self, count: int) -> Sequence[Reading]:
+        return ()
+
+
+class Nvml:
+    """The devices that CUDA_VISIBLE_DEVICES names, or all where it is not set.
+
+    Numbers are taken in NVML's order, by bus, which is CUDA's where the devices are alike or
+    CUDA_DEVICE_ORDER is PCI_BUS_ID.
+    """
+
+    def __init__(self, nvml: Any, visible: str | None) -> None:
+        """`nvml`: the module, initialised. Raises what it raises."""
+        self._nvml = nvml
+        self._handles = [self._handle(name) for name in _names(nvml, visible)]
+
+    def _handle(self, name: str) -> Any:
+        if name.isdecimal():
+            return self._nvml.nvmlDeviceGetHandleByIndex(int(name))
+        return self._nvml.nvmlDeviceGetHandleByUUID(name.encode())
+
+    def read(self, count: int) -> Sequence[Reading]:
+        return [self._read(handle) for handle in self._handles[:count]]
+
+    def _read(self, handle: Any) -> Reading:
+        nvml = self._nvml
+        busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
+        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        millijoules = self._ask(nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+        milliwatts = self._ask(nvml.nvmlDeviceGetPowerUsage, handle)
+        return Reading(
+            utilization=None if busy is None else busy.gpu / 100,
+            memory_bytes=None if memory is None else int(memory.used),
+            joules=None if millijoules is None else millijoules / 1000,
+            watts=None if milliwatts is None else milliwatts / 1000,
+        )
+
+    def _ask(self, question: Any, handle: Any) -> Any:
+        """The answer, or None from a device that does not know."""
+        try:
+            return question(handle)
+        except self._nvml.NVMLError:
+            return None
+
+
+def found() -> Gpus:
+    """The devices of this machine; none without a driver. Never raises."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return Nvml(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    except Exception:  # no package, no driver, an older driver: then nothing is measured
+        return NoGpus()
+
+
+def _names(nvml: Any, visible: str | None) -> list[str]:
+    """The devices by number or UUID; as in CUDA, none after a name that is not one."""
+    if visible is None:
+        return [str(number) for number in range(nvml.nvmlDeviceGetCount())]
+    names: list[str] = []
+    for name in (part.strip() for part in visible.split(",")):
+        if not name.isdecimal() and not name.startswith(("GPU-", "MIG-")):
+            break
+        names.append(name)
+    return names

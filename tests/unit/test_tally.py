@@ -1,0 +1,41 @@
+"""How much of a run's work is done, by what its prompts and its answers take."""
+
+import pytest
+
+from llmbatch.core.step_cost import Weights
+from llmbatch.pipeline.work import Tally
+
+ALIKE = Weights(1.0, 1.0, measured=False)
+
+
+def tally(**changes: int) -> Tally:
+    """Half of the rows are done, with a tenth of what is to be read."""
+    held = {"rows": 100, "rows_reused": 0, "rows_done": 50, "size": 1000, "size_done": 100}
+    return Tally(**(held | {"prompt_tokens": 40, "output_tokens": 40} | changes))
+
+
+@pytest.mark.parametrize(
+    ("weights", "share"),
+    [
+        (Weights(1.0, 0.0, measured=True), 0.1),
+        (Weights(0.0, 1.0, measured=True), 0.5),
+        # 40 of 400 and 40 of 80.
+        (ALIKE, 80 / 480),
+    ],
+)
+def test_prompts_count_by_their_length_and_answers_by_rows(weights: Weights, share: float) -> None:
+    assert tally().share(weights) == pytest.approx(share)
+
+
+def test_what_the_prefix_cache_served_took_no_time() -> None:
+    assert tally(cached_tokens=40).share(ALIKE) == pytest.approx(0.5)
+
+
+def test_all_is_done_in_the_end() -> None:
+    assert tally(rows_done=100, size_done=1000).share(ALIKE) == 1
+
+
+def test_rows_count_where_nothing_else_is_known() -> None:
+    assert tally(size=0, size_done=0).share(ALIKE) == pytest.approx(0.5)
+    assert tally(prompt_tokens=0, output_tokens=0).share(ALIKE) == pytest.approx(0.5)
+    assert tally(rows_done=0, size_done=0).share(ALIKE) == 0
