@@ -1,22 +1,24 @@
 """The report as a value: every figure comes from the store."""
 
-from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from llmbatch.core.outcomes import FAILURE_KINDS
-from llmbatch.reports.usage import EngineDeath, RunUsage, Usage, total
-from llmbatch.store import results
+from llmbatch.core.spec import CostSpec
+from llmbatch.pipeline import planning
+from llmbatch.reports import attribution, costs, details, limit, runs
+from llmbatch.reports.attribution import Attribution
+from llmbatch.reports.costs import Costs
+from llmbatch.reports.details import Details
+from llmbatch.reports.limit import Limit
+from llmbatch.reports.usage import Resources, RunUsage, Usage, total
+from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
-REPORT_VERSION = 2
-
-# What the engine has counted; one of an older llmbatch had not counted all of it.
-_COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
+REPORT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class AttemptsLine:
 @dataclass(frozen=True, slots=True)
 class Duplicates:
     """Rows that share the request of another, and what computing each by itself would have taken:
-    tokens of the answers that they share, and those at the job's average price for a token (None
-    without a price)."""
+    tokens of the answers that they share, and their cost (see `costs.Saving`; None without a
+    price)."""
 
     rows: int
     prompt_tokens: int
@@ -52,7 +54,10 @@ class Duplicates:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is told of a job. `last_run` and `all_runs` have the same figures."""
+    """All that is told of a job. `last_run` and `all_runs` have the same figures, and so have
+    their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
+    `limit` of the last run that did work, None where the device or the model is not known;
+    `resources` of the last run, None where they were not measured."""
 
     version: int
     input: str
@@ -66,24 +71,37 @@ class Report:
     currency: str
     last_run: Usage
     all_runs: Usage
+    costs: Costs
+    all_costs: Costs
+    attribution: Attribution | None
+    limit: Limit | None
+    resources: Resources | None
     failures: list[FailureLine]
     rows_by_attempts: list[AttemptsLine]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
+    details: Details
 
 
-def build(db: Database) -> Report | None:
-    """The report of a job, or None if no run has begun yet."""
+def build(db: Database, cost: CostSpec | None = None) -> Report | None:
+    """The report of a job, or None if no run has begun yet.
+
+    What `cost` sets wins over the settings of the runs: a price that was given later. Raises
+    UsageError when its `attribute_by` names a column that the input does not have.
+    """
     summaries = results.report(db, "run_summaries")
     if not summaries:
         return None
     spec = orjson.loads(summaries[-1]["spec"])
+    settings = runs.cost_of(spec, cost)
+    _check(db, cost)
     counts = results.counts(db)
     plan = results.report(db, "plan_counts")[0]
     starts = results.report(db, "engine_starts")
-    runs = _runs(db, summaries, starts)
-    all_runs = total(runs)
-    tries = results.report(db, "rows_by_attempts")
+    every = runs.read(db, summaries, starts, cost)
+    worked = next((run for run in reversed(every) if run.requests), None)
+    description = _description(starts, worked)
+    last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
         input=spec["input"],
@@ -93,126 +111,45 @@ def build(db: Database) -> Report | None:
         counts=counts,
         reused=summaries[-1]["reused"],
         requests=plan["requests"],
-        duplicates=_duplicates(db, plan["duplicates"], all_runs),
-        currency=spec["cost"]["currency"],
-        last_run=total(runs[-1:]),
-        all_runs=all_runs,
+        duplicates=_duplicates(plan["duplicates"], all_costs),
+        currency=settings.currency,
+        last_run=total(every[-1:]),
+        all_runs=total(every),
+        costs=last_costs,
+        all_costs=all_costs,
+        attribution=attribution.build(db, every, settings.attribute_by),
+        limit=limit.judge([worked], description) if worked else None,
+        resources=every[-1].resources,
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
-        rows_by_attempts=[AttemptsLine(**line) for line in tries],
-        runs=runs,
+        rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],
+        runs=every,
         engine=orjson.loads(starts[-1]["description"]) if starts else None,
+        details=details.build(db, worked),
     )
 
 
-def _duplicates(db: Database, rows: int, usage: Usage) -> Duplicates:
-    tokens = results.report(db, "duplicate_tokens")[0]
-    prompt, output = int(tokens["prompt_tokens"]), int(tokens["output_tokens"])
-    price = usage.cost_per_million_tokens
-    cost = None if price is None else price * (prompt + output) / 1_000_000
-    return Duplicates(rows, prompt, output, cost)
+def _check(db: Database, cost: CostSpec | None) -> None:
+    """The columns of a run were checked before it began; the input may have changed since."""
+    snapshot = snapshots.newest(db)
+    if cost is not None and snapshot is not None:
+        planning.check_attribution(cost.attribute_by, snapshot)
+
+
+def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str, Any] | None:
+    """What the last engine of the run said of itself."""
+    if run is None:
+        return None
+    own = [line for line in starts if line["run"] == run.run]
+    found: dict[str, Any] | None = orjson.loads(own[-1]["description"]) if own else None
+    return found
+
+
+def _duplicates(rows: int, every: Costs) -> Duplicates:
+    saved = next(saving for saving in every.savings if saving.by == "duplicates")
+    return Duplicates(rows, saved.prompt_tokens, saved.output_tokens, saved.cost)
 
 
 def _failure(line: dict[str, Any]) -> FailureLine:
     kind = FAILURE_KINDS.get(line["kind"])
     advice = kind.advice if kind else "see the messages in the error file"
     return FailureLine(line["kind"], line["rows"], line["example"] or "", advice)
-
-
-@dataclass(slots=True)
-class _Noted:
-    """What the store holds of one run beside its summary."""
-
-    tokens: dict[str, Any] = field(default_factory=dict)
-    rows: int = 0
-    starts: list[dict[str, Any]] = field(default_factory=list)
-    deaths: list[EngineDeath] = field(default_factory=list)
-    forecast: dict[str, Any] | None = None
-
-
-def _runs(
-    db: Database, summaries: list[dict[str, Any]], starts: list[dict[str, Any]]
-) -> list[RunUsage]:
-    noted: dict[int, _Noted] = defaultdict(_Noted)
-    for line in results.report(db, "run_tokens"):
-        noted[line["run"]].tokens = line
-    for line in results.report(db, "run_rows"):
-        noted[line["run"]].rows = line["rows"]
-    for line in starts:
-        noted[line["run"]].starts.append(line)
-    for line in results.report(db, "engine_deaths"):
-        death = EngineDeath(line["died_at"], line["reason"], line["in_flight"])
-        noted[line["run"]].deaths.append(death)
-    for line in results.report(db, "forecasts"):
-        noted[line["run"]].forecast = orjson.loads(line["forecast"])
-    return [_run(line, noted[line["run"]]) for line in summaries]
-
-
-def _run(line: dict[str, Any], noted: _Noted) -> RunUsage:
-    spec = orjson.loads(line["spec"])
-    telemetry = orjson.loads(line["telemetry"] or "{}")
-    ended = line["ended_at"] or _last_sign(line, noted)
-    timings = _timings(line, noted, ended)
-    tokens = noted.tokens
-    return RunUsage(
-        run=line["run"],
-        started_at=line["started_at"],
-        ended_at=ended,
-        reason=line["reason"] or "killed",
-        exit_code=line["exit_code"],
-        pid=line["pid"],
-        host=line["host"],
-        llmbatch=line["version"],
-        checkpoints=line["checkpoints"],
-        rows=noted.rows,
-        requests=tokens.get("attempts", 0),
-        retries=tokens.get("retries", 0),
-        failed_attempts=tokens.get("failed", 0),
-        prompt_tokens=int(tokens.get("prompt_tokens", 0)),
-        cached_tokens=int(tokens.get("cached_tokens", 0)),
-        output_tokens=int(tokens.get("output_tokens", 0)),
-        wasted_prompt_tokens=int(tokens.get("wasted_prompt_tokens", 0)),
-        wasted_output_tokens=int(tokens.get("wasted_output_tokens", 0)),
-        seconds=(ended - line["started_at"]).total_seconds(),
-        prepare_seconds=timings["prepare"],
-        engine_start_seconds=timings["engine_start"],
-        generate_seconds=timings["generate"],
-        engine_stop_seconds=timings["engine_stop"],
-        idle_seconds=telemetry.get("idle_seconds", 0.0),
-        checkpoint_seconds=timings["checkpoint"],
-        export_seconds=timings["export"],
-        **{name: telemetry.get(name, 0) for name in _COUNTERS},
-        engine_restarts=max(0, len(noted.starts) - 1),
-        engine_deaths=len(noted.deaths),
-        in_flight_at_deaths=sum(death.in_flight for death in noted.deaths),
-        deaths=noted.deaths,
-        forecast=noted.forecast,
-        measured_hits=tokens.get("measured_hits"),
-        price_per_hour=spec["cost"]["price_per_hour"],
-        devices=spec["cost"]["devices"],
-    )
-
-
-def _last_sign(line: dict[str, Any], noted: _Noted) -> datetime:
-    """When a killed run, which has no end of its own, was last known to live."""
-    signs: list[datetime] = [line["started_at"], *(start["ready_at"] for start in noted.starts)]
-    signs += [death.died_at for death in noted.deaths]
-    return max([*signs, line["last_commit"]] if line["last_commit"] else signs)
-
-
-def _timings(line: dict[str, Any], noted: _Noted, ended: datetime) -> dict[str, float]:
-    """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
-    names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
-    timings = dict.fromkeys(names, 0.0)
-    if line["timings"]:
-        timings |= orjson.loads(line["timings"])
-        return timings
-    starts = noted.starts
-    if starts:
-        timings["prepare"] = (starts[0]["began_at"] - line["started_at"]).total_seconds()
-    for number, start in enumerate(starts):
-        end = starts[number + 1]["began_at"] if starts[number + 1 :] else ended
-        died = (death.died_at for death in noted.deaths if death.died_at >= start["ready_at"])
-        lived = min(next(died, end), end) - start["ready_at"]
-        timings["engine_start"] += (start["ready_at"] - start["began_at"]).total_seconds()
-        timings["generate"] += max(0.0, lived.total_seconds())
-    return timings

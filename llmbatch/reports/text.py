@@ -4,17 +4,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from llmbatch.reports import text_costs, wording
+from llmbatch.reports.costs import Costs
 from llmbatch.reports.model import Report
+from llmbatch.reports.text_costs import line as _line
 from llmbatch.reports.usage import RunUsage, Usage
 
-_LABEL = 12
 _SHOWN_RUNS = 10
 _SHOWN_REASONS = 3
 
 
-def render(report: Report) -> str:
-    """Labelled lines, at most 100 columns wide where the values allow it."""
-    return "\n".join(_lines(report)) + "\n"
+# Of what an engine says of itself: for calculating, not for reading.
+_NOT_SHOWN = ("hardware", "shape")
+
+
+def render(report: Report, *, settings: bool = True) -> str:
+    """Labelled lines, at most 100 columns wide where the values allow it; with the engine's
+    settings or without."""
+    return "\n".join([*_lines(report), *(_engine(report) if settings else ())]) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -27,12 +34,9 @@ def _lines(report: Report) -> Iterator[str]:
     for failure in report.failures:
         yield _line("failed", f"{_n(failure.rows)} {failure.kind}: {failure.example[:120]}")
         yield _line("", f"advice: {failure.advice}")
+    if report.attribution is not None:
+        yield from text_costs.attribution(report.attribution, report.runs, report.currency)
     yield from _runs(report)
-    yield from _engine(report)
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:<{_LABEL}}{text}"
 
 
 def _rows(report: Report) -> str:
@@ -55,7 +59,7 @@ def _duplicates(report: Report) -> Iterator[str]:
     saved = report.duplicates
     if saved.prompt_tokens + saved.output_tokens == 0:
         return
-    money = "" if saved.cost is None else f", about {_money(saved.cost, report.currency)}"
+    money = "" if saved.cost is None else f", about {wording.money(saved.cost, report.currency)}"
     yield _line(
         "duplicates",
         f"{_n(saved.prompt_tokens)} prompt and {_n(saved.output_tokens)} output tokens not "
@@ -73,19 +77,21 @@ def _attempts(report: Report) -> Iterator[str]:
 def _usage(report: Report) -> Iterator[str]:
     last, every = report.last_run, report.all_runs
     if every.runs == 1:
-        yield from _figures(last, report.runs, report.currency)
+        yield from _figures(report, last, report.costs, report.runs)
+        yield from text_costs.device(report)
         return
     yield f"last run (of {every.runs})"
-    yield from _figures(last, report.runs[-1:], report.currency)
+    yield from _figures(report, last, report.costs, report.runs[-1:])
+    yield from text_costs.device(report)
     yield "all runs"
-    yield from _figures(every, report.runs, report.currency)
+    yield from _figures(report, every, report.all_costs, report.runs)
 
 
-def _figures(usage: Usage, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
+def _figures(report: Report, usage: Usage, costs: Costs, runs: Sequence[RunUsage]) -> Iterator[str]:
     yield from _spent(usage)
     if len(runs) == 1:
         yield from _forecast(runs[0])
-    yield _line("cost", _cost(usage, currency))
+    yield from text_costs.costs(usage, costs, runs, report.currency)
     yield from _waste(usage)
     yield from _deaths(usage, runs)
 
@@ -187,18 +193,6 @@ def _other(usage: Usage) -> float:
     return max(0.0, usage.seconds - named)
 
 
-def _cost(usage: Usage, currency: str) -> str:
-    hours = f"{usage.device_hours:.4f} device-hours"
-    if usage.cost is None:
-        return f"{hours}; give --price-per-hour to see money"
-    parts = [f"{hours} = {_money(usage.cost, currency)}"]
-    if usage.cost_per_1000_rows is not None:
-        parts.append(f"{_money(usage.cost_per_1000_rows, currency)} per 1,000 rows")
-    if usage.cost_per_million_tokens is not None:
-        parts.append(f"{_money(usage.cost_per_million_tokens, currency)} per million tokens")
-    return ", ".join(parts)
-
-
 def _runs(report: Report) -> Iterator[str]:
     if len(report.runs) < 2:
         return
@@ -211,8 +205,13 @@ def _runs(report: Report) -> Iterator[str]:
 def _run(run: RunUsage) -> str:
     return (
         f"  {run.run:>3}  {run.started_at:%Y-%m-%d %H:%M:%S}Z  {run.seconds:>9,.1f} s  "
-        f"{_n(run.requests):>9} attempts  {_n(run.checkpoints):>6} checkpoints  {run.reason}"
+        f"{_n(run.requests):>7} attempts  {_n(run.checkpoints):>5} checkpoints  {_paid(run)}"
+        f"{run.reason}"
     )
+
+
+def _paid(run: RunUsage) -> str:
+    return "" if run.cost is None else f"{wording.money(run.cost, run.currency):>11}  "
 
 
 def _engine(report: Report) -> Iterator[str]:
@@ -220,7 +219,8 @@ def _engine(report: Report) -> Iterator[str]:
         return
     yield "engine"
     for name, value in report.engine.items():
-        yield f"  {name:<23} {_flat(value)}"
+        if name not in _NOT_SHOWN:
+            yield f"  {name:<23} {_flat(value)}"
 
 
 def _flat(value: Any) -> str:
@@ -239,7 +239,3 @@ def _count(number: int, noun: str) -> str:
 
 def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
-
-
-def _money(amount: float, currency: str) -> str:
-    return f"{currency} {amount:,.4f}" if amount < 10 else f"{currency} {amount:,.2f}"

@@ -1,9 +1,11 @@
 """What runs used, and what that cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
+
+from llmbatch.core.step_cost import StepMoments, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +16,7 @@ class Amounts:
     request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
     `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
     the requests that engines had not answered when they died, whose tokens nobody knows.
+    `cached_tokens` are part of `prompt_tokens`, `wasted_cached_tokens` of `wasted_prompt_tokens`.
 
     `steps` are the engine's, `starved_steps` those of them that had room for another request while
     rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
@@ -29,6 +32,7 @@ class Amounts:
     cached_tokens: int
     output_tokens: int
     wasted_prompt_tokens: int
+    wasted_cached_tokens: int
     wasted_output_tokens: int
     seconds: float
     prepare_seconds: float
@@ -57,12 +61,43 @@ class EngineDeath:
     in_flight: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A price of a million tokens, of computed prompt tokens, cached ones and output tokens."""
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, computed: float, cached: float, output: float) -> float:
+        spent = computed * self.input + cached * self.cached + output * self.output
+        return spent / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run's processes and devices used, as far as it was measured; `gpu_...` and energy
+    are None where no device told them. `memory_bytes` at the last look, `gpu_utilization` (0..1)
+    the mean over the run."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    peak_memory_bytes: int
+    gpu_utilization: float | None
+    gpu_memory_bytes: int | None
+    energy_joules: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUsage(Amounts):
     """One run; `rows` are those that it settled. `forecast` is what was expected of the prefix
     cache when its first engine was ready (see `pipeline.forecast.Forecast`), if anything was;
     `measured_hits` is the share of the prompt tokens that it served to requests that were tried
-    for the first time, as forecast (None if there were none)."""
+    for the first time, as forecast (None if there were none).
+
+    `moments` are of the engine's steps, `weights` what tokens weigh by them; where they tell
+    nothing, by those of all runs with the same model. `latency` counts requests by their seconds
+    in flight (see `core.latency`). There is a price by the hour or by the token, or none."""
 
     run: int
     started_at: datetime
@@ -76,8 +111,19 @@ class RunUsage(Amounts):
     deaths: list[EngineDeath]
     forecast: dict[str, Any] | None
     measured_hits: float | None
+    moments: StepMoments = field(default_factory=StepMoments)
+    weights: Weights = field(default_factory=lambda: Weights(1.0, 1.0, measured=False))
+    latency: list[int] = field(default_factory=list)
+    resources: Resources | None = None
     price_per_hour: float | None
+    price_per_million: Rates | None = None
     devices: int
+    currency: str = "USD"
+
+    @property
+    def computed_tokens(self) -> int:
+        """Prompt tokens that the prefix cache did not serve."""
+        return self.prompt_tokens - self.cached_tokens
 
     @property
     def device_hours(self) -> float:
@@ -85,7 +131,11 @@ class RunUsage(Amounts):
 
     @property
     def cost(self) -> float | None:
-        """Device-hours times their price; None without a price."""
+        """Device-hours, or tokens, times their price; None without a price."""
+        if self.price_per_million is not None:
+            return self.price_per_million.of(
+                self.computed_tokens, self.cached_tokens, self.output_tokens
+            )
         return None if self.price_per_hour is None else self.device_hours * self.price_per_hour
 
 
@@ -93,7 +143,8 @@ class RunUsage(Amounts):
 class Usage(Amounts):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
-    Money is None where a run had no price. Per-token prices are for a million tokens.
+    Money is None where a run had no price, or one in another currency. What tokens came to is
+    told by `costs.Prices`.
     """
 
     runs: int
@@ -105,16 +156,13 @@ class Usage(Amounts):
     device_hours: float
     cost: float | None
     cost_per_1000_rows: float | None
-    cost_per_million_tokens: float | None
-    cost_per_million_output_tokens: float | None
 
 
 def total(runs: Sequence[RunUsage]) -> Usage:
     """The sums over `runs` and the rates that follow from them."""
     summed = [*(field.name for field in fields(Amounts)), "device_hours"]
     sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
-    costs = [run.cost for run in runs]
-    cost = None if None in costs else sum(cost for cost in costs if cost is not None)
+    cost = money_of(runs)
     steady = sums["generate_seconds"]
     overall = sums["seconds"]
     tokens = sums["prompt_tokens"] + sums["output_tokens"]
@@ -128,9 +176,15 @@ def total(runs: Sequence[RunUsage]) -> Usage:
         tokens_per_second_steady=_ratio(tokens, steady),
         cost=cost,
         cost_per_1000_rows=_price(cost, sums["rows"], 1_000),
-        cost_per_million_tokens=_price(cost, tokens, 1_000_000),
-        cost_per_million_output_tokens=_price(cost, sums["output_tokens"], 1_000_000),
     )
+
+
+def money_of(runs: Sequence[RunUsage]) -> float | None:
+    """What the runs cost together; None where a run has no price, or one in another currency."""
+    costs = [run.cost for run in runs]
+    if None in costs or len({run.currency for run in runs}) > 1:
+        return None
+    return sum(cost for cost in costs if cost is not None)
 
 
 def _ratio(amount: float, seconds: float) -> float | None:

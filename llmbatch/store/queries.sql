@@ -107,6 +107,10 @@ FROM (
 -- name: pending_positions
 SELECT position FROM pending ORDER BY position;
 
+-- Characters of the messages of all that is pending.
+-- name: pending_size
+SELECT coalesce(sum(length(messages)), 0) FROM requests SEMI JOIN pending USING (position);
+
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
 
@@ -120,7 +124,7 @@ SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_row
 
 -- name: settled_in_former
 SELECT count(*), coalesce(sum(copies), 0) FROM requests
-SEMI JOIN (SELECT key FROM former.attempts WHERE verdict IN ('answered', 'dead')) USING (key);
+SEMI JOIN former.settled USING (key);
 
 -- name: requests_window
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
@@ -131,21 +135,28 @@ SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
 -- name: stage_left
--- Requests of the plan and the first row of each.
+-- Requests of the plan, the first row of each, and the bytes of its messages.
 CREATE OR REPLACE TEMP TABLE left_requests AS
-SELECT position, key, row FROM requests
+SELECT position, key, row, strlen(messages) AS bytes FROM requests
 JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP BY key) USING (key);
 
 -- name: drop_settled_in_former
-DELETE FROM left_requests WHERE key IN (
-    SELECT key FROM former.attempts WHERE verdict IN ('answered', 'dead')
-);
+DELETE FROM left_requests WHERE key IN (SELECT key FROM former.settled);
 
 -- name: left_positions
 SELECT position FROM left_requests ORDER BY position;
 
+-- name: left_bytes
+SELECT bytes FROM left_requests ORDER BY position;
+
 -- name: left_rows
 SELECT row FROM left_requests ORDER BY row;
+
+-- name: first_row_of
+-- Id and line of the first row that a request answers.
+SELECT rows.id, rows.line
+FROM requests JOIN planned_rows USING (key) JOIN rows USING (row)
+WHERE position = ? ORDER BY rows.row LIMIT 1;
 
 -- name: rows_at
 SELECT data FROM rows WHERE row IN (SELECT unnest($rows)) ORDER BY row;
@@ -161,6 +172,37 @@ ORDER BY run DESC, checkpoint DESC LIMIT $most;
 
 -- name: last_engine_in_former
 SELECT description FROM former.engine_starts ORDER BY began_at DESC LIMIT 1;
+
+-- name: lengths_in_former
+SELECT prompt_tokens, output_tokens FROM former.attempts
+WHERE verdict = 'answered' AND list_contains($runs, run)
+ORDER BY run DESC, checkpoint DESC LIMIT $most;
+
+-- name: runs_in_former
+-- What each run tried and took; of a killed one there is no end.
+SELECT
+    runs.run,
+    runs.spec,
+    run_ends.reason,
+    run_ends.timings,
+    epoch(run_ends.ended_at) - epoch(runs.started_at) AS seconds,
+    (SELECT telemetry FROM former.checkpoints AS kept WHERE kept.run = runs.run
+        ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
+    (SELECT count(*) FROM former.engine_starts AS starts WHERE starts.run = runs.run) AS starts,
+    coalesce(tries.attempts, 0) AS attempts,
+    coalesce(tries.retries, 0) AS retries,
+    coalesce(tries.retried_tokens, 0) AS retried_tokens
+FROM former.runs AS runs
+LEFT JOIN former.run_ends AS run_ends USING (run)
+LEFT JOIN (
+    SELECT
+        run,
+        count(*) AS attempts,
+        count(*) FILTER (verdict = 'retry') AS retries,
+        sum(output_tokens) FILTER (verdict = 'retry') AS retried_tokens
+    FROM former.attempts GROUP BY run
+) AS tries USING (run)
+ORDER BY runs.run;
 
 -- ---------------------------------------------------------------- runs, attempts, checkpoints
 
@@ -199,13 +241,33 @@ SELECT * FROM attempts WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY che
 
 -- name: collect_results
 -- One pass over the attempts for a million rows, whose windows are then read from a sorted copy.
+-- The `wasted` tokens are those of the failed attempts before the one that is told.
 CREATE OR REPLACE TEMP TABLE results AS
-SELECT * FROM row_states
+SELECT
+    row_states.*,
+    coalesce(wasted_prompt_tokens - CASE WHEN state = 'failed' THEN prompt_tokens ELSE 0 END, 0)
+        AS wasted_prompt_tokens,
+    coalesce(wasted_cached_tokens - CASE WHEN state = 'failed' THEN cached_tokens ELSE 0 END, 0)
+        AS wasted_cached_tokens,
+    coalesce(wasted_output_tokens - CASE WHEN state = 'failed' THEN output_tokens ELSE 0 END, 0)
+        AS wasted_output_tokens
+FROM row_states
+LEFT JOIN (
+    SELECT
+        key,
+        CAST(sum(prompt_tokens) AS BIGINT) AS wasted_prompt_tokens,
+        CAST(sum(cached_tokens) AS BIGINT) AS wasted_cached_tokens,
+        CAST(sum(output_tokens) AS BIGINT) AS wasted_output_tokens
+    FROM attempts WHERE verdict <> 'answered' GROUP BY key
+) AS failed_attempts USING (key)
 WHERE row BETWEEN $first AND $last AND list_contains($states, state)
 ORDER BY row;
 
 -- name: results_window
-SELECT rows.row, rows.line, rows.id, rows.data, results.* EXCLUDE (row, key)
+SELECT
+    rows.row, rows.line, rows.id, rows.data,
+    replace(CAST(results.key AS VARCHAR), '-', '') AS request,
+    results.* EXCLUDE (row, key)
 FROM rows JOIN results USING (row)
 WHERE rows.row BETWEEN $first AND $last AND results.row BETWEEN $first AND $last
 ORDER BY rows.row;
@@ -220,14 +282,30 @@ SELECT
         - (SELECT count(*) FROM requests) AS duplicates;
 
 -- name: duplicate_tokens
--- Tokens that answered rows of the current plan did not cost, because they share a request.
+-- Tokens that answered rows of the current plan did not cost, because they share a request, by
+-- the run that answered them.
 SELECT
-    coalesce(sum((copies - 1) * prompt_tokens), 0) AS prompt_tokens,
-    coalesce(sum((copies - 1) * output_tokens), 0) AS output_tokens
+    settled.run,
+    CAST(sum((copies - 1) * prompt_tokens) AS BIGINT) AS prompt_tokens,
+    CAST(sum((copies - 1) * output_tokens) AS BIGINT) AS output_tokens
 FROM requests
 JOIN current_plan USING (plan)
 JOIN settled USING (key)
-WHERE copies > 1 AND verdict = 'answered';
+WHERE copies > 1 AND verdict = 'answered'
+GROUP BY settled.run ORDER BY settled.run;
+
+-- name: reused_tokens
+-- Tokens of the answered rows of the current plan that were answered before a run, by the run
+-- that answered them.
+SELECT
+    settled.run,
+    CAST(coalesce(sum(copies * prompt_tokens), 0) AS BIGINT) AS prompt_tokens,
+    CAST(coalesce(sum(copies * output_tokens), 0) AS BIGINT) AS output_tokens
+FROM requests
+JOIN current_plan USING (plan)
+JOIN settled USING (key)
+WHERE verdict = 'answered' AND settled.run < $run
+GROUP BY settled.run ORDER BY settled.run;
 
 -- name: failure_counts
 SELECT kind, count(*) AS rows, any_value(message ORDER BY row) AS example
@@ -256,6 +334,7 @@ SELECT
     sum(cached_tokens) AS cached_tokens,
     sum(output_tokens) AS output_tokens,
     coalesce(sum(prompt_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_prompt_tokens,
+    coalesce(sum(cached_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_cached_tokens,
     coalesce(sum(output_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_output_tokens
 FROM attempts GROUP BY run ORDER BY run;
 
@@ -279,3 +358,172 @@ SELECT
     count(*) FILTER (state = 'answered') AS answered,
     count(*) FILTER (state = 'failed') AS failed
 FROM row_states WHERE state <> 'pending' GROUP BY attempts ORDER BY attempts;
+
+-- ---------------------------------------------------------------- details of a report
+
+-- name: answer_lengths_counted
+-- How many answers of the current plan have a prompt, or an output, of so many tokens.
+SELECT prompt_tokens, output_tokens, count(*) AS answers
+FROM settled
+SEMI JOIN (SELECT key FROM requests JOIN current_plan USING (plan)) AS planned USING (key)
+WHERE verdict = 'answered'
+GROUP BY GROUPING SETS ((prompt_tokens), (output_tokens));
+
+-- name: failure_examples
+-- Of each kind a few rows, with different messages as long as there are some.
+SELECT failed.kind, rows.id, rows.line, failed.message
+FROM (
+    SELECT row, kind, message, row_number() OVER (PARTITION BY kind ORDER BY again, row) AS place
+    FROM (
+        SELECT
+            row,
+            kind,
+            left(message, 1000) AS message,
+            row_number() OVER (PARTITION BY kind, message ORDER BY row) AS again
+        FROM row_states WHERE state = 'failed'
+    )
+    QUALIFY place <= $most
+) AS failed
+JOIN rows USING (row)
+ORDER BY failed.kind, failed.place;
+
+-- name: timeline_checkpoints
+-- Seconds since the run began, and the engine's load at that time.
+SELECT
+    checkpoints.checkpoint,
+    epoch(checkpoints.committed_at) - epoch(runs.started_at) AS at,
+    coalesce(CAST(checkpoints.telemetry ->> '$.cache_usage' AS DOUBLE), 0) AS cache_usage,
+    coalesce(CAST(checkpoints.telemetry ->> '$.running' AS DOUBLE), 0) AS running
+FROM checkpoints JOIN runs USING (run)
+WHERE run = $run ORDER BY checkpoints.checkpoint;
+
+-- name: timeline_tokens
+-- What the checkpoints of a run hold. A request that has left the plan counts as one row.
+SELECT
+    checkpoint,
+    CAST(sum(attempts.prompt_tokens) AS BIGINT) AS prompt_tokens,
+    CAST(sum(attempts.output_tokens) AS BIGINT) AS output_tokens,
+    CAST(coalesce(sum(coalesce(requests.copies, 1)) FILTER (verdict <> 'retry'), 0) AS BIGINT)
+        AS rows
+FROM attempts LEFT JOIN requests USING (key)
+WHERE run = $run GROUP BY checkpoint;
+
+-- name: timeline_chunk_size
+SELECT coalesce(CAST(spec ->> '$.run.chunk_size' AS BIGINT), 4096) AS chunk_size,
+    (SELECT count(*) FROM requests) AS requests
+FROM runs WHERE run = $run;
+
+-- name: timeline_chunks
+-- Parts of the planned order, and the checkpoints in which a run settled their requests.
+SELECT
+    requests.position // $size AS part,
+    min(checkpoints.committed_at) AS first_at,
+    max(checkpoints.committed_at) AS last_at,
+    count(DISTINCT attempts.key) AS requests,
+    count(*) FILTER (attempts.verdict = 'dead') AS failed
+FROM attempts
+JOIN requests USING (key)
+JOIN checkpoints USING (run, checkpoint)
+WHERE attempts.run = $run
+GROUP BY part ORDER BY part;
+
+-- ---------------------------------------------------------------- who used what
+
+-- name: stage_run_rates
+-- What tokens of a run stand for: device seconds of a computed prompt token and of an output
+-- token, and money for those two and for a cached prompt token; and what an attempt stands for by
+-- itself, device seconds and money, where no tokens are to tell it.
+CREATE OR REPLACE TEMP TABLE run_rates AS
+SELECT
+    unnest($runs) AS run,
+    unnest($prompt_seconds) AS prompt_seconds,
+    unnest($output_seconds) AS output_seconds,
+    unnest($computed_cost) AS computed_cost,
+    unnest($cached_cost) AS cached_cost,
+    unnest($output_cost) AS output_cost,
+    unnest($attempt_seconds) AS attempt_seconds,
+    unnest($attempt_cost) AS attempt_cost;
+
+-- name: stage_attempt_shares
+CREATE OR REPLACE TEMP VIEW attempt_shares AS
+SELECT
+    attempts.key,
+    attempts.prompt_tokens - attempts.cached_tokens AS computed,
+    attempts.output_tokens AS output,
+    computed * prompt_seconds + output * output_seconds + attempt_seconds AS seconds,
+    computed * computed_cost + attempts.cached_tokens * cached_cost + output * output_cost
+        + attempt_cost AS cost
+FROM attempts
+JOIN run_rates USING (run);
+
+-- name: stage_used
+CREATE OR REPLACE TEMP TABLE used (
+    by_values VARCHAR[], row_count BIGINT, pending_count BIGINT, computed DOUBLE, output DOUBLE,
+    seconds DOUBLE, cost DOUBLE
+);
+
+-- name: add_used
+-- Of some rows, by the values that the JSON pointers name. A request that rows share is divided
+-- evenly among them.
+INSERT INTO used
+WITH
+some_rows AS (
+    SELECT
+        json_extract_string(data, $pointers) AS by_values, planned_rows.key,
+        planned_rows.kind IS NOT NULL AS is_unmade
+    FROM rows
+    JOIN planned_rows USING (row)
+    JOIN current_plan USING (plan)
+    WHERE rows.row BETWEEN $first AND $last AND planned_rows.row BETWEEN $first AND $last
+),
+by_request AS (
+    SELECT
+        key,
+        sum(computed) AS computed, sum(output) AS output, sum(seconds) AS seconds,
+        sum(cost) AS cost
+    FROM attempt_shares
+    SEMI JOIN some_rows USING (key)
+    GROUP BY key
+),
+some_settled AS (SELECT key, TRUE AS is_settled FROM settled SEMI JOIN some_rows USING (key))
+SELECT
+    by_values,
+    count(*) FILTER (is_unmade OR is_settled),
+    count(*) FILTER (NOT is_unmade AND is_settled IS NULL),
+    coalesce(sum(computed / copies), 0),
+    coalesce(sum(output / copies), 0),
+    coalesce(sum(seconds / copies), 0),
+    coalesce(sum(cost / copies), 0)
+FROM some_rows
+LEFT JOIN some_settled USING (key)
+LEFT JOIN (SELECT by_request.*, copies FROM by_request JOIN requests USING (key)) USING (key)
+GROUP BY by_values;
+
+-- name: used_most
+-- The groups that used most.
+SELECT
+    by_values, CAST(sum(row_count) AS BIGINT) AS row_count,
+    CAST(sum(pending_count) AS BIGINT) AS pending_count, sum(computed) AS computed,
+    sum(output) AS output, sum(seconds) AS seconds, sum(cost) AS cost
+FROM used
+GROUP BY by_values
+ORDER BY cost DESC, seconds DESC, row_count DESC, pending_count DESC, by_values
+LIMIT $most;
+
+-- name: used_in_all
+SELECT
+    coalesce(CAST(sum(row_count) AS BIGINT), 0) AS row_count,
+    coalesce(CAST(sum(pending_count) AS BIGINT), 0) AS pending_count,
+    coalesce(sum(computed), 0) AS computed, coalesce(sum(output), 0) AS output,
+    coalesce(sum(seconds), 0) AS seconds, coalesce(sum(cost), 0) AS cost
+FROM used;
+
+-- name: used_by_no_row
+-- Of attempts whose requests no row of the current plan has.
+SELECT
+    CAST(count(*) AS BIGINT) AS attempts,
+    coalesce(CAST(sum(computed) AS DOUBLE), 0) AS computed,
+    coalesce(CAST(sum(output) AS DOUBLE), 0) AS output,
+    coalesce(sum(seconds), 0) AS seconds, coalesce(sum(cost), 0) AS cost
+FROM attempt_shares
+ANTI JOIN (SELECT requests.key FROM requests JOIN current_plan USING (plan)) AS present USING (key);

@@ -49,8 +49,9 @@ def verify(db: Database) -> None:
 
 
 def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows in the given states, in input order: row, line, id, data and the columns of
-    `row_states`. One such iterator at a time."""
+    """Rows in the given states, in input order: row, line, id, data, the columns of `row_states`
+    (`request` in place of the key) and the tokens of the failed attempts before the one told.
+    One such iterator at a time."""
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
     for start in range(1, end, _STEP):
         stop = min(start + _STEP, end)
@@ -79,6 +80,6 @@ def violations(db: Database) -> dict[str, int]:
     return {name: int(db.scalar(statement) or 0) for name, statement in named.items()}
 
 
-def report(db: Database, name: str) -> list[dict[str, Any]]:
+def report(db: Database, name: str, **parameters: Any) -> list[dict[str, Any]]:
     """The records of one of the report's queries (see the end of queries.sql)."""
-    return db.mappings(query(name))
+    return db.mappings(query(name), parameters or ())

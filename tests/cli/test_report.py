@@ -1,6 +1,7 @@
 """What the report says of runs that had trouble: dead engines, retries, tokens for nothing."""
 
 import json
+import re
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -227,7 +228,11 @@ def test_duplicates_are_counted_and_priced(tmp_path: Path) -> None:
     usage = report.all_runs
     assert (usage.prompt_tokens, usage.output_tokens) == (4, 4)
     assert usage.cost is not None
-    assert saved.cost == pytest.approx(usage.cost / 8 * 6)
+    assert saved.cost is not None
+    # At what the generation of a token cost, without the start of the engine.
+    costs = {phase.name: phase.cost or 0.0 for phase in report.all_costs.phases}
+    assert 0 < saved.cost < usage.cost
+    assert saved.cost == pytest.approx((costs["prefill"] + costs["decode"]) / 8 * 6)
     assert "2 prompt and 4 output tokens not computed again, about USD " in told(
         report, "duplicates"
     )
@@ -256,3 +261,83 @@ def test_steps_say_whether_the_engine_waited(tmp_path: Path) -> None:
     report = work(tmp_path, ["a", "b LENGTH:5"], engine={"slots": 2})
     assert report.last_run.steps == 5
     assert "5 steps" in told(report, "time")
+
+
+def test_money_is_told_part_by_part(tmp_path: Path) -> None:
+    rows = ["one two three four", "b", "b", "b", "LENGTH:9 x"]
+    engine = {"slots": 2, "step_delay": 0.002, "cached_words": 1}
+    # None of the parts is so small that it is told among the others.
+    engine |= {"prefill_delay": 0.005, "start_delay": 0.05}
+    cost = {"price_per_hour": 3600.0, "listed_price": {"input": 1.5, "output": 6, "name": "x"}}
+    report = work(tmp_path, rows, engine=engine, cost=cost, sampling={"max_tokens": 8})
+    lines = told(report, "cost").splitlines()
+    assert len(lines) == 3
+    assert " device-hours = USD " in lines[0]
+    assert lines[1].startswith("of which reading and planning ")
+    for name in ("engine start", "prefill", "decode", "other"):
+        assert f", {name} 0." in lines[1]
+    assert "; in failed attempts 0." in lines[1]
+    assert re.match(r"per million tokens: input [\d,.]+, computed input [\d,.]+, output", lines[2])
+    saved = r"saved       USD [\d.]+ by prefix cache, USD [\d.]+ by duplicates; without that USD "
+    assert re.match(saved, told(report, "saved"))
+    listed = (
+        r"listed      USD 0.000\d+ for the same tokens at x, 1.5/6 a million: [\d.]+ % of this cost"
+    )
+    assert re.fullmatch(listed, told(report, "listed"))
+
+
+def test_reuse_costs_what_the_run_that_answered_took(tmp_path: Path) -> None:
+    """Not what the last one did, in which each token took far longer."""
+    rows = [f"row {number}" for number in range(200)]
+    cost = {"price_per_hour": 3600.0}
+    first = work(tmp_path, rows, cost=cost, engine={"slots": 50, "step_delay": 0.01})
+    rows.append("one more")
+    found = work(tmp_path, rows, cost=cost, engine={"slots": 50, "step_delay": 0.4})
+    reuse = found.costs.savings[-1]
+    assert (reuse.by, reuse.output_tokens) == ("reuse", 400)
+    paid = first.costs.physical
+    assert reuse.cost is not None
+    assert paid is not None
+    assert 0 < reuse.cost <= paid
+    (slow,) = [run for run in found.runs if run.run == 2]
+    assert slow.generate_seconds / slow.output_tokens > 20 * first.runs[0].generate_seconds / 400
+
+
+def test_what_reuse_saved_is_told_of_a_run_that_cost_nothing(tmp_path: Path) -> None:
+    cost = {"price_per_million": "100/1000"}
+    work(tmp_path, ["a", "b"], cost=cost)
+    report = work(tmp_path, ["a", "b"], cost=cost)
+    assert report.costs.physical == 0
+    text_of_last = text.render(report).split("all runs")[0]
+    assert re.search(r"\n  saved +USD 0.004\d+ by reuse; without that USD 0.004\d+\n", text_of_last)
+
+
+def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
+    work(tmp_path, ["a"], cost={"price_per_million": "0/1000000", "currency": "EUR"})
+    work(tmp_path, ["a", "b"])
+    report = work(tmp_path, ["a", "b", "c"], cost={"price_per_million": "0/2000000"})
+    first, second, third = text.render(report, settings=False).splitlines()[-3:]
+    assert first.endswith(" checkpoints   EUR 2.0000  finished")
+    assert second.endswith(" checkpoints  finished")
+    assert third.endswith(" checkpoints   USD 4.0000  finished")
+
+
+def test_without_a_price_there_is_no_money(tmp_path: Path) -> None:
+    report = work(tmp_path, ["a", "b"])
+    assert told(report, "cost").endswith(
+        " device-hours; give --price-per-hour or --price-per-million to see money"
+    )
+    assert told(report, "saved") == told(report, "listed") == ""
+
+
+def test_an_unknown_column_to_attribute_by_fails_before_anything_is_computed(job: Job) -> None:
+    job.write("in.csv", "id,team,text\n1,a,hello\n2,b,good day\n")
+    refused = job.run("--attribute-by", "taem,id")
+    assert refused.code == 2
+    assert refused.error == (
+        "attribute_by: no column 'taem' in in.csv (did you mean 'team'?); columns: id, team, text"
+    )
+    assert (job.computed(), job.names()) == (0, {"in.csv"})
+    assert job.run("-q", "--attribute-by", "team", "--price-per-hour", "1").code == 0
+    shares = job.report()["attribution"]["shares"]
+    assert sorted(share["values"] for share in shares) == [["a"], ["b"]]

@@ -2,27 +2,72 @@
 
 from pathlib import Path
 
+import pytest
+
 from llmbatch.cli.narration import Silent
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths, run
-from llmbatch.reports import model
+from llmbatch.reports import json, model, text
 from llmbatch.store.database import Database
 
 
-def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text('{"t": "a"}\n')
+def worked(folder: Path) -> Path:
+    """The store of a job of two rows."""
+    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
     table = {
-        "input": str(tmp_path / "in.jsonl"),
-        "output": str(tmp_path / "out.jsonl"),
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / "out.jsonl"),
         "model": "m",
         "prompt": "{{ t }}",
         "engine": {"name": "tests.scripted_engine:create"},
+        "cost": {"price_per_hour": 3600.0},
     }
     job = JobSpec.model_validate(table)
     run.execute(job, Silent())
-    with Database.open(paths.of_spec(job).store) as db:
+    return paths.of_spec(job).store
+
+
+def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path) -> None:
+    with Database.open(worked(tmp_path)) as db:
         db.execute("UPDATE run_ends SET timings = '{\"generate\": 2.5}'")
         report = model.build(db)
     assert report is not None
     assert report.last_run.generate_seconds == 2.5
     assert report.last_run.engine_stop_seconds == 0
+
+
+def test_what_an_older_run_had_not_counted_is_not_made_up(tmp_path: Path) -> None:
+    """Neither its checkpoints nor its settings know anything that was added later."""
+    with Database.open(worked(tmp_path)) as db:
+        db.execute("UPDATE checkpoints SET telemetry = '{\"prompt_tokens\": 2}'")
+        db.execute(
+            "UPDATE runs SET spec = json_merge_patch(spec, ?)",
+            ['{"cost": {"price_per_million": null, "listed_price": null, "attribute_by": null}}'],
+        )
+        assert "attribute_by" not in db.scalar("SELECT spec FROM runs")
+        report = model.build(db)
+    assert report is not None
+    (only,) = report.runs
+    assert (only.latency, only.resources, only.moments.steps) == ([], None, 0)
+    assert (only.weights.measured, only.weights.prompt) == (False, only.weights.output)
+    assert report.costs.physical == pytest.approx(only.seconds)
+    assert report.attribution is None
+    assert json.render(report)
+    assert "USD" in text.render(report)
+
+
+def test_what_the_processes_and_the_devices_used(tmp_path: Path) -> None:
+    used = (
+        '{"resources": {"cpu_seconds": 12.5, "memory_bytes": 1, "peak_memory_bytes": 1610612736,'
+        ' "gpu_utilization": 0.83, "gpu_memory_bytes": 85899345920, "energy_joules": 9000000}}'
+    )
+    with Database.open(worked(tmp_path)) as db:
+        db.execute("UPDATE checkpoints SET telemetry = ?", [used])
+        report = model.build(db)
+    assert report is not None
+    assert report.resources is not None
+    assert report.resources.energy_joules == 9_000_000
+    assert (
+        "used        12.5 s of CPU, 1.5 GiB of memory at most, GPU busy 83 % of the time, "
+        "80.0 GiB of GPU memory, 2.5 kWh\n" in text.render(report)
+    )

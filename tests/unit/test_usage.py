@@ -25,6 +25,7 @@ RUN = RunUsage(
     cached_tokens=400_000,
     output_tokens=300_000,
     wasted_prompt_tokens=9_000,
+    wasted_cached_tokens=5_000,
     wasted_output_tokens=1_000,
     seconds=3600.0,
     prepare_seconds=100.0,
@@ -96,8 +97,6 @@ def test_every_device_costs() -> None:
     assert usage.device_hours == 2.0
     assert usage.cost == 8.0
     assert usage.cost_per_1000_rows == pytest.approx(8.0 / 7.2)
-    assert usage.cost_per_million_tokens == pytest.approx(8.0)
-    assert usage.cost_per_million_output_tokens == pytest.approx(8.0 / 0.3)
 
 
 def test_each_run_has_its_own_price() -> None:
@@ -106,7 +105,7 @@ def test_each_run_has_its_own_price() -> None:
 
 def test_a_run_without_a_price_leaves_the_sum_unknown() -> None:
     usage = total([RUN, replace(RUN, price_per_hour=None)])
-    assert usage.cost is usage.cost_per_1000_rows is usage.cost_per_million_tokens is None
+    assert usage.cost is usage.cost_per_1000_rows is None
     assert usage.device_hours == 4.0
 
 
@@ -119,12 +118,12 @@ def test_nothing_done_divides_by_nothing() -> None:
     for usage in (total([NOTHING]), total([])):
         assert usage.cost == 0.0
         unknown = [field.name for field in fields(usage) if "_per_" in field.name]
-        assert len(unknown) == 8
+        assert len(unknown) == 6
         assert {name: getattr(usage, name) for name in unknown} == dict.fromkeys(unknown)
 
 
 def test_time_without_rows_has_no_price_per_row() -> None:
     usage = total([replace(RUN, rows=0, output_tokens=0)])
     assert usage.cost == 8.0
-    assert usage.cost_per_1000_rows is usage.cost_per_million_output_tokens is None
+    assert usage.cost_per_1000_rows is None
     assert usage.rows_per_second_overall is None

@@ -1,0 +1,76 @@
+"""Amounts in words."""
+
+import pytest
+
+from llmbatch.reports import wording
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        (0.0, "0 ms"),
+        (0.0004, "0.4 ms"),
+        (0.25, "250 ms"),
+        (59.94, "59.9 s"),
+        (121.0, "2 min 01 s"),
+        (7_300.0, "2 h 01 min"),
+        (400_000.0, "111 h 06 min"),
+    ],
+)
+def test_seconds(amount: float, told: str) -> None:
+    assert wording.seconds(amount) == told
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.3149, "31 %"),
+        (0.05, "5.0 %"),
+        (4e-4, "0.04 %"),
+        (1e-9, "< 0.001 %"),
+    ],
+)
+def test_share(part: float, told: str) -> None:
+    assert wording.share(part) == told
+
+
+def test_money_has_the_digits_of_its_total() -> None:
+    assert wording.money(0.5, "USD") == "USD 0.5000"
+    assert wording.money(0.5, "USD", 1_000.0) == "USD 0.50"
+    assert wording.money(1_234.5, "EUR") == "EUR 1,234.50"
+    assert wording.digits(0.00001234, 0.005) == "0.000012"
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(None, "-"), (0.0, "0"), (1.234, "1.23"), (45.67, "45.7"), (12_345.6, "12,346")],
+)
+def test_rate(amount: float | None, told: str) -> None:
+    assert wording.rate(amount) == told
+
+
+def test_counts_and_sizes() -> None:
+    assert wording.number(12_345.0) == "12,345"
+    assert wording.number(2.25) == "2.2"
+    assert wording.count(1, "row") == "1 row"
+    assert wording.count(2_000, "row") == "2,000 rows"
+    assert wording.size(10) == "10 bytes"
+    assert wording.size(5 * 1024**3) == "5.0 GiB"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told"),
+    [
+        (0.0, "0 % of this cost"),
+        (0.082, "8.2 % of this cost"),
+        (0.606, "39 % less than this cost"),
+        (0.999, "as much as this cost"),
+        (1.24, "24 % more than this cost"),
+        (2.9, "2.9 times this cost"),
+        (1234.5, "1,234 times this cost"),
+    ],
+)
+def test_a_cost_beside_another(ratio: float, told: str) -> None:
+    assert wording.compared(ratio) == told
