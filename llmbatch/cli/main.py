@@ -7,7 +7,7 @@ import click
 
 from llmbatch import __version__
 from llmbatch.cli import console
-from llmbatch.cli.options import job_options, split
+from llmbatch.cli.options import cost_options, costs, job_options, split
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -42,9 +42,25 @@ def cli() -> None:
     metavar="FILE",
     help="Append one JSON line per life event; - is stderr, without other narration.",
 )
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report there, too: .txt, .json, .md or .html; may be repeated. Instead of "
+    "those of the job file.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @console.reported
-def run(job: str, quiet: bool, fresh: bool, log_json: Path | None, **given: Any) -> None:
+def run(
+    job: str,
+    quiet: bool,
+    fresh: bool,
+    log_json: Path | None,
+    reports: tuple[Path, ...],
+    **given: Any,
+) -> None:
     """Start or resume a job.
 
     INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
@@ -52,18 +68,30 @@ def run(job: str, quiet: bool, fresh: bool, log_json: Path | None, **given: Any)
     """
     from llmbatch.cli import running
 
-    running.run(*split(job, given), quiet=quiet, fresh=fresh, log_json=log_json)
+    running.run(*split(job, given), quiet=quiet, fresh=fresh, log_json=log_json, reports=reports)
 
 
 @cli.command()
 @job_options
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run N rows first, spread over the job, and keep their answers.",
+)
+@click.option("--device", metavar="NAME", help="Plan for a device that is not here: H100, L4, ...")
 @console.reported
-def plan(job: str, style: str, **given: Any) -> None:
-    """Show what a run would do. Computes nothing and writes nothing."""
+def plan(job: str, style: str, sample: int | None, device: str | None, **given: Any) -> None:
+    """Show what a run would do, take and cost.
+
+    Without --sample nothing is computed and nothing written. With it some rows are run for real,
+    as the first part of the job, and the plan goes by them; the output appears only when all rows
+    are done, so `llmbatch run` finishes the job.
+    """
     from llmbatch.cli import planning
 
-    console.data(planning.plan(*split(job, given), style=style))
+    planning.plan(*split(job, given), style=style, sample=sample, device=device)
 
 
 @cli.command()
@@ -134,35 +162,93 @@ def retry(job: Path, kinds: tuple[str, ...]) -> None:
 @cli.command()
 @_JOB
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@click.option("--watch", is_flag=True, help="Go on showing it until the run has ended.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often, with --watch.",
+)
 @console.reported
-def status(job: Path, style: str) -> None:
+def status(job: Path, style: str, watch: bool, interval: float) -> None:
     """Show a job that is running, or how its last run ended.
 
-    JOB is its job file, its output or its state folder.
+    JOB is its job file, its output or its state folder. With --watch a terminal shows it in
+    place; elsewhere there is a line whenever something has changed, of JSON one for each look.
+    Ctrl-C ends the watch and leaves the run alone.
     """
-    from llmbatch.cli import looking
+    from llmbatch.cli import watching
 
-    console.data(looking.status(job, style))
+    if watch:
+        watching.watch(job, style, interval)
+    else:
+        console.data(watching.status(job, style))
 
 
 @cli.command()
-@_JOB
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
+@click.argument("job", type=click.Path(path_type=Path), metavar="[JOB]", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report there: .txt, .json, .md or .html. - is standard output, the default.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "markdown", "html"]),
+    help="[default: by the suffix of FILE, else text]",
+)
+@click.option(
+    "--all",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Instead of a job: all jobs below a folder, a line for each, and what they cost.",
+)
+@click.option(
+    "--since",
+    metavar="DATE",
+    help="With --all: count only runs that began at this time (UTC) or later: 2026-11-01.",
+)
+@click.option("--schema", is_flag=True, help="Show the JSON schema of --format json instead.")
+@cost_options
 @console.reported
-def report(job: Path, style: str) -> None:
+def report(
+    job: Path | None,
+    output: Path | None,
+    style: str | None,
+    folder: Path | None,
+    since: str | None,
+    schema: bool,
+    **given: Any,
+) -> None:
     """Show rows, tokens, time and cost of a job and of its runs.
 
-    JOB is its job file, its output or its state folder.
-    """
-    from llmbatch.cli import looking
+    JOB is its job file, its output or its state folder. Prices and columns that are given here
+    win over those of the job, for all of its runs; nothing of it is kept.
 
-    console.data(looking.report(job, style))
+    A job among --all that is running or whose store cannot be read is told as such, and of a
+    running one what its former runs took. No job at all is no error.
+    """
+    from llmbatch.cli import reporting
+
+    wish = reporting.Wish(output, style, since, costs(given))
+    reporting.report(job, folder, wish, schema=schema)
 
 
 @cli.command()
 @_JOB
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--meta/--no-meta", default=False, help="Add finish reason, attempts, tokens.")
+@click.option(
+    "--meta/--no-meta",
+    default=False,
+    help="Add finish reason, attempts, tokens, request, run; where the input has a column of such "
+    "a name, as response_NAME.",
+)
 @console.reported
 def export(job: Path, output: Path, meta: bool) -> None:
     """Write the answers that a job has so far to another file or format.

@@ -37,8 +37,17 @@ _FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
     (("--seed",), "sampling.seed", int, "Makes sampling repeatable."),
     (("--engine",), "engine.name", str, "vllm, or module:factory [default: vllm]."),
     (("--price-per-hour",), "cost.price_per_hour", float, "Price of one device for one hour."),
-    (("--devices",), "cost.devices", int, "How many devices the engine uses [default: 1]."),
+    (("--devices",), "cost.devices", int,
+     "How many devices the engine uses [default: as its options say]."),
     (("--currency",), "cost.currency", str, "Shown beside amounts [default: USD]."),
+    (("--price-per-million",), "cost.price_per_million", str,
+     "Price of a million tokens, IN/OUT[/CACHED], of an engine that is paid by the token."),
+    (("--listed-price",), "cost.listed_price", str,
+     "A price to compare with, for a million tokens: IN/OUT[/CACHED]."),
+    (("--attribute-by",), "cost.attribute_by", str,
+     "Divide the cost by the values of these columns: a,b,c."),
+    (("--metrics-file",), "run.metrics_file", str,
+     "Keep a Prometheus textfile (*.prom) up to date, for node_exporter's textfile collector."),
     (("--chunk-size",), "run.chunk_size", int, "Requests in a chunk [default: 4096]."),
     (("--checkpoint-rows",), "run.checkpoint_rows", int,
      "Commit after this many outcomes [default: 256]."),
@@ -53,7 +62,8 @@ _FLAGS: tuple[tuple[tuple[str, ...], str, Any, str], ...] = (
     (("--deadline",), "run.deadline", str,
      "Be done by a time of day (06:00) or after a duration (2h, 1h30m)."),
     (("--max-cost",), "run.max_cost", float,
-     "Spend no more than this on device time in this run; needs --price-per-hour."),
+     "Spend no more than this in this run, but for the end of what is in flight; needs "
+     "--price-per-hour or --price-per-million."),
     (("--max-rows",), "run.max_rows", int, "Send no more than this many requests in this run."),
     (("--grace",), "run.grace", float,
      "Seconds to finish what is in flight after a signal [default: 20]."),
@@ -79,7 +89,8 @@ def job_options(function: F) -> F:
     )(function)  # fmt: skip
     function = click.option(
         "--meta/--no-meta", "meta", default=None,
-        help="Add finish reason, attempts and tokens to the output.",
+        help="Add finish reason, attempts, tokens, request and run to the output. Where the "
+        "input has a column of such a name, it is called response_NAME.",
     )(function)  # fmt: skip
     for names, place, text in reversed(_LISTS):
         option = click.option(*names, place.replace(".", "__"), multiple=True, help=text)
@@ -87,6 +98,24 @@ def job_options(function: F) -> F:
     for names, place, kind, text in reversed(_FLAGS):
         function = click.option(*names, place.replace(".", "__"), type=kind, help=text)(function)
     return click.argument("job", metavar="INPUT|JOB.toml")(function)
+
+
+def cost_options(function: F) -> F:
+    """Add the flags of a job's [cost] table; the function gets them by their places. What is not
+    given is as in the job, so that no default is told."""
+    for names, place, kind, text in reversed(_FLAGS):
+        if place.startswith("cost."):
+            told = text.partition(" [default")[0].removesuffix(".") + "."
+            add = click.option(*names, place.replace(".", "__"), type=kind, help=told)
+            function = add(function)
+    return function
+
+
+def costs(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given by `cost_options`, in the shape of a job's [cost] table."""
+    return {
+        place.removeprefix("cost__"): value for place, value in given.items() if value is not None
+    }
 
 
 def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:

@@ -1,17 +1,28 @@
 """`llmbatch run`: the run, then its report."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmbatch.cli import console, eventlog, narration
+from llmbatch.cli import console, eventlog, narration, reporting
 from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.reports import json, model, text
+from llmbatch.reports import json, model, rendering, text
+from llmbatch.reports.model import Report
 from llmbatch.store import files
 from llmbatch.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """Who reads the report of a run: somebody at stderr unless `quiet`, and these files."""
+
+    quiet: bool
+    files: Sequence[Path]
 
 
 def run(
@@ -21,37 +32,44 @@ def run(
     quiet: bool,
     fresh: bool = False,
     log_json: Path | None = None,
+    reports: Sequence[Path] = (),
 ) -> None:
-    """Run the job and leave with its exit code."""
+    """Run the job, write its report to the files `reports`, or else those of its spec, and leave
+    with its exit code."""
+    if reports:
+        flags = flags | {"run": flags.get("run", {}) | {"reports": [str(path) for path in reports]}}
     spec = jobfile.load(job_file, flags)
+    wanted = [Path(name) for name in spec.run.reports]
+    reporting.check(wanted)
     quiet = quiet or log_json == eventlog.TO_STDERR
+    readers = _Readers(quiet, wanted)
     observer = narration.observer(quiet=quiet)
     log = None if log_json is None else eventlog.EventLog(log_json, observer)
     try:
         result = pipeline.execute(spec, log or observer, fresh=fresh)
     except LlmbatchError as error:
-        _failed(spec, error, log, quiet=quiet)
+        _failed(spec, error, log, readers)
         if log_json == eventlog.TO_STDERR:
             console.leave_with(error)  # told as an event
         raise
-    _report(paths.of_spec(spec), quiet=quiet)
+    _report(paths.of_spec(spec), readers)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
         _say(_ending(result, spec.output, fresh=fresh), quiet=quiet)
     console.leave_at_once(result.exit_code)
 
 
 def _failed(
-    spec: JobSpec, error: LlmbatchError, log: eventlog.EventLog | None, *, quiet: bool
+    spec: JobSpec, error: LlmbatchError, log: eventlog.EventLog | None, readers: _Readers
 ) -> None:
     """Tell what there is to tell besides the error; a run that may be skipped ends here."""
     if isinstance(error, LockedError):
         if log:
             log.event("locked", reason=str(error), if_locked=spec.run.if_locked)
         if spec.run.if_locked == "skip":
-            _say(f"skipped: {error}", quiet=quiet)
+            _say(f"skipped: {error}", quiet=readers.quiet)
             console.leave(ExitCode.OK)
     elif error.exit_code == ExitCode.ENGINE:
-        _report(paths.of_spec(spec), quiet=quiet, only_work=True)
+        _report(paths.of_spec(spec), readers, only_work=True)
     if log:
         log.error(error)
 
@@ -69,8 +87,9 @@ def _ending(result: pipeline.RunResult, output: str, *, fresh: bool) -> str:
     return f"{result.reason}; see {paths.errors_of_output(Path(output))}"
 
 
-def _report(job: JobPaths, *, quiet: bool, only_work: bool = False) -> None:
+def _report(job: JobPaths, readers: _Readers, *, only_work: bool = False) -> None:
     """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
+    quiet = readers.quiet
     try:
         with Database.open(job.store, read_only=True) as db:
             report = model.build(db)
@@ -85,6 +104,19 @@ def _report(job: JobPaths, *, quiet: bool, only_work: bool = False) -> None:
         files.replace_text(job.report, json.render(report))
     except OSError as error:
         # What was computed is safe, and `llmbatch report` shows it.
-        _say(f"warning: {job.report}: cannot be written: {error.strerror}", quiet=quiet)
+        _say(_unwritten(job.report, error), quiet=quiet)
+    _write(report, readers)
     if not quiet and (report.last_run.requests or not only_work):
-        console.narrate(text.render(report))
+        console.narrate(text.render(report, settings=False))
+
+
+def _write(report: Report, readers: _Readers) -> None:
+    for path in readers.files:
+        try:
+            reporting.write(path, rendering.render(report, rendering.style_of(path)))
+        except OSError as error:
+            _say(_unwritten(path, error), quiet=readers.quiet)
+
+
+def _unwritten(path: Path, error: OSError) -> str:
+    return f"warning: {path}: cannot be written: {error.strerror}"

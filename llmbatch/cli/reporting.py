@@ -1,0 +1,172 @@
+"""`llmbatch report`, and the reports that a run writes at its end."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmbatch.cli import console
+from llmbatch.cli.looking import find
+from llmbatch.core.errors import UsageError
+from llmbatch.core.money import check_currency
+from llmbatch.core.spec import CostSpec
+from llmbatch.pipeline import jobs
+from llmbatch.reports import fleet, model, rendering, schema
+from llmbatch.reports.fleet import Fleet
+from llmbatch.reports.model import Report
+from llmbatch.store import files
+from llmbatch.store.database import Database
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a report shall look like, where it shall go, and what is asked of it: `since` (a date
+    or time), `costs` (keys of the [cost] table that win over the job's)."""
+
+    output: Path | None = None
+    style: str | None = None
+    since: str | None = None
+    costs: dict[str, Any] = field(default_factory=dict)
+
+
+def report(job: Path | None, folder: Path | None, wish: Wish, *, schema: bool = False) -> None:
+    """Show or write the report of `job`, or of all jobs below `folder`.
+
+    Raises UsageError for what cannot be asked together, cannot be read or cannot be written.
+    """
+    if schema:
+        _check_alone(job, wish)
+    if job is not None and folder is not None:
+        raise UsageError(f"both a job ({job}) and --all {folder}: give one of them")
+    if wish.since is not None and folder is None:
+        raise UsageError("--since goes with --all DIR: the report of a job has all of its runs")
+    if schema:
+        _deliver(_schema(of_folder=folder is not None), wish)
+        return
+    if job is None and folder is None:
+        raise UsageError("give a JOB (its output, job file or state folder), or --all DIR")
+    style = _style(wish)
+    told = _of_job(job, wish) if job is not None else _of_folder(folder or Path(), wish)
+    _deliver(rendering.render(told, style), wish)
+
+
+def _check_alone(job: Path | None, wish: Wish) -> None:
+    """Raise UsageError for what a schema has nothing to do with."""
+    if job is not None:
+        raise UsageError(f"--schema is the same for every job: leave out {job}")
+    if wish.style not in (None, "json"):
+        raise UsageError(f"--schema is that of --format json: leave out --format {wish.style}")
+    for name, given in (("since", wish.since), *wish.costs.items()):
+        if given is not None:
+            raise UsageError(f"--schema holds no figures: leave out {_flag(name)}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _schema(*, of_folder: bool) -> str:
+    return schema.text(Fleet if of_folder else Report)
+
+
+def _style(wish: Wish) -> str:
+    """The form that was asked for. A page for a browser is not poured over a terminal."""
+    if wish.output is None or wish.output == STDOUT:
+        style = wish.style or "text"
+        if style == "html" and sys.stdout.isatty():
+            raise UsageError("html is for a browser: name a file, as in -o report.html")
+        return style
+    return wish.style or rendering.style_of(wish.output)
+
+
+def _of_job(job: Path, wish: Wish) -> Report:
+    override = _override(wish.costs)
+    found = find(job)
+    with Database.open(found.store, read_only=True) as db:
+        built = model.build(db, override)
+    if built is None:
+        raise UsageError(f"{found.state}: no run has begun here yet")
+    return built
+
+
+def _of_folder(folder: Path, wish: Wish) -> Fleet:
+    since = None if wish.since is None else _moment(wish.since)
+    for name in ("attribute_by", "listed_price"):
+        if name in wish.costs:
+            raise UsageError(f"{_flag(name)} is for the report of one job, not for --all {folder}")
+    found = jobs.below(folder)
+    if not found.jobs:
+        console.say(f"no jobs below {folder}")
+    for closed in found.closed:
+        console.say(f"warning: {closed}")
+    return fleet.build(folder, found, since=since, cost=_override(wish.costs))
+
+
+def _moment(text: str) -> datetime:
+    """A time as the store has them: UTC, without saying so."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--since: {text!r} is no date or time; write 2026-11-01 or 2026-11-01T18:00"
+        ) from error
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _override(given: dict[str, Any]) -> CostSpec | None:
+    """The keys of [cost] that were given, checked; None if none was."""
+    if not given:
+        return None
+    try:
+        costs = CostSpec.model_validate(given)
+    except ValidationError as error:
+        raise UsageError("; ".join(_problem(dict(item)) for item in error.errors())) from error
+    try:
+        check_currency(costs.currency)
+    except ValueError as error:
+        raise UsageError(f"--currency: {error} (got {costs.currency[:80]!r})") from error
+    return costs
+
+
+def _problem(error: dict[str, Any]) -> str:
+    what: str = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return what
+    return f"{_flag(str(error['loc'][0]))}: {what} (got {str(error['input'])[:80]!r})"
+
+
+def _deliver(text: str, wish: Wish) -> None:
+    if wish.output is None or wish.output == STDOUT:
+        console.data(text)
+        return
+    if wish.output.is_dir():
+        raise UsageError(f"{wish.output}: is a folder; give a file name")
+    try:
+        write(wish.output, text)
+    except OSError as error:
+        raise UsageError(f"{wish.output}: cannot be written: {error.strerror}") from error
+    console.say(f"report written to {wish.output}")
+
+
+def write(path: Path, text: str) -> None:
+    """Put a report under its name, whole or not at all. Raises OSError."""
+    with files.atomic(path) as stream:
+        stream.write(text.encode())
+
+
+def check(paths: Iterable[Path]) -> None:
+    """Raise UsageError for a file that no report could be written to at the end of a run."""
+    for path in paths:
+        if path == STDOUT:
+            raise UsageError("--report: name a file; the report is shown on stderr anyway")
+        rendering.style_of(path)
+        if path.is_dir():
+            raise UsageError(f"report {path}: is a folder; give a file name")
+        if not path.parent.is_dir():
+            raise UsageError(f"report {path}: there is no folder {path.parent}; create it first")

@@ -1,0 +1,30 @@
+"""The forms in which a report can be had, and which of them a file is for."""
+
+from importlib import import_module
+from pathlib import Path
+
+from llmbatch.core.errors import UsageError
+from llmbatch.reports.fleet import Fleet
+from llmbatch.reports.model import Report
+
+_STYLES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": "html"}
+STYLES = tuple(_STYLES.values())
+
+
+def style_of(path: Path) -> str:
+    """The form that a file's suffix stands for. Raises UsageError for any other suffix."""
+    style = _STYLES.get(path.suffix.lower())
+    if style is None:
+        known = ", ".join(_STYLES)
+        raise UsageError(f"{path}: the name of a report ends in one of {known}")
+    return style
+
+
+def render(report: Report | Fleet, style: str) -> str:
+    """The report of a job, or of all jobs of a folder, in one of STYLES.
+
+    Only its own renderer is loaded: that of the page draws figures.
+    """
+    module = f"fleet_{style}" if isinstance(report, Fleet) and style != "json" else style
+    text: str = import_module(f"llmbatch.reports.{module}").render(report)
+    return text
