@@ -1,4 +1,8 @@
-"""What all tests share."""
+"""What all tests share.
+
+With several workers (`make test`) the tests of a file stay together, because they share what is
+dear to make.
+"""
 
 import os
 import sys
@@ -19,17 +23,6 @@ def _keep_bytecode(pytestconfig: pytest.Config) -> None:
         kept = pytestconfig.rootpath / ".pytest_cache" / "bytecode"
         os.environ["PYTHONPYCACHEPREFIX"] = str(kept)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: the tests of a file stay together, because they share what is dear to
-    make, and so do all that need vLLM."""
-    for item in items:
-        folder = item.path.parent.name
-        needs_vllm = folder in ("engine", "contracts") or item.get_closest_marker("engine")
-        group = "vllm" if needs_vllm else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

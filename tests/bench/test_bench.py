@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import batch, generation, gpu, shared, workloads
+from tests.bench import batch, foretold, generation, gpu, shared, workloads
 from tests.bench.findings import Finding
 from tests.bench.sides import QUICK, Bench
 
@@ -22,7 +22,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     # In one process with one thread each: half the start-up time, and nobody is in another's way.
     monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return Bench(tmp_path, rounds=1, sizes={**QUICK, "generate": 150, "run-batch": 40})
+    return Bench(tmp_path, rounds=1, sizes={**QUICK, "generate": 150, "run-batch": 40, "plan": 90})
 
 
 def test_both_sides_generate_the_same(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +62,15 @@ def test_a_table_with_dummy_weights_shares_prefixes_as_predicted(bench: Bench) -
     assert ours > 40
     assert theirs < 5
     assert hits.met, hits.notes
+
+
+def test_a_plan_tells_what_the_run_then_uses(bench: Bench) -> None:
+    """After a sample and after a run. How long it takes is told, but not judged here."""
+    jobs = {"cut off": foretold.JOBS["cut off"]}
+    found = {line.what: line for line in foretold.run(bench, foretold.CASES, jobs)}
+    for basis in ("a sample of 50 rows", "the run before"):
+        for name in ("prompt tokens", "output tokens"):
+            told = found[f"{name} of 1 jobs inside the interval of `plan`, by {basis}"]
+            assert told.met, found
+        time = found[f"time of 1 jobs inside the interval of `plan`, by {basis}"]
+        assert float(time.ratio.removeprefix("actual / expected ")) > 0.1
