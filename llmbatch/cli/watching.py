@@ -125,7 +125,7 @@ def _engine(progress: Progress, seen: dict[str, Any]) -> str:
         parts.append(f"cache {progress.cache_usage:.0%} full")
     if progress.cached_tokens:
         share = progress.cached_tokens / max(1, progress.prompt_tokens)
-        parts.append(f"{share:.0%} of the prompt tokens were in it")
+        parts.append(f"{share:.0%} of the prompt tokens from the prefix cache")
     if restarts := seen.get("engine_restarts", 0):
         parts.append(f"{restarts:,} restart{'' if restarts == 1 else 's'}")
     return ", ".join(parts)
