@@ -98,7 +98,7 @@ def _figures(report: Report, usage: Usage, costs: Costs, runs: Sequence[RunUsage
 
 def _waste(usage: Usage) -> Iterator[str]:
     if usage.retries:
-        tries = _count(usage.retries, "further attempt")
+        tries = wording.count(usage.retries, "further attempt")
         yield _line("retries", f"{tries} at requests that had failed")
     wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
     if wasted:
@@ -106,24 +106,25 @@ def _waste(usage: Usage) -> Iterator[str]:
         yield _line(
             "wasted",
             f"{_n(usage.wasted_prompt_tokens)} prompt and {_n(usage.wasted_output_tokens)} output "
-            f"tokens ({share:.1%}) in {_count(usage.failed_attempts, 'failed attempt')}",
+            f"tokens ({share:.1%}) in {wording.count(usage.failed_attempts, 'failed attempt')}",
         )
 
 
 def _deaths(usage: Usage, runs: Sequence[RunUsage]) -> Iterator[str]:
     if not usage.engine_deaths and not usage.engine_restarts:
         return
+    died = wording.count(usage.engine_deaths, "time")
     yield _line(
         "restarts",
-        f"{_n(usage.engine_restarts)}; the engine died {_count(usage.engine_deaths, 'time')}, "
-        f"with {_count(usage.in_flight_at_deaths, 'request')} in flight",
+        f"{_n(usage.engine_restarts)}; the engine died {died}, "
+        f"with {wording.count(usage.in_flight_at_deaths, 'request')} in flight",
     )
     reasons = Counter(death.reason for run in runs for death in run.deaths)
     for reason, times in reasons.most_common(_SHOWN_REASONS):
         yield _line("", f"{_n(times)} x {reason[:120]}")
     more = len(reasons) - _SHOWN_REASONS
     if more > 0:
-        yield _line("", f"and {_count(more, 'other reason')} (see --format json)")
+        yield _line("", f"and {wording.count(more, 'other reason')} (see --format json)")
 
 
 def _spent(usage: Usage) -> Iterator[str]:
@@ -164,7 +165,7 @@ def _steps(usage: Usage) -> Iterator[str]:
         return
     batch = f", {usage.sequences / usage.steps:,.1f} requests in each" if usage.sequences else ""
     starved = usage.starved_steps / usage.steps
-    lost = f", {_count(usage.preemptions, 'preemption')}" if usage.preemptions else ""
+    lost = f", {wording.count(usage.preemptions, 'preemption')}" if usage.preemptions else ""
     again = f" ({_n(usage.recomputed_tokens)} tokens again)" if usage.recomputed_tokens else ""
     yield _line("", f"{_n(usage.steps)} steps{batch}, {starved:.1%} short of rows{lost}{again}")
 
@@ -178,7 +179,7 @@ def _forecast(run: RunUsage) -> Iterator[str]:
     yield _line(
         "cache hits",
         f"{run.measured_hits:.1%} of the prompt tokens; {least}{told['hits']:.1%} forecast for "
-        f"{_count(told['requests'], 'request')}{sample}",
+        f"{wording.count(told['requests'], 'request')}{sample}",
     )
 
 
@@ -231,10 +232,6 @@ def _flat(value: Any) -> str:
 
 def _n(number: float) -> str:
     return f"{number:,.0f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{_n(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _rate(value: float | None) -> str:

@@ -5,42 +5,17 @@ import re
 import signal
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from llmbatch.cli.narration import Silent
 from llmbatch.core import clock
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, run
 from llmbatch.reports import json as as_json
-from llmbatch.reports import model, text
+from llmbatch.reports import text
 from llmbatch.reports.model import Report
 from llmbatch.store import runs
 from llmbatch.store.database import Database
-from tests.cli.command import ENGINE, Job, llmbatch, wait_for
-
-
-def work(folder: Path, rows: list[str], **changes: Any) -> Report:
-    """Run the job to its end, with `changes` in its tables, and build its report."""
-    (folder / "in.jsonl").write_text("".join(json.dumps({"t": row}) + "\n" for row in rows))
-    table: dict[str, Any] = {
-        "input": str(folder / "in.jsonl"),
-        "output": str(folder / "out.jsonl"),
-        "model": "m",
-        "prompt": "{{ t }}",
-        "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
-    }
-    spec = JobSpec.model_validate(table | changes)
-    run.execute(spec, Silent())
-    return read(paths.of_spec(spec).store)
-
-
-def read(store: Path) -> Report:
-    with Database.open(store, read_only=True) as db:
-        report = model.build(db)
-    assert report is not None
-    return report
+from tests.cli.command import Job, llmbatch, wait_for
+from tests.cli.reported import read, work
 
 
 def told(report: Report, label: str) -> str:

@@ -1,25 +1,19 @@
 """Distributions and the timeline of a report: nothing is lost or made up in binning and merging."""
 
-import json
 import random
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.cli.narration import Silent
 from llmbatch.core import latency
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, run
-from llmbatch.reports import details, model
+from llmbatch.reports import details
 from llmbatch.reports.figures_over_time import merged_chunks, merged_points
-from llmbatch.reports.model import Report
 from llmbatch.reports.timeline import ChunkLine, Point
 from llmbatch.store.database import Database
-from tests.cli.command import ENGINE
+from tests.cli.reported import work
 
 COUNTED = st.dictionaries(st.integers(0, 200_000), st.integers(1, 5_000), min_size=1, max_size=80)
 
@@ -108,24 +102,6 @@ def test_merged_chunks_span_their_members() -> None:
         (8, 2, 20, 1),
     ]
     assert (merged[0].first_at, merged[0].last_at) == (0.0, 5.0)
-
-
-def work(folder: Path, rows: list[str], **changes: Any) -> Report:
-    """Run the job to its end, with `changes` in its tables, and build its report."""
-    (folder / "in.jsonl").write_text("".join(json.dumps({"t": row}) + "\n" for row in rows))
-    table: dict[str, Any] = {
-        "input": str(folder / "in.jsonl"),
-        "output": str(folder / "out.jsonl"),
-        "model": "m",
-        "prompt": "{{ t }}",
-        "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
-    }
-    spec = JobSpec.model_validate(table | changes)
-    run.execute(spec, Silent())
-    with Database.open(paths.of_spec(spec).store, read_only=True) as db:
-        report = model.build(db)
-    assert report is not None
-    return report
 
 
 def test_the_points_of_a_run_hold_all_its_rows_and_tokens(tmp_path: Path) -> None:

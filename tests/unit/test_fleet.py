@@ -22,7 +22,7 @@ from llmbatch.reports.fleet import Fleet, JobLine
 from llmbatch.reports.model import Report
 from llmbatch.store.database import Database, utc
 from llmbatch.store.lock import JobLock
-from tests.cli.test_report import work
+from tests.cli.reported import work
 from tests.unit.test_markdown import tables
 from tests.unit.test_usage import RUN
 

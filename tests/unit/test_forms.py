@@ -16,7 +16,7 @@ from llmbatch.reports import amounts, html, markdown, tables, text, wording
 from llmbatch.reports.costs import Costs, Phase, Saving
 from llmbatch.reports.model import Report
 from llmbatch.reports.tables import Table
-from tests.cli.test_report import work
+from tests.cli.reported import work
 from tests.unit.test_markdown import attribution, share_of, under
 
 NAMES = ("reading and planning", "engine start", "prefill", "decode", "idle", "export", "other")

@@ -17,7 +17,7 @@ from llmbatch.reports.costs import Listed
 from llmbatch.reports.limit import Cause, Limit
 from llmbatch.reports.markup import escaped, table
 from llmbatch.reports.model import FailureLine, Report
-from tests.cli.test_report import work
+from tests.cli.reported import work
 
 HOSTILE = (
     "a|b \\| c `code` <script>alert(1)</script>\n## d &amp; _e_ **f** [g](http://h) ~~i~~ $j$ @k"

@@ -17,7 +17,7 @@ from llmbatch.reports import json as as_json
 from llmbatch.reports.fleet import FLEET_VERSION, Fleet
 from llmbatch.reports.model import REPORT_VERSION, Report
 from tests.cli.command import Job
-from tests.cli.test_report import read, work
+from tests.cli.reported import read, work
 from tests.unit.test_markdown import hostile
 
 Json = dict[str, Any]

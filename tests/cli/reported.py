@@ -1,0 +1,35 @@
+"""Jobs run in this process, and their reports as values."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from llmbatch.cli.narration import Silent
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import paths, run
+from llmbatch.reports import model
+from llmbatch.reports.model import Report
+from llmbatch.store.database import Database
+from tests.cli.command import ENGINE
+
+
+def work(folder: Path, rows: list[str], **changes: Any) -> Report:
+    """Run the job to its end, with `changes` in its tables, and build its report."""
+    (folder / "in.jsonl").write_text("".join(json.dumps({"t": row}) + "\n" for row in rows))
+    table: dict[str, Any] = {
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / "out.jsonl"),
+        "model": "m",
+        "prompt": "{{ t }}",
+        "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
+    }
+    spec = JobSpec.model_validate(table | changes)
+    run.execute(spec, Silent())
+    return read(paths.of_spec(spec).store)
+
+
+def read(store: Path) -> Report:
+    with Database.open(store, read_only=True) as db:
+        report = model.build(db)
+    assert report is not None
+    return report
