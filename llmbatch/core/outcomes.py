@@ -5,11 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache."""
+    """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache.
+
+    They are those that were computed or served: of a request that was refused there are none,
+    however long its prompt is.
+    """
 
     prompt: int = 0
     cached: int = 0
     output: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no token was computed: such an attempt costs nothing and tells of no speed."""
+        return not (self.prompt or self.output)
 
 
 @dataclass(frozen=True, slots=True)

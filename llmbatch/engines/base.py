@@ -71,7 +71,8 @@ class Engine(Protocol):
     2. `run` pulls a request only when its window has room.
     3. Exactly one outcome per request pulled, carrying its key, in any order.
     4. A bad request is an outcome (`Failed`), never an exception; EngineError means that the
-       engine is gone.
+       engine is gone. One that was refused before anything of it was computed has used no tokens
+       (an empty `Usage`): they would be paid for, attributed and taken for speed.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running.
     6. `describe()`: versions, device, dtype, parallelism, window, memory; kept with the run.

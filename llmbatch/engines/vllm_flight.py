@@ -99,7 +99,7 @@ class Flight:
             length = len(tokens)
             if length + 1 > crew.max_model_len:
                 text = f"prompt has {length} tokens, the context length is {crew.max_model_len}"
-                return Failed(request.key, "too_long", text, Usage(prompt=length))
+                return Failed(request.key, "too_long", text)
             crew.client.add(number, tokens, pattern)
         except EngineError:
             raise
@@ -126,6 +126,8 @@ class Flight:
     def _outcome(self, request: Request, answer: Answer) -> Outcome:
         texts, reason = self._crew.texts, answer.reason or ""
         usage = Usage(prompt=answer.prompt, cached=answer.cached, output=len(answer.tokens))
+        if not answer.tokens and reason not in ("stop", "length"):
+            usage = Usage()  # it was turned away before its prompt was computed
         self._crew.stats.count(usage)
         text = answer.text
         if text is None or (texts.decodes and not request.sampling.stop):

@@ -51,8 +51,10 @@ class Limits:
         return True
 
     def settled(self, seconds_in_flight: float, usage: Usage) -> None:
-        """Learn how long what is in flight may still take, and what it may cost."""
-        self._drain_seconds = max(seconds_in_flight, self._drain_seconds * _FADING)
+        """Learn how long what is in flight may still take, and what it may cost. That something
+        was refused at once does not say that others take less time."""
+        fading = 1.0 if usage.is_nothing else _FADING
+        self._drain_seconds = max(seconds_in_flight, self._drain_seconds * fading)
         if self._tokens is not None:
             self._tokens.settled(usage)
 

@@ -128,7 +128,8 @@ class Work:
     def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
         """Judge an outcome and keep it for the next checkpoint. The kind of failure of a request
         that is to be tried again."""
-        self._latency[latency.bin_of(clock.seconds() - ticket.sent_at)] += 1
+        if not outcome.usage.is_nothing:
+            self._latency[latency.bin_of(clock.seconds() - ticket.sent_at)] += 1
         judged = self._judge(outcome)
         failed = isinstance(judged, Failed)
         again = isinstance(judged, Failed) and self._may_retry(judged.kind, ticket)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
@@ -231,6 +231,7 @@ def test_bad_requests_fail_alone(subject: Subject) -> None:
         assert outcome.kind in FAILURE_KINDS
         assert outcome.message
         assert "\n" not in outcome.message
+        assert outcome.usage == Usage(), "nothing of it was computed"
 
 
 def test_too_long_names_both_lengths(subject: Subject) -> None:

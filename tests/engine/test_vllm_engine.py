@@ -13,7 +13,8 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request, Sampling
 from llmbatch.engines import vllm, vllm_defaults, vllm_options
 from llmbatch.engines.base import EngineConfig
-from llmbatch.engines.vllm_exchange import Exchange
+from llmbatch.engines.vllm_exchange import Answer, Exchange
+from llmbatch.engines.vllm_flight import Flight
 from llmbatch.engines.vllm_text import Texts
 from tests.engine import session
 from tests.engine.requests import ask, choice
@@ -94,6 +95,17 @@ def test_the_length_limit_is_exact(vllm_engine: vllm.VllmEngine) -> None:
         total = outcome.usage.prompt + outcome.usage.output
         assert total <= limit
         assert total == limit or outcome.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(("tokens", "paid"), [([], 0), ([5, 6], 9)])
+def test_what_the_engine_core_turns_away_has_used_no_tokens(
+    vllm_engine: vllm.VllmEngine, tokens: list[int], paid: int
+) -> None:
+    assert vllm_engine._crew is not None
+    answer = Answer("none of ours", 9, tokens, reason="error")
+    outcome = Flight(vllm_engine._crew, [])._outcome(ask("hello"), answer)
+    assert isinstance(outcome, Failed)
+    assert (outcome.usage.prompt, outcome.usage.output) == (paid, len(tokens))
 
 
 def test_cut_answers_say_so(vllm_engine: vllm.VllmEngine) -> None:

@@ -79,11 +79,21 @@ def test_a_deadline_that_has_come_waits_for_nothing() -> None:
 def test_the_longest_time_in_flight_fades() -> None:
     stops = Stops()
     hour = limits(stops, spec(deadline="1h"), left=HOUR)
-    hour.settled(2 * HOUR, Usage())
+    hour.settled(2 * HOUR, Usage(output=1))
     for _ in range(100):
-        hour.settled(1.0, Usage())
+        hour.settled(1.0, Usage(output=1))
     hour.check()
     assert not stops.drain
+
+
+def test_what_is_refused_at_once_says_nothing_of_the_time_in_flight() -> None:
+    stops = Stops()
+    hour = limits(stops, spec(deadline="1h"), left=HOUR)
+    hour.settled(2 * HOUR, Usage(output=1))
+    for _ in range(100):
+        hour.settled(0.0, Usage())
+    hour.check()
+    assert stops.drain
 
 
 def test_work_that_would_be_late_is_not_begun() -> None:

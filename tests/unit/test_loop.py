@@ -101,6 +101,17 @@ def test_a_checkpoint_tells_of_steps_and_of_times_in_flight(tmp_path: Path) -> N
     assert bench.seen.last.cost is None
 
 
+def test_what_was_refused_counts_in_no_speed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ["a", "FAIL:too_long", "b", "FAIL:refused_request", "one two three"])
+    bench.drive(engine(max_model_len=3))
+    (told,) = bench.db.execute(
+        "SELECT telemetry FROM checkpoints ORDER BY checkpoint DESC LIMIT 1"
+    )[0]
+    telemetry = orjson.loads(told)
+    assert sum(telemetry["latency"]) == 2
+    assert telemetry["prompt_tokens"] == bench.work.tally.prompt_tokens == 2
+
+
 def test_moments_and_times_add_up_over_engines(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(20))
     counter = str(tmp_path / "counter")
