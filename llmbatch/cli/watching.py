@@ -138,7 +138,7 @@ def _cost(seen: dict[str, Any]) -> str:
     money = f"{seen['currency']} {amount(spent)}"
     if seen["state"] != "running":
         return money
-    return f"{money} so far" + (f", about {amount(will)} in the end" if will else "")
+    return f"{money} so far" + (f", about {amount(will)} in the end" if will is not None else "")
 
 
 def _machine(seen: dict[str, Any]) -> str:

@@ -135,11 +135,11 @@ def deadline_of(spec: JobSpec, called: float) -> float:
 
 def _budget_end(spec: JobSpec, began: float) -> float:
     """When the device time since the run began has cost as much as it may; never where the
-    tokens are paid."""
-    cost, tokens = spec.cost, spec.cost.price_per_million
-    if spec.run.max_cost is None or (tokens is not None and tokens.input + tokens.output > 0):
+    tokens are paid, or where the time is free."""
+    cost = spec.cost
+    if spec.run.max_cost is None or cost.price_per_million is not None or cost.price_per_hour == 0:
         return NEVER
-    if not cost.price_per_hour:
+    if cost.price_per_hour is None:
         raise UsageError(
             "--max-cost needs a price: give --price-per-hour or --price-per-million, too"
         )

@@ -64,6 +64,12 @@ class Listed:
     cost: float
     ratio: float | None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is something to compare with: no tokens cost nothing at any price, but
+        a price of zero is one."""
+        return self.cost > 0 or not (self.input or self.output or self.cached)
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:

@@ -173,7 +173,7 @@ def _savings(report: Report) -> Iterator[str]:
 
 def _listed(costs: Costs, currency: str) -> Iterator[str]:
     listed = costs.listed
-    if listed is None or not listed.cost:
+    if listed is None or not listed.is_told:
         return
     name = f" of {escaped(listed.name)}" if listed.name else ""
     prices = [listed.input, listed.output] + ([] if listed.cached is None else [listed.cached])

@@ -159,7 +159,7 @@ def _weights(costs: Costs) -> Iterator[str]:
 
 
 def _listed(report: Report, listed: Listed | None) -> Iterator[str]:
-    if listed is not None and listed.cost:
+    if listed is not None and listed.is_told:
         name = f" of {listed.name}" if listed.name else ""
         cost = wording.money(listed.cost, report.currency)
         times = "" if listed.ratio is None else f", {wording.compared(listed.ratio)}"

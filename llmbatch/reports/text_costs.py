@@ -108,7 +108,7 @@ def _saved(spent: Costs, currency: str) -> Iterator[str]:
 
 def _listed(spent: Costs, currency: str) -> Iterator[str]:
     listed = spent.listed
-    if listed is None or not listed.cost:
+    if listed is None or not listed.is_told:
         return
     price = "/".join(
         wording.price(part)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmbatch.core import money
 from llmbatch.reports import amounts, html, markdown, tables, text, wording
-from llmbatch.reports.costs import Costs, Phase, Saving
+from llmbatch.reports.costs import Costs, Listed, Phase, Saving
 from llmbatch.reports.model import Report
 from llmbatch.reports.tables import Table
 from tests.cli.reported import work
@@ -232,3 +232,13 @@ def unpriced(costs: Costs) -> Costs:
     phases = [replace(phase, cost=None) for phase in costs.phases]
     savings = [replace(saving, cost=None) for saving in costs.savings]
     return replace(costs, physical=None, virtual=None, phases=phases, savings=savings)
+
+
+@pytest.mark.parametrize(("price", "told"), [(0.0, True), (1.0, False)])
+def test_a_listed_price_of_zero_is_told_and_no_tokens_are_not(
+    report: Report, price: float, told: bool
+) -> None:
+    listed = Listed("somebody", price, price, None, 0.0, 0.0)
+    seen = replace(report, costs=replace(report.costs, listed=listed))
+    for rendered in (text.render(seen), markdown.render(seen), html.render(seen)):
+        assert ("somebody" in rendered) is told

@@ -205,10 +205,29 @@ def test_a_budget_of_tokens_is_overrun_by_little(
         assert spent >= min(0.9 * budget, budget - 512)
 
 
-@pytest.mark.parametrize("cost", [{}, {"price_per_hour": 0}, {"price_per_million": "0/0"}])
-def test_a_budget_needs_a_price(cost: dict[str, Any]) -> None:
+def test_a_budget_needs_a_price() -> None:
     with pytest.raises(UsageError, match=r"--max-cost.*--price-per-hour or --price-per-million"):
-        limits(Stops(), spec(cost, max_cost=1))
+        limits(Stops(), spec({}, max_cost=1))
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        {"price_per_hour": 0},
+        {"price_per_hour": 5e-324},
+        {"price_per_million": "0/0"},
+        {"price_per_million": "0/0/1"},
+        {"price_per_hour": 0, "devices": 8, "listed_price": "1/2"},
+    ],
+)
+def test_a_price_of_zero_is_one_that_no_budget_ends(cost: dict[str, Any]) -> None:
+    stops = Stops()
+    free = limits(stops, spec(cost, max_cost=1))
+    for in_flight in range(100):
+        assert free.take(in_flight)
+        free.settled(1.0, Usage(prompt=10**9, output=10**9))
+    free.check(expected=10_000 * HOUR)
+    assert not stops.drain
 
 
 def test_a_duration_counts_from_the_call_of_the_command() -> None:

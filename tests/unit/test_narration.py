@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmbatch.cli import narration
+from llmbatch.cli import narration, watching
 from llmbatch.pipeline.progress import Progress
 
 HALF = Progress(
@@ -170,3 +170,13 @@ def test_a_bar_counts_the_rows_of_this_run_and_before(capfd: pytest.CaptureFixtu
     assert "1000/2000" in told.err
     assert "7 failed" in told.err
     assert "llmbatch: stopping" in re.split(r"[\r\n]", told.err), "on a line of its own"
+
+
+def test_zero_is_an_amount_that_is_told() -> None:
+    free = replace(PAID, cost=0.0, projected_cost=0.0)
+    assert "USD 0.000000 of about 0.000000" in narration.line(free)
+    seen = {"cost": 0.0, "projected_cost": 0.0, "currency": "USD", "state": "running"}
+    seen |= {"phase": "generating", "pid": 1, "host": "h", "started_at": "2026-01-01T00:00:00"}
+    seen |= {"updated_at": "2026-01-01T00:00:01", "age_seconds": 0.0}
+    (cost,) = [text for text in watching.lines(seen) if "cost" in text]
+    assert cost.endswith("USD 0.000000 so far, about 0.000000 in the end")
