@@ -1,9 +1,11 @@
 """The only writer of stderr, and the keeper of exit codes. Standard output is for data."""
 
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import NoReturn, ParamSpec, TextIO
 
@@ -17,6 +19,20 @@ P = ParamSpec("P")
 _own_stderr: TextIO | None = None
 
 
+class _Narration(io.TextIOWrapper):
+    """Where narration goes. Its terminal may be closed, its disk full, its reader gone: that stops
+    no work, and the exit code tells the rest."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 def keep_stderr() -> None:
     """Go on writing where stderr goes now: while an engine starts, its log takes stderr's place."""
     global _own_stderr  # noqa: PLW0603 (one per process, like stderr itself)
@@ -24,7 +40,8 @@ def keep_stderr() -> None:
         descriptor = os.dup(2)
     except OSError:  # started with stderr closed
         descriptor = os.open(os.devnull, os.O_WRONLY)
-    _own_stderr = os.fdopen(descriptor, "w", buffering=1, errors="backslashreplace")
+    binary = os.fdopen(descriptor, "wb")
+    _own_stderr = _Narration(binary, errors="backslashreplace", line_buffering=True)
 
 
 def stderr() -> TextIO:

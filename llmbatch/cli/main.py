@@ -18,7 +18,8 @@ Exit codes:
   4    stopped with work left; the same command resumes
   5    the engine could not start or died; the same command resumes
   75   another run holds the job
-  130  stopped by SIGINT (143: SIGTERM) after draining; the same command resumes
+  130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
+       resumes
 """
 
 

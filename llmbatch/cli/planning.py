@@ -15,7 +15,7 @@ from llmbatch.pipeline import ingest, jobfile
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.preview import Preview, preview
 
-_SIGNALS = (ExitCode.SIGINT, ExitCode.SIGTERM)
+_SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
 
 
 def plan(

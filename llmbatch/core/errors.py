@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     STOPPED = 4
     ENGINE = 5
     LOCKED = 75
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
 

@@ -245,8 +245,7 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
 def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitCode, str]:
     """The exit code of a run that ended in order, and the reason in a word or two."""
     if counts.pending:
-        codes = {2: ExitCode.SIGINT, 15: ExitCode.SIGTERM}
-        code = codes[stops.signal] if stops.signal else ExitCode.STOPPED
+        code = ExitCode(128 + stops.signal) if stops.signal else ExitCode.STOPPED
         return code, stops.reason or "stopped"
     lost = counts.failed + counts.rejected
     if lost == 0:

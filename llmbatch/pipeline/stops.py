@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from llmbatch.core import clock
 
+# Ctrl-C; `kill`, and what systemd and cron send; a terminal or connection that was closed.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL = 0.1
 NEVER = float("inf")
 
@@ -31,7 +33,9 @@ class Stops:
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # `nohup` wants the work to go on
             self._former[number] = signal.signal(number, self._handle)
         return self
 

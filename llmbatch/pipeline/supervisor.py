@@ -167,8 +167,10 @@ class Supervisor:
         self._passes.interrupted()
         if loop.ready is None:
             self._observer.event("engine_failed_to_start", reason=reason)
-            if self._stops.drain and self._starts > 0:
-                return True  # it would not have been tried again
+            if self._stops.signal or (self._stops.drain and self._starts > 0):
+                # It would not have been tried again; or its processes, which are in the terminal's
+                # group while they start, got the signal, too.
+                return True
             raise EngineError(reason)
         self._note_death(loop, reason)
         kind = "timeout" if loop.stalled else "engine_crash"

@@ -49,7 +49,7 @@ case $code in
     mail_about "$(grep -c '' "$errors") rows without an answer" \
         "Finished. These rows, each with its reason, are in $errors"
     ;;
-4 | 130 | 143)
+4 | 129 | 130 | 143)
     mail_about "stopped with work left" \
         "Nothing is lost: the next night goes on where this one stopped."
     ;;

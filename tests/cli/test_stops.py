@@ -1,13 +1,17 @@
 """A run stops in time: deadline, budget, rows, failures, signals. What is paid for is kept."""
 
+import os
+import pty
 import signal
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Job, QuickJob, wait_for
+from tests.cli.command import Job, QuickJob, environment, wait_for
 from tests.crash.states import State
 from tests.crash.tracer import Tracer
 
@@ -137,6 +141,39 @@ def test_after_the_grace_time_nobody_waits_for_what_is_in_flight(quick: QuickJob
     # The engine notices at its next answer; all in flight would have taken twelve seconds.
     assert time.monotonic() - told < 0.3 + 1.5 + 2
     assert_stopped_and_resumes(quick, 130, stopped.code)
+
+
+def test_a_terminal_that_is_closed_is_a_signal_like_others(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        # In a session that the terminal controls, as in a window or over ssh.
+        ["setsid", "--ctty", sys.executable, "-m", "llmbatch", *quick.arguments(engine=SLOW)],
+        cwd=quick.folder,
+        env=environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    wait_for(lambda: quick.status().get("progress", {}).get("rows_done", 0) >= 20)
+    os.close(ours)
+    assert_stopped_and_resumes(quick, 129, process.wait(timeout=30))
+
+
+def test_what_is_told_to_nobody_stops_nothing(quick: QuickJob) -> None:
+    """The reader of stderr has gone: a pipe, where a closed terminal or a full disk might be."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llmbatch", *quick.arguments()],
+        cwd=quick.folder,
+        env=environment(),
+        stderr=writer,
+    )
+    os.close(writer)
+    assert process.wait(timeout=30) == 0
+    assert len(quick.records()) == 3
 
 
 def test_an_engine_that_does_not_notice_is_left_behind(quick: QuickJob) -> None:

@@ -24,6 +24,7 @@ from llmbatch.store.results import Counts
         (Counts(failed=2, pending=1), None, 4),
         (Counts(answered=2, pending=1), signal.SIGINT, 130),
         (Counts(answered=2, pending=1), signal.SIGTERM, 143),
+        (Counts(answered=2, pending=1), signal.SIGHUP, 129),
         # The signal came when the work was done already.
         (Counts(answered=3), signal.SIGTERM, 0),
         (Counts(failed=3), signal.SIGINT, 3),
@@ -89,6 +90,7 @@ def test_exit_codes_are_what_the_help_says() -> None:
         "STOPPED": 4,
         "ENGINE": 5,
         "LOCKED": 75,
+        "SIGHUP": 129,
         "SIGINT": 130,
         "SIGTERM": 143,
     }
