@@ -1,5 +1,6 @@
 """The commands."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import click
 
 from llmbatch import __version__
 from llmbatch.cli import console
-from llmbatch.cli.options import cost_options, costs, job_options, split
+from llmbatch.cli.options import check_text, cost_options, costs, job_options, split
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -294,4 +295,5 @@ def repair(job: Path) -> None:
 
 def entry() -> None:
     """The console script."""
+    console.reported(check_text)(sys.argv[1:])
     cli(prog_name="llmbatch")

@@ -1,7 +1,7 @@
 """The flags of a job, shared by the commands that take one."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,6 +118,18 @@ def costs(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError for an argument with bytes that are no text: none could be kept or shown."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"argument {argument[:80]!r}: is not UTF-8 text "
+                f"(character {error.start + 1}); a file of such a name needs another one"
+            ) from error
+
+
 def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
     """The job file, if `job` is one, and the given flags in the shape of a job file."""
     flags: dict[str, Any] = {}
@@ -149,5 +161,5 @@ def engine_arg(pair: str) -> tuple[str, Any]:
         return name, text == "True"
     try:
         return name, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, or a value that Python itself refuses
         return name, text

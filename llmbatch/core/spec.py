@@ -72,6 +72,10 @@ class Section(BaseModel):
         return value
 
 
+# Seconds and sums that no clock and no sum of them runs over.
+_LONGEST = 1e9
+_MOST_MONEY = 1e15
+
 _NUMBERS = (int, float, int | None, float | None)
 
 
@@ -144,11 +148,9 @@ def parallel(options: Mapping[str, Any]) -> int:
 class TokenPrice(Section):
     """What somebody asks for a million tokens; cached prompt tokens cost as others by default."""
 
-    input: float = neutral(..., "a million prompt tokens", ge=0, allow_inf_nan=False)
-    output: float = neutral(..., "a million output tokens", ge=0, allow_inf_nan=False)
-    cached: float | None = neutral(
-        None, "a million cached prompt tokens", ge=0, allow_inf_nan=False
-    )
+    input: float = neutral(..., "a million prompt tokens", ge=0, le=_MOST_MONEY)
+    output: float = neutral(..., "a million output tokens", ge=0, le=_MOST_MONEY)
+    cached: float | None = neutral(None, "a million cached prompt tokens", ge=0, le=_MOST_MONEY)
     name: str | None = neutral(None, "whose price it is")
 
     def of(self, prompt: int, cached: int, output: int) -> float:
@@ -162,10 +164,10 @@ class CostSpec(Section):
     """What the device, or each token, costs; and who pays."""
 
     price_per_hour: float | None = neutral(
-        None, "price of one device for one hour", ge=0, allow_inf_nan=False
+        None, "price of one device for one hour", ge=0, le=_MOST_MONEY
     )
     devices: int | None = neutral(
-        None, "how many devices the engine uses; default: as its options say", ge=1
+        None, "how many devices the engine uses; default: as its options say", ge=1, lt=2**31
     )
     currency: str = neutral("USD", "shown beside every amount")
     price_per_million: TokenPrice | None = neutral(
@@ -215,13 +217,17 @@ def _token_price(text: str) -> dict[str, str]:
 class RunSpec(Section):
     """How the work is cut and saved, what is tried again, and when to stop."""
 
-    chunk_size: int = neutral(4096, "requests in a chunk", ge=1)
-    checkpoint_rows: int = neutral(256, "commit after this many outcomes", ge=1)
+    chunk_size: int = neutral(4096, "requests in a chunk", ge=1, lt=2**31)
+    checkpoint_rows: int = neutral(256, "commit after this many outcomes", ge=1, lt=2**31)
     checkpoint_seconds: float = neutral(2.0, "commit after this many seconds", gt=0, le=3600)
     attempts: int = neutral(2, "tries of a request whose failure a retry may mend", ge=1, le=16)
-    engine_restarts: int = neutral(5, "restarts in a row that bring nothing", ge=0)
-    stall_timeout: float = neutral(300.0, "seconds without progress: the engine hangs", gt=0)
-    grace: float = neutral(20.0, "seconds to finish what is in flight after a signal", ge=0)
+    engine_restarts: int = neutral(5, "restarts in a row that bring nothing", ge=0, lt=2**31)
+    stall_timeout: float = neutral(
+        300.0, "seconds without progress: the engine hangs", gt=0, le=_LONGEST
+    )
+    grace: float = neutral(
+        20.0, "seconds to finish what is in flight after a signal", ge=0, le=_LONGEST
+    )
     deadline: str | None = neutral(None, "stop by this time of day, or after this duration")
     max_cost: float | None = neutral(None, "stop before a run costs more than this", gt=0)
     max_rows: int | None = neutral(None, "stop after sending this many requests", ge=1)

@@ -11,6 +11,7 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)%(?:/(\d+))?")
 _RATE_ROWS = 100
+_MOST_RATE_ROWS = 1_000_000_000
 _LONGEST_HOURS = 10 * 366 * 24
 
 
@@ -79,7 +80,7 @@ class FailureRate:
         """From `50%` or `50%/200` (of the last 200; default 100). Raises ValueError."""
         found = _RATE.fullmatch(text.strip())
         rows = int(found[2] or _RATE_ROWS) if found else 0
-        if not found or Fraction(found[1]) > 100 or rows < 1:
+        if not found or Fraction(found[1]) > 100 or not 1 <= rows <= _MOST_RATE_ROWS:
             raise ValueError("write a share and of how many outcomes: 50% or 50%/200")
         return cls(Fraction(found[1]) / 100, rows)
 

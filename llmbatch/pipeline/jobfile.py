@@ -1,9 +1,10 @@
 """From a TOML job file and flags to a checked spec. Flags win."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -11,11 +12,14 @@ from pydantic import BaseModel, ValidationError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.money import check_currency
 from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline.jobvalues import faults
 
 Table = dict[str, Any]
 
 # Of these a job has one.
 _PRICES = ("price_per_hour", "price_per_million")
+# So many that are wrong in the same way are told.
+_MOST_FAULTS = 3
 # Flags that are not called as their key.
 _FLAGS = {
     "answer.schema": "--schema",
@@ -31,8 +35,11 @@ def load(job_file: Path | None, flags: Table) -> JobSpec:
     `flags` has the shape of the file, and only what was given. Raises UsageError that names
     the file or flag, the key and the nearest valid key.
     """
+    _check_values(flags, None, flags)
     table = _without_other_price(_read(job_file), flags) if job_file else {}
     merged = _merge(table, _with_texts(flags, Path(), "the command line"))
+    # Again, for what was read from the files that it names.
+    _check_values(merged, job_file, flags)
     try:
         spec = JobSpec.model_validate(merged)
     except ValidationError as error:
@@ -45,6 +52,13 @@ def load(job_file: Path | None, flags: Table) -> JobSpec:
         source = _source(where, job_file, flags)
         raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
     return spec
+
+
+def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
+    """Raise UsageError for what cannot be kept with a job."""
+    found = [f"{_source(where, job_file, flags)}: {what}" for where, what in faults(table)]
+    if found:
+        raise UsageError("; ".join(found[:_MOST_FAULTS]))
 
 
 def _without_other_price(table: Table, flags: Table) -> Table:
@@ -62,8 +76,9 @@ def _read(path: Path) -> Table:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # some of its values are refused by Python itself
         raise UsageError(f"{path}: is not TOML: {error}") from error
+    _check_values(table, path, {})
     return _located(_with_texts(table, path.parent, str(path)), path.parent)
 
 
@@ -118,9 +133,12 @@ def _text(path: Path, what: str) -> str:
 
 
 def _json(path: Path, what: str) -> Any:
+    text = _text(path, what)
     try:
-        return orjson.loads(_text(path, what))
-    except orjson.JSONDecodeError as error:
+        orjson.loads(text)
+        # That one turns an integer beyond 64 bits into another number without a word.
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{what}: {path}: is not JSON: {error}") from error
 
 
@@ -166,8 +184,12 @@ def _flag(flags: Table, where: tuple[str, ...]) -> str | None:
             return None
         held = held[part]
         place = ".".join(where[: depth + 1])
-        if place in _FLAGS or not isinstance(held, dict):
-            return _FLAGS.get(place) or "--" + part.replace("_", "-")
+        if place in _FLAGS:
+            return _FLAGS[place]
+        if where[0] == "engine" and depth:
+            return f"--engine-arg {part}"
+        if not isinstance(held, dict):
+            return "--" + part.replace("_", "-")
     return None
 
 
@@ -183,7 +205,8 @@ def _keys(where: tuple[str, ...]) -> list[str]:
     """The valid keys of a section."""
     section: type[BaseModel] = JobSpec
     for part in where:
+        # A section that may be left out is one beside None.
         annotation = section.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        section = annotation
+        kinds = get_args(annotation) or (annotation,)
+        section = next(kind for kind in kinds if issubclass(kind, BaseModel))
     return [field.alias or name for name, field in section.model_fields.items()]
