@@ -73,10 +73,10 @@ CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo")}
 
 def create(config: EngineConfig) -> "ScriptedEngine":
     """The factory that the registry calls."""
-    return ScriptedEngine(config, _options(config))
+    return ScriptedEngine(config, options_of(config))
 
 
-def _options(config: EngineConfig) -> Options:
+def options_of(config: EngineConfig) -> Options:
     kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Options)}
     given: dict[str, Any] = {}
     for written, value in config.options.items():

@@ -1,6 +1,7 @@
 """`llmbatch run`: the run, then its report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.reports import json, model, rendering, text
-from llmbatch.reports.model import Report
 from llmbatch.store import files
 from llmbatch.store.database import Database
 
@@ -90,33 +90,35 @@ def _ending(result: pipeline.RunResult, output: str, *, fresh: bool) -> str:
 def _report(job: JobPaths, readers: _Readers, *, only_work: bool = False) -> None:
     """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
     quiet = readers.quiet
-    try:
+    with _unharmed("no report", quiet=quiet):
+        # The next run of the job may have begun already, or somebody has removed its folder.
         with Database.open(job.store, read_only=True) as db:
             report = model.build(db)
-    except LlmbatchError as error:
-        # The next run of the job has begun already, or somebody has removed its folder: what
-        # this run has done stands all the same.
-        _say(f"no report: {error}", quiet=quiet)
-        return
-    if report is None:
-        return
+        if report is None:
+            return
+        with _unharmed(f"warning: {job.report}", quiet=quiet):
+            files.replace_text(job.report, json.render(report))
+        for path in readers.files:
+            with _unharmed(f"warning: {path}", quiet=quiet):
+                reporting.write(path, rendering.render(report, rendering.style_of(path)))
+        if not quiet and (report.last_run.requests or not only_work):
+            console.narrate(text.render(report, settings=False))
+
+
+@contextmanager
+def _unharmed(what: str, *, quiet: bool) -> Iterator[None]:
+    """What the run has done stands, and so does its exit code, whatever is wrong with a report of
+    it: `llmbatch report` shows it later."""
     try:
-        files.replace_text(job.report, json.render(report))
+        yield
+    except LlmbatchError as error:
+        _say(f"{what}: {error}", quiet=quiet)
     except OSError as error:
-        # What was computed is safe, and `llmbatch report` shows it.
-        _say(_unwritten(job.report, error), quiet=quiet)
-    _write(report, readers)
-    if not quiet and (report.last_run.requests or not only_work):
-        console.narrate(text.render(report, settings=False))
-
-
-def _write(report: Report, readers: _Readers) -> None:
-    for path in readers.files:
-        try:
-            reporting.write(path, rendering.render(report, rendering.style_of(path)))
-        except OSError as error:
-            _say(_unwritten(path, error), quiet=readers.quiet)
-
-
-def _unwritten(path: Path, error: OSError) -> str:
-    return f"warning: {path}: cannot be written: {error.strerror}"
+        _say(f"{what}: cannot be written: {error.strerror}", quiet=quiet)
+    except Exception as error:
+        # A bug of ours; the run is whole all the same.
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        _say(
+            f"{what}: failed, which is a bug in llmbatch ({told}); the run is not affected",
+            quiet=quiet,
+        )

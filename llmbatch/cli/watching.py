@@ -13,13 +13,13 @@ import orjson
 from llmbatch.cli import console
 from llmbatch.cli.looking import find
 from llmbatch.cli.narration import amount, duration, line
-from llmbatch.core import clock
 from llmbatch.pipeline import status as live
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
 from llmbatch.store import lock
 
 _LABEL = 9
+_OF_A_WRITER = ("pid", "host", "started_at", "updated_at", "updated_seconds", "clock")
 _STALE = 10.0
 _GIB = 2**30
 _USUAL_COLUMNS = 80
@@ -58,7 +58,7 @@ def look(found: JobPaths) -> dict[str, Any]:
     holder = lock.holder(found.lock)
     if seen["phase"] == "ended" and holder and f"pid {seen['pid']} " not in holder:
         # Another run has begun, and has not told of itself yet.
-        seen = {name: seen[name] for name in ("pid", "host", "started_at", "updated_at")}
+        seen = {name: value for name, value in seen.items() if name in _OF_A_WRITER}
         seen |= {"phase": f"beginning ({holder})", "state": "running"}
     elif seen["phase"] == "ended":
         seen["state"] = "ended"
@@ -67,8 +67,7 @@ def look(found: JobPaths) -> dict[str, Any]:
     if seen["state"] != "running":
         for name in ("eta_seconds", "projected_cost"):
             seen.pop(name, None)
-    written = datetime.fromisoformat(seen["updated_at"])
-    return seen | {"age_seconds": max(0.0, (clock.now() - written).total_seconds())}
+    return seen | {"age_seconds": live.age(seen)}
 
 
 def lines(seen: dict[str, Any]) -> list[str]:

@@ -1,7 +1,28 @@
 """The only place that reads time."""
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One point in time by two clocks.
+
+    `at` is the wall clock: for records, never for durations, because people and programs set it.
+    `seconds` is the clock that nobody sets; it means something within one process only, and is
+    None in what an older llmbatch has noted.
+    """
+
+    at: datetime
+    seconds: float | None
+
+    def since(self, earlier: "Moment") -> float:
+        """The seconds from an earlier moment of the same process to this one, never below zero:
+        by the wall clock only where nothing better was noted."""
+        if self.seconds is None or earlier.seconds is None:
+            return max(0.0, (self.at - earlier.at).total_seconds())
+        return max(0.0, self.seconds - earlier.seconds)
 
 
 def now() -> datetime:
@@ -10,5 +31,14 @@ def now() -> datetime:
 
 
 def seconds() -> float:
-    """Monotonic seconds: for durations; the zero point means nothing."""
+    """Monotonic seconds: for durations; the zero point means nothing.
+
+    They stand still while the machine is suspended: nothing is computed then, so it belongs into
+    no rate, and no cloud bills the devices of a machine that is suspended.
+    """
     return time.monotonic()
+
+
+def moment() -> Moment:
+    """Now, by both clocks."""
+    return Moment(now(), seconds())

@@ -2,10 +2,10 @@
 
 import socket
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 
 from llmbatch.core import clock
+from llmbatch.core.clock import Moment
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import metrics
 from llmbatch.pipeline.bill import Bill
@@ -23,8 +23,8 @@ from llmbatch.pipeline.work import Timings
 class Context:
     """One run: what it was asked for, what it works with, and what shows it.
 
-    `began` (clock.seconds()) is set when the job is held; what follows from it is made when first
-    asked for.
+    `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
+    made when first asked for.
     """
 
     spec: JobSpec
@@ -36,7 +36,7 @@ class Context:
     deadline: float
     sample: int | None = None
     timings: Timings = field(default_factory=Timings)
-    started: datetime = field(default_factory=clock.now)
+    started: Moment = field(default_factory=clock.moment)
     began: float = 0.0
     begun: bool = False
 
@@ -57,9 +57,9 @@ class Context:
     def limits(self) -> Limits:
         return Limits(self.spec, self.stops, self.began, self.deadline)
 
-    def tell_end(self, reason: str, code: int, ended: datetime | None = None) -> None:
+    def tell_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
         """Show that the run is over, unless that was told already. `ended`: when, as the store
         has it; now, where it has not."""
         if not self.status.ended:
             self.meter.end()
-            self.status.end(ended or clock.now(), reason, int(code))
+            self.status.end(ended or clock.moment(), reason, int(code))

@@ -125,7 +125,7 @@ class Loop:
     def _start(self, ready: Ready, on_ready: Callable[[Ready], None]) -> None:
         on_ready(ready)
         self.ready = ready
-        self._work.timings.engine_start += (ready.at - ready.began).total_seconds()
+        self._work.timings.engine_start += ready.at.since(ready.began)
         self._moved_at = clock.seconds()
         self._work.engine_ready(self._moved_at)
         self._observer.phase("generating")

@@ -10,10 +10,10 @@ import queue
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from llmbatch.core import clock
+from llmbatch.core.clock import Moment
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
@@ -24,8 +24,8 @@ from llmbatch.engines.base import Engine, Telemetry
 class Ready:
     """The engine has started."""
 
-    began: datetime
-    at: datetime
+    began: Moment
+    at: Moment
     description: dict[str, Any]
 
 
@@ -108,12 +108,12 @@ class Pump:
         self._put(Done(error))
 
     def _run(self) -> None:
-        began = clock.now()
+        began = clock.moment()
         with self._engine as engine:
-            self.ready_at = clock.seconds()
+            ready = clock.moment()
+            self.ready_at = ready.seconds
             self._open.set()
-            # The wall clock may be set back meanwhile.
-            self._put(Ready(began, max(began, clock.now()), engine.describe()))
+            self._put(Ready(began, ready, engine.describe()))
             try:
                 while (feed := self._feeds.get()) is not None and not self._abort.is_set():
                     self._answer(engine, feed)

@@ -105,7 +105,7 @@ def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
 
 def _open_and_run(context: Context) -> RunResult:
     context.stops.patience = 0
-    context.started, context.began = clock.now(), clock.seconds()
+    context.started, context.began = clock.moment(), clock.seconds()
     with _opened(context) as db:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
@@ -117,7 +117,7 @@ def _last_success(db: Database) -> str | None:
     ended = [
         run["ended_at"] for run in results.report(db, "run_summaries") if run["exit_code"] == 0
     ]
-    return max(ended).isoformat(timespec="milliseconds") if ended else None
+    return ended[-1].isoformat(timespec="milliseconds") if ended else None
 
 
 def _opened(context: Context) -> Database:

@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from llmbatch.core import clock
+from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
 from llmbatch.pipeline.bill import Bill
@@ -23,6 +25,8 @@ from llmbatch.pipeline.progress import Progress
 from llmbatch.store import files
 from llmbatch.store.results import Counts
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TIME_SPACE = Path("/proc/self/ns/time")
 _INTERVAL = 1.0
 # The run itself writes more often than this, unless something keeps it busy.
 _BEAT = 1.5
@@ -40,7 +44,7 @@ class StatusFile:
         bill: Bill | None = None,
         meter: Meter | None = None,
         metrics: MetricsFile | None = None,
-        started: datetime | None = None,
+        started: Moment | None = None,
     ) -> None:
         """`bill`: what the run costs; `meter`: what it takes, where that is measured; `started`:
         when the run began, if not now."""
@@ -48,14 +52,14 @@ class StatusFile:
         self._bill = bill or Bill()
         self._meter = meter
         self._metrics = metrics
-        self._started = started or clock.now()
+        self._started = started or clock.moment()
         self._lasted: float | None = None
         # The meter's thread writes, too.
         self._writing = threading.Lock()
         self._fields: dict[str, Any] = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "started_at": _text(self._started),
+            "started_at": _text(self._started.at),
             "engine_restarts": 0,
         }
         self._phase = ""
@@ -73,10 +77,10 @@ class StatusFile:
         """The phase that was told last; empty before the first."""
         return self._phase
 
-    def end(self, at: datetime, reason: str, code: int) -> None:
+    def end(self, at: Moment, reason: str, code: int) -> None:
         """The run is over: what it took and cost is what its times in the store say."""
-        self._lasted = (at - self._started).total_seconds()
-        self.phase("ended", ended_at=_text(at), reason=reason, exit_code=code)
+        self._lasted = at.since(self._started)
+        self.phase("ended", ended_at=_text(at.at), reason=reason, exit_code=code)
 
     def phase(self, name: str, **more: Any) -> None:
         self._phase = name
@@ -143,6 +147,8 @@ class StatusFile:
         view = self._fields | {
             "phase": self._phase,
             "updated_at": clock.now().isoformat(timespec="milliseconds"),
+            "updated_seconds": clock.seconds(),
+            "clock": _clock(),
             "elapsed_seconds": lasted,
             "cost": cost,
             "currency": self._bill.cost.currency,
@@ -156,6 +162,25 @@ class StatusFile:
 def _text(at: datetime) -> str:
     """A time as exactly as the store has it."""
     return at.isoformat(timespec="microseconds")
+
+
+def _clock() -> str | None:
+    """Names the clock that `clock.seconds` reads: all processes of a machine share it, from its
+    start to its end, unless they are in a container that has one of its own."""
+    try:
+        started = _BOOT_ID.read_text().strip()
+        return f"{started} {_TIME_SPACE.readlink()}" if _TIME_SPACE.is_symlink() else started
+    except OSError:
+        return None
+
+
+def age(seen: Mapping[str, Any]) -> float:
+    """How many seconds ago a live view was written: by the wall clock, which people and programs
+    set, only if it was written on another machine."""
+    if seen.get("clock") and seen["clock"] == _clock():
+        return max(0.0, clock.seconds() - float(seen["updated_seconds"]))
+    written = datetime.fromisoformat(seen["updated_at"])
+    return max(0.0, (clock.now() - written).total_seconds())
 
 
 def _devices(description: Mapping[str, Any]) -> int:

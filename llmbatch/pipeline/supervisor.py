@@ -1,7 +1,6 @@
 """Keeps an engine at work: starts it, and starts another when it has died or hangs."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
@@ -19,7 +18,7 @@ from llmbatch.pipeline.pump import Pump, Ready
 from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import NEVER, Stops
 from llmbatch.pipeline.work import Work
-from llmbatch.store import results, runs
+from llmbatch.store import moments, results, runs
 from llmbatch.store.database import Database
 
 STARTING = "starting the engine"
@@ -156,7 +155,7 @@ class Supervisor:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
         self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
         self._starts += 1
-        self._start_seconds = (ready.at - ready.began).total_seconds()
+        self._start_seconds = ready.at.since(ready.began)
         self._status.engine(self._starts - 1, ready.description)
         if self._starts == 1:
             self._forecaster.ready(ready.description)
@@ -188,8 +187,7 @@ class Supervisor:
 
     def _note_death(self, loop: Loop, reason: str) -> None:
         in_flight = len(loop.in_flight())
-        now: datetime = clock.now()
-        runs.engine_died(self._db, self._run, now, reason, in_flight)
+        runs.engine_died(self._db, self._run, clock.moment(), reason, in_flight)
         self._observer.event("engine_died", reason=reason, in_flight=in_flight)
         self._observer.phase(f"{reason}; requests in flight: {in_flight:,}")
 
@@ -197,4 +195,6 @@ class Supervisor:
 def last_start(db: Database) -> float:
     """How many seconds the job's last start of an engine took."""
     starts = results.report(db, "engine_starts")
-    return (starts[-1]["ready_at"] - starts[-1]["began_at"]).total_seconds() if starts else 0.0
+    if not starts:
+        return 0.0
+    return moments.read(starts[-1], "ready").since(moments.read(starts[-1], "began"))

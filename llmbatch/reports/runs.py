@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import reduce
 from operator import add
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 import orjson
 
 from llmbatch.core import step_cost
+from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import CostSpec, TokenPrice, parallel
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.reports.usage import EngineDeath, Rates, Resources, RunUsage
-from llmbatch.store import results
+from llmbatch.store import moments, results
 from llmbatch.store.database import Database
 
 # What the engine has counted; one of an older llmbatch had not counted all of it.
@@ -56,7 +56,7 @@ class _Noted:
     tokens: dict[str, Any] = field(default_factory=dict)
     rows: int = 0
     starts: list[dict[str, Any]] = field(default_factory=list)
-    deaths: list[EngineDeath] = field(default_factory=list)
+    deaths: list[dict[str, Any]] = field(default_factory=list)
     forecast: dict[str, Any] | None = None
 
 
@@ -76,8 +76,7 @@ def read(
     for line in starts:
         noted[line["run"]].starts.append(line)
     for line in results.report(db, "engine_deaths"):
-        death = EngineDeath(line["died_at"], line["reason"], line["in_flight"])
-        noted[line["run"]].deaths.append(death)
+        noted[line["run"]].deaths.append(line)
     for line in results.report(db, "forecasts"):
         noted[line["run"]].forecast = orjson.loads(line["forecast"])
     specs = [orjson.loads(line["spec"]) for line in summaries]
@@ -108,13 +107,13 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
 
 def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
     telemetry = orjson.loads(line["telemetry"] or "{}")
-    ended = line["ended_at"] or _last_sign(line, noted)
+    began, ended = moments.read(line, "started"), _end(line, noted)
     timings = _timings(line, noted, ended)
     tokens = noted.tokens
     return RunUsage(
         run=line["run"],
-        started_at=line["started_at"],
-        ended_at=ended,
+        started_at=began.at,
+        ended_at=ended.at,
         reason=line["reason"] or "killed",
         exit_code=line["exit_code"],
         pid=line["pid"],
@@ -131,7 +130,7 @@ def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
         wasted_prompt_tokens=int(tokens.get("wasted_prompt_tokens", 0)),
         wasted_cached_tokens=int(tokens.get("wasted_cached_tokens", 0)),
         wasted_output_tokens=int(tokens.get("wasted_output_tokens", 0)),
-        seconds=(ended - line["started_at"]).total_seconds(),
+        seconds=ended.since(began),
         prepare_seconds=timings["prepare"],
         engine_start_seconds=timings["engine_start"],
         generate_seconds=timings["generate"],
@@ -142,8 +141,8 @@ def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
         **{name: telemetry.get(name, 0) for name in _COUNTERS},
         engine_restarts=max(0, len(noted.starts) - 1),
         engine_deaths=len(noted.deaths),
-        in_flight_at_deaths=sum(death.in_flight for death in noted.deaths),
-        deaths=noted.deaths,
+        in_flight_at_deaths=sum(death["in_flight"] for death in noted.deaths),
+        deaths=[_death(death, began) for death in noted.deaths],
         forecast=noted.forecast,
         measured_hits=tokens.get("measured_hits"),
         moments=StepMoments.from_json(telemetry.get("moments")),
@@ -177,27 +176,37 @@ def _resources(measured: dict[str, Any] | None) -> Resources | None:
     )
 
 
-def _last_sign(line: dict[str, Any], noted: _Noted) -> datetime:
-    """When a killed run, which has no end of its own, was last known to live."""
-    signs: list[datetime] = [line["started_at"], *(start["ready_at"] for start in noted.starts)]
-    signs += [death.died_at for death in noted.deaths]
-    return max([*signs, line["last_commit"]] if line["last_commit"] else signs)
+def _death(line: dict[str, Any], began: Moment) -> EngineDeath:
+    died = moments.read(line, "died")
+    return EngineDeath(died.at, line["reason"], line["in_flight"], died.since(began))
 
 
-def _timings(line: dict[str, Any], noted: _Noted, ended: datetime) -> dict[str, float]:
+def _end(line: dict[str, Any], noted: _Noted) -> Moment:
+    """When a run ended; of a killed one, when it was last known to live."""
+    if line["ended_at"]:
+        return moments.read(line, "ended")
+    began = moments.read(line, "started")
+    signs = [began, *(moments.read(start, "ready") for start in noted.starts)]
+    signs += [moments.read(death, "died") for death in noted.deaths]
+    if line["committed_at"]:
+        signs.append(moments.read(line, "committed"))
+    return max(signs, key=lambda sign: sign.since(began))
+
+
+def _timings(line: dict[str, Any], noted: _Noted, ended: Moment) -> dict[str, float]:
     """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
     if line["timings"]:
         timings |= orjson.loads(line["timings"])
         return timings
-    starts = noted.starts
-    if starts:
-        timings["prepare"] = (starts[0]["began_at"] - line["started_at"]).total_seconds()
-    for number, start in enumerate(starts):
-        end = starts[number + 1]["began_at"] if starts[number + 1 :] else ended
-        died = (death.died_at for death in noted.deaths if death.died_at >= start["ready_at"])
-        lived = min(next(died, end), end) - start["ready_at"]
-        timings["engine_start"] += (start["ready_at"] - start["began_at"]).total_seconds()
-        timings["generate"] += max(0.0, lived.total_seconds())
+    run = moments.read(line, "started")
+    began = [moments.read(start, "began").since(run) for start in noted.starts]
+    ready = [moments.read(start, "ready").since(run) for start in noted.starts]
+    died = [moments.read(death, "died").since(run) for death in noted.deaths]
+    timings["prepare"] = began[0] if began else 0.0
+    for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
+        timings["engine_start"] += max(0.0, at - started)
+        last = min([end, *(death for death in died if death >= at)])
+        timings["generate"] += max(0.0, last - at)
     return timings

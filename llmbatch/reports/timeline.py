@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from llmbatch.core.clock import Moment
 from llmbatch.core.errors import ExitCode
 from llmbatch.reports.usage import RunUsage
-from llmbatch.store import results
+from llmbatch.store import moments, results
 from llmbatch.store.database import Database
 
 _MOST_POINTS = 300
@@ -71,20 +71,29 @@ class Timeline:
 
 def build(db: Database, run: RunUsage) -> Timeline:
     """The timeline of a run that the store knows."""
+    began = _began(db, run)
     starts = [
-        (line["ready_at"] - run.started_at).total_seconds()
+        moments.read(line, "ready").since(began)
         for line in results.report(db, "engine_starts")
         if line["run"] == run.run
     ]
-    checkpoints = results.report(db, "timeline_checkpoints", run=run.run)
+    checkpoints = [
+        line | {"at": moments.read(line, "committed").since(began)}
+        for line in results.report(db, "timeline_checkpoints", run=run.run)
+    ]
     marks = [*_engines(run, starts), *_commits(checkpoints), _end(run)]
     return Timeline(
         run=run.run,
         seconds=run.seconds,
         points=_points(db, run, checkpoints, starts),
         marks=sorted(marks, key=lambda mark: mark.at),
-        chunks=_chunks(db, run),
+        chunks=_chunks(db, run, {line["checkpoint"]: line["at"] for line in checkpoints}),
     )
+
+
+def _began(db: Database, run: RunUsage) -> Moment:
+    lines = results.report(db, "run_summaries")
+    return next(moments.read(line, "started") for line in lines if line["run"] == run.run)
 
 
 def _engines(run: RunUsage, starts: Sequence[float]) -> Iterator[Mark]:
@@ -92,7 +101,7 @@ def _engines(run: RunUsage, starts: Sequence[float]) -> Iterator[Mark]:
         kind = "engine restarted" if number else "engine ready"
         yield Mark(at, kind, f"start {number + 1}")
     for death in run.deaths:
-        yield Mark((death.died_at - run.started_at).total_seconds(), "engine died", death.reason)
+        yield Mark(death.seconds, "engine died", death.reason)
 
 
 def _commits(checkpoints: Sequence[dict[str, Any]]) -> Iterator[Mark]:
@@ -159,7 +168,8 @@ def _stretches(
         before = at
 
 
-def _chunks(db: Database, run: RunUsage) -> list[ChunkLine]:
+def _chunks(db: Database, run: RunUsage, at: dict[int, float]) -> list[ChunkLine]:
+    """`at`: when the checkpoints of the run were."""
     if not 0 < run.requests <= _MOST_ATTEMPTS:
         return []
     (plan,) = results.report(db, "timeline_chunk_size", run=run.run)
@@ -167,14 +177,11 @@ def _chunks(db: Database, run: RunUsage) -> list[ChunkLine]:
     each = -(-chunks // _MOST_CHUNKS) or 1
     size = each * plan["chunk_size"]
 
-    def since(moment: datetime) -> float:
-        return (moment - run.started_at).total_seconds()
-
     return [
         ChunkLine(
             chunk=line["part"] * each,
-            first_at=since(line["first_at"]),
-            last_at=since(line["last_at"]),
+            first_at=at.get(line["first_checkpoint"], 0.0),
+            last_at=at.get(line["last_checkpoint"], run.seconds),
             requests=line["requests"],
             failed=line["failed"],
             chunks=min(each, chunks - line["part"] * each),

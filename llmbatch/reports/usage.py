@@ -54,11 +54,13 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class EngineDeath:
-    """An engine ended, or was ended because it hung, with requests in flight."""
+    """An engine ended, or was ended because it hung, with requests in flight; `seconds` after the
+    run began."""
 
     died_at: datetime
     reason: str
     in_flight: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ MIGRATIONS = (
     ("schema.sql", "views.sql"),
     ("schema_2.sql", "views_2.sql"),
     ("schema_3.sql",),
+    ("schema_4.sql",),
 )
 
 # The group size is not kept in the file, so it is given at every open: small row groups keep

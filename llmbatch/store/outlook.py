@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from llmbatch.store import moments
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -107,9 +108,12 @@ def _past(
 
 
 def _past_run(found: Mapping[str, Any]) -> PastRun:
-    kept = {name: orjson.loads(found[name] or "{}") for name in ("spec", "timings", "telemetry")}
-    counts = {name: int(found[name]) for name in ("attempts", "retries", "retried_tokens")}
-    return PastRun(**{**found, **kept, **counts})
+    ended = found["ended_at"] is not None
+    began = moments.read(found, "started")
+    kept: dict[str, Any] = {name: found[name] for name in ("run", "reason", "starts")}
+    kept |= {name: orjson.loads(found[name] or "{}") for name in ("spec", "timings", "telemetry")}
+    kept |= {name: int(found[name]) for name in ("attempts", "retries", "retried_tokens")}
+    return PastRun(**kept, seconds=moments.read(found, "ended").since(began) if ended else None)
 
 
 def answer_lengths(db: Database) -> list[int]:

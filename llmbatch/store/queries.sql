@@ -171,7 +171,7 @@ SELECT output_tokens FROM former.attempts WHERE verdict = 'answered'
 ORDER BY run DESC, checkpoint DESC LIMIT $most;
 
 -- name: last_engine_in_former
-SELECT description FROM former.engine_starts ORDER BY began_at DESC LIMIT 1;
+SELECT description FROM former.engine_starts ORDER BY rowid DESC LIMIT 1;
 
 -- name: lengths_in_former
 SELECT prompt_tokens, output_tokens FROM former.attempts
@@ -179,13 +179,10 @@ WHERE verdict = 'answered' AND list_contains($runs, run)
 ORDER BY run DESC, checkpoint DESC LIMIT $most;
 
 -- name: runs_in_former
--- What each run tried and took; of a killed one there is no end.
+-- What each run tried and took; of a killed one there is no end. An older store has fewer columns.
 SELECT
-    runs.run,
-    runs.spec,
-    run_ends.reason,
-    run_ends.timings,
-    epoch(run_ends.ended_at) - epoch(runs.started_at) AS seconds,
+    runs.*,
+    run_ends.* EXCLUDE (run),
     (SELECT telemetry FROM former.checkpoints AS kept WHERE kept.run = runs.run
         ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
     (SELECT count(*) FROM former.engine_starts AS starts WHERE starts.run = runs.run) AS starts,
@@ -313,13 +310,18 @@ FROM row_states WHERE state = 'failed' GROUP BY kind ORDER BY rows DESC, kind;
 
 -- name: run_summaries
 SELECT
-    runs.run, runs.started_at, runs.pid, runs.host, runs.version, runs.reused, runs.spec,
-    run_ends.ended_at, run_ends.reason, run_ends.exit_code, run_ends.timings,
-    (SELECT max(committed_at) FROM checkpoints WHERE checkpoints.run = runs.run) AS last_commit,
-    (SELECT telemetry FROM checkpoints WHERE checkpoints.run = runs.run
-        ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
+    runs.run, runs.started_at, runs.started_seconds, runs.pid, runs.host, runs.version,
+    runs.reused, runs.spec,
+    run_ends.ended_at, run_ends.ended_seconds, run_ends.reason, run_ends.exit_code,
+    run_ends.timings,
+    last.committed_at, last.committed_seconds, last.telemetry,
     (SELECT count(*) FROM checkpoints WHERE checkpoints.run = runs.run) AS checkpoints
-FROM runs LEFT JOIN run_ends USING (run)
+FROM runs
+LEFT JOIN run_ends USING (run)
+LEFT JOIN (
+    SELECT * FROM checkpoints
+    QUALIFY row_number() OVER (PARTITION BY run ORDER BY checkpoint DESC) = 1
+) AS last ON last.run = runs.run
 ORDER BY runs.run;
 
 -- name: run_tokens
@@ -343,13 +345,15 @@ FROM attempts GROUP BY run ORDER BY run;
 SELECT run, count(*) AS rows FROM row_states WHERE run IS NOT NULL GROUP BY run;
 
 -- name: engine_starts
-SELECT run, began_at, ready_at, description FROM engine_starts ORDER BY run, began_at;
+-- As they were recorded: a wall clock that is set back would put them into another order.
+SELECT run, began_at, began_seconds, ready_at, ready_seconds, description
+FROM engine_starts ORDER BY run, rowid;
 
 -- name: engine_deaths
-SELECT run, died_at, reason, in_flight FROM engine_deaths ORDER BY run, died_at;
+SELECT run, died_at, died_seconds, reason, in_flight FROM engine_deaths ORDER BY run, rowid;
 
 -- name: forecasts
-SELECT run, forecast FROM forecasts ORDER BY run, made_at;
+SELECT run, forecast FROM forecasts ORDER BY run, rowid;
 
 -- name: rows_by_attempts
 -- Settled rows of the current plan by the attempt that settled them.
@@ -388,14 +392,12 @@ JOIN rows USING (row)
 ORDER BY failed.kind, failed.place;
 
 -- name: timeline_checkpoints
--- Seconds since the run began, and the engine's load at that time.
+-- When they were, and the engine's load at that time.
 SELECT
-    checkpoints.checkpoint,
-    epoch(checkpoints.committed_at) - epoch(runs.started_at) AS at,
+    checkpoints.checkpoint, checkpoints.committed_at, checkpoints.committed_seconds,
     coalesce(CAST(checkpoints.telemetry ->> '$.cache_usage' AS DOUBLE), 0) AS cache_usage,
     coalesce(CAST(checkpoints.telemetry ->> '$.running' AS DOUBLE), 0) AS running
-FROM checkpoints JOIN runs USING (run)
-WHERE run = $run ORDER BY checkpoints.checkpoint;
+FROM checkpoints WHERE run = $run ORDER BY checkpoint;
 
 -- name: timeline_tokens
 -- What the checkpoints of a run hold. A request that has left the plan counts as one row.
@@ -417,13 +419,12 @@ FROM runs WHERE run = $run;
 -- Parts of the planned order, and the checkpoints in which a run settled their requests.
 SELECT
     requests.position // $size AS part,
-    min(checkpoints.committed_at) AS first_at,
-    max(checkpoints.committed_at) AS last_at,
+    min(attempts.checkpoint) AS first_checkpoint,
+    max(attempts.checkpoint) AS last_checkpoint,
     count(DISTINCT attempts.key) AS requests,
     count(*) FILTER (attempts.verdict = 'dead') AS failed
 FROM attempts
 JOIN requests USING (key)
-JOIN checkpoints USING (run, checkpoint)
 WHERE attempts.run = $run
 GROUP BY part ORDER BY part;
 

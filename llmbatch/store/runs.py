@@ -3,12 +3,13 @@
 import os
 import socket
 from dataclasses import dataclass, fields
-from datetime import datetime
 
 import orjson
 
 from llmbatch import __version__
 from llmbatch.core import clock
+from llmbatch.core.clock import Moment
+from llmbatch.store import moments
 from llmbatch.store.database import Database, utc
 from llmbatch.store.journal import Columns
 from llmbatch.store.statements import query
@@ -33,7 +34,7 @@ class Attempt:
 _FIELDS = [field.name for field in fields(Attempt)]
 
 
-def begin(db: Database, plan: int, started: datetime, spec: dict[str, object]) -> int:
+def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> int:
     """Record that this process works since `started`; returns the number of the run."""
     reused = db.scalar(query("settled_before"))
     run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
@@ -42,7 +43,7 @@ def begin(db: Database, plan: int, started: datetime, spec: dict[str, object]) -
         "runs",
         run=run,
         plan=plan,
-        started_at=utc(started),
+        **moments.columns("started", started),
         pid=os.getpid(),
         host=socket.gethostname(),
         version=__version__,
@@ -53,17 +54,20 @@ def begin(db: Database, plan: int, started: datetime, spec: dict[str, object]) -
 
 
 def engine_started(
-    db: Database, run: int, began: datetime, ready: datetime, description: dict[str, object]
+    db: Database, run: int, began: Moment, ready: Moment, description: dict[str, object]
 ) -> None:
     """Record a start of the engine and what it says of itself."""
     text = orjson.dumps(description, default=str).decode()
-    times = {"began_at": utc(began), "ready_at": utc(ready)}
+    # The wall clock may have been set back meanwhile, and the table takes no such order.
+    times = moments.columns("began", began) | moments.columns("ready", ready)
+    times["ready_at"] = utc(max(began.at, ready.at))
     _record(db, "engine_starts", run=run, **times, description=text)
 
 
-def engine_died(db: Database, run: int, died: datetime, reason: str, in_flight: int) -> None:
+def engine_died(db: Database, run: int, died: Moment, reason: str, in_flight: int) -> None:
     """Record that the engine ended while `in_flight` requests were in it."""
-    _record(db, "engine_deaths", run=run, died_at=utc(died), reason=reason, in_flight=in_flight)
+    when = moments.columns("died", died)
+    _record(db, "engine_deaths", run=run, **when, reason=reason, in_flight=in_flight)
 
 
 def forecast(db: Database, run: int, value: object) -> None:
@@ -82,22 +86,22 @@ def checkpoint(
     summary: Columns = {
         "run": [run],
         "checkpoint": [number],
-        "committed_at": [utc(clock.now())],
+        **{name: [value] for name, value in moments.columns("committed", clock.moment()).items()},
         "attempts": [len(attempts)],
         "telemetry": [orjson.dumps(telemetry).decode()],
     }
     db.record({"attempts": columns | place, "checkpoints": summary})
 
 
-def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> datetime:
+def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> Moment:
     """Record why and when the run ended, and where its time went (seconds by phase); returns when
     that was."""
-    ended = clock.now()
+    ended = clock.moment()
     _record(
         db,
         "run_ends",
         run=run,
-        ended_at=utc(ended),
+        **moments.columns("ended", ended),
         reason=reason,
         exit_code=int(exit_code),
         timings=orjson.dumps(timings).decode(),

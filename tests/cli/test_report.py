@@ -85,7 +85,7 @@ def test_more_reasons_than_fit_are_counted(tmp_path: Path) -> None:
     store = tmp_path / "out.llmbatch/job.duckdb"
     with Database.open(store) as db:
         for number in (1, 2, 3, 4, 5, 5):
-            runs.engine_died(db, 1, clock.now(), f"reason {number}", 1)
+            runs.engine_died(db, 1, clock.moment(), f"reason {number}", 1)
     first, *reasons = told(read(store), "restarts").splitlines()
     assert first.endswith("the engine died 6 times, with 6 requests in flight")
     assert reasons[0] == "2 x reason 5"

@@ -275,6 +275,18 @@ def test_a_report_that_cannot_be_written_changes_nothing_else(quick: QuickJob) -
     assert quick.report()["rows_in"] == 3
 
 
+def test_a_report_that_fails_stops_nothing(quick: QuickJob) -> None:
+    """A bug in one form costs neither the others, nor the output, nor the exit code."""
+    flags = ("--report", "page.html", "--report", "s.md", "--engine", "tests.cli.odd_engine:create")
+    finished = quick.run(*flags)
+    assert (finished.code, len(quick.records())) == (0, 3)
+    (line,) = [line for line in finished.stderr.splitlines() if "bug in llmbatch" in line]
+    assert line.startswith("llmbatch: warning: page.html: failed, which is a bug in llmbatch (")
+    assert line.endswith("); the run is not affected")
+    assert "3 of 3 rows answered" in (quick.folder / "s.md").read_text()
+    assert not (quick.folder / "page.html").exists()
+
+
 def all_jobs(job: Job, *flags: str) -> Finished:
     return job.command("report", "--all", ".", *flags)
 

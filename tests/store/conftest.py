@@ -4,11 +4,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.records import Record, Reject
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
@@ -57,7 +57,7 @@ def fill(db: Database) -> None:
     rendered = [RenderedRow(n, key, None, None, f"text {key}") for n, key in keys.items()]
     rendered.append(RenderedRow(4, None, "template", "no such column", None))
     plan = plans.replace(db, snapshot.snapshot, "plan", [rendered], None)
-    now = datetime.now(UTC)
+    now = clock.moment()
     run = runs.begin(db, plan.plan, now, {})
     runs.engine_started(db, run, now, now, {"engine": "none"})
     answered = Attempt("a" * 32, 1, "answered", None, None, "stop", "yes", 9, 4, 1)

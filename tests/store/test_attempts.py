@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from llmbatch.core import clock
+from llmbatch.core.clock import Moment
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.runs import Attempt
@@ -33,7 +35,7 @@ def rows_in(db: Database, *states: str) -> list[dict[str, Any]]:
 
 def again(db: Database, *attempts: Attempt) -> int:
     """A second run with one checkpoint."""
-    run = runs.begin(db, 1, datetime.now(UTC), {})
+    run = runs.begin(db, 1, clock.moment(), {})
     runs.checkpoint(db, run, 1, list(attempts), {})
     assert set(results.violations(db).values()) == {0}
     return run
@@ -68,7 +70,7 @@ def test_answers_outlive_their_plan(healthy: Database) -> None:
     rows.append(plans.RenderedRow(6, A, None, None, "m" + A))
     plans.replace(healthy, 1, "other", [rows], None)
     assert results.counts(healthy) == results.Counts(answered=3, failed=1, pending=1, rejected=1)
-    run = runs.begin(healthy, 2, datetime.now(UTC), {})
+    run = runs.begin(healthy, 2, clock.moment(), {})
     assert healthy.execute("SELECT reused FROM runs WHERE run = ?", [run]) == [(4,)]
 
 
@@ -95,13 +97,13 @@ def test_what_is_committed_survives_a_killed_process(
     path = tmp_path / "job.duckdb"
     program = f"""
 import os, signal, sys
-from datetime import UTC, datetime
 from pathlib import Path
+from llmbatch.core import clock
 from llmbatch.store import runs
 from llmbatch.store.database import Database
 from llmbatch.store.runs import Attempt
 db = Database.open(Path({str(path)!r}))
-run = runs.begin(db, 1, datetime.now(UTC), {{}})
+run = runs.begin(db, 1, clock.moment(), {{}})
 runs.checkpoint(db, run, 1, [Attempt({C!r}, 1, "answered", None, None, "stop", "z", 1, 0, 1)], {{}})
 db.execute("BEGIN")
 db.execute("DELETE FROM attempts")
@@ -136,8 +138,8 @@ def test_an_answer_keeps_every_character(healthy: Database, text: str) -> None:
 
 
 def test_times_are_kept_in_utc(db: Database) -> None:
-    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    runs.begin(db, 1, moment, {})
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    runs.begin(db, 1, Moment(noon, 0.0), {})
     assert results.report(db, "run_summaries")[0]["started_at"] == datetime(2026, 1, 1, 12)
 
 
@@ -154,7 +156,7 @@ def test_a_run_that_was_killed_has_no_end(healthy: Database) -> None:
     again(healthy, answered(C))
     last = results.report(healthy, "run_summaries")[-1]
     assert (last["run"], last["reason"], last["exit_code"]) == (2, None, None)
-    assert last["last_commit"] is not None
+    assert last["committed_seconds"] is not None
 
 
 def test_failures_are_counted_by_kind_with_an_example(healthy: Database) -> None:

@@ -8,6 +8,7 @@ from llmbatch.core.fieldorder import Groups
 from llmbatch.store import fields
 from llmbatch.store.database import Database
 from llmbatch.store.fields import Held
+from tests.store.older import make_older
 
 
 def test_a_new_store_holds_no_order(db: Database) -> None:
@@ -55,16 +56,9 @@ def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
         assert fields.held(other) == fields.NOTHING
 
 
-def make_older(store: Path) -> None:
-    """Take the tables of schema 3 out of a store."""
-    with Database.open(store) as db:
-        db.execute("DROP TABLE field_orders; DROP TABLE forecasts")
-        db.execute("DELETE FROM migrations WHERE version = 3")
-
-
 def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
-    make_older(tmp_path / "job.duckdb")
+    make_older(tmp_path / "job.duckdb", 2)
     (tmp_path / "other").mkdir()
     with Database.open(tmp_path / "other/job.duckdb") as db:
         fields.keep(db, ["mine"])
@@ -73,7 +67,7 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
 
 def test_an_older_store_is_upgraded(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
-    make_older(tmp_path / "job.duckdb")
+    make_older(tmp_path / "job.duckdb", 2)
     with Database.open(tmp_path / "job.duckdb") as db:
         assert fields.held(db) == Held(None, answered=True)
         fields.keep(db, ["t"])

@@ -1,11 +1,11 @@
 """Every invariant reports the damage that it is there for, and nothing on a healthy store."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, runs, snapshots, statements
 from llmbatch.store.database import Database
@@ -78,10 +78,12 @@ DAMAGES: dict[str, list[str]] = {
     ],
     "ends_and_engine_starts_belong_to_runs": [
         "UPDATE run_ends SET run = 9",
-        "INSERT INTO engine_starts SELECT 9, ended_at, ended_at, '{}' FROM run_ends",
+        "INSERT INTO engine_starts (run, began_at, ready_at, description) "
+        "SELECT 9, ended_at, ended_at, '{}' FROM run_ends",
     ],
     "engine_deaths_belong_to_runs": [
-        "INSERT INTO engine_deaths SELECT 9, ended_at, 'gone', 1 FROM run_ends"
+        "INSERT INTO engine_deaths (run, died_at, reason, in_flight) "
+        "SELECT 9, ended_at, 'gone', 1 FROM run_ends"
     ],
     "only_dead_attempts_are_reopened": [
         "INSERT INTO reopenings SELECT key, attempt, now() FROM attempts WHERE checkpoint = 1",
@@ -157,13 +159,13 @@ def test_a_plan_without_a_single_request_is_sound(healthy: Database) -> None:
 
 def test_a_request_that_is_tried_twice_is_sound(healthy: Database) -> None:
     for number, verdict in enumerate(("retry", "dead"), start=1):
-        run = runs.begin(healthy, 1, datetime.now(UTC), {})
+        run = runs.begin(healthy, 1, clock.moment(), {})
         attempt = Attempt(C, number, verdict, "truncated", "cut", "length", "y", 9, 0, 5)
         runs.checkpoint(healthy, run, 1, [attempt], {})
         assert broken(healthy) == []
 
 
 def test_a_run_that_was_killed_is_sound(healthy: Database) -> None:
-    runs.begin(healthy, 1, datetime.now(UTC), {})
+    runs.begin(healthy, 1, clock.moment(), {})
     healthy.execute("DELETE FROM run_ends")
     assert broken(healthy) == []

@@ -3,13 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.errors import UnwrittenError
 from llmbatch.store import fields, journal, recovery, results, runs
 from llmbatch.store.database import Database
@@ -27,7 +27,7 @@ def content(db: Database) -> Content:
 
 def work(db: Database, key: str = C, attempt: int = 1) -> int:
     """A run that answers one request."""
-    run = runs.begin(db, 1, datetime.now(UTC), {"a": "ü"})
+    run = runs.begin(db, 1, clock.moment(), {"a": "ü"})
     answer = Attempt(key, attempt, "answered", None, None, "stop", "🦆\x00", 9, 4, 1)
     runs.checkpoint(db, run, 1, [answer], {"steps": 3})
     return run
@@ -57,8 +57,8 @@ def opened(store: Path) -> Content:
 def all_tables(db: Database) -> None:
     """Work that leaves a record in every table."""
     run = work(db)
-    runs.engine_died(db, run, datetime.now(UTC), "gone", 3)
-    runs.engine_started(db, run, datetime.now(UTC), datetime.now(UTC), {"device": None})
+    runs.engine_died(db, run, clock.moment(), "gone", 3)
+    runs.engine_started(db, run, clock.moment(), clock.moment(), {"device": None})
     fields.keep(db, ["t", "ü"])
     runs.forecast(db, run, {"hits": 0.5})
     assert runs.reopen(db, []) == 1
@@ -75,7 +75,7 @@ def test_a_store_is_made_again_of_its_journal(store: Path) -> None:
         assert content(db) == former
     with Database.open(store) as db:
         assert content(db) == former
-        assert runs.begin(db, 1, datetime.now(UTC), {}) == 3
+        assert runs.begin(db, 1, clock.moment(), {}) == 3
 
 
 @pytest.mark.parametrize("window", [1, 2, 20_000])
@@ -252,7 +252,7 @@ class FailingCommit:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda db: runs.engine_died(db, 1, datetime.now(UTC), "gone", 3),
+        lambda db: runs.engine_died(db, 1, clock.moment(), "gone", 3),
         lambda db: runs.reopen(db, ["truncated"]),
     ],
 )

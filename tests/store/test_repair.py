@@ -3,11 +3,11 @@
 import os
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, StoreError
 from llmbatch.store import journal, recovery, results, runs
 from llmbatch.store.database import Database
@@ -84,7 +84,7 @@ def test_a_damaged_store_is_made_again(tmp_path: Path, store: Path, damage: str)
 
 def test_damage_that_only_reading_meets_is_found(store: Path) -> None:
     with Database.open(store) as db:
-        run = runs.begin(db, 1, datetime.now(UTC), {})
+        run = runs.begin(db, 1, clock.moment(), {})
         texts = (random.Random(n).randbytes(500).hex() for n in range(2000))
         done = [
             Attempt(f"{n:032x}", 1, "answered", None, None, "stop", text, 1, 0, 1)
@@ -155,7 +155,7 @@ def test_a_store_that_is_gone_is_made_again(store: Path) -> None:
 def test_a_store_that_lacks_frames_gets_them(store: Path, path: Path) -> None:
     former = store.read_bytes()
     with Database.open(store) as db:
-        runs.end(db, runs.begin(db, 1, datetime.now(UTC), {}), "stopped", 4, {})
+        runs.end(db, runs.begin(db, 1, clock.moment(), {}), "stopped", 4, {})
     whole = work_of(store)
     store.write_bytes(former)
     assert repair(store) == Repair(sound=False, answers=1, replayed=2)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.core import money
+from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record
 from llmbatch.core.spec import CostSpec
@@ -111,7 +112,7 @@ def _work(db: Database, plan: int, run: Run, tried: dict[int, int], answered: se
         "model": "m",
         "cost": run.cost,
     }
-    number = runs.begin(db, plan, BEGAN, spec)
+    number = runs.begin(db, plan, Moment(BEGAN, None), spec)
     attempts = []
     for each in run.tries:
         tried[each.request] += 1

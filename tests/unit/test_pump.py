@@ -59,7 +59,7 @@ def test_a_whole_life_in_events() -> None:
     assert drained == Drained()
     assert isinstance(ready, Ready)
     assert ready.description["engine"] == "scripted"
-    assert ready.began <= ready.at
+    assert ready.began.at <= ready.at.at
     assert sorted(outcome.key for outcome in outcomes) == [request.key for request in feed]
     assert all(isinstance(outcome, Completed) for outcome in outcomes)
     assert done == Done(None)

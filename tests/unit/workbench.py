@@ -62,7 +62,7 @@ class Bench:
         snapshot = ingest.ingest(self.db, spec, self.paths)
         plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
         told = spec.model_dump(mode="json", by_alias=True)
-        self.run = runs.begin(self.db, plan.plan, clock.now(), told)
+        self.run = runs.begin(self.db, plan.plan, clock.moment(), told)
         self.stops = Stops()
         self.seen = Observed()
         self.timings = Timings()
