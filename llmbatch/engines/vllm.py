@@ -45,6 +45,10 @@ NOT_INSTALLED = (
 )
 
 
+# To the log of a run; never through a link, never waiting for the other end of a pipe.
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
 def create(config: EngineConfig) -> "VllmEngine":
     """Check the options and the model's path; load nothing. Raises UsageError."""
     options = vllm_options.check(config.options)
@@ -136,7 +140,8 @@ class VllmEngine:
         # Never closed: vLLM's logging goes on using it until this process ends.
         path = Path(self._config.log_path)
         try:
-            self._log = path.open("a", buffering=1, encoding="utf-8")
+            descriptor = os.open(path, _APPEND, 0o600)
+            self._log = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
         except OSError:  # no log must never stop a run, and no noise may reach the screen
             nowhere = Path(os.devnull)
             self._log = nowhere.open("a", encoding="utf-8")

@@ -161,7 +161,7 @@ def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> Non
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])
     first = next(lines, None)
     if first is None:
-        path.unlink(missing_ok=True)
+        files.remove(path)
         return
     with files.atomic(path) as stream:
         written = 0

@@ -14,7 +14,7 @@ from llmbatch.core.spec import JobSpec
 from llmbatch.formats.base import Reader
 from llmbatch.pipeline.mended import Mended
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import snapshots
+from llmbatch.store import drafts, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.snapshots import Row, Snapshot, Source
 
@@ -37,7 +37,7 @@ def ingest(db: Database, spec: JobSpec, paths: JobPaths) -> Snapshot:
         return _ingest_file(db, spec, Path(spec.input))
     # A pipe can be read only once, so its content is kept while it is hashed and read.
     try:
-        with paths.spool.open("wb") as spool:
+        with drafts.create(paths.spool) as spool:
             if spec.input == STDIN:
                 shutil.copyfileobj(sys.stdin.buffer, spool)
             else:

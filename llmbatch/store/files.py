@@ -7,10 +7,12 @@ from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
+from llmbatch.store import drafts
+
 
 def publish(draft: Path, final: Path) -> None:
     """Sync `draft`, give it its final name, sync the folder: it survives a power cut."""
-    descriptor = os.open(draft, os.O_RDONLY)
+    descriptor = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:
@@ -21,19 +23,13 @@ def publish(draft: Path, final: Path) -> None:
 
 @contextmanager
 def atomic(final: Path) -> Iterator[BinaryIO]:
-    """Write a file that appears under its name only when the block ends without an error.
-
-    The draft lies beside it, under one fixed name, so that a killed run leaves at most one and
-    the next run writes over it.
-    """
-    draft = final.with_name(f".{final.name}.partial")
-    try:
-        with draft.open("wb") as stream:
-            yield stream
-        publish(draft, final)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    """Write a file that appears under its name only when the block ends without an error, and then
+    survives a power cut. Of a killed run a draft may be left, until the name is written again."""
+    with drafts.draft(final) as (path, stream):
+        yield stream
+        if not stream.closed:
+            stream.flush()
+        publish(path, final)
 
 
 def set_aside(path: Path) -> Path:
@@ -53,9 +49,16 @@ def free_name(path: Path) -> Path:
 
 def replace_text(final: Path, text: str) -> None:
     """Put `text` under a name at once, unsynced: for the live view, which a crash may lose."""
-    draft = final.with_name(f".{final.name}.partial")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(final)
+    with drafts.draft(final) as (path, stream):
+        stream.write(text.encode())
+        stream.flush()
+        path.replace(final)
+
+
+def remove(final: Path) -> None:
+    """The name shall not exist, nor what killed runs have left of it."""
+    final.unlink(missing_ok=True)
+    drafts.remove_stale(final)
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ import orjson
 import pyarrow as pa
 
 from llmbatch.core.errors import StoreError, UnwrittenError
-from llmbatch.store import files
+from llmbatch.store import drafts, files
 
 Columns = dict[str, list[Any]]
 Tables = Mapping[str, Columns]
@@ -100,7 +100,7 @@ class Journal:
         """Open the journal at `path`; an empty one is created where there is none."""
         is_new = not path.exists()
         with _written(path):
-            stream = path.open("ab+", buffering=0)
+            stream = drafts.append(path)
             # What is relied on from here on must be on the disk, whoever wrote it.
             os.fsync(stream.fileno())
             if is_new:

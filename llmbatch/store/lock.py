@@ -13,6 +13,7 @@ import orjson
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, UsageError
+from llmbatch.store import drafts
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_SPACE = Path("/proc/self/ns/pid")
@@ -70,7 +71,7 @@ class JobLock:
 
     def _open(self) -> BinaryIO:
         try:
-            return self._path.open("a+b", buffering=0)
+            return drafts.append(self._path)
         except OSError as error:
             raise UsageError(f"{self._path}: cannot be opened: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from llmbatch.core.errors import StoreError, UnwrittenError
-from llmbatch.store import database, files, journal, recovery
+from llmbatch.store import database, drafts, files, journal, recovery
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError, Extent
 
@@ -115,7 +115,8 @@ def _shorten(path: Path, extent: Extent) -> Path:
     try:
         with files.atomic(kept) as copy, path.open("rb") as stream:
             shutil.copyfileobj(stream, copy)
-        os.truncate(path, extent.end)
+        with drafts.append(path) as whole:
+            os.ftruncate(whole.fileno(), extent.end)
     except OSError as error:
         raise UnwrittenError(f"{path}: cannot be written: {error.strerror}") from error
     return kept

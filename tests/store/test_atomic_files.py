@@ -40,17 +40,11 @@ def test_an_exception_leaves_no_file_where_none_was(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_the_draft_of_a_killed_run_is_written_over(tmp_path: Path) -> None:
-    (tmp_path / ".out.csv.partial").write_bytes(b"a long rest of a killed run")
-    with files.atomic(tmp_path / "out.csv") as stream:
-        stream.write(b"new")
-    assert (tmp_path / "out.csv").read_bytes() == b"new"
-    assert names(tmp_path) == ["out.csv"]
-
-
 def test_a_draft_is_hidden_and_lies_beside_its_name(tmp_path: Path) -> None:
     with files.atomic(tmp_path / "out.csv"):
-        assert names(tmp_path) == [".out.csv.partial"]
+        (draft,) = names(tmp_path)
+    assert draft.startswith(".out.csv.")
+    assert draft.endswith(".partial")
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
