@@ -88,6 +88,11 @@ def job_options(function: F) -> F:
         help="Any option of the engine's own; may be repeated.",
     )(function)  # fmt: skip
     function = click.option(
+        "--trust-job-file", "trusted", is_flag=True,
+        help="Let JOB.toml name code: an engine of its own, or options that make the engine "
+        "import or run something. Only for files whose author you trust.",
+    )(function)  # fmt: skip
+    function = click.option(
         "--meta/--no-meta", "meta", default=None,
         help="Add finish reason, attempts, tokens, request and run to the output. Where the "
         "input has a column of such a name, it is called response_NAME.",
@@ -130,9 +135,11 @@ def check_text(arguments: Sequence[str]) -> None:
             ) from error
 
 
-def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
-    """The job file, if `job` is one, and the given flags in the shape of a job file."""
+def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any], bool]:
+    """The job file, if `job` is one; the given flags in the shape of a job file; and whether the
+    file is trusted."""
     flags: dict[str, Any] = {}
+    trusted = given.pop("trusted")
     for pair in given.pop("engine_args"):
         name, value = engine_arg(pair)
         flags.setdefault("engine", {})[name] = value
@@ -140,10 +147,10 @@ def split(job: str, given: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]
         if value is not None and value != ():
             _put(flags, place.split("__"), list(value) if isinstance(value, tuple) else value)
     if job.endswith(".toml"):
-        return Path(job), flags
+        return Path(job), flags, trusted
     if "input" in flags:
         raise UsageError(f"two inputs: {job} and {flags['input']}; --input goes with a JOB.toml")
-    return None, flags | {"input": job}
+    return None, flags | {"input": job}, trusted
 
 
 def _put(table: dict[str, Any], place: list[str], value: Any) -> None:

@@ -21,13 +21,14 @@ _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
 def plan(
     job_file: Path | None,
     flags: dict[str, Any],
+    trusted: bool,
     *,
     style: str,
     sample: int | None = None,
     device: str | None = None,
 ) -> None:
     """Show what a run would do, as text or JSON; run `sample` rows of it first."""
-    spec = jobfile.load(job_file, flags)
+    spec = jobfile.load(job_file, flags, trusted=trusted)
     other = None if device is None else _elsewhere(spec, device)
     if other is not None and spec.cost.devices is None:
         cost = spec.cost.model_copy(update={"devices": other.count})

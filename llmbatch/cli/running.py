@@ -28,6 +28,7 @@ class _Readers:
 def run(
     job_file: Path | None,
     flags: dict[str, Any],
+    trusted: bool,
     *,
     quiet: bool,
     fresh: bool = False,
@@ -38,7 +39,7 @@ def run(
     with its exit code."""
     if reports:
         flags = flags | {"run": flags.get("run", {}) | {"reports": [str(path) for path in reports]}}
-    spec = jobfile.load(job_file, flags)
+    spec = jobfile.load(job_file, flags, trusted=trusted)
     wanted = [Path(name) for name in spec.run.reports]
     reporting.check(wanted)
     quiet = quiet or log_json == eventlog.TO_STDERR

@@ -11,6 +11,8 @@ from llmbatch.cli import console
 from llmbatch.cli.options import engine_arg
 from llmbatch.core import clock, stop
 from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.spec import JobSpec
+from llmbatch.engines import registry
 from llmbatch.pipeline import jobedit, jobfile
 from llmbatch.pipeline import tune as pipeline
 from llmbatch.pipeline.candidates import describe, pair
@@ -23,6 +25,7 @@ _TITLES = ("tokens/s", "gain", "requests/s", "start", "preempted")
 def tune(
     job_file: Path | None,
     flags: dict[str, Any],
+    trusted: bool,
     *,
     sets: Iterable[str],
     rows: int,
@@ -31,23 +34,29 @@ def tune(
     style: str,
 ) -> None:
     """Tune the job and leave with an exit code."""
-    spec = jobfile.load(job_file, flags)
+    spec = jobfile.load(job_file, flags, trusted=trusted)
     # What was measured with flags beside the file is not true of the file alone.
     target = None if dry_run or flags else job_file
     if target is not None:
         jobedit.check_writable(target)
     result = pipeline.tune(spec, _knobs(sets), rows, _seconds(budget), console.say)
-    if not result.best or result.signal is not None:
+    # A file that names code would be refused by the next run.
+    as_flags = bool(flags) or (not trusted and _names_code(spec, result))
+    if not result.best or result.signal is not None or as_flags:
         target = None
     try:
         if target is not None:
             jobedit.set_engine_options(target, result.best, _note(result))
             console.say(f"{target}: set {describe(result.best)} under [engine]")
     finally:  # what was measured is told, even if the file has become unwritable
-        lines = [*_table(result), "", *_verdict(result, as_flags=bool(flags))]
+        lines = [*_table(result), "", *_verdict(result, as_flags=as_flags)]
         text = "\n".join(lines) + "\n"
         console.data(_json(result, target) if style == "json" else text)
     _leave(result)
+
+
+def _names_code(spec: JobSpec, result: Tuning) -> bool:
+    return any(registry.naming_code(spec.engine.name, result.best))
 
 
 def _leave(result: Tuning) -> None:

@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.engines.base import Engine, EngineConfig
@@ -10,6 +11,20 @@ from llmbatch.engines.base import Engine, EngineConfig
 Factory = Callable[[EngineConfig], Engine]
 
 BUILTIN = {"vllm": "llmbatch.engines.vllm:create"}
+_NAMING_CODE = {"vllm": "llmbatch.engines.vllm_code:named"}
+
+
+def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Which of the options of a built-in engine name code that it would import or run, and how.
+    What an engine outside the package does with its options is its own affair."""
+    if name in _NAMING_CODE:
+        module, _, attribute = _NAMING_CODE[name].partition(":")
+        yield from getattr(importlib.import_module(module), attribute)(options)
+
+
+def is_outside(name: str) -> bool:
+    """Whether it names code outside the package."""
+    return name not in BUILTIN and ":" in name
 
 
 def load(name: str) -> Factory:

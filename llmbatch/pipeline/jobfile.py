@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.money import check_currency
 from llmbatch.core.spec import JobSpec
+from llmbatch.engines import registry
 from llmbatch.pipeline.jobvalues import faults
 
 Table = dict[str, Any]
@@ -29,14 +30,17 @@ _FLAGS = {
 }
 
 
-def load(job_file: Path | None, flags: Table) -> JobSpec:
+def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSpec:
     """The spec of a job. Relative paths in the file are relative to the file's folder.
 
     `flags` has the shape of the file, and only what was given. Raises UsageError that names
-    the file or flag, the key and the nearest valid key.
+    the file or flag, the key and the nearest valid key, and for a file that names code to run,
+    unless it is `trusted`.
     """
     _check_values(flags, None, flags)
     table = _without_other_price(_read(job_file), flags) if job_file else {}
+    if job_file and not trusted:
+        _check_code(table, job_file, flags)
     merged = _merge(table, _with_texts(flags, Path(), "the command line"))
     # Again, for what was read from the files that it names.
     _check_values(merged, job_file, flags)
@@ -59,6 +63,33 @@ def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
     found = [f"{_source(where, job_file, flags)}: {what}" for where, what in faults(table)]
     if found:
         raise UsageError("; ".join(found[:_MOST_FAULTS]))
+
+
+def _check_code(table: Table, job_file: Path, flags: Table) -> None:
+    """Raise UsageError if a job file names code: it is data, and may come from somebody else.
+
+    What a flag gives instead of the file is its user's choice."""
+    engine, given = table.get("engine"), flags.get("engine", {})
+    if not isinstance(engine, dict):
+        return
+    name = str(given.get("name", engine.get("name", "vllm")))
+    if "name" not in given and registry.is_outside(name):
+        raise _names_code(job_file, f"engine.name {name!r} is a module to import", "--engine")
+    chosen = {_plain(option) for option in given}
+    options = {key: engine[key] for key in engine if key != "name" and _plain(key) not in chosen}
+    for option, how in registry.naming_code(name, options):
+        raise _names_code(job_file, f"engine.{option} {how}", "--engine-arg")
+
+
+def _plain(option: str) -> str:
+    return option.lstrip("-").replace("-", "_")
+
+
+def _names_code(job_file: Path, what: str, flag: str) -> UsageError:
+    return UsageError(
+        f"{job_file}: {what}, and a job file may name no code: give it by {flag}, or say that the "
+        "file is from somebody you trust: --trust-job-file"
+    )
 
 
 def _without_other_price(table: Table, flags: Table) -> Table:

@@ -97,7 +97,7 @@ def test_a_job_file_names_it_from_its_own_folder(job: Job) -> None:
         'input = "../in.csv"\noutput = "../out.jsonl"\nmodel = "m"\nprompt = "Say {{ text }}"\n'
         '[engine]\nname = "tests.scripted_engine:create"\n[run]\nmetrics_file = "mine.prom"\n',
     )
-    assert job.command("run", "-q", "sub/job.toml").code == 0
+    assert job.command("run", "--trust-job-file", "-q", "sub/job.toml").code == 0
     assert values(job, "sub/mine.prom")["run_exit_code"] == 0
 
 

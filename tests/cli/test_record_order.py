@@ -112,7 +112,7 @@ def test_a_job_file_takes_a_list(table: QuickJob) -> None:
         'record_order = ["a,b"]\n[engine]\nname = "tests.scripted_engine:create"\n'
         'answer = "echo"\n',
     )
-    assert table.command("run", "job.toml", "-q").code == 0
+    assert table.command("run", "--trust-job-file", "job.toml", "-q").code == 0
     assert prompts(table) == ['{"a,b":"x","id":"1"}']
 
 

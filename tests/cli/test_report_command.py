@@ -345,13 +345,16 @@ def test_a_job_file_names_reports_from_its_own_folder(quick: QuickJob) -> None:
         '[engine]\nname = "tests.scripted_engine:create"\n[run]\nreports = ["mine.md"]\n'
     )
     quick.write("sub/job.toml", whole.replace("mine.md", "mine.pdf"))
-    refused = quick.command("run", "-q", "sub/job.toml")
+    refused = quick.command("run", "--trust-job-file", "-q", "sub/job.toml")
     assert (refused.code, quick.state.exists()) == (2, False)
     assert "ends in one of .txt, .json, .md, .html" in refused.error
     quick.write("sub/job.toml", whole)
-    assert quick.command("run", "-q", "sub/job.toml").code == 0
+    assert quick.command("run", "--trust-job-file", "-q", "sub/job.toml").code == 0
     assert looks("markdown", (quick.folder / "sub/mine.md").read_text())
     (quick.folder / "sub/mine.md").unlink()
-    assert quick.command("run", "-q", "sub/job.toml", "--report", "other.md").code == 0
+    assert (
+        quick.command("run", "--trust-job-file", "-q", "sub/job.toml", "--report", "other.md").code
+        == 0
+    )
     assert (quick.folder / "other.md").exists()
     assert not (quick.folder / "sub/mine.md").exists()

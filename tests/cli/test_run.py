@@ -163,15 +163,17 @@ def test_a_job_file_with_flags_over_it(job: Job) -> None:
         'input = "in.csv"\noutput = "out.jsonl"\nmodel = "m"\nprompt = "@prompt.txt"\n'
         f'[engine]\nname = "{ENGINE}"\nanswer = "hash"\n[answer]\nchoice = ["a", "b"]\n',
     )
-    finished = job.command("run", "jobs/job.toml", "--regex", "[0-9]{2}", "--meta")
+    finished = job.command(
+        "run", "--trust-job-file", "jobs/job.toml", "--regex", "[0-9]{2}", "--meta"
+    )
     assert finished.code == 0
     [record] = job.records("jobs/out.jsonl")
     assert (record["response"], record["finish_reason"]) == ("00", "stop")
-    finished = job.command("plan", "jobs/job.toml")
+    finished = job.command("plan", "--trust-job-file", "jobs/job.toml")
     assert (finished.code, finished.stderr) == (0, "")
     assert "Say hello in 3 words" in finished.stdout
     job.write("other.csv", "text,a b\nbye,4\n")
-    finished = job.command("plan", "jobs/job.toml", "--input", "other.csv")
+    finished = job.command("plan", "--trust-job-file", "jobs/job.toml", "--input", "other.csv")
     assert "Say bye in 4 words" in finished.stdout
     finished = job.command("plan", "in.csv", "--input", "other.csv")
     assert (finished.code, finished.error[:10]) == (2, "two inputs")

@@ -291,11 +291,11 @@ price_per_hour = 1.5
 
 def test_all_limits_can_stand_in_the_job_file(quick: QuickJob) -> None:
     quick.write("job.toml", JOB_FILE + ENGINE + RUN)
-    stopped = quick.command("run", "job.toml")
+    stopped = quick.command("run", "--trust-job-file", "job.toml")
     assert stopped.code == 4
     assert "--max-rows reached; 1 rows left" in stopped.stderr.splitlines()[-1]
     # A flag wins.
-    assert quick.command("run", "job.toml", "-q", "--max-rows", "5").code == 0
+    assert quick.command("run", "--trust-job-file", "job.toml", "-q", "--max-rows", "5").code == 0
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_all_limits_can_stand_in_the_job_file(quick: QuickJob) -> None:
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_its_key(quick: QuickJob, line: str) -> None:
     quick.write("job.toml", f"{JOB_FILE}{ENGINE}[run]\n{line}\n")
-    refused = quick.command("run", "job.toml")
+    refused = quick.command("run", "--trust-job-file", "job.toml")
     assert refused.code == 2
     assert refused.error.startswith(f"job.toml: run.{line.partition(' ')[0]}: ")
     assert refused.stderr.count("\n") == 1
@@ -319,7 +319,7 @@ def test_a_wrong_value_is_refused_by_its_key(quick: QuickJob, line: str) -> None
 
 def test_an_unknown_key_is_answered_with_the_nearest(quick: QuickJob) -> None:
     quick.write("job.toml", f"{JOB_FILE}[run]\ndead_line = '1h'\n")
-    refused = quick.command("run", "job.toml")
+    refused = quick.command("run", "--trust-job-file", "job.toml")
     assert (refused.code, "did you mean 'deadline'?" in refused.error) == (2, True)
 
 

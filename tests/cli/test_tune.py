@@ -38,7 +38,7 @@ def tuned(quick: QuickJob) -> QuickJob:
 
 
 def tune(job: Job, *more: str) -> tuple[int, str, str]:
-    done = job.command("tune", "job.toml", "--rows", "12", *more)
+    done = job.command("tune", "--trust-job-file", "job.toml", "--rows", "12", *more)
     return done.code, done.stdout, done.stderr
 
 
@@ -75,11 +75,11 @@ def test_nothing_of_the_job_is_touched(tuned: QuickJob) -> None:
 
 
 def test_the_next_run_uses_it_and_the_former_answers(tuned: QuickJob) -> None:
-    assert tuned.command("run", "job.toml", "-q").code == 0
+    assert tuned.command("run", "--trust-job-file", "job.toml", "-q").code == 0
     assert tuned.computed() == 60
     tune(tuned, "--set", "delay=0.001")
     tuned.computed()
-    assert tuned.command("run", "job.toml", "-q").code == 0
+    assert tuned.command("run", "--trust-job-file", "job.toml", "-q").code == 0
     assert tuned.computed() == 0
     assert len(tuned.records()) == 60
 
@@ -168,7 +168,16 @@ def test_a_signal_ends_it_and_keeps_the_file(job: Job, number: signal.Signals) -
     job.write("job.toml", JOB)
     counting = ["start_failures=1", "start_failures_after=99", "counter=starts"]
     flags = [part for option in counting for part in ("--engine-arg", option)]
-    arguments = ["tune", "job.toml", "--rows", "12", "--set", "delay=9,8", *flags]
+    arguments = [
+        "tune",
+        "--trust-job-file",
+        "job.toml",
+        "--rows",
+        "12",
+        "--set",
+        "delay=9,8",
+        *flags,
+    ]
     starts = job.folder / "starts"
     with Running(job, arguments) as running:
         wait_for(starts.exists)
@@ -188,7 +197,7 @@ def test_the_order_of_fields_is_that_of_the_jobs_answers(tuned: QuickJob) -> Non
     rows = "".join(f"{n},same,{n % 2}\n" for n in range(60))
     tuned.write("in.csv", "id,text,half\n" + rows)
     whole = ("-p", "Say {{ record }}", "--engine-arg", "max_model_len=99")
-    assert tuned.command("run", "job.toml", "-q", *whole).code == 0
+    assert tuned.command("run", "--trust-job-file", "job.toml", "-q", *whole).code == 0
     answered = set((tuned.folder / "ledger").read_text().split())
     tuned.computed()
     code, _, _ = tune(tuned, "--set", "delay=0.01", *whole)
@@ -201,7 +210,9 @@ def test_it_may_be_done_while_a_run_holds_the_job(job: Job) -> None:
     job.write("job.toml", JOB)
     with job.start(engine="delay=0.5") as running:
         running.until_answered(1)
-        done = job.command("tune", "job.toml", "--rows", "6", "--set", "delay=0.001")
+        done = job.command(
+            "tune", "--trust-job-file", "job.toml", "--rows", "6", "--set", "delay=0.001"
+        )
         assert done.code == 0
     assert tomllib.loads((job.folder / "job.toml").read_text())["engine"]["delay"] == 0.001
 
