@@ -103,6 +103,7 @@ class Sampled:
     mean_y: float
     slope: float
     residual: float  # standard deviation of y around the regression line
+    skewness: float  # of the same: above zero where a few things are far larger than the others
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[float, float]]) -> Self:
@@ -118,22 +119,46 @@ class Sampled:
         free = max(1, count - (2 if slope else 1))
         # Of a single one nothing is known but itself: it may be off by as much again.
         residual = math.sqrt(left / free) if count > 1 else mean_y
-        return cls(count, mean_x, mean_y, slope, residual)
+        deviations = [y - mean_y - slope * (x - mean_x) for x, y in pairs]
+        return cls(count, mean_x, mean_y, slope, residual, _skewness(deviations, residual))
 
     def total_of_all(self, things: int, sum_x: float) -> Interval:
         """The total of y over `things` things, those looked at among them, whose x sum up to
         `sum_x` (the regression estimator; W. G. Cochran, Sampling Techniques, 1977, chapter 7)."""
-        expected = self._at(things, sum_x)
         rest = max(0.0, 1 - self.count / things) if things else 0.0
-        error = self._t * things * self.residual * math.sqrt(rest / self.count)
-        return Interval(expected, expected - error, expected + error)
+        below, above = self._of_mean()
+        scale = things * math.sqrt(rest)
+        expected = self._at(things, sum_x)
+        return Interval(expected, expected - scale * below, expected + scale * above)
 
     def total_of_others(self, things: int, sum_x: float) -> Interval:
         """As above, for things none of which were looked at: they scatter, too."""
+        below, above = self._of_mean()
+        less, more = self._of_others(things)
         expected = self._at(things, sum_x)
-        variance = things + things**2 / self.count
-        error = self._t * self.residual * math.sqrt(variance)
-        return Interval(expected, expected - error, expected + error)
+        return Interval(
+            expected,
+            expected - math.hypot(things * below, less),
+            expected + math.hypot(things * above, more),
+        )
+
+    def _of_mean(self) -> tuple[float, float]:
+        """How far the mean of all may be below and above that of the sample. A sample of a skewed
+        whole has mostly too few of the large things, and then is too sure of itself as well: Hall's
+        transformation (P. Hall, On the Removal of Skewness by Transformation, 1992) mends both."""
+        scale = self.residual / math.sqrt(self.count)
+        skewed = self.skewness / math.sqrt(self.count)
+        return scale * _straight(self._t, skewed), -scale * _straight(-self._t, skewed)
+
+    def _of_others(self, things: int) -> tuple[float, float]:
+        """How far the sum of so many may be below and above what is expected of them, where their
+        mean is known (E. A. Cornish and R. A. Fisher 1938, to the first order)."""
+        if not things:
+            return 0.0, 0.0
+        t = self._t
+        shift = self.skewness * (t * t - 1) / (6 * math.sqrt(things))
+        scale = self.residual * math.sqrt(things)
+        return scale * max(t - shift, t / 2), scale * max(t + shift, t / 2)
 
     def _at(self, things: int, sum_x: float) -> float:
         return things * self.mean_y + self.slope * (sum_x - things * self.mean_x)
@@ -143,6 +168,23 @@ class Sampled:
         return student(max(1, self.count - (2 if self.slope else 1)))
 
 
+def _skewness(deviations: Sequence[float], spread: float) -> float:
+    """The third moment of deviations from their mean in units of their standard deviation."""
+    if not any(deviations) or spread <= 0:
+        return 0.0
+    return sum((each / spread) ** 3 for each in deviations) / len(deviations)
+
+
+def _straight(quantile: float, skewed: float) -> float:
+    """A quantile of a mean in standard errors; `skewed`: the skewness of things by the root of
+    their number."""
+    if abs(skewed) < _NO_SKEW:
+        return quantile
+    bent = 1 + skewed * (quantile - skewed / 6)
+    return 3 / skewed * (math.copysign(abs(bent) ** (1 / 3), bent) - 1)
+
+
+_NO_SKEW = 1e-6
 # Below this share of explained variance (r squared) x tells too little of y, as in `core.tail`.
 _LEAST_EXPLAINED = 0.1
 

@@ -1,4 +1,9 @@
-"""How many output tokens a job will make, and how many requests it will try again."""
+"""How many tokens a job's requests will make, and how many of them it will try again.
+
+What is told from earlier runs is told by the request, all tries of it together: those that are
+tried again because their answers were cut off are the very ones that take most, so tries and
+lengths are no independent figures.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +12,7 @@ from llmbatch.core import interval
 from llmbatch.core.interval import Interval, Sampled
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import experience, forecast
-from llmbatch.store.outlook import Past, PastRun
+from llmbatch.store.outlook import Past, PastRun, Spent
 
 # Rows that are still to come may differ from those that were answered, however many these were.
 _OF_HISTORY = 0.1
@@ -21,11 +26,12 @@ _LONG_TOKEN, _SHORT_TOKEN = 8, 1.5
 class OutputTokens:
     """Output tokens of the requests to do, failed tries among them.
 
-    `source`: "history" (answers of earlier runs with the same prompt and settings), "sample" (of
+    `source`: "history" (requests of earlier runs with the same prompt and settings), "sample" (of
     sample runs only), "choices" (the texts of the allowed answers), "max_tokens" (what is allowed:
-    an upper bound); `known`: how many answers it is made from. `each`: of one answer on the mean;
-    `retries`: further tries for each request. `left_long`: so many answers more are taken to be
-    as long as is allowed in the upper bound, because a run that was stopped may have left them.
+    an upper bound); `known`: from how many requests. `each`: of one answer on the mean, be it cut
+    off or refused; `retries`: further tries for each request. `left_long`: so many answers more are
+    taken to be as long as is allowed in the upper bound, because a run that was stopped may have
+    left them.
     """
 
     total: Interval
@@ -41,10 +47,8 @@ def expect(
 ) -> OutputTokens:
     """What `requests` requests with so many prompt tokens in all will make. `room`: tokens that
     the context length leaves for an answer, on the mean."""
-    alike = [run for run in past.runs if experience.is_alike(run.spec, spec)]
-    if past.lengths:
-        return _seen(spec, past, alike, requests, prompt_tokens)
-    retries = _retries(alike)
+    if past.spent:
+        return _seen(spec, past, requests, prompt_tokens)
     most = min(spec.sampling.max_tokens, room or spec.sampling.max_tokens)
     single = [min(length, most) for length in lengths(spec, past)]
     each = sum(single) / len(single)
@@ -54,12 +58,12 @@ def expect(
     else:
         total = Interval(each, 1, most) * requests
         source = "max_tokens"
-    return OutputTokens(total.rounded(), round(each, 1), source, 0, retries)
+    return OutputTokens(total.rounded(), round(each, 1), source, 0, Interval.exactly(0.0))
 
 
 def lengths(spec: JobSpec, past: Past) -> list[float]:
-    """Tokens of single answers, as they may be: those of earlier runs, or what is allowed."""
-    seen = [float(output) for _, output in past.lengths]
+    """Tokens of single tries, as they may be: those of earlier runs, or what is allowed."""
+    seen = [one.output / one.tries for one in past.spent for _ in range(one.tries)]
     return seen or [float(length) for length in forecast.answer_lengths(spec, ())]
 
 
@@ -71,30 +75,31 @@ def _bounds(spec: JobSpec, choices: Sequence[str]) -> tuple[float, float]:
     return min(most, low), min(most, high)
 
 
-def _seen(
-    spec: JobSpec,
-    past: Past,
-    alike: Sequence[PastRun],
-    requests: int,
-    prompt_tokens: float,
-) -> OutputTokens:
-    pairs = [(float(prompt), float(output)) for prompt, output in past.lengths]
-    sampled, most = all(map(experience.is_sample, alike)), spec.sampling.max_tokens
-    of_answers = (
+def _seen(spec: JobSpec, past: Past, requests: int, prompt_tokens: float) -> OutputTokens:
+    alike = [run for run in past.runs if experience.is_alike(run.spec, spec)]
+    sampled, most = all(map(experience.is_sample, alike)), _most(spec)
+    pairs = [(float(one.prompt), float(one.output)) for one in past.spent]
+    total = (
         Sampled.of(pairs)
         .total_of_others(requests, prompt_tokens)
         .at_least_around(_OF_SAMPLE if sampled else _OF_HISTORY)
-        .within(requests, requests * most)
+        .within(0, requests * most)
     )
     long = min(requests, _left_long(past, alike))
     if long:
-        more = of_answers.high + long * most
-        of_answers = replace(of_answers, high=min(more, requests * most))
-    retries = _retries(alike)
-    total = of_answers + retries * (requests * _each_retry(alike))
-    each = of_answers.expected / requests if requests else 0.0
+        more = total.high + long * spec.sampling.max_tokens
+        total = replace(total, high=min(more, requests * most))
+    retries = _retries(past.spent, requests)
+    tries = requests * (1 + retries.expected)
+    each = total.expected / tries if requests else 0.0
     source = "sample" if sampled else "history"
     return OutputTokens(total.rounded(), round(each, 1), source, len(pairs), retries, long)
+
+
+def _most(spec: JobSpec) -> int:
+    """Output tokens that all tries of one request can make: each that is cut off may make twice
+    as many as the one before (`core.retry`)."""
+    return spec.sampling.max_tokens * ((1 << spec.run.attempts) - 1)
 
 
 def _left_long(past: Past, alike: Sequence[PastRun]) -> int:
@@ -107,21 +112,23 @@ def _left_long(past: Past, alike: Sequence[PastRun]) -> int:
     return int(past.engine.get("max_num_seqs") or past.engine.get("window") or 1)
 
 
-def _retries(runs: Sequence[PastRun]) -> Interval:
-    """Tries after the first for each request; none are expected where nothing is known."""
-    tries, again = sum(run.attempts for run in runs), sum(run.retries for run in runs)
-    if not tries:
+def _retries(seen: Sequence[Spent], requests: int) -> Interval:
+    """Tries after the first for each of `requests`."""
+    again = Sampled.of([(0.0, float(one.tries - 1)) for one in seen])
+    return _again(again.total_of_others(requests, 0.0), seen, requests) * (1 / max(1, requests))
+
+
+def prompts_again(past: Past, requests: int, prompt_tokens: float) -> Interval:
+    """Prompt tokens that are sent once more for retries, which may have longer prompts than the
+    others, or shorter ones; none are expected where nothing is known."""
+    if not past.spent:
         return Interval.exactly(0.0)
-    seen = interval.share(again, tries)
-    most = min(seen.high, 0.9)
-    return Interval(_odds(seen.expected), _odds(seen.low), _odds(most))
+    pairs = [(float(one.prompt), float(one.prompt * (one.tries - 1))) for one in past.spent]
+    again = Sampled.of(pairs).total_of_others(requests, prompt_tokens)
+    return _again(again, past.spent, prompt_tokens)
 
 
-def _odds(share: float) -> float:
-    return share / (1 - share) if share < 1 else 1.0
-
-
-def _each_retry(runs: Sequence[PastRun]) -> float:
-    """Output tokens of a failed try that was followed by another."""
-    again = sum(run.retries for run in runs)
-    return sum(run.retried_tokens for run in runs) / again if again else 0.0
+def _again(found: Interval, seen: Sequence[Spent], all_of_them: float) -> Interval:
+    """What retries take, which is not less than nothing; where none was seen, some may come."""
+    most = interval.share(sum(one.tries > 1 for one in seen), len(seen)).high * all_of_them
+    return replace(found, high=max(found.high, most)).within(0.0, float("inf"))

@@ -78,7 +78,8 @@ def estimate(
         return _without_prompts(spec, left, given, known, seen, reading, rows)
     room = max(1, limit.tokens - round(prompt.mean)) if limit.tokens else None
     output = answers.expect(spec, left.past, prompt.requests, prompt.fitting.expected, room)
-    tokens = _tokens(prompt, output, seen, given)
+    again = answers.prompts_again(left.past, prompt.requests, prompt.fitting.expected)
+    tokens = _tokens(prompt, again, output, seen, given)
     held = _memory(spec, given, prompt, output)
     machine = _machine(assumed, given, held, tokens, prompt.requests)
     load = estimating.load_of(
@@ -146,13 +147,11 @@ def _limit(spec: JobSpec, given: _Given) -> Limit:
     return Limit(None, None, longest)
 
 
-def _tokens(prompt: PromptTokens, output: OutputTokens, seen: Foresight, given: _Given) -> Tokens:
-    tries = output.retries + Interval.exactly(1.0)
-    total = Interval(
-        prompt.fitting.expected * tries.expected,
-        prompt.fitting.low * tries.low,
-        prompt.fitting.high * tries.high,
-    )
+def _tokens(
+    prompt: PromptTokens, again: Interval, output: OutputTokens, seen: Foresight, given: _Given
+) -> Tokens:
+    """`again`: tokens of prompts that are sent once more for retries."""
+    total = prompt.fitting + again
     return Tokens(total.rounded(), _cached(total, seen, given).rounded(), output.total)
 
 

@@ -13,7 +13,7 @@ from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
 _ANSWERS = 256
-_LENGTHS = 5_000
+_REQUESTS = 5_000
 _LEFT = ("left_positions", "left_bytes", "left_rows")
 
 
@@ -21,9 +21,7 @@ _LEFT = ("left_positions", "left_bytes", "left_rows")
 class PastRun:
     """A run of the job's own store. `reason`, `seconds` (of all of it) and `timings` (seconds by
     phase) are None or empty for one that was killed; `telemetry` is the last that it committed.
-
-    `attempts` that came back, `retries` those of them that were to be tried again, which had
-    made `retried_tokens` of output.
+    `attempts`: how many came back.
     """
 
     run: int
@@ -34,8 +32,16 @@ class PastRun:
     telemetry: Mapping[str, Any]
     starts: int
     attempts: int
-    retries: int
-    retried_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a request took from its first try to the one that settled it, whatever came of it:
+    tokens of its `prompt`, `output` tokens of all its `tries` together."""
+
+    prompt: int
+    output: int
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,13 @@ class Past:
     """What the job's own store tells; nothing where there is none.
 
     `engine` is what the last engine of the job said of itself, `answers` are the lengths (tokens)
-    of its newest answers, `lengths` (prompt tokens, output tokens) of the newest answers of runs
-    that answered as the next one will.
+    of its newest answers, `spent` what the newest requests took in runs that answered as the next
+    one will.
     """
 
     engine: Mapping[str, Any]
     answers: Sequence[int]
-    lengths: Sequence[tuple[int, int]]
+    spent: Sequence[Spent]
     runs: Sequence[PastRun]
     settled_requests: int = 0
     settled_rows: int = 0
@@ -93,14 +99,12 @@ def _past(
     db: Database, alike: Callable[[Mapping[str, Any]], bool], requests: int, rows: int
 ) -> Past:
     runs = [_past_run(found) for found in db.mappings(query("runs_in_former"))]
-    wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _LENGTHS}
-    lengths = [
-        (prompt, output) for prompt, output in db.execute(query("lengths_in_former"), wanted)
-    ]
+    wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _REQUESTS}
+    spent = [Spent(*found) for found in db.execute(query("spent_in_former"), wanted)]
     return Past(
         orjson.loads(db.scalar(query("last_engine_in_former")) or "{}"),
         _numbers(db, "answer_lengths_in_former", {"most": _ANSWERS}),
-        lengths,
+        spent,
         runs,
         requests,
         rows,
@@ -110,9 +114,8 @@ def _past(
 def _past_run(found: Mapping[str, Any]) -> PastRun:
     ended = found["ended_at"] is not None
     began = moments.read(found, "started")
-    kept: dict[str, Any] = {name: found[name] for name in ("run", "reason", "starts")}
+    kept: dict[str, Any] = {name: found[name] for name in ("run", "reason", "starts", "attempts")}
     kept |= {name: orjson.loads(found[name] or "{}") for name in ("spec", "timings", "telemetry")}
-    kept |= {name: int(found[name]) for name in ("attempts", "retries", "retried_tokens")}
     return PastRun(**kept, seconds=moments.read(found, "ended").since(began) if ended else None)
 
 

@@ -173,10 +173,18 @@ ORDER BY run DESC, checkpoint DESC LIMIT $most;
 -- name: last_engine_in_former
 SELECT description FROM former.engine_starts ORDER BY rowid DESC LIMIT 1;
 
--- name: lengths_in_former
-SELECT prompt_tokens, output_tokens FROM former.attempts
-WHERE verdict = 'answered' AND list_contains($runs, run)
-ORDER BY run DESC, checkpoint DESC LIMIT $most;
+-- name: spent_in_former
+-- Of the newest requests that these runs settled and computed something for: tokens of the prompt,
+-- output tokens of all tries, and how many tries these were.
+WITH newest AS (
+    SELECT key FROM former.attempts
+    WHERE verdict <> 'retry' AND output_tokens > 0 AND list_contains($runs, run)
+    ORDER BY run DESC, checkpoint DESC LIMIT $most
+)
+SELECT max(prompt_tokens), CAST(sum(output_tokens) AS BIGINT), count(*)
+FROM former.attempts SEMI JOIN newest USING (key)
+WHERE list_contains($runs, run)
+GROUP BY key ORDER BY max(run) DESC, max(checkpoint) DESC, key;
 
 -- name: runs_in_former
 -- What each run tried and took; of a killed one there is no end. An older store has fewer columns.
@@ -186,18 +194,11 @@ SELECT
     (SELECT telemetry FROM former.checkpoints AS kept WHERE kept.run = runs.run
         ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
     (SELECT count(*) FROM former.engine_starts AS starts WHERE starts.run = runs.run) AS starts,
-    coalesce(tries.attempts, 0) AS attempts,
-    coalesce(tries.retries, 0) AS retries,
-    coalesce(tries.retried_tokens, 0) AS retried_tokens
+    coalesce(tries.attempts, 0) AS attempts
 FROM former.runs AS runs
 LEFT JOIN former.run_ends AS run_ends USING (run)
 LEFT JOIN (
-    SELECT
-        run,
-        count(*) AS attempts,
-        count(*) FILTER (verdict = 'retry') AS retries,
-        sum(output_tokens) FILTER (verdict = 'retry') AS retried_tokens
-    FROM former.attempts GROUP BY run
+    SELECT run, count(*) AS attempts FROM former.attempts GROUP BY run
 ) AS tries USING (run)
 ORDER BY runs.run;
 

@@ -64,13 +64,19 @@ def test_a_table_with_dummy_weights_shares_prefixes_as_predicted(bench: Bench) -
     assert hits.met, hits.notes
 
 
-def test_a_plan_tells_what_the_run_then_uses(bench: Bench) -> None:
-    """After a sample and after a run. How long it takes is told, but not judged here."""
+def test_a_plan_is_told_beside_what_the_run_then_uses(bench: Bench) -> None:
+    """After a sample and after a run. Whether one draw lies in an interval of 95 in 100 is not
+    judged: what an engine answers differs from one processor to the next. How often draws do is
+    tested where they cost nothing (tests/unit/test_answers_expected.py)."""
     jobs = {"cut off": foretold.JOBS["cut off"]}
     found = {line.what: line for line in foretold.run(bench, foretold.CASES, jobs)}
     for basis in ("a sample of 50 rows", "the run before"):
         for name in ("prompt tokens", "output tokens"):
             told = found[f"{name} of 1 jobs inside the interval of `plan`, by {basis}"]
-            assert told.met, found
+            assert 0.5 < actual_by_expected(told) < 2, found
         time = found[f"time of 1 jobs inside the interval of `plan`, by {basis}"]
-        assert float(time.ratio.removeprefix("actual / expected ")) > 0.1
+        assert actual_by_expected(time) > 0.1
+
+
+def actual_by_expected(finding: Finding) -> float:
+    return float(finding.ratio.removeprefix("actual / expected "))

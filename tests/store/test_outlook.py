@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.store import outlook, runs
 from llmbatch.store.database import Database
+from llmbatch.store.outlook import Spent
+from llmbatch.store.runs import Attempt
 from tests.store.conftest import Spawn, fill
 
 
@@ -45,7 +48,26 @@ def test_what_the_former_store_has_settled_is_not_left(preview: Database, tmp_pa
     assert (past.settled_requests, past.settled_rows) == (2, 3)
     assert past.engine == {"engine": "none"}
     assert past.answers == [1]  # a failure's length says nothing of an answer's
-    assert [output for _, output in past.lengths] == [1]
+    assert past.spent == [Spent(9, 1), Spent(9, 1)]  # but it took as much
+
+
+def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Path) -> None:
+    """Cut off and tried again, in this run and a later one; one that computed nothing is none."""
+    with Database.open(tmp_path / "job.duckdb") as own:
+        run = runs.begin(own, 1, clock.moment(), {})
+        for number, attempt in enumerate(
+            [
+                Attempt("c" * 32, 1, "retry", "truncated", "cut", "length", "n", 7, 0, 30),
+                Attempt("c" * 32, 2, "retry", "invalid_output", "no", "stop", "n", 7, 0, 50),
+                Attempt("c" * 32, 3, "answered", None, None, "stop", "yes", 7, 0, 40),
+                Attempt("d" * 32, 1, "dead", "too_long", "too long", None, None, 0, 0, 0),
+                Attempt("e" * 32, 1, "retry", "truncated", "cut", "length", "n", 7, 0, 30),
+            ],
+            start=1,
+        ):
+            runs.checkpoint(own, run, number, [attempt], {})
+    past = outlook.left(preview, tmp_path / "job.duckdb", alike).past
+    assert past.spent == [Spent(7, 120, tries=3), Spent(9, 1), Spent(9, 1)]
 
 
 def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
@@ -58,7 +80,7 @@ def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> N
 
 def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -> None:
     (run, *_) = outlook.left(preview, tmp_path / "job.duckdb", alike).past.runs
-    assert (run.attempts, run.retries, run.retried_tokens) == (2, 0, 0)
+    assert run.attempts == 2
     assert (run.starts, run.reason) == (1, "stopped")
     assert run.seconds is not None
     assert run.seconds >= 0
@@ -66,7 +88,7 @@ def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -
 
 def test_only_answers_of_alike_runs_count(preview: Database, tmp_path: Path) -> None:
     past = outlook.left(preview, tmp_path / "job.duckdb", lambda spec: False).past
-    assert (past.lengths, past.answers) == ([], [1])
+    assert (past.spent, past.answers) == ([], [1])
 
 
 def test_a_store_that_a_run_holds_is_refused_and_then_done_without(

@@ -1,5 +1,6 @@
 """What earlier runs tell of the next one: which of them count, and what is made of them."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.pipeline import answers, experience
-from llmbatch.store.outlook import NO_PAST, Past, PastRun
+from llmbatch.store.outlook import NO_PAST, Past, PastRun, Spent
 
 JOB = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "{{ t }}"}
 
@@ -41,13 +42,14 @@ def run(number: int = 1, made: JobSpec | None = None, **changes: Any) -> PastRun
     kept = (made or spec()).model_dump(mode="json", by_alias=True)
     usual: dict[str, Any] = {
         "reason": "finished", "seconds": 25.0, "timings": timings, "telemetry": telemetry,
-        "starts": 1, "attempts": 50, "retries": 0, "retried_tokens": 0,
+        "starts": 1, "attempts": 50,
     }  # fmt: skip
     return PastRun(number, kept, **(usual | changes))
 
 
-def past(*runs: PastRun, lengths: tuple[tuple[int, int], ...] = ()) -> Past:
-    return Past({}, (), lengths, runs)
+def past(*runs: PastRun, lengths: Iterable[tuple[int, int]] = ()) -> Past:
+    """`lengths`: prompt and output tokens of requests that took one try each."""
+    return Past({}, (), [Spent(*each) for each in lengths], runs)
 
 
 def test_nothing_is_known_without_runs() -> None:
@@ -145,22 +147,40 @@ def test_output_follows_the_prompts() -> None:
     assert found.total.expected == pytest.approx(100 * 400, rel=0.01)
 
 
-def test_no_answer_is_longer_than_allowed() -> None:
-    short = spec(sampling={"max_tokens": 30})
-    seen = past(run(made=short), lengths=((10, 29), (10, 30), (20, 60)))
-    assert answers.expect(short, seen, 100, 4_000).total.high <= 3_000
+def test_no_request_takes_more_than_is_allowed() -> None:
+    """An answer that is cut off is tried again with twice the tokens."""
+    seen = past(run(), lengths=((10, 29), (10, 30), (20, 60)))
+    for attempts, most in ((1, 30), (2, 90), (3, 210)):
+        short = spec(sampling={"max_tokens": 30}, run={"attempts": attempts})
+        assert answers.expect(short, seen, 100, 4_000).total.high <= 100 * most
 
 
-def test_retries_are_expected_as_they_were() -> None:
-    seen = past(run(attempts=120, retries=20, retried_tokens=200), lengths=((10, 20),) * 100)
-    found = answers.expect(spec(), seen, 1_000, 10_000)
+def test_a_request_is_told_with_all_its_tries() -> None:
+    seen = [Spent(10, 20)] * 80 + [Spent(30, 10 + 30, tries=2)] * 20
+    found = answers.expect(spec(), Past({}, (), seen, (run(),)), 1_000, 14_000)
     assert found.retries.expected == pytest.approx(0.2)
     assert found.retries.low < 0.2 < found.retries.high
-    assert found.total.expected == pytest.approx(1_000 * 20 + 200 * 10)
+    assert (found.known, found.total.expected) == (100, 1_000 * (0.8 * 20 + 0.2 * 40))
+    assert found.each == 20  # of a try
+    # Not the mean prompts are sent again, but these.
+    again = answers.prompts_again(Past({}, (), seen, (run(),)), 1_000, 14_000)
+    assert again.expected == pytest.approx(200 * 30)
+    assert sorted(answers.lengths(spec(), Past({}, (), seen, ()))) == [20.0] * 120
+
+
+def test_where_no_retry_was_seen_some_may_come() -> None:
+    seen = past(run(), lengths=((10, 20),) * 50)
+    found = answers.expect(spec(), seen, 100, 1_000)
+    assert (found.retries.expected, found.retries.low) == (0, 0)
+    assert 0.05 < found.retries.high < 0.1
+    again = answers.prompts_again(seen, 100, 1_000)
+    assert (again.expected, again.low) == (0, 0)
+    assert 50 < again.high < 100
 
 
 def test_nothing_is_retried_where_nothing_is_known() -> None:
     assert answers.expect(spec(), NO_PAST, 10, 100).retries == Interval.exactly(0)
+    assert answers.prompts_again(NO_PAST, 10, 100) == Interval.exactly(0)
 
 
 def test_a_run_that_was_stopped_may_have_left_the_long_answers() -> None:

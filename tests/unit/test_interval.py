@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from llmbatch.core import interval
 from llmbatch.core.interval import Interval, Sampled
 
+TRIALS = 500
 FIGURES = st.builds(
     lambda value, below, above: Interval(value, value - below, value + above),
     *[st.floats(0, 1e6)] * 3,
@@ -121,3 +122,28 @@ def test_a_single_thing_says_that_it_is_single() -> None:
     found = Sampled.of([(10.0, 4.0)]).total_of_others(10, 100.0)
     assert found.expected == 40
     assert found.high - found.low > 2 * found.expected
+
+
+@pytest.mark.parametrize(("things", "least"), [(30, 0.93), (2_000, 0.93)])
+def test_a_skewed_whole_is_in_its_interval_as_often_as_it_says(things: int, least: float) -> None:
+    """A few things are far larger than the others, and many samples have too few of them."""
+    rng = random.Random(things)
+
+    def draw(count: int) -> list[tuple[float, float]]:
+        return [(0.0, 300.0 if rng.random() < 0.08 else rng.uniform(10, 30)) for _ in range(count)]
+
+    below = above = 0
+    for _ in range(TRIALS):
+        found = Sampled.of(draw(60)).total_of_others(things, 0.0)
+        truth = sum(y for _, y in draw(things)) if things < 100 else things * 42.4
+        below, above = below + (truth < found.low), above + (truth > found.high)
+    assert 1 - (below + above) / TRIALS >= least
+    assert above / TRIALS < 0.045
+
+
+def test_without_skew_it_is_students_interval() -> None:
+    pairs = [(0.0, float(value)) for value in (8, 9, 10, 11, 12)]
+    found = Sampled.of(pairs).total_of_others(20, 0.0)
+    assert found.high - found.expected == pytest.approx(found.expected - found.low)
+    error = interval.student(4) * (2.5 * (20 + 20**2 / 5)) ** 0.5
+    assert found.high - found.expected == pytest.approx(error)
