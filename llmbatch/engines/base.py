@@ -63,7 +63,8 @@ class Engine(Protocol):
 
     0. Building it checks the options and the model's path (UsageError) and loads nothing;
        `identity()` names everything about the model that can change an answer, so that it can
-       be part of a request's key before the engine is started, or when it never is.
+       be part of a request's key before the engine is started, or when it never is. It may be
+       asked for in a thread of its own.
        `check` raises UsageError when no request with this sampling and constraint could be
        answered; it loads no model.
     1. A context manager. `__enter__` starts it and raises EngineError when it cannot start;

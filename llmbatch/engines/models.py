@@ -9,18 +9,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.engines import digests
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # Files that no engine reads. Python files count only where the configuration names them.
 IGNORED_SUFFIXES = {".md", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".log", ".lock", ".pyc"}
 IGNORED_NAMES = {"LICENSE", "LICENSE.txt", "NOTICE", "NOTICE.txt", "README", "README.txt"}
-READERS = 4
 
 
 def local_folder(model: str) -> Path | None:
@@ -45,12 +44,12 @@ def local_folder(model: str) -> Path | None:
 def fingerprint(folder: Path) -> str:
     """A hash of the names and contents of the files that can change an answer."""
     names = _relevant_files(folder)
-    with ThreadPoolExecutor(READERS) as pool:
-        digests = pool.map(lambda name: _file_digest(folder / name), names)
-        total = hashlib.sha256()
-        for name, digest in zip(names, digests, strict=True):
-            total.update(f"{name}\0{digest}\n".encode())
-    return f"sha256:{total.hexdigest()}"
+    try:
+        found = digests.shared().of([folder / name for name in names])
+    except OSError as error:
+        raise UsageError(f"model {str(folder)!r}: cannot be read: {error}") from error
+    lines = (f"{name}\0{digest}\n" for name, digest in zip(names, found, strict=True))
+    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
 def _relevant_files(folder: Path) -> list[str]:
@@ -73,11 +72,6 @@ def _has_own_code(folder: Path) -> bool:
         return config.is_file() and "auto_map" in json.loads(config.read_bytes())
     except ValueError as error:
         raise UsageError(f"model {str(folder)!r}: config.json is not JSON: {error}") from error
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hub_commit(name: str, revision: str | None, environment: Mapping[str, str]) -> str:

@@ -1,10 +1,33 @@
 """The engines of one run: one after the other, all of the same model."""
 
+import threading
+from concurrent.futures import Future
+
 from llmbatch.core.errors import EngineError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.pipeline.paths import JobPaths
+
+
+class Naming:
+    """The identity of an engine's model, found out in a thread of its own: that may mean to read
+    all of the model, while the input is read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._found: Future[dict[str, str]] = Future()
+        # Nobody waits for it when the command ends meanwhile.
+        threading.Thread(target=self._find, args=[engine], name="naming", daemon=True).start()
+
+    def _find(self, engine: Engine) -> None:
+        try:
+            self._found.set_result(engine.identity())
+        except BaseException as error:  # whoever asks for it gets it
+            self._found.set_exception(error)
+
+    def identity(self) -> dict[str, str]:
+        """The identity, as soon as it is known. Raises what finding it out has raised."""
+        return self._found.result()
 
 
 class Engines:

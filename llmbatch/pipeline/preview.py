@@ -25,6 +25,7 @@ from llmbatch.pipeline import (
     preflight,
 )
 from llmbatch.pipeline.answers import OutputTokens
+from llmbatch.pipeline.engines import Naming
 from llmbatch.pipeline.estimating import Money, Time, Tokens
 from llmbatch.pipeline.foresight import Foresight
 from llmbatch.pipeline.lengths import PromptTokens
@@ -87,10 +88,11 @@ def plan_aside(
 ) -> tuple[str, ...] | None:
     """Read and plan the job into a store beside its own, whose order of a record's fields it
     takes; that order."""
+    naming = Naming(engine)
     snapshot = ingest.ingest(db, spec, aside)
     held = ordering.held_elsewhere(db, paths.of_spec(spec).store)
     order = ordering.decide(db, spec, snapshot, held)
-    planning.plan(db, spec, snapshot, engine.identity(), order)
+    planning.plan(db, spec, snapshot, naming.identity(), order)
     return order
 
 

@@ -27,7 +27,7 @@ from llmbatch.pipeline import (
     preflight,
 )
 from llmbatch.pipeline.context import Context
-from llmbatch.pipeline.engines import Engines
+from llmbatch.pipeline.engines import Engines, Naming
 from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import deadline_of
@@ -144,12 +144,13 @@ def _opened(context: Context) -> Database:
 def _run(db: Database, context: Context) -> RunResult:
     spec = context.spec
     _phase(context, "reading the input")
+    naming = Naming(context.engines.first)
     snapshot = ingest.ingest(db, spec, context.job)
     _phase(context, "planning")
     engine = context.engines.first
     held = fields.NOTHING if context.fresh else fields.held(db)
     order = ordering.decide(db, spec, snapshot, held)
-    plan = planning.plan(db, spec, snapshot, engine.identity(), order)
+    plan = planning.plan(db, spec, snapshot, naming.identity(), order)
     planned = clock.seconds()
     context.timings.prepare = planned - context.began
     pending = plans.pending(db)

@@ -1,13 +1,14 @@
 """Every engine of a run has the model that the requests' keys name."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from llmbatch.core.errors import EngineError
+from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline.engines import Engines
+from llmbatch.pipeline.engines import Engines, Naming
 from llmbatch.pipeline.paths import JobPaths
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
@@ -41,3 +42,33 @@ def test_a_model_that_was_exchanged_meanwhile_is_refused(
     monkeypatch.setattr(f"{__name__}.variant", "second")
     with pytest.raises(EngineError, match="model has changed"):
         engines.take()
+
+
+class Slow(ScriptedEngine):
+    """Its identity is known once somebody lets it be."""
+
+    go = threading.Event()
+
+    def identity(self) -> dict[str, str]:
+        assert self.go.wait(30)
+        return super().identity()
+
+
+class Odd(ScriptedEngine):
+    """Its model cannot be named."""
+
+    def identity(self) -> dict[str, str]:
+        raise UsageError("no such folder")
+
+
+def test_a_model_is_named_while_the_caller_does_something_else() -> None:
+    engine = Slow(EngineConfig("m", {}), scripted_engine.Options())
+    naming = Naming(engine)
+    engine.go.set()
+    assert naming.identity() == {"model": "m", "variant": ""}
+
+
+def test_a_model_that_cannot_be_named_is_told_to_whoever_asks() -> None:
+    naming = Naming(Odd(EngineConfig("m", {}), scripted_engine.Options()))
+    with pytest.raises(UsageError, match="no such folder"):
+        naming.identity()

@@ -96,7 +96,10 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     "renames files": (renames, {"store/files.py"}),
     "writes stderr": (writes_stderr, {"cli/console.py"}),
     "prints": (prints, {"cli/console.py"}),
-    "hashes": (hashes, {"core/identity.py", "engines/models.py", "pipeline/ingest.py"}),
+    "hashes": (
+        hashes,
+        {"core/identity.py", "engines/digests.py", "engines/models.py", "pipeline/ingest.py"},
+    ),
     "ends the process": (ends_process, {"cli/console.py", "engines/vllm_process.py"}),
     "says SQL": (says_sql, {"store/"}),
 }

@@ -1,0 +1,195 @@
+"""Digests of files that are too big to be read each time that their content is asked for.
+
+The digest of a big file is kept, in this process and in a private cache folder, under its real
+path, with what the file system says of it: device, inode, size, and the times of its last change.
+Of these, the time of the last change of the inode (ctime) cannot be set by programs, so a file that
+was changed in place and given its size and mtime back is read again. A digest that comes from the
+folder is not believed unread, either: some blocks of the file, chosen when it was kept, are hashed
+and compared. The folder is a convenience: where it cannot be written, is not private, or holds
+damage, files are read.
+"""
+
+import hashlib
+import os
+import random
+import stat
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from functools import cache
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import orjson
+
+from llmbatch.core import clock
+
+# Smaller files are read faster than anything could be known about them.
+BIG = 16 * 2**20
+# A file that was changed a moment ago may be changed again without a later time.
+_SETTLED = 2.0
+_READERS = max(4, min(16, len(os.sched_getaffinity(0))))
+_CHUNK = 4 * 2**20
+_BLOCK = 2**16
+_SAMPLES = 16
+
+State = list[int]
+
+
+def folder(environment: Mapping[str, str]) -> Path | None:
+    """Where digests are kept: LLMBATCH_DIGESTS, or the user's cache; None: nowhere ("off")."""
+    given = environment.get("LLMBATCH_DIGESTS", "")
+    if given:
+        return None if given.lower() == "off" else Path(given).expanduser()
+    try:
+        home = Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    except RuntimeError:  # nobody knows where the home is
+        return None
+    return home / "llmbatch" / "digests"
+
+
+@cache
+def shared() -> "Digests":
+    """Those of this process."""
+    return Digests(folder(os.environ))
+
+
+class Digests:
+    """Digests of files by their path, kept as long as the files are as they were."""
+
+    def __init__(self, kept: Path | None) -> None:
+        self._known: dict[Path, tuple[State, str]] = {}
+        self._kept = kept
+
+    def of(self, paths: Sequence[Path]) -> list[str]:
+        """The SHA-256 of each file, several at a time, the biggest first. Raises OSError."""
+        waiting: SimpleQueue[int] = SimpleQueue()
+        for number in sorted(range(len(paths)), key=lambda n: -paths[n].stat().st_size):
+            waiting.put(number)
+        found: list[Future[str]] = [Future() for _ in paths]
+        given_up = threading.Event()
+
+        def work() -> None:
+            while not given_up.is_set():
+                try:
+                    number = waiting.get_nowait()
+                except Empty:
+                    return
+                try:
+                    found[number].set_result(self._of(paths[number], given_up))
+                except Exception as error:  # whoever waits for it gets it
+                    found[number].set_exception(error)
+
+        for _ in range(min(_READERS, len(paths))):
+            # Nobody waits for them when the process ends or is told to stop meanwhile.
+            threading.Thread(target=work, name="digest", daemon=True).start()
+        try:
+            return [each.result() for each in found]
+        finally:
+            given_up.set()
+
+    def _of(self, path: Path, given_up: threading.Event) -> str:
+        real = path.resolve()
+        with real.open("rb", buffering=0) as file:
+            state = _state(file.fileno())
+            if _size(state) < BIG:
+                return _whole(file.fileno(), given_up)
+            memory = self._known.get(real)
+            if memory and memory[0] == state:
+                return memory[1]
+            asked = clock.now().timestamp()
+            digest = self._remembered(real, state, file.fileno())
+            if digest is None:
+                digest = _whole(file.fileno(), given_up)
+                if asked - state[-1] / 1e9 < _SETTLED or _state(file.fileno()) != state:
+                    return digest
+                self._remember(real, state, digest, file.fileno())
+            self._known[real] = (state, digest)
+            return digest
+
+    def _remembered(self, real: Path, state: State, descriptor: int) -> str | None:
+        """What is kept of the file, if it still fits; None where nothing that can be relied on."""
+        note = _read(self._note(real)) if self._kept else None
+        if note is None or note.get("path") != str(real) or note.get("state") != state:
+            return None
+        if all(_block(descriptor, int(start)) == digest for start, digest in note["blocks"]):
+            return str(note["digest"])
+        return None
+
+    def _remember(self, real: Path, state: State, digest: str, descriptor: int) -> None:
+        last = _size(state) - _BLOCK
+        starts = [0, last, *(random.randrange(last) for _ in range(_SAMPLES - 2))]
+        blocks = [(start, _block(descriptor, start)) for start in starts]
+        note = {"path": str(real), "state": state, "digest": digest, "blocks": blocks}
+        if self._kept:
+            _write(self._note(real), note)
+
+    def _note(self, real: Path) -> Path:
+        assert self._kept is not None
+        return self._kept / hashlib.sha256(os.fsencode(real)).hexdigest()
+
+
+def _state(descriptor: int) -> State:
+    seen = os.fstat(descriptor)
+    return [seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns]
+
+
+def _size(state: State) -> int:
+    return state[2]
+
+
+def _whole(descriptor: int, given_up: threading.Event) -> str:
+    total = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    place = 0
+    # Neither the read nor the hash holds up other threads.
+    while length := os.preadv(descriptor, [buffer], place):
+        if given_up.is_set():
+            raise InterruptedError("nobody waits for the digest any more")
+        total.update(buffer[:length])
+        place += length
+    return total.hexdigest()
+
+
+def _block(descriptor: int, start: int) -> str:
+    return hashlib.sha256(os.pread(descriptor, _BLOCK, start)).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A note, if it is whole and nobody else can have written it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not (_is_ours(path.parent.stat()) and _is_ours(os.fstat(descriptor))):
+                return None
+            sum_, _, content = file.read().partition(b"\n")
+        if sum_.decode() != hashlib.sha256(content).hexdigest():
+            return None
+        found: dict[str, Any] = orjson.loads(content)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _is_ours(seen: os.stat_result) -> bool:
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return seen.st_uid == os.geteuid() and not seen.st_mode & others
+
+
+def _write(path: Path, note: Mapping[str, Any]) -> None:
+    """Keep a note, whole or not at all; a folder that takes none is no failure."""
+    content = orjson.dumps(note)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_ours(path.parent.stat()):
+            return
+        # Readable for us alone; what two processes write at a time is the same.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".") as draft:
+            draft.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            draft.flush()
+            path.unlink(missing_ok=True)
+            path.hardlink_to(draft.name)
+    except OSError:
+        return
