@@ -32,7 +32,7 @@ from llmbatch.engines import (
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.vllm_client import Client
 from llmbatch.engines.vllm_flight import Crew, Flight, one_line
-from llmbatch.engines.vllm_sampling import Parameters, check_parameters
+from llmbatch.engines.vllm_sampling import Parameters, check_parameters, takes_seeds
 from llmbatch.engines.vllm_stats import Stats
 from llmbatch.engines.vllm_text import Texts
 
@@ -161,11 +161,10 @@ class VllmEngine:
         gc.freeze()
 
     def _gather(self, client: Client) -> Crew:
-        config, said = client.engine.vllm_config, self._description
+        said, device = self._description, client.engine.vllm_config.device_config.device_type
         texts = Texts(client.engine.get_tokenizer())
-        on_cpu = config.device_config.device_type == "cpu"
         parameters = Parameters(
-            seeds_allowed=not (on_cpu and said["chunked_prefill"]),
+            seeds_allowed=takes_seeds(device, chunked_prefill=said["chunked_prefill"]),
             detokenize=not texts.decodes,
             into=client.pattern,
         )

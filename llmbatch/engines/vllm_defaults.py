@@ -33,7 +33,7 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
     defaults: dict[str, Any] = {"enable_prefix_caching": True}
     if "watermark" in vllm_options.installed_fields():
         defaults["watermark"] = WATERMARK
-    # One backend for the whole run: mixed ones clash inside vLLM.
+    # vLLM wants one backend for all requests.
     defaults["structured_outputs_config"] = {"backend": "xgrammar"}
     if current_platform.is_cpu():
         defaults |= _cpu_defaults(options)
@@ -70,8 +70,8 @@ def _cpu_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     # Only whole blocks are shared, and vLLM's 128 tokens are longer than many prompts.
     defaults: dict[str, Any] = {"block_size": CPU_BLOCK_SIZE}
     if options.get("max_num_batched_tokens") is None:
-        # A request with a seed kills the CPU engine if its prefill is chunked. Without chunks
-        # a step must hold a whole prompt, which vLLM sees to unless a size is given.
+        # Seeds are not taken on a CPU where prefill is chunked. Without chunks a step must hold
+        # a whole prompt, which vLLM sees to unless a size is given.
         defaults["enable_chunked_prefill"] = False
     if not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
         defaults |= _cpu_cache(options)

@@ -40,8 +40,8 @@ def _sequences(present: int, requests: int) -> list[int]:
 
 def _batched_tokens(description: Mapping[str, Any]) -> list[int]:
     if not description["chunked_prefill"]:
-        # On a CPU naming a size turns chunks on, which no request with a seed survives: also
-        # those of second tries, which a sample does not have.
+        # On a CPU naming a size turns chunks on, and then no seeds are taken: nor those of second
+        # tries, which a sample does not have.
         return []
     present = description["max_num_batched_tokens"]
     least = description["max_num_seqs"]

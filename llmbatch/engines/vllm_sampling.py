@@ -1,8 +1,7 @@
 """From a request's sampling and constraint to vLLM's parameters.
 
-Values are checked here first, because vLLM trusts its callers: a seed of 2**64 fails while it
-is sent to the engine core and leaves the engine waiting for ever, and a seed on a CPU engine
-with chunked prefill kills it.
+Values are checked here first, because vLLM leaves some of it to its callers, and a bad value may
+then be the end of the engine and not of the request alone.
 """
 
 import functools
@@ -17,7 +16,8 @@ INT32 = 2**31 - 1
 INT64 = 2**63 - 1
 CACHED_PARAMETERS = 4096  # rows with seeds of their own would otherwise keep every one
 
-_FLOATS = {
+# What vLLM takes, from and to.
+FLOATS = {
     "temperature": (0.0, 2.0),
     "top_p": (0.0, 1.0),
     "min_p": (0.0, 1.0),
@@ -25,8 +25,8 @@ _FLOATS = {
     "frequency_penalty": (-2.0, 2.0),
     "repetition_penalty": (0.0, math.inf),
 }
-_ABOVE_ZERO = {"top_p", "repetition_penalty"}
-_INTS = {"top_k": (-1, INT32), "max_tokens": (1, INT32), "seed": (0, INT64)}
+ABOVE_ZERO = {"top_p", "repetition_penalty"}
+INTS = {"top_k": (-1, INT32), "max_tokens": (1, INT32), "seed": (0, INT64)}
 
 
 class RefusedError(ValueError):
@@ -34,16 +34,16 @@ class RefusedError(ValueError):
 
 
 def check_sampling(sampling: Sampling) -> None:
-    """Raises RefusedError for a value that vLLM would refuse or choke on."""
-    for name, (low, high) in _FLOATS.items():
+    """Raises RefusedError for a value that is out of the range that vLLM takes."""
+    for name, (low, high) in FLOATS.items():
         value = getattr(sampling, name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise RefusedError(f"{name} is not a number: {value!r}")
         if not (math.isfinite(value) and low <= value <= high):
             raise RefusedError(f"{name} is out of range: {value!r}")
-        if name in _ABOVE_ZERO and value <= 0:
+        if name in ABOVE_ZERO and value <= 0:
             raise RefusedError(f"{name} must be above 0: {value!r}")
-    for name, (first, last) in _INTS.items():
+    for name, (first, last) in INTS.items():
         value = getattr(sampling, name)
         if name == "seed" and value is None:
             continue
@@ -53,6 +53,11 @@ def check_sampling(sampling: Sampling) -> None:
             raise RefusedError(f"{name} is out of range: {value!r}")
     if not all(isinstance(text, str) and text for text in sampling.stop):
         raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
+
+
+def takes_seeds(device: str, *, chunked_prefill: bool) -> bool:
+    """Whether vLLM takes requests with a seed, on this type of device."""
+    return device != "cpu" or not chunked_prefill
 
 
 def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
@@ -81,12 +86,11 @@ class Parameters:
         self.of = functools.lru_cache(CACHED_PARAMETERS)(self._make)
 
     def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
-
         check_sampling(sampling)
         if sampling.seed is not None and not self._seeds_allowed:
-            raise RefusedError("a seed with chunked prefill kills vLLM on a CPU: "
-                               "set enable_chunked_prefill=false")  # fmt: skip
+            raise RefusedError("vLLM on a CPU takes a seed only with enable_chunked_prefill=false")
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
         made = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,

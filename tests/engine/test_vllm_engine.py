@@ -10,7 +10,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.records import Message, Request, Sampling
+from llmbatch.core.records import Message, Request
 from llmbatch.engines import vllm, vllm_defaults, vllm_options
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm_exchange import Answer, Exchange
@@ -212,14 +212,6 @@ def test_the_chat_template_is_applied_as_transformers_does(vllm_engine: vllm.Vll
     chat = [{"role": message.role, "content": message.content} for message in messages]
     expected = tokenizer.apply_chat_template(chat, add_generation_prompt=True)
     assert Texts(tokenizer).encode(messages) == list(expected["input_ids"])
-
-
-def test_a_seed_with_chunked_prefill_is_refused_on_a_cpu(vllm_engine: vllm.VllmEngine) -> None:
-    from llmbatch.engines.vllm_sampling import Parameters, RefusedError
-
-    parameters = Parameters(seeds_allowed=False, detokenize=False)
-    with pytest.raises(RefusedError, match="enable_chunked_prefill=false"):
-        parameters.of(Sampling(seed=1), None)
 
 
 def test_an_unknown_kind_of_model_does_not_start(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_schema_may_stand_in_the_file(tmp_path: Path) -> None:
         ("[cost]", "[cots]", "unknown key 'cots' (did you mean 'cost'?)"),
         ("price_per_hour", "qqq", "unknown key 'cost.qqq'"),
         ("temperature = 0.5", 'temperature = "hot"', "sampling.temperature: "),
-        ("temperature = 0.5", "temperature = nan", "sampling.temperature: "),
+        ("temperature = 0.5", "temperature = 2.5", "sampling.temperature: "),
         ("temperature = 0.5", "temperature = -1", "sampling.temperature: "),
         ("max_tokens = 7", "max_tokens = 0", "sampling.max_tokens: "),
         ("max_tokens = 7", "max_tokens = 1.5", "sampling.max_tokens: "),
