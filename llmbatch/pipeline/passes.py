@@ -46,6 +46,8 @@ class Passes:
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING
         self._feed: Feed | None = None
+        # How the engine ended when a request was in flight last, by its position.
+        self._causes: dict[int, tuple[str, str]] = {}
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
         self.tail = Tail(spec.sampling.max_tokens)
@@ -81,7 +83,9 @@ class Passes:
     def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
         """The engine died in the midst of a pass. True if that has brought us nearer to why."""
         self._cause = (kind, reason)
-        return self.isolation.died([ticket.position for ticket in in_flight])
+        positions = [ticket.position for ticket in in_flight]
+        self._causes |= dict.fromkeys(positions, self._cause)
+        return self.isolation.died(positions)
 
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
@@ -104,8 +108,9 @@ class Passes:
 
     def _convict(self) -> None:
         """Write off the requests that were found to bring the engine down."""
-        kind, reason = self._cause
         for position in self.isolation.convicted:
+            # Several may be convicted at a time, each of something else.
+            kind, reason = self._causes.get(position, self._cause)
             (planned,) = plans.requests(self._db, position, position)
             tries = plans.pending(self._db).tries.get(position, NONE)
             size = len(planned.messages)

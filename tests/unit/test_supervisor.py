@@ -83,6 +83,19 @@ def test_several_poison_requests_are_found_and_no_other(tmp_path: Path, order: s
     assert set(failures(bench)) == {f'{{"t":"{text}"}}' for text in poison.values()}
 
 
+def test_each_of_several_poison_requests_is_told_by_what_it_did(tmp_path: Path) -> None:
+    # The last one planned is the first witness against the other, so both are accused at a time.
+    said = texts(10)
+    said[5], said[9] = "text 5 KILL", "text 9 STALL"
+    bench = Bench(tmp_path, said, run={"stall_timeout": 0.3})
+    bench.drive(*engines(20, window=2))
+    assert bench.counts() == Counts(answered=8, failed=2)
+    assert failures(bench) == {
+        '{"t":"text 5 KILL"}': "engine_crash",
+        '{"t":"text 9 STALL"}': "timeout",
+    }
+
+
 def test_the_only_request_left_has_no_witness_and_is_tried_more_often(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ["KILL"])
     bench.drive(*engines(9))
