@@ -299,6 +299,10 @@ class ScriptedEngine:
         first_try = sampling.seed is None and sampling.temperature == 0
         if mark == "INVALID" or (mark == "INVALID_ONCE" and first_try):
             text = scripted_answers.INVALID
+        room = self._options.max_model_len - words
+        if reason == "length" or len(text.split()) > room:
+            kept = text.split()[:room]
+            text, reason = (" ".join(kept), "context") if len(kept) == room else (text, reason)
         cached = min(words, self._options.cached_words)
         usage = Usage(prompt=words, cached=cached, output=len(text.split()))
         return Completed(request.key, text, reason, usage)

@@ -16,7 +16,7 @@ def retry(job: Path, kinds: list[str]) -> str:
     with JobLock(found.lock), Database.open(found.store) as db:
         require_plan(db, found)
         _check_kinds(db, kinds)
-        rows = runs.reopen(db, kinds)
+        rows = runs.reopen(db, runs.dead(db, kinds))
     return f"{rows:,} rows reopened" + ("; run the job again to try them" if rows else "")
 
 

@@ -23,7 +23,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The engine finished the request. `finish_reason` is "stop" or "length"."""
+    """The engine finished the request. `finish_reason` is "stop", or what cut the answer: "length"
+    (`max_tokens`) or "context" (prompt and answer fill the longest sequence that it takes)."""
 
     key: str
     text: str
@@ -48,21 +49,45 @@ Outcome = Completed | Failed
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """One row of the table: may another try help, and what should the user do?"""
+    """One row of the table: may another try help, and what should the user do?
+
+    What an advice names must reopen what it would mend. A change of the row or of what is part of
+    the request's key makes another request; `mended_by` is a setting of the engine that is not,
+    so dead letters of this kind are tried again when it has grown (`pipeline/reopening`).
+    """
 
     name: str
     retryable: bool
     advice: str
+    mended_by: str | None = None
 
+
+CONTEXT = "max_model_len"
+"""The engine's setting for the longest sequence that it takes, prompt and answer together."""
 
 _KINDS = (
     FailureKind("template", False, "the prompt cannot be rendered for this row: fix the row"),
-    FailureKind("too_long", False, "shorten the row or raise max_model_len"),
+    FailureKind("too_long", False, "shorten the row or raise max_model_len", CONTEXT),
     FailureKind("truncated", True, "the answer hit max_tokens: raise it"),
+    FailureKind(
+        "context_full",
+        False,
+        "the answer was cut where the context ends: shorten the row or raise max_model_len",
+        CONTEXT,
+    ),
     FailureKind("invalid_output", True, "the answer breaks the constraint: look at the prompt"),
-    FailureKind("refused_request", False, "the engine refused this request: see the message"),
+    FailureKind(
+        "refused_request",
+        False,
+        "the engine refused this request: see the message; `llmbatch retry` has it tried again",
+    ),
     FailureKind("engine_crash", False, "this request brings the engine down: leave it out"),
     FailureKind("timeout", False, "the engine hangs on this request: leave it out"),
 )
 
 FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}
+
+
+def mended_by(setting: str) -> list[str]:
+    """The kinds of failure that more of this setting may mend."""
+    return [kind.name for kind in _KINDS if kind.mended_by == setting]

@@ -73,10 +73,14 @@ class Engine(Protocol):
     3. Exactly one outcome per request pulled, carrying its key, in any order.
     4. A bad request is an outcome (`Failed`), never an exception; EngineError means that the
        engine is gone. One that was refused before anything of it was computed has used no tokens
-       (an empty `Usage`): they would be paid for, attributed and taken for speed.
+       (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that
+       was cut is `Completed` and says by what ("length" or "context"), since more `max_tokens`
+       help only against the first.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running.
-    6. `describe()`: versions, device, dtype, parallelism, window, memory; kept with the run.
+    6. `describe()`: versions, device, dtype, parallelism, window, memory; kept with the run. With
+       `max_model_len`, the longest sequence, what failed for want of room is tried again by an
+       engine that takes longer ones.
     7. `telemetry()` may be called at any time while the engine is open, from any thread, also
        while `run` is stuck. `steps` changes whenever the engine has done something: an engine
        with requests in flight whose telemetry stays the same is hung.

@@ -132,7 +132,9 @@ class Flight:
         text = answer.text
         if text is None or (texts.decodes and not request.sampling.stop):
             text = texts.decode(answer.tokens, stopped=reason == "stop")
-        if reason in ("stop", "length"):
+        if reason == "length" and usage.prompt + usage.output >= self._crew.max_model_len:
+            reason = "context"  # vLLM has one name for both ends
+        if reason in ("stop", "length", "context"):
             return Completed(request.key, text, reason, usage)
         message = f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)

@@ -18,6 +18,12 @@ from llmbatch.core.records import Constraint
 
 Check = Callable[[str], str | None]
 
+# By finish reason: which failure a cut answer is, and what cut it.
+_CUT = {
+    "length": ("truncated", "max_tokens"),
+    "context": ("context_full", "prompt and answer fill the context"),
+}
+
 
 class Judge:
     """Turns the engine's outcomes into accepted ones: a wrong answer becomes a failure."""
@@ -28,10 +34,9 @@ class Judge:
     def __call__(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Failed):
             return outcome
-        if outcome.finish_reason == "length":
-            return _rejected(
-                outcome, "truncated", f"cut off after {outcome.usage.output} tokens (max_tokens)"
-            )
+        if outcome.finish_reason in _CUT:
+            kind, why = _CUT[outcome.finish_reason]
+            return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
         reason = self._check(outcome.text)
         return outcome if reason is None else _rejected(outcome, "invalid_output", reason)
 

@@ -48,6 +48,7 @@ class Passes:
         self._feed: Feed | None = None
         # How the engine ended when a request was in flight last, by its position.
         self._causes: dict[int, tuple[str, str]] = {}
+        self._more = False
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
         self.tail = Tail(spec.sampling.max_tokens)
@@ -80,6 +81,15 @@ class Passes:
         """The last pass did not come to its end, or not even to its start."""
         self._pending = None
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether only some of what is pending is wanted."""
+        return self._wanted is not None
+
+    def reopened(self) -> None:
+        """More has become pending; the pass that is under way does not know of it."""
+        self._more = True
+
     def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
         """The engine died in the midst of a pass. True if that has brought us nearer to why."""
         self._cause = (kind, reason)
@@ -90,8 +100,8 @@ class Passes:
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
         held, self._pending = self._pending, plans.NOTHING
-        if self._feed is not None and self._feed.paused:
-            held = None
+        if self._more or (self._feed is not None and self._feed.paused):
+            held, self._more = None, False
         retried = self._feed.retried if self._feed else 0
         if self._work.tally.to_retry > retried or self.isolation.isolating or held is None:
             self._groups.clear()

@@ -1,6 +1,7 @@
 """What a run would do: the same reading and planning, in a store that is thrown away."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from llmbatch.pipeline import (
     paths,
     planning,
     preflight,
+    reopening,
 )
 from llmbatch.pipeline.answers import OutputTokens
 from llmbatch.pipeline.engines import Naming
@@ -34,6 +36,7 @@ from llmbatch.pipeline.paths import JobPaths
 from llmbatch.store import outlook, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.outlook import Left
+from llmbatch.store.runs import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def preview(spec: JobSpec, device: Device | None = None) -> Preview:
         with Database.open(job.store) as db:
             order = plan_aside(db, spec, job, engine)
             reading = clock.seconds() - began
-            left, locked = _left(db, spec)
+            left, locked = _left(db, spec, engine)
             found = outlay.estimate(db, spec, left, engine, order or (), device, reading)
             return _preview(db, spec, left, found, locked=locked)
 
@@ -96,15 +99,18 @@ def plan_aside(
     return order
 
 
-def _left(db: Database, spec: JobSpec) -> tuple[Left, bool]:
+def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
     """What is left to do, and whether nothing could be asked because a run holds the job."""
     store = paths.of_spec(spec).store
 
     def alike(kept: Any) -> bool:
         return experience.is_alike(kept, spec)
 
+    def outgrown(contexts: Sequence[RunContext]) -> list[int]:
+        return reopening.outgrown(contexts, reopening.foreseen(spec, engine))
+
     try:
-        return outlook.left(db, store if store.is_file() else None, alike), False
+        return outlook.left(db, store if store.is_file() else None, alike, outgrown), False
     except LockedError:
         return outlook.left(db, None, alike), True
 

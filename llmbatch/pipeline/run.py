@@ -25,6 +25,7 @@ from llmbatch.pipeline import (
     paths,
     planning,
     preflight,
+    reopening,
 )
 from llmbatch.pipeline.context import Context
 from llmbatch.pipeline.engines import Engines, Naming
@@ -154,7 +155,8 @@ def _run(db: Database, context: Context) -> RunResult:
     planned = clock.seconds()
     context.timings.prepare = planned - context.began
     pending = plans.pending(db)
-    if pending.positions or context.fresh:
+    mendable = None if context.fresh else reopening.mendable(db, reopening.foreseen(spec, engine))
+    if pending.positions or mendable or context.fresh:
         # Checking may mean importing the engine, which is part of starting it.
         context.limits.check(last_start(db))
         if not context.stops.drain:
@@ -164,6 +166,9 @@ def _run(db: Database, context: Context) -> RunResult:
     if context.fresh:
         # Only now that nothing is wrong with the job.
         db.forget()
+        pending = plans.pending(db)
+    if mendable:
+        runs.reopen(db, mendable)
         pending = plans.pending(db)
     if order is not None:
         fields.keep(db, order)

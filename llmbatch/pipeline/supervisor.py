@@ -6,15 +6,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
+from llmbatch.core.outcomes import CONTEXT
 from llmbatch.core.spec import RunSpec
 from llmbatch.engines.base import Engine
-from llmbatch.pipeline import forecast
+from llmbatch.pipeline import forecast, reopening
 from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.limits import Limits
 from llmbatch.pipeline.loop import Loop
 from llmbatch.pipeline.passes import Passes
 from llmbatch.pipeline.progress import Observer
 from llmbatch.pipeline.pump import Pump, Ready
+from llmbatch.pipeline.reopening import Room
 from llmbatch.pipeline.status import StatusFile
 from llmbatch.pipeline.stops import NEVER, Stops
 from llmbatch.pipeline.work import Work
@@ -154,6 +156,7 @@ class Supervisor:
     def _ready(self, ready: Ready) -> None:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
         self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
+        self._reopen(ready.description.get(CONTEXT))
         self._starts += 1
         self._start_seconds = ready.at.since(ready.began)
         self._status.engine(self._starts - 1, ready.description)
@@ -161,6 +164,17 @@ class Supervisor:
             self._forecaster.ready(ready.description)
         name = "engine_started" if self._starts == 1 else "engine_restarted"
         self._observer.event(name, seconds=round(self._start_seconds, 3))
+
+    def _reopen(self, tokens: object) -> None:
+        """Try again what failed for want of the room that this engine turns out to have."""
+        if self._passes.is_sample or not isinstance(tokens, int):
+            return
+        room = Room(tokens, sure=True)
+        if dead := reopening.mendable(self._db, room):
+            rows = runs.reopen(self._db, dead)
+            self._work.reopened(rows)
+            self._passes.reopened()
+            self._observer.phase(f"{rows:,} rows that were too long are tried again")
 
     def _died(self, loop: Loop, reason: str) -> bool | None:
         self._passes.interrupted()

@@ -165,6 +165,11 @@ class Work:
         self._settled.append(_attempt(failed, ticket, again=False))
         self.commit(Telemetry())
 
+    def reopened(self, rows: int) -> None:
+        """Rows that counted as done before the run are to be done by it."""
+        self.tally.rows_reused -= rows
+        self.tally.rows_done -= rows
+
     @property
     def is_full(self) -> bool:
         """Whether enough has settled for a checkpoint."""

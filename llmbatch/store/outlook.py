@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 
+from llmbatch.core.outcomes import CONTEXT, mended_by
 from llmbatch.store import moments
 from llmbatch.store.database import Database
+from llmbatch.store.runs import RunContext, contexts
 from llmbatch.store.statements import query
 
 _ANSWERS = 256
@@ -78,16 +80,29 @@ class Left:
     past: Past
 
 
-def left(db: Database, store: Path | None, alike: Callable[[Mapping[str, Any]], bool]) -> Left:
+def _none(contexts: Sequence[RunContext]) -> Sequence[int]:
+    return ()
+
+
+def left(
+    db: Database,
+    store: Path | None,
+    alike: Callable[[Mapping[str, Any]], bool],
+    outgrown: Callable[[Sequence[RunContext]], Sequence[int]] = _none,
+) -> Left:
     """What is left of the plan in `db` when the job's own store at `store` is reused.
 
     None: as if there were no such store. `alike`: whether a run of this spec answered as the next
-    one will. Raises LockedError while a run holds the store.
+    one will. `outgrown`: which of these runs had less room than the next one, so that what failed
+    in them for want of it is left, too. Raises LockedError while a run holds the store.
     """
     db.execute(query("stage_left"))
     past = NO_PAST
     if store is not None:
         with db.attached(store, "former"):
+            had_less = outgrown(contexts(db, "run_contexts_in_former"))
+            kinds = mended_by(CONTEXT)
+            db.execute(query("stage_kept_in_former"), {"kinds": kinds, "runs": list(had_less)})
             requests, rows = db.execute(query("settled_in_former"))[0]
             db.execute(query("drop_settled_in_former"))
             past = _past(db, alike, int(requests), int(rows))

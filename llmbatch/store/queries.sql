@@ -122,9 +122,15 @@ SELECT EXISTS (
 -- name: first_messages
 SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
+-- name: stage_kept_in_former
+-- But for dead letters of these kinds from these runs, which will be tried again.
+CREATE OR REPLACE TEMP TABLE kept_in_former AS
+SELECT key FROM former.settled
+WHERE verdict = 'answered' OR NOT (list_contains($kinds, kind) AND list_contains($runs, run));
+
 -- name: settled_in_former
 SELECT count(*), coalesce(sum(copies), 0) FROM requests
-SEMI JOIN former.settled USING (key);
+SEMI JOIN kept_in_former USING (key);
 
 -- name: requests_window
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
@@ -141,7 +147,14 @@ SELECT position, key, row, strlen(messages) AS bytes FROM requests
 JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP BY key) USING (key);
 
 -- name: drop_settled_in_former
-DELETE FROM left_requests WHERE key IN (SELECT key FROM former.settled);
+DELETE FROM left_requests WHERE key IN (SELECT key FROM kept_in_former);
+
+-- name: run_contexts_in_former
+SELECT
+    runs.run, runs.spec,
+    max(TRY_CAST(starts.description ->> '$.max_model_len' AS BIGINT)) AS tokens
+FROM former.runs AS runs JOIN former.engine_starts AS starts USING (run)
+GROUP BY runs.run, runs.spec ORDER BY runs.run;
 
 -- name: left_positions
 SELECT position FROM left_requests ORDER BY position;
@@ -213,13 +226,23 @@ SELECT coalesce(sum(copies), 0) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);
 
+-- name: run_contexts
+-- The longest sequence that the engines of each run took, where they said so.
+SELECT
+    runs.run, runs.spec,
+    max(TRY_CAST(engine_starts.description ->> '$.max_model_len' AS BIGINT)) AS tokens
+FROM runs JOIN engine_starts USING (run)
+GROUP BY runs.run, runs.spec ORDER BY runs.run;
+
 -- name: dead_attempts
 -- Those that settle a request of the current plan, with the rows that each one fails.
 SELECT settled.key, settled.attempt, requests.copies
 FROM settled
 JOIN requests USING (key)
 JOIN current_plan ON current_plan.plan = requests.plan
-WHERE settled.verdict = 'dead' AND (len($kinds) = 0 OR list_contains($kinds, settled.kind))
+WHERE settled.verdict = 'dead'
+    AND (len($kinds) = 0 OR list_contains($kinds, settled.kind))
+    AND (len($runs) = 0 OR list_contains($runs, settled.run))
 ORDER BY requests.position;
 
 -- ---------------------------------------------------------------- the journal, written anew

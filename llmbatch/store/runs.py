@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import orjson
 
@@ -109,10 +111,33 @@ def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, 
     return ended
 
 
-def reopen(db: Database, kinds: list[str]) -> int:
-    """Let dead requests of the current plan be tried again: those that failed in one of `kinds`,
-    or all of them. Returns how many rows they fail."""
-    found = db.columns(query("dead_attempts"), {"kinds": kinds})
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The longest sequence (`tokens`) that the engines of a run took, if they said so; and what the
+    run was asked for."""
+
+    run: int
+    spec: Mapping[str, Any]
+    tokens: int | None
+
+
+def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
+    """Those of all runs that had an engine."""
+    return [
+        RunContext(run, orjson.loads(spec), tokens)
+        for run, spec, tokens in db.execute(query(statement))
+    ]
+
+
+def dead(db: Database, kinds: Sequence[str], made_in: Sequence[int] = ()) -> Columns:
+    """The dead attempts of the current plan's requests that failed in one of `kinds` (in any, if it
+    is empty), in one of these runs (likewise), and how many rows each one fails (`copies`)."""
+    return db.columns(query("dead_attempts"), {"kinds": list(kinds), "runs": list(made_in)})
+
+
+def reopen(db: Database, attempts: Columns) -> int:
+    """Let the requests of these dead attempts be tried again. Returns how many rows they fail."""
+    found = dict(attempts)
     rows = found.pop("copies")
     if rows:
         db.record({"reopenings": found | {"reopened_at": [utc(clock.now())] * len(rows)}})

@@ -100,6 +100,44 @@ def test_what_no_retry_mends_is_tried_once(quick: QuickJob) -> None:
     assert [row["error"]["attempts"] for row in quick.errors()] == [1, 1, 1]
 
 
+LONG = "a b c d e f g h i j"
+SHORT, LONGER = "max_model_len=9", "max_model_len=60"
+
+
+def test_what_had_no_room_is_tried_again_once_there_is_more(quick: QuickJob) -> None:
+    """As the advice says; the longest sequence is not part of a request's key."""
+    write(quick, LONG, "LENGTH:20", "good")
+    assert quick.run("-q", "--attempts", "5", "--max-tokens", "30", engine=SHORT).code == 3
+    assert [row["error"]["kind"] for row in quick.errors()] == ["too_long", "context_full"]
+    # More tokens would be cut at the same place, so it is not tried again.
+    assert quick.computed() == 3
+    usual = ("-q", "--max-tokens", "30")
+    assert (quick.run(*usual, engine=SHORT).code, quick.computed()) == (3, 0)
+    for engine, settled in ((SHORT, 3), (LONGER, 1)):
+        seen = quick.command(
+            "plan", *quick.arguments(*usual[1:], "--format", "json", engine=engine)[1:]
+        )
+        assert json.loads(seen.stdout)["reused_requests"] == settled
+    assert (quick.run(*usual, engine=LONGER).code, quick.computed()) == (0, 2)
+    assert len(quick.records()) == 3
+    assert_sound(quick)
+    assert (quick.run(*usual, engine=LONGER).code, quick.computed()) == (0, 0)
+
+
+def test_an_engine_that_says_only_when_it_is_ready_that_it_has_more_room(quick: QuickJob) -> None:
+    write(quick, LONG, f"{LONG} LENGTH:10", "good")
+    assert quick.run("-q", engine=SHORT).code == 3
+    assert quick.computed() == 3
+    # Nothing to do, as far as is known: no engine is started for it.
+    assert (quick.run("-q").code, quick.computed()) == (3, 0)
+    write(quick, LONG, f"{LONG} LENGTH:10", "good", "another")
+    done = quick.run()
+    assert (done.code, quick.computed()) == (0, 3)
+    assert "2 rows that were too long are tried again" in done.stderr
+    assert "4/4 rows (100%)" in done.stderr
+    assert_sound(quick)
+
+
 def test_rows_that_share_a_request_share_its_tries(quick: QuickJob) -> None:
     write(quick, *["LENGTH:15"] * 3, "LENGTH:99", "LENGTH:99", "good")
     assert quick.run("-q", "--max-tokens", "10", "--meta").code == 3

@@ -240,6 +240,24 @@ def test_too_long_names_both_lengths(subject: Subject) -> None:
     assert "the context length is 256" in outcome.message
 
 
+def test_an_answer_that_was_cut_says_by_what(subject: Subject) -> None:
+    text = "word"
+    while _tokens(subject, text) < 256 - 1:
+        text += " a"
+    full, short = ask(text, max_tokens=50), ask("LENGTH:9 words wanted", max_tokens=1)
+    got = answers(subject.running, full, short)
+    for request, reason in ((full, "context"), (short, "length")):
+        outcome = got[request.key]
+        assert isinstance(outcome, Completed)
+        assert (outcome.finish_reason, outcome.usage.output) == (reason, 1)
+
+
+def _tokens(subject: Subject, text: str) -> int:
+    encoded = subject.running.encode(ask(text).messages)
+    assert encoded is not None
+    return len(encoded)
+
+
 # 5. It drains at the end, and leaves nothing running when it is closed.
 
 

@@ -72,7 +72,7 @@ def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Pat
 
 def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
     with Database.open(tmp_path / "job.duckdb") as own:
-        assert runs.reopen(own, []) == 1
+        assert runs.reopen(own, runs.dead(own, [])) == 1
     left = outlook.left(preview, tmp_path / "job.duckdb", alike)
     assert len(left.positions) == 2
     assert left.past.settled_requests == 1

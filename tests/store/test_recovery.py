@@ -61,7 +61,7 @@ def all_tables(db: Database) -> None:
     runs.engine_started(db, run, clock.moment(), clock.moment(), {"device": None})
     fields.keep(db, ["t", "ü"])
     runs.forecast(db, run, {"hits": 0.5})
-    assert runs.reopen(db, []) == 1
+    assert runs.reopen(db, runs.dead(db, [])) == 1
     runs.end(db, run, "finished", 0, {"generate": 0.25})
 
 
@@ -253,7 +253,7 @@ class FailingCommit:
     "act",
     [
         lambda db: runs.engine_died(db, 1, clock.moment(), "gone", 3),
-        lambda db: runs.reopen(db, ["truncated"]),
+        lambda db: runs.reopen(db, runs.dead(db, ["truncated"])),
     ],
 )
 def test_what_is_in_the_journal_counts_though_its_commit_failed(
@@ -272,9 +272,9 @@ def test_what_is_in_the_journal_counts_though_its_commit_failed(
 
 
 def test_dead_requests_are_reopened_by_kind(healthy: Database) -> None:
-    assert runs.reopen(healthy, ["template"]) == 0
-    assert runs.reopen(healthy, ["truncated"]) == 1
-    assert runs.reopen(healthy, []) == 0
+    assert runs.reopen(healthy, runs.dead(healthy, ["template"])) == 0
+    assert runs.reopen(healthy, runs.dead(healthy, ["truncated"])) == 1
+    assert runs.reopen(healthy, runs.dead(healthy, [])) == 0
     assert results.counts(healthy) == results.Counts(answered=2, failed=1, pending=2, rejected=1)
     work(healthy, B, attempt=2)
     assert results.counts(healthy) == results.Counts(answered=3, failed=1, pending=1, rejected=1)
@@ -283,7 +283,7 @@ def test_dead_requests_are_reopened_by_kind(healthy: Database) -> None:
 
 def test_a_reopening_counts_the_rows_of_a_shared_request(healthy: Database) -> None:
     healthy.execute("UPDATE requests SET copies = 3 WHERE key = CAST(? AS UUID)", [B])
-    assert runs.reopen(healthy, []) == 3
+    assert runs.reopen(healthy, runs.dead(healthy, [])) == 3
 
 
 def test_what_was_forgotten_comes_back_from_neither(store: Path, path: Path) -> None:

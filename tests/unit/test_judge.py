@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.judge import Judge
 
@@ -92,6 +92,13 @@ def test_a_cut_answer_is_never_passed_off_as_an_answer(held: Constraint | None) 
     outcome = Judge(held)(Completed("k", "yes", "length", USAGE))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text) == ("truncated", "yes")
+
+
+def test_an_answer_that_was_cut_by_the_context_is_another_failure() -> None:
+    outcome = Judge(None)(Completed("k", "yes", "context", Usage(5, 0, 3)))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.text, outcome.usage.output) == ("context_full", "yes", 3)
+    assert not FAILURE_KINDS["context_full"].retryable
     assert "3 tokens" in outcome.message
 
 
