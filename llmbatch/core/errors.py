@@ -51,6 +51,12 @@ class UnwrittenError(LlmbatchError):
     exit_code = ExitCode.STOPPED
 
 
+class HelperError(LlmbatchError):
+    """A process that a run needs beside the engine does not start; the same command resumes."""
+
+    exit_code = ExitCode.STOPPED
+
+
 class EngineError(LlmbatchError):
     """The engine could not start or is gone; the same command resumes."""
 

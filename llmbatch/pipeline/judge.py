@@ -1,22 +1,7 @@
-"""Answers are checked again here, whatever the engine promised."""
+"""The engine's outcomes, judged: only an answer that keeps its constraint is accepted."""
 
-import re
-from collections.abc import Callable
-from typing import Any
-
-import jsonschema
-import orjson
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
-
-from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.records import Constraint
-
-Check = Callable[[str], str | None]
+from llmbatch.pipeline.checks import Check
 
 # By finish reason: which failure a cut answer is, and what cut it.
 _CUT = {
@@ -28,8 +13,8 @@ _CUT = {
 class Judge:
     """Turns the engine's outcomes into accepted ones: a wrong answer becomes a failure."""
 
-    def __init__(self, constraint: Constraint | None) -> None:
-        self._check = _check_of(constraint)
+    def __init__(self, check: Check) -> None:
+        self._check = check
 
     def __call__(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Failed):
@@ -43,82 +28,3 @@ class Judge:
 
 def _rejected(outcome: Completed, kind: str, message: str) -> Failed:
     return Failed(outcome.key, kind, message, outcome.usage, outcome.text, outcome.finish_reason)
-
-
-def _check_of(constraint: Constraint | None) -> Check:
-    """The check of a constraint. Raises UsageError when the constraint itself is no good."""
-    if constraint is None:
-        return lambda text: None
-    makers = {"choice": _choice, "json": _json, "regex": _regex}
-    return makers[constraint.kind](constraint.value)
-
-
-def _choice(value: str) -> Check:
-    choices = orjson.loads(value)
-    if len(set(choices)) != len(choices) or "" in choices:
-        raise UsageError("choice: the answers must differ and none may be empty")
-    allowed = frozenset(choices)
-    return lambda text: None if text in allowed else f"{text[:80]!r} is not one of the choices"
-
-
-def _regex(value: str) -> Check:
-    try:
-        pattern = re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"regex {value[:200]!r}: {error}") from error
-    return lambda text: None if pattern.fullmatch(text) else "does not match the regex"
-
-
-def _json(value: str) -> Check:
-    validator = _validator(orjson.loads(value))
-
-    def check(text: str) -> str | None:
-        try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            return f"is not JSON: {error}"
-        try:
-            broken = next(iter(validator.iter_errors(document)), None)
-        except RecursionError:
-            return "is nested too deep to be checked"
-        if broken is None:
-            return None
-        return f"breaks the schema at {broken.json_path}: {broken.message[:200]}"
-
-    return check
-
-
-def _validator(schema: Any) -> Validator:
-    try:
-        kind = validator_for(schema, default=jsonschema.Draft202012Validator)
-        kind.check_schema(schema)
-        _check_references(schema)
-    except jsonschema.SchemaError as error:
-        raise UsageError(
-            f"schema: is not a JSON Schema: {error.json_path}: {error.message}"
-        ) from error
-    except (RecursionError, TypeError, AttributeError) as error:
-        raise UsageError(f"schema: is not a JSON Schema: {type(error).__name__}") from error
-    return kind(schema)
-
-
-def _check_references(schema: Any) -> None:
-    """Every reference must point to something in the schema itself: nothing is fetched."""
-    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
-    resolver = Registry().resolver_with_root(resource)
-    for reference in _references(schema, "$ref") + _references(schema, "$dynamicRef"):
-        if not reference.startswith("#"):
-            raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
-        try:
-            resolver.lookup(reference)
-        except Unresolvable as error:
-            raise UsageError(f"schema: $ref {reference!r} points to nothing") from error
-
-
-def _references(node: Any, keyword: str) -> list[str]:
-    if isinstance(node, dict):
-        own = [node[keyword]] if isinstance(node.get(keyword), str) else []
-        return own + [found for child in node.values() for found in _references(child, keyword)]
-    if isinstance(node, list):
-        return [found for child in node for found in _references(child, keyword)]
-    return []

@@ -6,15 +6,14 @@ from pathlib import Path
 from llmbatch import formats
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest, paths
-from llmbatch.pipeline.judge import Judge
+from llmbatch.pipeline import checks, ingest, paths
 from llmbatch.pipeline.prompts import Prompt
 
 
 def check(spec: JobSpec) -> None:
     """Raise UsageError for the first thing that would stop the job later."""
     Prompt(spec.prompt, spec.system)
-    Judge(spec.answer.to_constraint())
+    checks.of(spec.answer.to_constraint())
     ingest.format_of(spec)
     _check_input(spec)
     check_output(spec)

@@ -1,13 +1,14 @@
 """One run of a job, from open to close."""
 
 import signal
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 
 from llmbatch.core import clock
 from llmbatch.core.errors import (
     EngineError,
     ExitCode,
+    HelperError,
     LlmbatchError,
     LockedError,
     UnwrittenError,
@@ -29,6 +30,7 @@ from llmbatch.pipeline import (
 )
 from llmbatch.pipeline.context import Context
 from llmbatch.pipeline.engines import Engines, Naming
+from llmbatch.pipeline.examiner import Examiner
 from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import deadline_of
@@ -181,7 +183,7 @@ def _run(db: Database, context: Context) -> RunResult:
         _tell_begin(context, run, counts)
         _generate(db, context, run, pending, counts)
         return _finish(db, context, run)
-    except (EngineError, UsageError, UnwrittenError) as error:
+    except (EngineError, HelperError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
         with suppress(UnwrittenError):
             context.status.counts(results.counts(db))
@@ -218,7 +220,8 @@ def _generate(
     else:
         size = plans.pending_size(db)
     tally = Tally(done + rows, rows_reused=done, rows_done=done, size=size)
-    judge = Judge(spec.answer.to_constraint())
+    examiner = Examiner(spec.answer.to_constraint())
+    judge = Judge(examiner)
     bill, meter = context.bill, context.meter
     work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops, bill, meter)
     passes = Passes(db, spec, pending, bounds, work, sample=context.sample is not None)
@@ -226,10 +229,8 @@ def _generate(
     supervisor = Supervisor(
         db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
     )
-    try:
+    with closing(observer), examiner:
         supervisor.work()
-    finally:
-        observer.close()
     if context.sample is not None:
         stops.request(first_part.reason(context.sample))
 

@@ -145,6 +145,6 @@ class Trial:
         self._pump.kill()
         until = clock.seconds() + _KILL_GRACE
         while not (ended := self._pump.join(_TICK)):
-            if self._stops.at_once or clock.seconds() >= until:
+            if self._stops.leave or clock.seconds() >= until:
                 break
         return Broken(reason, engine_left=not ended)

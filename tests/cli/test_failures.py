@@ -1,11 +1,12 @@
 """Rows that fail: they are named with kind and reason, and the run ends with 3."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Job
+from tests.cli.command import Job, QuickJob
 
 TEXTS = [
     "good",
@@ -88,3 +89,18 @@ def test_an_answer_that_breaks_the_schema_is_not_accepted(job: Job) -> None:
     assert job.output.read_bytes() == b""
     assert {record["error"]["kind"] for record in job.errors()} == {"invalid_output"}
     assert "'a' is a required property" in job.errors()[0]["error"]["message"]
+
+
+def test_an_answer_that_takes_too_long_to_check_is_a_failure(quick: QuickJob) -> None:
+    quick.write("in.csv", "id,text\n1,good\n2,INVALID\n3,good\n")
+    # Each letter fits in four ways, and all are tried before the answer is known not to fit.
+    pattern = r"(?:\w|\w(?=.)|\w(?<=.)|\w(?!\n)| )*!"
+    began = time.monotonic()
+    done = quick.run("-q", "--regex", pattern, "--attempts", "1")
+    assert time.monotonic() - began < 30
+    assert done.code == 3
+    (failed,) = quick.errors()
+    assert failed["id"] == "2"
+    assert failed["error"]["kind"] == "invalid_output"
+    assert failed["error"]["message"] == "the check took longer than 2 s"
+    assert [record["response"] for record in quick.records()] == ["!", "!"]

@@ -183,5 +183,6 @@ def test_two_signals_end_a_run_that_waits_for_its_input(job: Job) -> None:
         time.sleep(0.5)
         running.signal(signal.SIGTERM)
         stopped = running.wait()
-    assert stopped.code == 143
+    # The second one may find a process that is about to end, with nothing left to put in order.
+    assert stopped.code in (143, -signal.SIGTERM)
     assert job.names() == {"in.csv"}

@@ -100,7 +100,10 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
         hashes,
         {"core/identity.py", "engines/digests.py", "engines/models.py", "pipeline/ingest.py"},
     ),
-    "ends the process": (ends_process, {"cli/console.py", "engines/vllm_process.py"}),
+    "ends the process": (
+        ends_process,
+        {"cli/console.py", "engines/vllm_process.py", "pipeline/stops.py"},
+    ),
     "says SQL": (says_sql, {"store/"}),
 }
 

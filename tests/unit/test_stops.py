@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +44,62 @@ def test_the_work_goes_on_without_its_terminal_under_nohup() -> None:
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, former)
+
+
+STUCK = """
+import hashlib
+from llmbatch.pipeline import stops
+stops._UNHEARD, stops._OVERDUE = 0.3, {overdue}
+with stops.Stops() as asked:
+    asked.patience = {patience}
+    print("ready", flush=True)
+    {work}
+"""
+# For minutes the main thread is somewhere where no signal is handled.
+DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
+
+
+@pytest.mark.parametrize(
+    ("patience", "work", "overdue"),
+    [
+        ("stops.NEVER", DEAF, 60),
+        (0, DEAF, 60),
+        # It looks, and does not come to an end.
+        ("stops.NEVER", "while True: asked.leave", 0.3),
+    ],
+    ids=["at work", "planning", "leaving"],
+)
+def test_a_second_signal_ends_a_process_whose_main_thread_is_stuck(
+    patience: object, work: str, overdue: float
+) -> None:
+    code = STUCK.format(patience=patience, work=work, overdue=overdue)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.3)  # until it is at it
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_the_signals_that_come_in_order_are_not_watched_longer_than_the_work() -> None:
+    before = descriptors()
+    with Stops() as stops:
+        stops.patience = 5
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stops.leave
+    deadline = time.monotonic() + 5
+    while descriptors() != before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

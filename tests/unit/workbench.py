@@ -8,7 +8,7 @@ import orjson
 from llmbatch.core import clock
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline import ingest, planning
+from llmbatch.pipeline import checks, ingest, planning
 from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import Limits
@@ -68,7 +68,7 @@ class Bench:
         self.timings = Timings()
         self.limits = Limits(spec, self.stops, clock.seconds(), NEVER)
         tally = Tally(len(texts), rows_reused=0)
-        judge = Judge(spec.answer.to_constraint())
+        judge = Judge(checks.of(spec.answer.to_constraint()))
         self.work = Work(
             self.db, self.run, spec.run, judge, tally, self.timings, self.seen, self.stops
         )

@@ -1,0 +1,132 @@
+"""Whatever a check takes, it is bounded, and leaves nothing behind."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from llmbatch.core.records import Constraint
+from llmbatch.pipeline import checks
+from llmbatch.pipeline.examiner import Examiner
+
+# Each more letter doubles what it takes to find that an answer does not fit. This one takes some
+# seconds; the limits below are far less.
+SLOW = r"(?:a|a)*b"
+ALMOST = "a" * 24
+WORD = Constraint("regex", r"(?:\w+ )*\w+")
+
+
+def schema(value: Any) -> Constraint:
+    return Constraint("json", json.dumps(value))
+
+
+@pytest.fixture
+def words() -> Iterator[Examiner]:
+    with Examiner(WORD) as examiner:
+        yield examiner
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "answer"),
+    [
+        (Constraint("regex", SLOW), ALMOST),
+        (schema({"properties": {"a": {"pattern": f"^{SLOW}$"}}}), json.dumps({"a": ALMOST})),
+        (schema({"patternProperties": {f"^{SLOW}$": {}}}), json.dumps({ALMOST: 1})),
+    ],
+    ids=["regex", "pattern", "names"],
+)
+def test_a_check_that_takes_too_long_is_given_up(constraint: Constraint, answer: str) -> None:
+    with Examiner(constraint, limit=0.05) as examiner:
+        began = time.monotonic()
+        assert examiner(answer) == "the check took longer than 0.05 s"
+        # The next one is checked by another helper.
+        assert examiner('{"a": "b"}' if constraint.kind == "json" else "b") is None
+        assert time.monotonic() - began < 15
+    assert not children()
+
+
+def test_items_that_must_differ_are_bounded_too() -> None:
+    items = [{"a": number, "b": [number]} for number in range(3000)]
+    with Examiner(schema({"uniqueItems": True}), limit=0.05) as examiner:
+        assert examiner(json.dumps(items)) == "the check took longer than 0.05 s"
+        assert examiner("[1, 2]") is None
+        assert "non-unique" in str(examiner("[1, 1]"))
+
+
+def test_answers_follow_each_other_through_one_helper(words: Examiner) -> None:
+    texts = ["a b", "", "é ß १२", "a  b", "\ud800", "x " * 50_000 + "x"]
+    told = [words(text) for text in texts]
+    assert told == [checks.of(WORD)(text) for text in texts]
+    assert told[:2] == [None, "does not match the regex"]
+    assert len(children()) == 1
+
+
+def test_a_helper_that_was_killed_costs_one_answer(words: Examiner) -> None:
+    assert words("a b") is None
+    (helper,) = children()
+    helper.send_signal(signal.SIGKILL)
+    helper.wait()
+    assert words("a b") == "the check of this answer broke down"
+    assert words("a b") is None
+
+
+def test_simple_checks_need_no_helper() -> None:
+    plain = {"type": "object", "properties": {"a": {"enum": ["x"]}}, "required": ["a"]}
+    simple = {
+        Constraint("choice", '["a"]'): "a",
+        Constraint("regex", r"[A-Z]{2}-\d{4}"): "AB-1234",
+        Constraint("regex", r"[a-z ]+"): "some words",
+        schema(plain): '{"a": "x"}',
+    }
+    for constraint, answer in simple.items():
+        with Examiner(constraint) as examiner:
+            assert examiner(answer) is None
+            assert not children()
+    with Examiner(None) as examiner:
+        assert examiner("anything") is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+",
+        "a*a*",
+        "a?a?",
+        "a{2,}b{3,}",
+        "a{,9}b{,9}",
+        "a|ab",
+        "(?:a|a)b",
+        r"\w+@\w+",
+        "(?i)a+b*",
+    ],
+)
+def test_what_may_be_tried_in_many_ways_is_not_simple(pattern: str) -> None:
+    re.compile(pattern)
+    assert not checks.is_surely_quick(Constraint("regex", pattern), "a")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"properties": {"a": {"pattern": "a"}}},
+        {"anyOf": [{"items": {"uniqueItems": True}}]},
+        {"$defs": {"a": {}}, "items": {"$ref": "#/$defs/a"}},
+    ],
+)
+def test_schemas_whose_check_may_grow_are_not_simple(value: Any) -> None:
+    assert not checks.is_surely_quick(schema(value), "{}")
+
+
+def test_a_long_answer_is_not_surely_quick() -> None:
+    digits = Constraint("regex", "[0-9]+")
+    assert checks.is_surely_quick(digits, "1" * 1000)
+    assert not checks.is_surely_quick(digits, "1" * 1_000_000)
