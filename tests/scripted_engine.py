@@ -57,7 +57,8 @@ class Options:
     die_times: int = -1  # how often it dies so in all, counted in `counter`; -1: every time
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
-    answer: str = "hash"  # hash: a digest of the request; echo: the last message
+    # hash: a digest of the request; echo: the last message; said: that, whatever the constraint
+    answer: str = "hash"
     max_model_len: int = 100_000  # words
     block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none
     kv_cache_blocks: int = 0
@@ -68,7 +69,7 @@ class Options:
     counter: str = ""  # file that counts starts and deaths over engines and processes
 
 
-CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo")}
+CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo", "said")}
 
 
 def create(config: EngineConfig) -> "ScriptedEngine":
@@ -275,6 +276,8 @@ class ScriptedEngine:
         return self._marked(request, prompt, text, words)
 
     def _text(self, request: Request) -> str:
+        if self._options.answer == "said":
+            return request.messages[-1].content
         if request.constraint is not None:
             return scripted_answers.constrained(request.constraint)
         if self._options.answer == "echo":

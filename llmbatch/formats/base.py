@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
+from llmbatch.core.values import cell
 
 ANSWER_TYPES = ("text", "integer", "number", "boolean", "json")
 
@@ -35,19 +36,35 @@ class Reader(Protocol):
     ) -> None: ...
 
 
+class Misfit(Exception):  # noqa: N818 (no error: the output is begun anew with another column)
+    """A value that its column cannot hold."""
+
+    def __init__(self, column: str, value: Any) -> None:
+        super().__init__(f"column {column!r} cannot hold {cell(value)[:80]!r}")
+        self.column = column
+
+
 class Writer(Protocol):
-    """Writes output records into a binary stream, which stays the caller's to close."""
+    """Writes output records into a binary stream, which stays the caller's to close. A context
+    manager: the file is whole when the block has ended without an error. After one it is of no use,
+    and nothing more is written into the stream once the block is left."""
 
     def write(self, data: str, answer: Mapping[str, Any]) -> None:
         """Add a row: the record text of its input, and its answer by column.
 
         An answer value is a str, int, float, bool, None, or `Json` for text that is JSON already.
         An answer column that is left out counts as None; one that was not announced raises
-        ValueError.
+        ValueError, and a value that its column's type cannot hold raises Misfit.
         """
 
-    def close(self) -> None:
-        """Write what is held back. The file is whole only after this."""
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class ClosesStream:
@@ -65,6 +82,21 @@ class ClosesStream:
         trace: TracebackType | None,
     ) -> None:
         self._stream.close()
+
+
+class HoldsNothing:
+    """The context manager half of a writer that has written all that it was given."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """There is nothing to do."""
 
 
 def reject(line: int, reason: str, raw: bytes) -> Reject:

@@ -22,7 +22,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record, Reject
 from llmbatch.core.values import cell, parse_record
 from llmbatch.formats import lines
-from llmbatch.formats.base import ClosesStream, answer_values, check_columns, reject
+from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
 
 # A record within quotes may have this many physical lines; like the limit in bytes, it bounds
 # what is held in memory while the end of a quoted field is looked for.
@@ -199,7 +199,7 @@ def _ragged(found: int, width: int) -> str:
     return f"{found} field{'s' * (found != 1)} where the header has {width}"
 
 
-class CsvWriter:
+class CsvWriter(HoldsNothing):
     """Writes comma-separated values in UTF-8: a header, lines ended by a newline.
 
     Fields are quoted where they must be. Values stand as they came, also where a spreadsheet would
@@ -226,9 +226,6 @@ class CsvWriter:
         values = [record.get(column) for column in self._columns]
         values += answer_values(answer, self._answer)
         self._rows.writerow([cell(value) for value in values])
-
-    def close(self) -> None:
-        """Nothing is held back."""
 
 
 class TsvWriter(CsvWriter):

@@ -10,7 +10,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record, Reject
 from llmbatch.core.values import Json, dump_record, splice
 from llmbatch.formats import lines
-from llmbatch.formats.base import ClosesStream, answer_values, check_columns, reject
+from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
 
 # How deep values may be nested: what the JSON libraries can also write again.
 MAX_DEPTH = 250
@@ -123,7 +123,7 @@ def _too_deep(text: bytes, value: object) -> bool:
     return depth > MAX_DEPTH
 
 
-class JsonlWriter:
+class JsonlWriter(HoldsNothing):
     """Writes each input record as it came, with the answer's members added at its end.
 
     The whole record is written, whatever columns are named; a `Json` value becomes part of it.
@@ -142,9 +142,6 @@ class JsonlWriter:
         values = answer_values(answer, self._answer)
         extra = {name: _text(value) for name, value in zip(self._answer, values, strict=True)}
         self._stream.write(f"{splice(data, extra)}\n".encode())
-
-    def close(self) -> None:
-        """Nothing is held back."""
 
 
 def _text(value: Any) -> str:

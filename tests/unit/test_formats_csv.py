@@ -230,13 +230,12 @@ def test_written_tables_are_read_back(table: tuple[list[str], list[list[str]]]) 
     names, rows = table
     for format in ("csv", "tsv"):
         stream = io.BytesIO()
-        writer = open_writer(stream, format, names[1:], {names[0]: "text"})
-        for row in rows:
-            text = io.BytesIO()
-            one = open_writer(text, "jsonl", [], dict.fromkeys(names[1:], "text"))
-            one.write("{}", dict(zip(names[1:], row[1:], strict=True)))
-            writer.write(text.getvalue().decode().strip(), {names[0]: row[0]})
-        writer.close()
+        with open_writer(stream, format, names[1:], {names[0]: "text"}) as writer:
+            for row in rows:
+                text = io.BytesIO()
+                one = open_writer(text, "jsonl", [], dict.fromkeys(names[1:], "text"))
+                one.write("{}", dict(zip(names[1:], row[1:], strict=True)))
+                writer.write(text.getvalue().decode().strip(), {names[0]: row[0]})
         written = [row[1:] + row[:1] for row in rows]
         assert [values for _, values in shown(read(stream.getvalue(), format))] == written
 
@@ -244,11 +243,10 @@ def test_written_tables_are_read_back(table: tuple[list[str], list[list[str]]]) 
 def test_the_writer_shows_values_as_they_came() -> None:
     stream = io.BytesIO()
     types = {"response": "text", "ok": "boolean", "extra": "json", "n": "integer"}
-    writer = open_writer(stream, "csv", ["id", "v"], types)
-    answer = {"response": "a, b", "ok": True, "extra": Json("[1]"), "n": 2**70}
-    writer.write('{"id":"007","v":1.10,"unnamed":1}', answer)
-    writer.write('{"v":{"a": [10000000000000000000000]}}', {"response": "=1+1\rx"})
-    writer.close()
+    with open_writer(stream, "csv", ["id", "v"], types) as writer:
+        answer = {"response": "a, b", "ok": True, "extra": Json("[1]"), "n": 2**70}
+        writer.write('{"id":"007","v":1.10,"unnamed":1}', answer)
+        writer.write('{"v":{"a": [10000000000000000000000]}}', {"response": "=1+1\rx"})
     assert stream.getvalue() == (
         b'id,v,response,ok,extra,n\n007,1.10,"a, b",true,[1],1180591620717411303424\n'
         b',"{""a"":[10000000000000000000000]}","=1+1\rx",,,\n'

@@ -132,11 +132,10 @@ def test_a_line_over_the_limit_is_rejected(start: bytes, monkeypatch: pytest.Mon
 
 def test_the_writer_keeps_the_record_and_adds_the_answer() -> None:
     stream = io.BytesIO()
-    writer = open_writer(stream, "jsonl", ["id"], {"response": "json", "tokens": "integer"})
-    writer.write('{"id": 1.10, "é":"\\u00e9"}', {"response": Json('{"x":\n1}'), "tokens": 2})
-    writer.write("{}", {"tokens": None, "response": "a\nb"})
-    writer.write("{}", {})
-    writer.close()
+    with open_writer(stream, "jsonl", ["id"], {"response": "json", "tokens": "integer"}) as writer:
+        writer.write('{"id": 1.10, "é":"\\u00e9"}', {"response": Json('{"x":\n1}'), "tokens": 2})
+        writer.write("{}", {"tokens": None, "response": "a\nb"})
+        writer.write("{}", {})
     assert stream.getvalue().decode().splitlines() == [
         '{"id": 1.10, "é":"\\u00e9","response":{"x": 1},"tokens":2}',
         '{"response":"a\\nb","tokens":null}',
@@ -147,10 +146,9 @@ def test_the_writer_keeps_the_record_and_adds_the_answer() -> None:
 @given(st.lists(LINES), TEXT, st.integers())
 def test_written_records_are_read_back(texts: list[str], text: str, count: int) -> None:
     stream = io.BytesIO()
-    writer = open_writer(stream, "jsonl", [], {"the answer": "text", "the count": "integer"})
-    for line in texts:
-        writer.write(line, {"the answer": text, "the count": count})
-    writer.close()
+    with open_writer(stream, "jsonl", [], {"the answer": "text", "the count": "integer"}) as writer:
+        for line in texts:
+            writer.write(line, {"the answer": text, "the count": count})
     extra = {"the answer": text, "the count": count}
     wanted = [json.loads(line) | extra for line in texts]
     read_back = [item for item in read(stream.getvalue()) if isinstance(item, Record)]

@@ -1,5 +1,6 @@
 """Parquet output: text as it came, answers with their types."""
 
+import gc
 import io
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.values import Json
-from llmbatch.formats import open_reader, open_writer
+from llmbatch.core.values import ExactFloat, Json
+from llmbatch.formats import Misfit, open_reader, open_writer
 
 TYPES = {"t": "text", "i": "integer", "n": "number", "b": "boolean", "j": "json"}
 
 
 def write_one(data: str, answer: dict[str, Any]) -> dict[str, Any]:
     stream = io.BytesIO()
-    writer = open_writer(stream, "parquet", ["id", "v"], TYPES)
-    writer.write(data, answer)
-    writer.close()
+    with open_writer(stream, "parquet", ["id", "v"], TYPES) as writer:
+        writer.write(data, answer)
     row: dict[str, Any] = pq.read_table(io.BytesIO(stream.getvalue())).to_pylist()[0]
     return row
 
@@ -43,24 +43,55 @@ def test_rows(data: str, answer: dict[str, Any], row: dict[str, Any]) -> None:
     "answer",
     [
         {"i": 2**63}, {"i": -(2**63) - 1}, {"i": 1.5}, {"i": "1"}, {"i": True}, {"i": float("inf")},
-        {"n": "x"}, {"n": 10**400}, {"n": True}, {"b": 1}, {"b": "true"},
+        {"i": ExactFloat("1.00000000000000000001")}, {"i": ExactFloat("1e-400")},
+        {"n": "x"}, {"n": 10**400}, {"n": True}, {"n": 2**53 + 1}, {"n": ExactFloat("1e-400")},
+        {"n": ExactFloat("1e400")}, {"b": 1}, {"b": "true"},
     ],
 )  # fmt: skip
-def test_a_value_that_does_not_fit_is_refused_by_row_and_column(answer: dict[str, Any]) -> None:
+def test_a_value_that_does_not_fit_is_told_by_its_column(answer: dict[str, Any]) -> None:
     (name,) = answer
-    with pytest.raises(
-        UsageError, match=f"output row 1, column '{name}': .* export as CSV or JSON"
-    ):
+    with pytest.raises(Misfit, match=f"column '{name}' cannot hold ") as caught:
         write_one("{}", answer)
+    assert caught.value.column == name
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("0.1234567890123456789012345", 0.12345678901234568),
+        ("1e300", 1e300),
+        ("9007199254740993.0", 9007199254740992.0),
+        ("-0.0", 0.0),
+        ("0e999", 0.0),
+    ],
+)
+def test_a_number_with_a_fraction_is_the_nearest_that_there_is(written: str, number: float) -> None:
+    assert write_one("{}", {"n": ExactFloat(written)})["n"] == number
+
+
+def test_nothing_is_written_after_an_error() -> None:
+    """Neither when the file is collected, nor with a word about a stream that is closed."""
+    stream = io.BytesIO()
+    with (
+        pytest.raises(Misfit),
+        open_writer(stream, "parquet", ["id"], {"i": "integer"}) as writer,
+    ):
+        writer.write("{}", {"i": 2**63})
+    stream.seek(0)
+    stream.truncate()
+    del writer
+    gc.collect()
+    assert stream.getvalue() == b""
 
 
 def test_rows_beyond_one_batch_keep_their_order(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    with path.open("wb") as stream:
-        writer = open_writer(stream, "parquet", ["id"], {"i": "integer"})
+    with (
+        path.open("wb") as stream,
+        open_writer(stream, "parquet", ["id"], {"i": "integer"}) as writer,
+    ):
         for n in range(25_000):
             writer.write(f'{{"id":"{n:06}"}}', {"i": n})
-        writer.close()
     file = pq.ParquetFile(path)
     assert file.num_row_groups == 3
     assert file.read().to_pylist() == [{"id": f"{n:06}", "i": n} for n in range(25_000)]
@@ -68,7 +99,8 @@ def test_rows_beyond_one_batch_keep_their_order(tmp_path: Path) -> None:
 
 def test_no_rows_make_a_file_with_columns() -> None:
     stream = io.BytesIO()
-    open_writer(stream, "parquet", ["id"], {"i": "integer"}).close()
+    with open_writer(stream, "parquet", ["id"], {"i": "integer"}):
+        pass
     table = pq.read_table(io.BytesIO(stream.getvalue()))
     assert (table.column_names, table.num_rows) == (["id", "i"], 0)
 

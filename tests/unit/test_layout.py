@@ -1,0 +1,243 @@
+"""Every answer that a schema allows can be written in every format, and read back."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Constraint
+from llmbatch.core.spec import JobSpec, json_text
+from llmbatch.pipeline import checks
+from llmbatch.pipeline.export import write_rows
+from llmbatch.pipeline.layout import Layout
+
+FORMATS = ("jsonl", "csv", "tsv", "parquet")
+COLUMNS = ["id", "text"]
+DATA = '{"id":"007","text":"x"}'
+BIG = 10**25
+Schema = dict[str, Any]
+
+csv.field_size_limit(2**31 - 1)
+
+
+def spec_of(schema: Schema, **more: Any) -> JobSpec:
+    given = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
+    return JobSpec.model_validate(given | {"answer": {"schema": schema}} | more)
+
+
+def written(schema: Schema, answers: Sequence[str], format_name: str) -> list[dict[str, Any]]:
+    """The answers by column, as others read them."""
+    stream = io.BytesIO()
+    layout = Layout(spec_of(schema), COLUMNS, format_name)
+    rows = [{"data": DATA, "answer": answer} for answer in answers]
+    assert write_rows(stream, format_name, COLUMNS, layout, lambda: rows) == len(answers)
+    records = read(stream.getvalue(), format_name)
+    assert all((record.pop("id"), record.pop("text")) == ("007", "x") for record in records)
+    return records
+
+
+def read(content: bytes, format_name: str) -> list[dict[str, Any]]:
+    if format_name == "jsonl":
+        return [json.loads(line) for line in content.decode().split("\n")[:-1]]
+    if format_name == "parquet":
+        found: list[dict[str, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
+        return found
+    delimiter = "\t" if format_name == "tsv" else ","
+    text = io.StringIO(content.decode(), newline="")
+    header, *lines = csv.reader(text, delimiter=delimiter, strict=True)
+    assert len(set(header)) == len(header)
+    assert all(name.strip() for name in header)
+    # In CSV nothing is an empty cell.
+    return [{name: cell or None for name, cell in zip(header, line, strict=True)} for line in lines]
+
+
+def is_told(answer: Any, record: Mapping[str, Any]) -> bool:
+    """Whether a record holds an answer: the whole of it, or its properties in columns."""
+    whole = record.get("response_response", record.get("response"))
+    if isinstance(whole, str) and as_json(whole) == answer:
+        return True
+    if answer is None:
+        return not any(value is not None for value in record.values())
+    # An empty text as JSON is no empty cell.
+    parts = {name: value for name, value in answer.items() if value not in (None, "")}
+    cells = [value for value in record.values() if value not in (None, "", '""')]
+    return len(parts) == len(cells) and all(
+        any(is_same(part, cell) for cell in cells) for part in parts.values()
+    )
+
+
+def is_same(part: Any, cell: Any) -> bool:
+    """Whether a cell shows a value: as text, as a value of its type, or as JSON."""
+    if isinstance(cell, float):
+        return isinstance(part, int | float) and float(part) == cell
+    return bool(part == cell) or (isinstance(cell, str) and as_json(cell) == part)
+
+
+def as_json(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return ...
+
+
+NAMES = st.sampled_from(
+    ["a", "b", "id", "text", "response", "response_id", "", " ", "\t", "é", "n\0"]
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ["", "null", "1", "a\r\nb", "\0", "\u2028", '"', "=1+1"]
+)
+INTEGERS = st.sampled_from([0, 1, -1, 2**53 + 1, 2**63, -(2**63), -(2**63) - 1, BIG])
+NUMBERS = INTEGERS | st.floats(allow_nan=False, allow_infinity=False)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> tuple[Any, st.SearchStrategy[Any]]:
+    """The schema of a property, and values that it allows."""
+    kinds: dict[str, tuple[Schema, st.SearchStrategy[Any]]] = {
+        "text": ({"type": "string"}, TEXTS),
+        "integer": ({"type": "integer"}, INTEGERS | st.sampled_from([1.0, 1e300])),
+        "number": ({"type": "number"}, NUMBERS),
+        "boolean": ({"type": "boolean"}, st.booleans()),
+        "nullable": ({"type": ["integer", "null"]}, INTEGERS | st.none()),
+        "either": ({"type": ["string", "integer"]}, INTEGERS | TEXTS),
+        "words": ({"enum": ["x", "y"]}, st.sampled_from(["x", "y"])),
+        "mixed": ({"enum": ["x", 1, None, True]}, st.sampled_from(["x", 1, None, True])),
+        "list": ({"type": "array", "items": {}}, st.lists(ANYTHING, max_size=3)),
+        "object": ({"type": "object"}, st.dictionaries(NAMES, ANYTHING, max_size=3)),
+        "referred": ({"$ref": "#/$defs/any"}, ANYTHING),
+        "union": ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, INTEGERS | st.none()),
+    }
+    kind = draw(st.sampled_from(sorted(kinds)))
+    found: tuple[Any, st.SearchStrategy[Any]] = draw(
+        st.sampled_from([kinds[kind], kinds[kind], (True, ANYTHING), ({}, ANYTHING)])
+    )
+    return found
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> tuple[Schema, st.SearchStrategy[Any]]:
+    """A schema with properties, and answers: objects with some of them, and whatever else."""
+    found = draw(st.dictionaries(NAMES, parts(), min_size=1, max_size=4))
+    schema: Schema = {"properties": {name: part for name, (part, _) in found.items()}}
+    answers = st.fixed_dictionaries({}, optional={name: some for name, (_, some) in found.items()})
+    kind = draw(st.sampled_from(["object", ["object", "null"], ["object", "array"], None]))
+    if kind is not None:
+        schema["type"] = kind
+    if draw(st.booleans()):
+        schema["additionalProperties"] = False
+    more = st.dictionaries(NAMES, ANYTHING, max_size=2)
+    both = st.tuples(more, answers).map(lambda pair: pair[0] | pair[1])
+    return schema, answers | both | st.none() | ANYTHING
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> tuple[Schema, list[str]]:
+    """A schema, and the JSON of answers that it allows."""
+    schema, answers = draw(objects())
+    form = draw(st.sampled_from(["plain", "plain", "referred", "nullable", "anything"]))
+    definitions = {"$defs": {"any": {}, "root": schema}}
+    if form == "referred":
+        schema = {"$ref": "#/$defs/root"}
+    elif form == "nullable":
+        schema = {"anyOf": [{"$ref": "#/$defs/root"}, {"type": "null"}], **schema}
+        schema.pop("type", None)
+    elif form == "anything":
+        schema, answers = {"type": ["string", "number", "null", "array", "boolean"]}, ANYTHING
+    ascii_only = draw(st.booleans())
+    given = draw(st.lists(answers, min_size=1, max_size=4))
+    texts = [json.dumps(value, ensure_ascii=ascii_only) for value in given]
+    return schema | definitions, texts
+
+
+@settings(max_examples=100, deadline=None)
+@given(jobs())
+@example(({"type": ["object", "null"], "properties": {"a": {"type": "string"}}}, ["null"]))
+@example(({"properties": {"a": {"type": "integer"}}}, ['{"a": 1}', "[1]", '{"b": 1}', f"{BIG}"]))
+@example(({"properties": {"a": {"type": "number"}}}, ['{"a": 0.5}', f'{{"a": {BIG}}}']))
+@example(({"properties": {"a": {}}}, ['{"a": ' + "[" * 400 + "]" * 400 + "}"]))
+@example(({"properties": {"a": {"type": "integer"}, "": {"type": "string"}}}, ['{"": "x"}']))
+def test_every_answer_that_a_schema_allows_is_written_and_read_back(
+    job: tuple[Schema, list[str]],
+) -> None:
+    schema, answers = job
+    check = checks.of(Constraint("json", json_text(schema)))
+    legal = [text for text in answers if check(text) is None]
+    assume(legal)
+    for format_name in FORMATS:
+        records = written(schema, legal, format_name)
+        assert len(records) == len(legal)
+        for text, record in zip(legal, records, strict=True):
+            if format_name == "jsonl":
+                assert record == {"response": json.loads(text)}
+            else:
+                assert is_told(json.loads(text), record), (format_name, text, record)
+
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+}
+
+
+def test_columns_are_of_the_schemas_types_as_long_as_the_answers_let_them() -> None:
+    answers = ['{"name": "a", "age": 1.0}', '{"age": null}', "{}"]
+    assert written(PERSON, answers[::2], "parquet") == [
+        {"name": "a", "age": 1},
+        {"name": None, "age": None},
+    ]
+    nullable = PERSON | {"type": ["object", "null"]}
+    assert written(nullable, ["null", answers[0]], "parquet")[0] == {"name": None, "age": None}
+    assert written(nullable, ["null"], "csv") == [{"name": None, "age": None}]
+
+
+def test_a_column_is_text_if_a_number_does_not_fit_and_the_others_stay() -> None:
+    answers = ['{"name": "a", "age": 3.0}', f'{{"name": "b", "age": {BIG}}}', '{"age": 4}']
+    assert written(PERSON, answers, "parquet") == [
+        {"name": "a", "age": "3.0"},
+        {"name": "b", "age": str(BIG)},
+        {"name": None, "age": "4"},
+    ]
+
+
+def test_an_answer_that_columns_do_not_hold_has_one_of_its_own() -> None:
+    answers = ['{"name": "a", "age": 3}', '{"name": "b", "more": [1.10]}']
+    for format_name in ("csv", "parquet"):
+        first, second = written(PERSON, answers, format_name)
+        assert (first["name"], first["response"]) == ("a", None)
+        assert second == {"name": None, "age": None, "response": answers[1]}
+
+
+def test_columns_have_names_of_their_own() -> None:
+    named = {
+        "properties": {name: {"type": "string"} for name in ("id", "response", "", "attempts")}
+    }
+    layout = Layout(spec_of(named, meta=True), COLUMNS, "csv")
+    assert list(layout.columns)[:4] == [
+        "response_id",
+        "response",
+        "response_",
+        "response_attempts",
+    ]
+    assert len(written(named, ['{"x": 1}'], "csv")[0]) == 5
+
+
+@pytest.mark.parametrize("part", [{"type": [{"type": "string"}]}, {"type": "any"}])
+def test_a_schema_of_an_old_draft_has_columns_too(part: Schema) -> None:
+    old = {"$schema": "http://json-schema.org/draft-03/schema#", "properties": {"a": part}}
+    try:
+        checks.of(Constraint("json", json_text(old)))
+    except UsageError:
+        pytest.skip("it is not taken")
+    assert written(old, ['{"a": "x"}'], "csv") == [{"a": '"x"'}]
