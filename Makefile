@@ -66,6 +66,7 @@ test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an
 	$(BIN)/python tests/crash/enumerate_kills.py
 	CRASH_EXAMPLES=200 $(BIN)/python -m pytest -q tests/crash/test_state_machine.py
 	$(BIN)/python tests/crash/power_cut.py --images 2000
+	$(BIN)/python tests/crash/bit_flips.py --tries 200
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --zygote --kills $(KILLS) --rows 40000
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000
 	$(BIN)/python tests/crash/engine_kills.py --kills 10

@@ -9,7 +9,7 @@ from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import export as exporting
 from llmbatch.pipeline import jobfile, paths, preflight
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import plans, repair, results
+from llmbatch.store import inspection, plans, results
 from llmbatch.store.database import Database
 
 
@@ -47,15 +47,14 @@ def _last_spec(db: Database, found: JobPaths) -> JobSpec:
     return JobSpec.model_validate(orjson.loads(summaries[-1]["spec"]))
 
 
-def check(job: Path) -> tuple[str, bool]:
-    """Every invariant with its verdict, and whether all hold."""
+def check(job: Path, *, deep: bool = False) -> tuple[str, bool]:
+    """What must hold, with its verdict, and whether all of it does; raises for what a run would
+    refuse. `deep`: also whether store and journal hold the same, and nothing else."""
     found = find(job)
     with Database.open(found.store, read_only=True) as db:
-        violations = results.violations(db)
-        violations["the_journal_is_whole"] = repair.journal_gaps(db, found.store)
+        verdicts = inspection.verdicts(db, found.store, deep=deep)
     lines = [
-        f"{'ok  ' if count == 0 else 'FAIL'} {name.replace('_', ' ')}"
-        + (f": {count:,} violations" if count else "")
-        for name, count in violations.items()
+        f"{'FAIL' if wrong else 'ok  '} {name.replace('_', ' ')}{f': {wrong}' if wrong else ''}"
+        for name, wrong in verdicts.items()
     ]
-    return "\n".join(lines) + "\n", not any(violations.values())
+    return "\n".join(lines) + "\n", not any(verdicts.values())

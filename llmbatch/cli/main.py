@@ -264,15 +264,23 @@ def export(job: Path, output: Path, meta: bool) -> None:
 
 @cli.command()
 @_JOB
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also compare store and journal, record by record, and the store's tables and views with "
+    "those that llmbatch makes.",
+)
 @console.reported
-def check(job: Path) -> None:
+def check(job: Path, deep: bool) -> None:
     """Check that everything holds that must hold in a job's store.
 
-    JOB is its job file, its output or its state folder. Exits 1 if something does not hold.
+    JOB is its job file, its output or its state folder. Every block of the store and all of its
+    journal are read. Exits 1 if something does not hold. A run begins with the same check: what
+    it would refuse is told here in the same words, with the same exit code.
     """
     from llmbatch.cli import looking
 
-    text, sound = looking.check(job)
+    text, sound = looking.check(job, deep=deep)
     console.data(text)
     if not sound:
         console.leave(1)

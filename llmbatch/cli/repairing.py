@@ -23,11 +23,13 @@ def _lines(done: Repair, state: Path) -> Iterator[str]:
     for path in done.kept:
         yield f"{path}: damaged, kept under this name"
     if done.torn:
-        yield f"{state / 'journal'}: its last {done.torn:,} bytes were never finished; cut off"
+        yield f"{state / 'journal'}: its last {done.torn:,} bytes are no whole transaction; cut off"
     if done.lost:
         yield f"{done.lost:,} transactions of the damaged journal could not be recovered"
+    if done.unread:
+        yield f"tables of the damaged store that could not be read whole: {', '.join(done.unread)}"
     if done.rewritten:
-        yield f"{state / 'journal'}: lacked what the store holds; written anew"
+        yield f"{state / 'journal'}: written anew, of all that the store holds"
     yield (
         f"{done.replayed:,} transactions replayed from the journal; "
         f"the store holds {done.answers:,} answers"

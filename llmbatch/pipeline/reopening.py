@@ -13,7 +13,7 @@ from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import Engine, Foreseeing, Sized
 from llmbatch.store import runs
 from llmbatch.store.database import Database
-from llmbatch.store.journal import Columns
+from llmbatch.store.frames import Columns
 from llmbatch.store.runs import RunContext
 
 

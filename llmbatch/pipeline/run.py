@@ -9,6 +9,7 @@ from llmbatch.core.errors import (
     EngineError,
     ExitCode,
     HelperError,
+    InvariantError,
     LlmbatchError,
     LockedError,
     UnwrittenError,
@@ -39,7 +40,7 @@ from llmbatch.pipeline.progress import Observer
 from llmbatch.pipeline.stops import Stops
 from llmbatch.pipeline.supervisor import STARTING, Supervisor, last_start
 from llmbatch.pipeline.work import Tally, Work
-from llmbatch.store import fields, plans, results, runs
+from llmbatch.store import fields, inspection, plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
@@ -132,8 +133,8 @@ def _opened(context: Context) -> Database:
     abandoned = False
     while True:
         try:
-            return Database.open(context.job.store)
-        except DamagedError:
+            return _looked_at(context)
+        except (DamagedError, InvariantError):
             if not context.fresh or abandoned:
                 raise
             abandon(context.job.store)
@@ -142,6 +143,21 @@ def _opened(context: Context) -> Database:
             if clock.seconds() >= until:
                 raise
             context.stops.sleep(_PAUSE)
+
+
+def _looked_at(context: Context) -> Database:
+    """The store, when nothing is wrong with it; what its opening has mended is told."""
+    store = context.job.store
+    db = Database.open(store)
+    try:
+        if told := db.joined.told(store):
+            context.observer.phase(told)
+            context.observer.event("store_mended", what=told)
+        inspection.look(db, store)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _run(db: Database, context: Context) -> RunResult:

@@ -13,7 +13,9 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.errors import StoreError
 from llmbatch.store import faults, files, recovery, statements
-from llmbatch.store.journal import Columns, DamagedError, Journal, Tables
+from llmbatch.store.frames import Columns, Tables
+from llmbatch.store.journal import DamagedError, Journal
+from llmbatch.store.recovery import Joined
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -23,6 +25,7 @@ MIGRATIONS = (
     ("schema_2.sql", "views_2.sql"),
     ("schema_3.sql",),
     ("schema_4.sql",),
+    ("schema_5.sql",),
 )
 
 # The group size is not kept in the file, so it is given at every open: small row groups keep
@@ -45,6 +48,8 @@ class Database:
         self._connection = connection
         self._path = path
         self._journal: Journal | None = None
+        # What the opening found and mended.
+        self.joined = Joined()
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
@@ -64,7 +69,7 @@ class Database:
         try:
             _bring_up_to_date(database, path, read_only=read_only)
             if not read_only:
-                database._journal = recovery.join(database, path)
+                database._journal, database.joined = recovery.join(database, path)
         except BaseException:
             database.close()
             raise
@@ -155,8 +160,8 @@ class Database:
         assert self._journal is not None, "only the connection that opened the store records"
         with self.transaction():
             self.append(tables)
-            number = self._journal.append(tables)
-            self.execute("INSERT INTO commits VALUES (?)", [number])
+            counted = [self._journal.append(tables), self._journal.link]
+            self.execute("INSERT INTO commits (number, link) VALUES (?, ?)", counted)
         self._journal.confirm()
 
     def forget(self) -> None:
@@ -164,7 +169,7 @@ class Database:
         assert self._journal is not None, "only the connection that opened the store forgets"
         recovery.forget(self)
         self._journal.close()
-        self._journal = recovery.join(self, self._path)
+        self._journal, _ = recovery.join(self, self._path)
 
     def append(self, tables: Tables) -> None:
         """Insert records, by table and column."""

@@ -1,6 +1,7 @@
 """The only place that renames files: a name exists only when what it names is whole."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
@@ -38,6 +39,14 @@ def set_aside(path: Path) -> Path:
     path.rename(aside)
     sync_folder(path.parent)
     return aside
+
+
+def keep_copy(path: Path) -> Path:
+    """A copy of a damaged file under a name under which nothing looks for it; returns that."""
+    kept = free_name(path)
+    with atomic(kept) as copy, path.open("rb") as stream:
+        shutil.copyfileobj(stream, copy)
+    return kept
 
 
 def free_name(path: Path) -> Path:

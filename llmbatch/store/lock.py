@@ -15,6 +15,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, UsageError
 from llmbatch.store import drafts
 
+_LOCKS = Path("/proc/locks")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_SPACE = Path("/proc/self/ns/pid")
 # An onlooker (`holder`) has the lock for a moment; a run that starts just then tries again.
@@ -181,3 +182,17 @@ def holder(path: Path) -> str | None:
                 return "not signed yet"
             return f"pid {held['pid']} on {held['host']} since {held['since']}"
     return None
+
+
+def other_holder(path: Path) -> int | None:
+    """The pid of another process that has a lock on the file, as far as Linux tells. The file is
+    not opened: closing it again would drop the locks of this process."""
+    try:
+        held, locks = path.stat(), _LOCKS.read_text().splitlines()
+    except OSError:
+        return None
+    place = f"{os.major(held.st_dev):02x}:{os.minor(held.st_dev):02x}:{held.st_ino}"
+    fields = (entry.split() for entry in locks)
+    # A process that waits for a lock has an arrow before it.
+    pids = [int(field[4]) for field in fields if field[1] == "POSIX" and field[5] == place]
+    return next((pid for pid in pids if pid > 0 and pid != os.getpid()), None)

@@ -1,12 +1,14 @@
 """Making a store and its journal agree: each is given what only the other one holds."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmbatch.core.errors import UnwrittenError
-from llmbatch.store import files, journal
-from llmbatch.store.journal import Columns, DamagedError, Extent, Journal, Tables
+from llmbatch.store import faults, files, frames, journal, lineage
+from llmbatch.store.frames import ORIGIN, Columns, Tables
+from llmbatch.store.journal import Journal
+from llmbatch.store.lineage import Standing
 from llmbatch.store.statements import query
 
 if TYPE_CHECKING:
@@ -24,26 +26,73 @@ _WINDOW = 5_000
 _REPLAYED_AT_ONCE = 2**24
 
 
-def join(db: "Database", store: Path) -> Journal:
-    """Open the journal of a store that is open for writing, and make the two agree."""
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What an opening did to make store and journal agree: transactions `replayed` from the
+    journal, bytes `torn` off its end, whether it was `rewritten`; `kept`: where it lies as it
+    was, if something in it was damaged."""
+
+    replayed: int = 0
+    torn: int = 0
+    rewritten: bool = False
+    kept: Path | None = None
+
+    def told(self, store: Path) -> str:
+        """That in one line; empty if nothing was to be done."""
+        path = journal.path_for(store)
+        said = []
+        if self.replayed:
+            said.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
+        if self.rewritten:
+            what = "was damaged" if self.kept else "lacked what the store holds"
+            said.append(f"{path}: {what}, written anew from the store")
+        if self.torn:
+            said.append(
+                f"{path}: its last {self.torn:,} bytes are no whole transaction (never finished, "
+                "or damaged), cut off"
+            )
+        if self.kept:
+            said.append(f"what was there is kept as {self.kept}")
+        return "; ".join(said)
+
+
+def join(db: "Database", store: Path) -> tuple[Journal, Joined]:
+    """Open the journal of a store that is open for writing, and make the two agree.
+
+    Raises DamagedError when the journal has lost what the store lacks, ForeignError when the two
+    do not go together; then neither is changed.
+    """
     path = journal.path_for(store)
     opened = Journal.open(path)
     try:
-        held = newest(db)
-        _check(db, opened, held)
-        if opened.extent.torn and not opened.extent.beyond:
-            opened.cut()
-        if opened.extent.last > held:
-            _replay(db, opened, held)
-        elif opened.extent.last < held or (held == 0 and has_work(db)):
+        standing = stand(db, store, opened)
+        kept = _kept(path) if standing.is_kept else None
+        if standing.missing:
+            _replay(db, opened, standing.held)
+        if standing.is_rewritten:
             opened.close()
-            _write_anew(db, path, max(held, opened.extent.beyond))
+            _write_anew(db, path, standing.newest)
             opened = Journal.open(path)
-            opened.follow(newest(db))
+        elif standing.torn:
+            opened.cut()
+        number = newest(db)
+        opened.follow(number, lineage.link(db, number))
     except BaseException:
         opened.close()
         raise
-    return opened
+    torn = 0 if standing.is_rewritten else standing.torn
+    return opened, Joined(standing.missing, torn, standing.is_rewritten, kept)
+
+
+def stand(db: "Database", store: Path, opened: Journal) -> Standing:
+    """How the store stands to its open journal; raises as `join` does."""
+    held, worked = newest(db), has_work(db)
+    return lineage.compare(db, store, opened.descriptor, opened.extent, held=held, worked=worked)
+
+
+def _kept(path: Path) -> Path:
+    with journal.written(path):
+        return files.keep_copy(path)
 
 
 def newest(db: "Database") -> int:
@@ -54,11 +103,13 @@ def newest(db: "Database") -> int:
 def forget(db: "Database") -> None:
     """Empty the durable tables. One more frame is counted than the journal has, so that the next
     opening, should this process not come to it, writes the journal anew."""
-    number = newest(db) + 1
+    number = newest(db)
     with db.transaction():
-        for table in (*DURABLE, "commits"):
+        for table in DURABLE:
             db.execute(f"DELETE FROM {table}")
-        db.append({"commits": {"number": [number]}})
+        # By the last one the journal is known as the store's own.
+        db.execute("DELETE FROM commits WHERE number <> ?", [number])
+        db.append({"commits": {"number": [number + 1]}})
 
 
 def has_work(db: "Database") -> bool:
@@ -66,42 +117,29 @@ def has_work(db: "Database") -> bool:
     return any(db.scalar(f"SELECT EXISTS (SELECT 1 FROM {table})") for table in DURABLE)
 
 
-def is_older(db: "Database", extent: Extent, held: int) -> bool:
-    """Whether the store is from before the journal begins, so that it cannot be continued."""
-    return bool(extent.last) and (held == 0 or held + 1 < extent.first) and has_work(db)
-
-
-def _check(db: "Database", opened: Journal, held: int) -> None:
-    if opened.extent.beyond > held:
-        raise opened.damaged()
-    if is_older(db, opened.extent, held):
-        raise DamagedError(
-            f"{opened.path.parent}: the store is older than its journal; to put it aside and make "
-            f"a new one of the journal: llmbatch repair {opened.path.parent}"
-        )
-
-
 def _replay(db: "Database", opened: Journal, held: int) -> None:
     """Insert the frames that the store lacks, many in one transaction."""
     tables: list[Tables] = []
-    numbers: list[int] = []
+    commits: Columns = {"number": [], "link": []}
     waiting = 0
     for frame, content in opened.frames(held):
         tables.append(content)
-        numbers.append(frame.number)
+        commits["number"].append(frame.number)
+        commits["link"].append(frame.link)
         waiting += frame.raw
         if waiting >= _REPLAYED_AT_ONCE:
-            _insert(db, tables, numbers)
-            tables, numbers, waiting = [], [], 0
-    if numbers:
-        _insert(db, tables, numbers)
+            _insert(db, opened.path, tables, commits)
+            tables, commits, waiting = [], {"number": [], "link": []}, 0
+    if tables:
+        _insert(db, opened.path, tables, commits)
 
 
-def _insert(db: "Database", tables: list[Tables], numbers: list[int]) -> None:
+def _insert(db: "Database", path: Path, tables: list[Tables], commits: Columns) -> None:
     with db.transaction():
         for merged in _merged(tables):
-            db.append(merged)
-        db.append({"commits": {"number": numbers}})
+            with faults.known(path):
+                db.append(merged)
+        db.append({"commits": commits})
 
 
 def _merged(tables: list[Tables]) -> Iterator[dict[str, Columns]]:
@@ -127,18 +165,15 @@ def _write_anew(db: "Database", path: Path, used: int) -> None:
     continued. The store counts the frames first: should the journal not come to its name, it
     is behind the store and is written again.
     """
-    number = used + 1
-    try:
-        with files.atomic(path) as stream:
-            for tables in _everything(db):
-                number += 1
-                stream.write(journal.encode(number, tables))
-            if number > used + 1:
-                db.append({"commits": {"number": [number]}})
-    except OSError as error:
-        raise UnwrittenError(
-            f"{path}: cannot be written: {error.strerror}; run the same command again"
-        ) from error
+    number, link = used + 1, ORIGIN
+    with journal.written(path), files.atomic(path) as stream:
+        for tables in _everything(db):
+            number += 1
+            frame = frames.encode(number, tables, link)
+            link = frames.link_of(frame)
+            stream.write(frame)
+        if number > used + 1:
+            db.append({"commits": {"number": [number], "link": [link]}})
 
 
 def _everything(db: "Database") -> Iterator[Tables]:

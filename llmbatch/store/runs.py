@@ -13,7 +13,7 @@ from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.store import moments
 from llmbatch.store.database import Database, utc
-from llmbatch.store.journal import Columns
+from llmbatch.store.frames import Columns
 from llmbatch.store.statements import query
 
 

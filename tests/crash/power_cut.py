@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from llmbatch.store import database, journal, recovery, results, runs  # noqa: E402
+from llmbatch.store import database, frames, journal, recovery, results, runs  # noqa: E402
 from llmbatch.store.database import Database  # noqa: E402
 from llmbatch.store.journal import DamagedError  # noqa: E402
 from llmbatch.store.repair import repair  # noqa: E402
@@ -214,7 +214,7 @@ def _examine(place: Path, acknowledged: Answers, result: Result) -> None:
 def _lacks_frames(store: Path) -> bool:
     """Whether the store alone would have lost something that its journal holds."""
     path = journal.path_for(store)
-    last = journal.scan(path).last if path.exists() else 0
+    last = frames.scan(path).last if path.exists() else 0
     if not store.exists():
         return last > 0
     with Database.open(store, read_only=True) as db:

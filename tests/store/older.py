@@ -1,8 +1,10 @@
 """Stores as older versions have left them."""
 
+import struct
+import zlib
 from pathlib import Path
 
-from llmbatch.store import database
+from llmbatch.store import database, frames, journal
 from llmbatch.store.database import Database
 
 # What takes the tables of a schema version to those of the version before it.
@@ -16,7 +18,10 @@ _UNDONE = {
         "ALTER TABLE checkpoints DROP COLUMN committed_seconds",
         "ALTER TABLE run_ends DROP COLUMN ended_seconds",
     ),
+    5: ("ALTER TABLE commits DROP COLUMN link",),
 }
+# Since when frames have links.
+_LINKED = 5
 
 
 def make_older(store: Path, version: int) -> None:
@@ -26,3 +31,20 @@ def make_older(store: Path, version: int) -> None:
             for statement in _UNDONE[number]:
                 db.execute(statement)
             db.execute("DELETE FROM migrations WHERE version = ?", [number])
+    if version < _LINKED:
+        path = journal.path_for(store)
+        path.write_bytes(unlinked(path))
+
+
+def unlinked(path: Path) -> bytes:
+    """The journal at `path` as it was written before frames had links."""
+    content = path.read_bytes()
+    former = struct.Struct("<8sQQQI")
+    made = []
+    with path.open("rb") as stream:
+        for frame in frames.whole(stream.fileno()):
+            fields = (b"LBFRAME1", frame.number, frame.packed, frame.raw, frame.checksum)
+            header = former.pack(*fields)
+            made.append(header + struct.pack("<I", zlib.crc32(header)))
+            made.append(content[frame.payload : frame.end])
+    return b"".join(made)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import UnwrittenError
-from llmbatch.store import journal
-from llmbatch.store.journal import DamagedError, Extent, Journal
+from llmbatch.store import frames
+from llmbatch.store.frames import Extent
+from llmbatch.store.journal import Journal
 
 FRAMES = 5
 
 
-def tables(number: int) -> journal.Tables:
+def tables(number: int) -> frames.Tables:
     return {
         "attempts": {"key": [f"{number}" * 32], "answer": ["ü 🦆 \x00" * number], "kind": [None]}
     }
@@ -44,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 def ends(path: Path) -> list[int]:
     """Where each frame ends."""
     content = path.read_bytes()
-    starts = [place for place in range(len(content)) if content.startswith(b"LBFRAME1", place)]
+    starts = [place for place in range(len(content)) if content.startswith(b"LBFRAME2", place)]
     assert len(starts) == FRAMES
     return [*starts[1:], len(content)]
 
@@ -72,7 +73,7 @@ def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
 
 def test_a_new_journal_is_empty(tmp_path: Path) -> None:
     assert numbers(tmp_path / "journal") == []
-    assert journal.scan(tmp_path / "journal") == Extent(0, 0, 0, 0, 0)
+    assert frames.scan(tmp_path / "journal") == Extent(0, 0, 0, 0, 0)
 
 
 def test_cut_off_anywhere_the_whole_frames_are_left(path: Path, ends: list[int]) -> None:
@@ -82,19 +83,19 @@ def test_cut_off_anywhere_the_whole_frames_are_left(path: Path, ends: list[int])
         whole = [end for end in ends if end <= size]
         end = whole[-1] if whole else 0
         expected = Extent(min(1, len(whole)), len(whole), end, size - end, 0)
-        assert journal.scan(path) == journal.scan(path, thorough=True) == expected
+        assert frames.scan(path) == expected
 
 
-@pytest.mark.parametrize("rest", [b"\0" * 700, b"x" * 700, b"LBFRAME1" * 90])
+@pytest.mark.parametrize("rest", [b"\0" * 700, b"x" * 700, b"LBFRAME2" * 90])
 def test_garbage_at_the_end_is_no_frame(path: Path, ends: list[int], rest: bytes) -> None:
     path.write_bytes(path.read_bytes() + rest)
-    assert journal.scan(path) == Extent(1, FRAMES, ends[-1], len(rest), 0)
+    assert frames.scan(path) == Extent(1, FRAMES, ends[-1], len(rest), 0)
 
 
 def test_a_last_frame_that_is_torn_anywhere_is_no_frame(path: Path, ends: list[int]) -> None:
     for place in range(ends[-2], ends[-1]):
         flip(path, place)
-        assert journal.scan(path) == Extent(1, 4, ends[3], ends[4] - ends[3], 0)
+        assert frames.scan(path) == Extent(1, 4, ends[3], ends[4] - ends[3], 0)
         flip(path, place)
 
 
@@ -104,21 +105,38 @@ def test_damage_in_the_middle_is_not_taken_for_the_end(
 ) -> None:
     for place in range(0 if victim == 1 else ends[victim - 2], ends[victim - 1]):
         flip(path, place)
-        found = journal.scan(path, thorough=True)
+        found = frames.scan(path)
         assert (found.last, found.beyond) == (victim - 1, FRAMES)
         flip(path, place)
 
 
-def test_a_scan_by_headers_still_meets_a_damaged_header(path: Path, ends: list[int]) -> None:
+def test_a_scan_meets_a_damaged_header(path: Path, ends: list[int]) -> None:
     flip(path, ends[1] + 20)
-    assert journal.scan(path) == Extent(1, 2, ends[1], ends[4] - ends[1], FRAMES)
+    assert frames.scan(path) == Extent(1, 2, ends[1], ends[4] - ends[1], FRAMES)
 
 
 def test_a_damaged_payload_is_never_replayed(path: Path, ends: list[int]) -> None:
     flip(path, ends[2] - 1)
+    assert numbers(path) == [1, 2, 4, 5]
     assert numbers(path, after=3) == [4, 5]
-    with pytest.raises(DamagedError, match=r"damaged in the middle.*llmbatch repair"):
-        numbers(path, after=2)
+
+
+def test_each_frame_is_linked_to_the_one_before(path: Path) -> None:
+    with path.open("rb") as stream:
+        found = list(frames.whole(stream.fileno()))
+    assert [frame.former for frame in found] == [frames.ORIGIN, *(one.link for one in found[:-1])]
+    assert len({frame.link for frame in found}) == FRAMES
+
+
+def test_frames_of_another_history_do_not_follow(tmp_path: Path, path: Path) -> None:
+    """Two journals put together by hand: the second part is none of the first."""
+    other = Journal.open(tmp_path / "other")
+    other.follow(FRAMES, b"x" * 16)
+    other.append(tables(6))
+    other.close()
+    path.write_bytes(path.read_bytes() + (tmp_path / "other").read_bytes())
+    found = frames.scan(path)
+    assert (found.last, found.beyond) == (FRAMES, 6)
 
 
 def test_an_unfinished_frame_is_cut_off_for_good(path: Path, ends: list[int]) -> None:

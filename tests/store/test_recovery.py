@@ -11,7 +11,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UnwrittenError
-from llmbatch.store import fields, journal, recovery, results, runs
+from llmbatch.store import fields, frames, journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.runs import Attempt
@@ -50,7 +50,7 @@ def opened(store: Path) -> Content:
     """The content after an opening, which must be sound and agree with the journal."""
     with Database.open(store) as db:
         assert set(results.violations(db).values()) == {0}
-        assert journal.scan(journal.path_for(store), thorough=True).last == recovery.newest(db)
+        assert frames.scan(journal.path_for(store)).last == recovery.newest(db)
         return content(db)
 
 
@@ -131,7 +131,7 @@ def test_a_journal_behind_its_store_is_written_anew(
         newest = recovery.newest(db)
     shutil.copy(tmp_path / "former", path)
     assert opened(store) == whole
-    assert journal.scan(path).first > newest + 1
+    assert frames.scan(path).first > newest + 1
 
 
 def test_a_store_of_the_former_version_gets_its_journal(store: Path, path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_torn_last_frame_is_cut_off(store: Path, path: Path) -> None:
     whole = path.read_bytes()
     with Database.open(store, read_only=True) as db:
         former = content(db)
-    path.write_bytes(whole + journal.encode(99, {"runs": {}})[:40])
+    path.write_bytes(whole + frames.encode(99, {"runs": {}})[:40])
     assert opened(store) == former
     assert path.read_bytes() == whole
 
@@ -176,7 +176,7 @@ def damage_header(path: Path, frame: int) -> None:
     place = -1
     data = bytearray(path.read_bytes())
     for _ in range(frame):
-        place = data.index(b"LBFRAME1", place + 1)
+        place = data.index(b"LBFRAME2", place + 1)
     data[place] ^= 0xFF
     path.write_bytes(data)
 
@@ -301,7 +301,7 @@ def test_a_death_amid_forgetting_has_forgotten(store: Path, path: Path) -> None:
     """The store has forgotten and its journal has not."""
     with Database.open(store) as db:
         recovery.forget(db)
-    assert journal.scan(path).last > 0
+    assert frames.scan(path).last > 0
     with Database.open(store) as db:
         assert not recovery.has_work(db)
         assert results.counts(db).pending > 0

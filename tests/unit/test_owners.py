@@ -98,7 +98,13 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     "prints": (prints, {"cli/console.py"}),
     "hashes": (
         hashes,
-        {"core/identity.py", "engines/digests.py", "engines/models.py", "pipeline/ingest.py"},
+        {
+            "core/identity.py",
+            "engines/digests.py",
+            "engines/models.py",
+            "pipeline/ingest.py",
+            "store/frames.py",
+        },
     ),
     "ends the process": (
         ends_process,

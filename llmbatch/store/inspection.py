@@ -1,0 +1,83 @@
+"""Looking into a store: whether all of it can be read, and whether its journal goes with it."""
+
+import tempfile
+from pathlib import Path
+
+from llmbatch.core.errors import InvariantError
+from llmbatch.store import (
+    frames,
+    journal,
+    lineage,
+    recovery,
+    results,
+    salvage,
+    snapshots,
+    statements,
+)
+from llmbatch.store.database import Database
+from llmbatch.store.lineage import Standing
+
+
+def read_all(db: Database) -> None:
+    """Read every block of every table: the damage of most blocks shows only then."""
+    for (table,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary"):
+        db.scalar(f"SELECT sum(hash(record) % 2) FROM {table} AS record")
+
+
+def standing(db: Database, store: Path) -> Standing:
+    """How a store that is open for reading stands to its journal; raises as an opening for
+    writing does."""
+    held, worked = recovery.newest(db), recovery.has_work(db)
+    path = journal.path_for(store)
+    if not path.exists():
+        return Standing(held, held, 0, 0, is_rewritten=worked, is_kept=False)
+    with path.open("rb") as stream:
+        descriptor = stream.fileno()
+        extent = frames.extent(descriptor)
+        return lineage.compare(db, store, descriptor, extent, held=held, worked=worked)
+
+
+def look(db: Database, store: Path) -> None:
+    """What a run looks at before it begins, so that it finds what `llmbatch check` finds. Raises
+    DamagedError or InvariantError."""
+    if snapshots.newest(db) is None and not recovery.has_work(db):
+        return
+    read_all(db)
+    if broken := [name for name, count in results.violations(db).items() if count]:
+        said = ", ".join(name.replace("_", " ") for name in broken)
+        raise InvariantError(
+            f"{store}: does not hold: {said}; see `llmbatch check {store.parent}`, and to start "
+            "anew run with --fresh"
+        )
+
+
+def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:
+    """What must hold, by name, and what is wrong with it (empty: it holds). Raises DamagedError,
+    as an opening for writing does."""
+    found = standing(db, store)
+    read_all(db)
+    counted = results.violations(db)
+    if deep:
+        counted |= _differences(db, store)
+    said = {name: f"{count:,} violations" if count else "" for name, count in counted.items()}
+    return said | {"the_journal_is_whole": found.damage(journal.path_for(store))}
+
+
+def _differences(db: Database, store: Path) -> dict[str, int]:
+    """How many records only the store or only its journal holds, and what of its tables and views
+    is not as in a new store."""
+    salvage.stage(db)
+    salvage.take_journal(db, journal.path_for(store))
+    apart = 0
+    for table in recovery.DURABLE:
+        names = f"found_{table}", table
+        for one, other in (names, names[::-1]):
+            apart += db.scalar(f"SELECT count(*) FROM (FROM {one} EXCEPT ALL FROM {other})")
+    with tempfile.TemporaryDirectory() as folder, Database.open(Path(folder) / store.name) as new:
+        made = len(_shapes(db) ^ _shapes(new))
+    return {"the_journal_holds_what_the_store_holds": apart, "tables_and_views_are_ours": made}
+
+
+def _shapes(db: Database) -> set[tuple[str, ...]]:
+    """All tables and views as they are declared."""
+    return {shape for kind in statements.load("shapes.sql").values() for shape in db.execute(kind)}
