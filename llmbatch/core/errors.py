@@ -67,6 +67,11 @@ class HungEngineError(EngineError):
     """The engine hangs and cannot be ended: only the end of the process frees its device."""
 
 
+class MismatchedEngineError(EngineError):
+    """The engine's software and ours do not fit together: another start would not help, and no
+    request is at fault."""
+
+
 class LockedError(LlmbatchError):
     """Another run holds the job."""
 

@@ -113,6 +113,15 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Noticing(Protocol):
+    """An engine that has something to say before it is started. Optional."""
+
+    def notices(self) -> list[str]:
+        """Lines for the user, such as that its software was never tested with ours."""
+        ...
+
+
+@runtime_checkable
 class Foreseeing(Protocol):
     """An engine that knows some of its settings before it is started. Optional; of one that does
     not its options as given are taken."""

@@ -28,6 +28,7 @@ from llmbatch.engines import (
     vllm_sizes,
     vllm_start,
     vllm_tokenizer,
+    vllm_versions,
 )
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.vllm_client import Client
@@ -91,11 +92,14 @@ class VllmEngine:
         own_backend = isinstance(chosen, dict) and chosen.get("backend", "xgrammar") != "xgrammar"
         if not vllm_options.is_installed() or own_backend:
             return  # starting says what is missing; another backend judges for itself
+        vllm_versions.require_known()
         self._open_log()
         vllm_start.set_environment(local=self._folder is not None)
         try:
             with vllm_process.output_to(self._log):
                 check_parameters(sampling, constraint)
+        except vllm_versions.MISMATCHES as error:
+            raise vllm_versions.mismatch(error) from error
         except Exception as error:  # vLLM's own kinds of error are many
             raise UsageError(f"vLLM refuses this job's requests: {error}") from error
 
@@ -113,6 +117,7 @@ class VllmEngine:
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():
             raise EngineError(NOT_INSTALLED)
+        vllm_versions.require_known()
         options = dict(self._options)
         if self._folder is None:
             # What runs is what the keys name, even if the branch moves on meanwhile.
@@ -130,6 +135,8 @@ class VllmEngine:
             self.close()
             if not isinstance(error, Exception):
                 raise
+            if vllm_versions.is_mismatch(error):
+                raise vllm_versions.mismatch(error) from error
             reason = vllm_reasons.reason_of(error, self._config.log_path, self._log_start)
             raise EngineError(f"vLLM: {vllm_reasons.with_advice(reason)}") from error
         return self
@@ -151,7 +158,7 @@ class VllmEngine:
         model = str(self._folder) if self._folder is not None else self._config.model
         client.start(model, options, local=self._folder is not None)
         engine = client.engine
-        self._description = vllm_start.description(engine, options)
+        self._description = vllm_start.description(engine, options) | client.way
         self._crew = self._gather(client)
         self._description["window"] = self._crew.window
         self._description |= vllm_start.sizes(self)
@@ -237,6 +244,9 @@ class VllmEngine:
 
     def _commit(self) -> str | None:
         return None if self._folder is not None else self.identity().get("revision")
+
+    def notices(self) -> list[str]:
+        return vllm_versions.notices() if vllm_options.is_installed() else []
 
     def foreseen(self) -> dict[str, Any]:
         return vllm_defaults.foreseen(self._options)

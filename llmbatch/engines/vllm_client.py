@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmbatch.core.errors import EngineError
-from llmbatch.engines import vllm_process, vllm_reasons, vllm_scratch, vllm_start
-from llmbatch.engines.vllm_exchange import Arrived, Exchange
+from llmbatch.engines import vllm_parts, vllm_process, vllm_reasons, vllm_scratch, vllm_start
+from llmbatch.engines.vllm_arrivals import Arrived, Exchange
+from llmbatch.engines.vllm_public import StepStats
+from llmbatch.engines.vllm_versions import MISMATCHES
 
 CLOSE_SECONDS = 15.0
 CLOSED = "it was closed"
@@ -27,14 +29,20 @@ class Client:
         self._shut_down: Callable[[], object] | None = None
         self.engine: Any = None
         self.exchange: Exchange | None = None
+        self.stats = StepStats()
+        self.way: dict[str, str | None] = {}
         self.death: str | None = None
 
     def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
         """Build the engine. Whatever vLLM raises is left to the caller, who then closes."""
-        engine = vllm_start.build(model, options, local=local, scratch=self._scratch)
+        engine = vllm_start.build(
+            model, options, local=local, scratch=self._scratch, stat_loggers=[self.stats]
+        )
         with self._calls:
             self._shut_down = _take_over(engine)
-            self.engine, self.exchange = engine, Exchange(engine)
+            self.engine = engine
+            self.exchange, reason = vllm_parts.choose(engine, self.stats)
+            self.way = {"way": self.exchange.way, "way_reason": reason}
             self._scratch.note(vllm_scratch.segments_of(self._processes.remember()))
         self._processes.watch(_children(engine), self._on_death)
         self._require_alive()
@@ -54,6 +62,8 @@ class Client:
                 # Told apart here, or the death of the engine would be a fault of this request.
                 if self._is_gone():
                     raise self._died(error) from error
+                if isinstance(error, MISMATCHES):
+                    raise
                 exchange.abort([number])  # it may have been noted before it failed
                 raise
 
@@ -64,6 +74,8 @@ class Client:
             try:
                 return exchange.receive()
             except Exception as error:
+                if isinstance(error, MISMATCHES) and not self._is_gone():
+                    raise
                 raise self._died(error) from error
 
     def has_arrived(self) -> bool:
@@ -101,11 +113,13 @@ class Client:
         shut_down, self._shut_down = self._shut_down, None
         if engine is not None and shut_down is not None:
             vllm_process.run_bounded(shut_down, CLOSE_SECONDS)
-            vllm_process.run_bounded(engine.renderer.shutdown, CLOSE_SECONDS)
+            end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
+            if end_renderer is not None:
+                vllm_process.run_bounded(end_renderer, CLOSE_SECONDS)
 
     def _is_gone(self) -> bool:
         resources = getattr(self.engine.engine_core, "resources", None)
-        said = resources is not None and resources.engine_dead
+        said = getattr(resources, "engine_dead", False)
         return said or self.death is not None or self._processes.has_died()
 
     def _require_alive(self) -> Exchange:
@@ -148,7 +162,8 @@ def _take_over(engine: Any) -> Callable[[], object]:
     and close sockets that we may be using."""
     client = engine.engine_core
     resources: Callable[[], object] | None = getattr(client, "resources", None)
-    if resources is not None and client._finalizer.detach() is not None:
+    finalizer = getattr(client, "_finalizer", None)
+    if resources is not None and finalizer is not None and finalizer.detach() is not None:
         return resources
     shut_down: Callable[[], object] = client.shutdown
     return shut_down

@@ -1,69 +1,35 @@
-"""Requests to vLLM's engine core and its tokens back, by the shortest way.
+"""The short way: requests to vLLM's engine core and its tokens back, past vLLM's front end.
 
 vLLM's own front end checks and copies the parameters of each request and makes eight calls for
 each token. Here a request is a copy of one that vLLM has checked, with a number and a prompt of
 its own, and its tokens are put in a list. Where vLLM has to decode (stop strings) the request
-goes vLLM's way.
+goes through vLLM's front end. `vllm_parts` says what of vLLM this rests on.
 """
 
 import copy
-from dataclasses import dataclass, field
+import inspect
 from typing import Any
 
 from llmbatch.core import clock
+from llmbatch.engines.vllm_arrivals import Answer, Arrived, answer_of
 
 ANY_TOKENS = [0]
 
 
-@dataclass(slots=True)
-class Answer:
-    """What the engine core has sent for one request.
+class ShortWay:
+    """See `llmbatch.engines.vllm_arrivals.Exchange`."""
 
-    `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of it, None while
-    more is to come; `text`: None where the tokens are still to be decoded.
-    """
-
-    number: str
-    prompt: int
-    tokens: list[int] = field(default_factory=list)
-    cached: int = 0
-    reason: str | None = None
-    text: str | None = None
-
-
-@dataclass(slots=True)
-class Arrived:
-    """What one message of the engine core has brought: once a step, after the step.
-
-    `begun`: numbers of the requests whose first token is here; `ended`: how many requests have
-    left the batch; `stats`: the scheduler's (None where they are off); `at`: when the step
-    ended; `queued_at`: when the engine core received the first of the requests that began;
-    `asked_at`: when we asked for the step, where the engine core works only then (in one process
-    with us). All are seconds of the clock that `core.clock.seconds` reads. `answering`: how many
-    requests got a token; `prefilled`: of each request that began, the prompt tokens that were
-    computed for it, in this step or before.
-    """
-
-    finished: list[Answer]
-    begun: list[str]
-    ended: int
-    stats: Any
-    at: float
-    queued_at: float | None
-    asked_at: float | None = None
-    answering: int = 0
-    prefilled: list[int] = field(default_factory=list)
-
-
-class Exchange:
-    """The way to and from the engine core of an LLMEngine. For one thread."""
+    way = "short"
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._open: dict[str, Answer] = {}
-        # Sent vLLM's way and not begun: our numbers, by the names that vLLM gave them.
+        # Sent through vLLM's front end and not begun: our numbers, by the names that it gave.
         self._renamed: dict[str, str] = {}
         self._in_process = not hasattr(engine.engine_core, "outputs_queue")
+        self._last_token = _last_token(engine)
+        known = inspect.signature(engine.output_processor.process_outputs).parameters
+        self._tells_weights = "weight_version" in known  # since vLLM 0.32
 
     def pattern(self, parameters: Any) -> Any:
         """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM does."""
@@ -78,7 +44,7 @@ class Exchange:
         engine = self._engine
         if not tokens:
             raise ValueError("the prompt is empty")
-        engine.renderer.validate_token_ids(tokens)
+        self._check(tokens)
         request = copy.copy(pattern)
         request.request_id, request.prompt_token_ids = number, tokens
         request.arrival_time = clock.seconds()  # decides between requests of equal priority
@@ -90,6 +56,12 @@ class Exchange:
             request.external_req_id = number
             self._open[number] = Answer(number, len(tokens))
         engine.engine_core.add_request(request)
+
+    def _check(self, tokens: list[int]) -> None:
+        """As vLLM's front end does it: the model would take another token, or break."""
+        for token in (min(tokens), max(tokens)):
+            if not 0 <= token <= self._last_token:
+                raise ValueError(f"token id {token} is out of the model's vocabulary")
 
     def receive(self) -> Arrived:
         """What the engine core sends next; in one process with it: what its next step brings."""
@@ -123,17 +95,20 @@ class Exchange:
         answer.tokens += output.new_token_ids
         if output.finish_reason is not None:
             answer.reason = str(output.finish_reason)
+            error = getattr(output, "error", None)  # since vLLM 0.33
+            answer.error = None if error is None else error.message
             arrived.finished.append(self._open.pop(output.request_id))
         return True
 
     def _decoded_by_vllm(self, others: list[Any], outputs: Any) -> list[Answer]:
         """Those also finished whose stop string vLLM has found; outputs of nobody are dropped."""
         engine = self._engine
+        weights = {"weight_version": outputs.weight_version} if self._tells_weights else {}
         processed = engine.output_processor.process_outputs(
-            others, outputs.timestamp, None, outputs.weight_version
+            others, outputs.timestamp, None, **weights
         )
         engine.engine_core.abort_requests(processed.reqs_to_abort)
-        return [_answer(output) for output in processed.request_outputs if output.finished]
+        return [answer_of(output) for output in processed.request_outputs if output.finished]
 
     def abort(self, numbers: list[str]) -> None:
         """Give up requests; numbers of others are passed over."""
@@ -145,14 +120,11 @@ class Exchange:
             del self._renamed[name]
 
 
-def _answer(output: Any) -> Answer:
-    """From vLLM's own form of a finished request."""
-    (completion,) = output.outputs
-    return Answer(
-        output.request_id,
-        len(output.prompt_token_ids),
-        list(completion.token_ids),
-        output.num_cached_tokens or 0,
-        completion.finish_reason,
-        completion.text,
-    )
+def _last_token(engine: Any) -> int:
+    """The highest token id that the tokenizer or the model knows: one may know more than the
+    other, and vLLM takes what either knows."""
+    tokenizer = engine.get_tokenizer()
+    last = getattr(tokenizer, "max_token_id", None)
+    known = len(tokenizer) - 1 if last is None else last
+    size: int = engine.vllm_config.model_config.get_vocab_size()
+    return max(int(known), size - 1)

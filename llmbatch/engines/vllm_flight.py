@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Request
+from llmbatch.engines.vllm_arrivals import Answer, Arrived
 from llmbatch.engines.vllm_client import Client
-from llmbatch.engines.vllm_exchange import Answer
 from llmbatch.engines.vllm_sampling import Parameters
 from llmbatch.engines.vllm_stats import Stats
 from llmbatch.engines.vllm_text import Texts
+from llmbatch.engines.vllm_versions import MISMATCHES, mismatch
 
 _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
 
@@ -103,6 +104,8 @@ class Flight:
             crew.client.add(number, tokens, pattern)
         except EngineError:
             raise
+        except MISMATCHES as error:
+            raise mismatch(error) from error
         except Exception as error:  # vLLM and its parts raise whatever they like
             return Failed(request.key, "refused_request", one_line(error))
         self._sent[number] = request
@@ -112,7 +115,12 @@ class Flight:
 
     def _receive(self) -> None:
         """Wait for the engine's next step and settle what it has finished."""
-        arrived = self._crew.client.receive()
+        try:
+            self._settle(self._crew.client.receive())
+        except MISMATCHES as error:
+            raise mismatch(error) from error
+
+    def _settle(self, arrived: Arrived) -> None:
         self._crew.stats.step(arrived, rows_left=self._more)
         for number in arrived.begun:
             self._waiting_tokens -= self._waiting.pop(number, 0)
@@ -136,7 +144,7 @@ class Flight:
             reason = "context"  # vLLM has one name for both ends
         if reason in ("stop", "length", "context"):
             return Completed(request.key, text, reason, usage)
-        message = f"vLLM ended the request with {reason!r}"
+        message = answer.error or f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)
 
 

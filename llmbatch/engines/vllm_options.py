@@ -42,46 +42,50 @@ _NEUTRAL = """
     kv_cache_metrics_sample kv_events_config kv_offloading_backend kv_offloading_size
     log_config_file log_level logging_config long_prefill_token_threshold
     long_prefill_token_threshold_adaptive mamba_block_size master_addr master_port
-    max_cpu_loras max_cudagraph_capture_size max_logprobs max_model_len max_num_active_seqs
-    max_num_batched_tokens max_num_queued_reqs max_num_queued_tokens
-    max_num_scheduled_tokens max_num_seqs max_parallel_loading_workers mm_encoder_tp_mode
-    mm_hasher_algorithm mm_ipc_gpu_memory_gb mm_processor_cache_gb mm_processor_cache_type
-    mm_shm_cache_max_object_size_mb mm_tensor_ipc nnodes node_rank num_gpu_blocks_override
-    numa_bind numa_bind_cpus numa_bind_nodes offload_backend offload_group_size
-    offload_num_in_group offload_params offload_prefetch_step otlp_traces_endpoint
-    per_request_spec_decode_metrics pipeline_parallel_size prefill_context_parallel_size
-    prefill_schedule_interval prefix_cache_retention_interval prefix_caching_hash_algo
-    prefix_match_unit profiler_config ray_workers_use_nsight renderer_num_workers
-    safetensors_load_strategy safetensors_prefetch_block_size
-    safetensors_prefetch_num_threads scheduler_reserve_full_isl scheduling_policy
-    served_model_name show_hidden_metrics_for_version shutdown_timeout skip_mm_profiling
+    max_cpu_loras max_cudagraph_capture_size max_logprobs max_long_partial_prefills
+    max_model_len max_num_active_seqs max_num_batched_tokens max_num_partial_prefills
+    max_num_queued_reqs max_num_queued_tokens max_num_scheduled_tokens max_num_seqs
+    max_parallel_loading_workers mm_encoder_tp_mode mm_hasher_algorithm mm_ipc_gpu_memory_gb
+    mm_processor_cache_gb mm_processor_cache_type mm_shm_cache_max_object_size_mb
+    mm_tensor_ipc nnodes node_rank num_gpu_blocks_override numa_bind numa_bind_cpus
+    numa_bind_nodes offload_backend offload_group_size offload_num_in_group offload_params
+    offload_prefetch_step otlp_traces_endpoint per_request_spec_decode_metrics
+    pipeline_parallel_size prefill_context_parallel_size prefill_schedule_interval
+    prefix_cache_retention_interval prefix_caching_hash_algo prefix_match_unit
+    profiler_config ray_workers_use_nsight renderer_num_workers safetensors_load_strategy
+    safetensors_prefetch_block_size safetensors_prefetch_num_threads
+    scheduler_reserve_full_isl scheduling_policy served_model_name
+    show_hidden_metrics_for_version shutdown_timeout skip_mm_profiling sleep_mode_backend
     sleep_mode_offload_cudagraph sleep_preserve_parameter_names specialize_active_lora
-    stream_interval tensor_parallel_size tokens_only ubatch_size use_tqdm_on_load watermark
+    stream_interval tensor_parallel_size tokens_only ubatch_size use_tqdm_on_load
+    watchdog_config watermark
 """
 NEUTRAL_OPTIONS = frozenset(_NEUTRAL.split())
 """Where and how fast the work is done: memory, parallelism, batching, compilation, logging."""
 
 _ANSWER = """
     additional_config allow_deprecated_quantization attention_backend attention_config
-    aux_output_config code_revision config_format convert dcp_q_replicate default_mm_loras
-    diffusion_config disable_sliding_window dtype ec_manager_config ec_transfer_config
-    enable_eplb enable_expert_parallel enable_lora enable_mamba_cache_stochastic_rounding
-    enable_mamba_shared_prefix_checkpoint enable_mixed_moe_lora_format enable_mm_embeds
-    enable_moe_shared_loras enable_prompt_embeds enable_return_routed_experts
-    enable_tower_connector_lora enable_trace_replay engram_config eplb_config
-    expert_placement_strategy gdn_prefill_backend generation_config hf_config_path
-    hf_overrides ignore_patterns interleave_mm_strings io_processor_plugin ir_op_priority
-    kda_decode_backend kda_prefill_backend kernel_config kv_cache_dtype
-    kv_cache_dtype_skip_layers kv_sharing_fast_prefill kv_transfer_config
-    language_model_only limit_mm_per_prompt linear_backend load_format logits_processors
-    logprobs_mode lora_dtype lora_target_modules mamba_backend mamba_cache_dtype
-    mamba_cache_mode mamba_cache_philox_rounds mamba_config mamba_ssm_cache_dtype
-    mamba_ssu_algorithm max_lora_cls_labels max_lora_rank max_loras media_io_kwargs
-    mm_device_do_normalize mm_encoder_attn_backend mm_encoder_attn_dtype
-    mm_encoder_fp8_scale_path mm_encoder_fp8_scale_save_margin
-    mm_encoder_fp8_scale_save_path mm_encoder_only mm_processor_device mm_processor_kwargs
-    model model_class_overrides model_impl model_loader_extra_config model_weights
-    moe_backend optimization_level override_generation_config performance_mode pooler_config
+    aux_output_config calculate_kv_scales code_revision config_format convert
+    dcp_q_replicate default_mm_loras diffusion_config disable_sliding_window dtype
+    ec_manager_config ec_transfer_config enable_bf16x3_router_gemm enable_eplb
+    enable_expert_parallel enable_lora enable_mamba_cache_stochastic_rounding
+    enable_mamba_fine_grained_prefix_cache enable_mamba_shared_prefix_checkpoint
+    enable_mixed_moe_lora_format enable_mm_embeds enable_moe_shared_loras
+    enable_prompt_embeds enable_return_routed_experts enable_tower_connector_lora
+    enable_trace_replay engram_config eplb_config expert_placement_strategy
+    gdn_prefill_backend generation_config hf_config_path hf_overrides ignore_patterns
+    interleave_mm_strings io_processor_plugin ir_op_priority kda_decode_backend
+    kda_prefill_backend kernel_config kv_cache_dtype kv_cache_dtype_skip_layers
+    kv_sharing_fast_prefill kv_transfer_config language_model_only limit_mm_per_prompt
+    linear_backend load_format logits_processors logprobs_mode lora_dtype
+    lora_target_modules mamba_backend mamba_cache_dtype mamba_cache_mode
+    mamba_cache_philox_rounds mamba_config mamba_ssm_cache_dtype mamba_ssu_algorithm
+    max_lora_cls_labels max_lora_rank max_loras media_io_kwargs mm_device_do_normalize
+    mm_encoder_attn_backend mm_encoder_attn_dtype mm_encoder_fp8_scale_path
+    mm_encoder_fp8_scale_save_margin mm_encoder_fp8_scale_save_path mm_encoder_only
+    mm_processor_device mm_processor_kwargs model model_class_overrides model_impl
+    model_loader_extra_config model_weights moe_backend monokernel optimization_level
+    override_attention_dtype override_generation_config performance_mode pooler_config
     pt_load_map_location quantization quantization_config reasoning_config reasoning_parser
     reasoning_parser_plugin replayssm_buffer_len return_sampling_mask revision runner
     scheduler_cls seed skip_tokenizer_init sparse_indexer_topk_backend spec_method

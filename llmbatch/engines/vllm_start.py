@@ -15,9 +15,15 @@ T = TypeVar("T")
 
 
 def build(
-    model: str, options: Mapping[str, Any], *, local: bool, scratch: vllm_scratch.Scratch
+    model: str,
+    options: Mapping[str, Any],
+    *,
+    local: bool,
+    scratch: vllm_scratch.Scratch,
+    stat_loggers: list[Any],
 ) -> Any:
-    """A running LLMEngine. Whatever vLLM raises is left to the caller."""
+    """A running LLMEngine. `stat_loggers` are told of each step where vLLM's own `step` is used.
+    Whatever vLLM raises is left to the caller."""
     set_environment(local=local)
     # It keeps for ever the temporary folder that it finds when it is imported.
     import vllm.model_executor.model_loader.weight_utils  # noqa: F401
@@ -33,6 +39,7 @@ def build(
         return LLMEngine.from_vllm_config(
             config,
             usage_context=UsageContext.LLM_CLASS,
+            stat_loggers=stat_loggers,
             disable_log_stats=arguments.disable_log_stats,
         )
 

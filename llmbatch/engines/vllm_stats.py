@@ -5,7 +5,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
 from llmbatch.engines.base import Telemetry
-from llmbatch.engines.vllm_exchange import Arrived
+from llmbatch.engines.vllm_arrivals import Arrived
 from llmbatch.engines.vllm_steps import Steps
 
 
@@ -43,9 +43,10 @@ class Stats:
         if self._empty_since is not None and arrived.queued_at is not None:
             self._idle += max(0.0, arrived.queued_at - self._empty_since)
             self._empty_since = None
-        stats = self._last = arrived.stats
-        if stats is None:  # the user has turned them off
+        stats = arrived.stats
+        if stats is None:  # the user has turned them off, or vLLM told none of this step
             return
+        self._last = stats
         batch = stats.num_running_reqs + arrived.ended
         held = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
         self._sequences += batch

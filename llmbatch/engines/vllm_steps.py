@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.engines.vllm_exchange import Arrived
+from llmbatch.engines.vllm_arrivals import Arrived
 
 WARM_UP_STEPS = 2
 """Of each engine's first steps nothing is learned: what is compiled or allocated on first use is

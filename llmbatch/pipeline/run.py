@@ -17,6 +17,7 @@ from llmbatch.core.errors import (
 )
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.stop import Tolerance
+from llmbatch.engines.base import Engine, Noticing
 from llmbatch.pipeline import (
     export,
     first_part,
@@ -179,6 +180,7 @@ def _run(db: Database, context: Context) -> RunResult:
         context.limits.check(last_start(db))
         if not context.stops.drain:
             _phase(context, STARTING)
+        _heed(context, engine)
         engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
     if context.fresh:
@@ -210,6 +212,12 @@ def _run(db: Database, context: Context) -> RunResult:
 def _phase(context: Context, name: str) -> None:
     context.observer.phase(name)
     context.status.phase(name)
+
+
+def _heed(context: Context, engine: Engine) -> None:
+    """Tell what the engine has to say before it takes minutes to start."""
+    for notice in engine.notices() if isinstance(engine, Noticing) else ():
+        context.observer.phase(notice)
 
 
 def _tell_begin(context: Context, run: int, counts: Counts) -> None:

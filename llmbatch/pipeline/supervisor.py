@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError, HungEngineError
+from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
 from llmbatch.core.outcomes import CONTEXT
 from llmbatch.core.spec import RunSpec
 from llmbatch.engines.base import Engine
@@ -29,6 +29,8 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 # How long the forecast may take when all is answered before it is made.
 _FORECAST_GRACE = 1.0
+# Another engine would not help, and no request is to blame.
+_FINAL = (HungEngineError, MismatchedEngineError)
 
 
 class Supervisor:
@@ -89,8 +91,8 @@ class Supervisor:
             return enough or self._stops.drain or self._passes.isolation.hopeless
 
         def may_help(error: BaseException) -> bool:
-            hung = isinstance(error, HungEngineError)
-            return isinstance(error, EngineError) and not hung and self._starts > 0
+            final = isinstance(error, _FINAL)
+            return isinstance(error, EngineError) and not final and self._starts > 0
 
         return Retrying(
             retry=retry_if_exception(may_help),
@@ -125,7 +127,7 @@ class Supervisor:
         loop.answered = self._answered
         try:
             return loop.drive(feed, self._passes.next, self._ready)
-        except HungEngineError as error:
+        except _FINAL as error:
             self._note_death(loop, str(error))
             raise
         except EngineError as error:

@@ -20,6 +20,7 @@ from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Us
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
+from llmbatch.engines.vllm import VllmEngine
 from tests.engine import session
 from tests.engine.requests import ask, choice, schema
 
@@ -56,7 +57,18 @@ def vllm() -> Iterator[Subject]:
     session.stop()
 
 
-@pytest.fixture(params=["scripted", pytest.param("vllm", marks=session.needs_vllm)])
+@pytest.fixture
+def vllm_public(vllm: Subject) -> Iterator[Subject]:
+    """The same vLLM, driven by its own `add_request` and `step`."""
+    assert isinstance(vllm.running, VllmEngine)
+    with session.driven(vllm.running, "public"):
+        yield vllm
+
+
+WITH_VLLM = [pytest.param(name, marks=session.needs_vllm) for name in ("vllm", "vllm_public")]
+
+
+@pytest.fixture(params=["scripted", *WITH_VLLM])
 def subject(request: pytest.FixtureRequest) -> Subject:
     made: Subject = request.getfixturevalue(request.param)
     return made

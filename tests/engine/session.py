@@ -1,8 +1,10 @@
 """One vLLM for all tests of a session, in this process: that starts in seconds."""
 
+import contextlib
 import functools
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from unittest import mock
@@ -11,6 +13,8 @@ import pytest
 
 from llmbatch.engines import vllm
 from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.vllm_exchange import ShortWay
+from llmbatch.engines.vllm_public import PublicWay
 
 ROOT = Path(__file__).parents[2]
 MODEL = Path(os.environ.get("LLMBATCH_TEST_MODEL", ROOT / "samples" / "model"))
@@ -39,6 +43,24 @@ needs_vllm = [
 def config(**options: object) -> EngineConfig:
     log = Path(mkdtemp(prefix="llmbatch-test-")) / "run.log"
     return EngineConfig(str(MODEL), OPTIONS | options, str(log))
+
+
+@contextlib.contextmanager
+def driven(engine: vllm.VllmEngine, way: str) -> Iterator[vllm.VllmEngine]:
+    """The running engine, driven the "public" way meanwhile, or the short one."""
+    client, crew = engine._client, engine._crew
+    assert client is not None
+    assert crew is not None
+    former = client.exchange
+    public = way == "public"
+    made = PublicWay(client.engine, client.stats) if public else ShortWay(client.engine)
+    client.exchange = made
+    crew.parameters.of.cache_clear()  # its patterns are for one way
+    try:
+        yield engine
+    finally:
+        client.exchange = former
+        crew.parameters.of.cache_clear()
 
 
 @functools.cache

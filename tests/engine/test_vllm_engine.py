@@ -13,7 +13,8 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request
 from llmbatch.engines import vllm, vllm_defaults, vllm_options
 from llmbatch.engines.base import EngineConfig
-from llmbatch.engines.vllm_exchange import Answer, Exchange
+from llmbatch.engines.vllm_arrivals import Answer
+from llmbatch.engines.vllm_exchange import ShortWay
 from llmbatch.engines.vllm_flight import Flight
 from llmbatch.engines.vllm_text import Texts
 from tests.engine import session
@@ -28,9 +29,9 @@ def inside(engine: vllm.VllmEngine) -> Any:
     return engine._client.engine
 
 
-def exchange(engine: vllm.VllmEngine) -> Exchange:
+def exchange(engine: vllm.VllmEngine) -> ShortWay:
     assert engine._client is not None
-    assert engine._client.exchange is not None
+    assert isinstance(engine._client.exchange, ShortWay)
     return engine._client.exchange
 
 

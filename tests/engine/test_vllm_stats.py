@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm_exchange import Arrived
+from llmbatch.engines.vllm_arrivals import Arrived
 from llmbatch.engines.vllm_stats import Stats
 
 

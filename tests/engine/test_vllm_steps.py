@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from llmbatch.core.step_cost import StepMoments, fit
-from llmbatch.engines.vllm_exchange import Arrived
+from llmbatch.engines.vllm_arrivals import Arrived
 from llmbatch.engines.vllm_stats import Stats
 from llmbatch.engines.vllm_steps import KNOWN, WARM_UP_STEPS, Steps
 

@@ -1,0 +1,86 @@
+"""What the engine core sends back, whichever way it comes."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the engine core has sent for one request.
+
+    `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of it, None while
+    more is to come; `text`: None where the tokens are still to be decoded; `error`: why vLLM
+    took the request back.
+    """
+
+    number: str
+    prompt: int
+    tokens: list[int] = field(default_factory=list)
+    cached: int = 0
+    reason: str | None = None
+    text: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Arrived:
+    """What one message of the engine core has brought: once a step, after the step.
+
+    `begun`: numbers of the requests whose first token is here; `ended`: how many requests have
+    left the batch; `stats`: the scheduler's (None where they are off); `at`: when the step
+    ended; `queued_at`: when the engine core received the first of the requests that began;
+    `asked_at`: when we asked for the step, where the engine core works only then (in one process
+    with us). All are seconds of the clock that `core.clock.seconds` reads. `answering`: how many
+    requests got a token; `prefilled`: of each request that began, the prompt tokens that were
+    computed for it, in this step or before.
+    """
+
+    finished: list[Answer]
+    begun: list[str]
+    ended: int
+    stats: Any
+    at: float
+    queued_at: float | None
+    asked_at: float | None = None
+    answering: int = 0
+    prefilled: list[int] = field(default_factory=list)
+
+
+class Exchange(Protocol):
+    """The way to and from the engine core of an LLMEngine. For one thread.
+
+    `way` names it in the description of the engine.
+    """
+
+    way: str
+
+    def pattern(self, parameters: Any) -> Any:
+        """A request with these parameters, for `add`. Raises what vLLM says of them."""
+        ...
+
+    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+        """Send a request like `pattern`. Raises what vLLM says of it."""
+        ...
+
+    def receive(self) -> Arrived:
+        """What the engine core sends next; in one process with it: what its next step brings."""
+        ...
+
+    def abort(self, numbers: list[str]) -> None:
+        """Give up requests; numbers of others are passed over."""
+        ...
+
+
+def answer_of(output: Any) -> Answer:
+    """From vLLM's own form of a finished request, its RequestOutput."""
+    (completion,) = output.outputs
+    error = getattr(output, "error", None)  # vLLM has it since 0.33
+    return Answer(
+        output.request_id,
+        len(output.prompt_token_ids),
+        list(completion.token_ids),
+        output.num_cached_tokens or 0,
+        completion.finish_reason,
+        completion.text,
+        None if error is None else error.message,
+    )

