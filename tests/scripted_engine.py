@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError, UsageError, nearest
+from llmbatch.core.errors import EngineError, MismatchedEngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
@@ -55,6 +55,8 @@ class Options:
     refuse: bool = False  # no request of the job could be answered
     die_after: int = -1  # answers of one engine until EngineError; -1: never
     die_times: int = -1  # how often it dies so in all, counted in `counter`; -1: every time
+    misfit_after: int = -1  # answers until MismatchedEngineError; -1: never
+    notice: str = ""  # what it says before it is started
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
     # hash: a digest of the request; echo: the last message; said: that, whatever the constraint
@@ -117,6 +119,9 @@ class ScriptedEngine:
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
+
+    def notices(self) -> list[str]:
+        return [self._options.notice] if self._options.notice else []
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         time.sleep(self._options.check_delay)
@@ -190,6 +195,8 @@ class ScriptedEngine:
         options = self._options
         if self._computed == options.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._computed == options.misfit_after:
+            raise MismatchedEngineError("scripted 1 and we do not fit together")
         if self._computed == options.die_after and self._may_die():
             self.close()
             raise EngineError(f"engine died: scripted after {self._computed} answers")

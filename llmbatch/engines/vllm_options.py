@@ -134,12 +134,17 @@ def installed_fields() -> Mapping[str, str]:
     source = Path(spec.submodule_search_locations[0]) / "engine" / "arg_utils.py"
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == "EngineArgs":
-            return {
-                line.target.id: ast.unparse(line.annotation)
-                for line in node.body
-                if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
-            }
+            return fields_of(node)
     return {}
+
+
+def fields_of(node: ast.ClassDef) -> dict[str, str]:
+    """The fields that a class declares, with their types as written."""
+    return {
+        line.target.id: ast.unparse(line.annotation)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    }
 
 
 def check(options: Mapping[str, Any]) -> dict[str, Any]:

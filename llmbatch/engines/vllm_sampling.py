@@ -124,5 +124,7 @@ def _structured(constraint: Constraint | None) -> Any:
     except ValueError as error:
         raise RefusedError(f"the {constraint.kind} constraint is not JSON: {error}") from error
     if constraint.kind == "choice":
+        if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+            raise RefusedError("choice: the answers must be texts")
         return StructuredOutputsParams(choice=value)
     return StructuredOutputsParams(json=constraint.value)  # as text: sent and cached as it is

@@ -21,10 +21,13 @@ class Texts:
         self.decodes = self._fast is not None and _is_byte_level(self._fast)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
-        """The token ids of the prompt, ready for the model's answer."""
+        """The token ids of the prompt, ready for the model's answer. Raises ValueError for text
+        that no tokenizer takes: half a character."""
         if self._fast is None:
             return self._encode_slowly(messages)
         text = self.render(messages)
+        if not text.isascii():
+            text.encode()  # the tokenizer would call it an argument of the wrong type
         # A chat template writes the special tokens itself.
         # One of a batch, because only the batch call skips the offsets, which take a fifth longer.
         batch = self._fast.encode_batch_fast([text], add_special_tokens=not self._has_template)
@@ -42,6 +45,8 @@ class Texts:
         return text
 
     def _encode_slowly(self, messages: Sequence[Message]) -> list[int]:
+        for message in messages:
+            message.content.encode()
         chat = [{"role": message.role, "content": message.content} for message in messages]
         encoded = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True)
         return list(encoded["input_ids"] if hasattr(encoded, "keys") else encoded)

@@ -39,6 +39,30 @@ def test_an_engine_that_dies_is_started_again(quick: QuickJob) -> None:
     assert done.stderr.count("llmbatch: starting the engine again") == 2
 
 
+def test_software_that_does_not_fit_together_ends_the_run_and_blames_no_row(
+    quick: QuickJob,
+) -> None:
+    write(quick, ROWS)
+    done = quick.run(engine="misfit_after=12 window=4")
+    assert done.code == 5
+    assert done.error == "scripted 1 and we do not fit together"
+    assert "starting the engine again" not in done.stderr
+    assert len(deaths(quick)) == 1
+    with Database.open(quick.state / "job.duckdb", read_only=True) as db:
+        assert db.execute("SELECT verdict, count(*) FROM attempts GROUP BY ALL") == [
+            ("answered", 12)
+        ]
+    # What was not answered is pending: another version goes on.
+    assert quick.run("-q").code == 0
+    assert [int(record["id"]) for record in quick.records()] == list(ROWS)
+
+
+def test_what_an_engine_has_to_say_is_told_before_it_starts(quick: QuickJob) -> None:
+    write(quick, ROWS)
+    told = quick.run(engine="notice=untested").stderr.splitlines()
+    assert told.index("llmbatch: untested") == told.index("llmbatch: starting the engine") + 1
+
+
 @pytest.mark.parametrize("order", ["first", "shuffle"])
 def test_a_row_that_kills_the_engine_is_found_and_the_rest_is_answered(
     quick: QuickJob, order: str
