@@ -19,7 +19,15 @@ from tests.versions.environments import ROOT, NotHadError, made, source
 
 RESULTS = Path(__file__).with_name("results.json")
 README = ROOT / "README.md"
-TESTS = ["tests/contracts", "tests/engine", "tests/versions/test_source.py"]
+_ENGINE = (
+    "ways", "engine", "client", "options", "refusals", "sampling", "poison", "death", "lives",
+    "tune", "forecast",
+)  # fmt: skip
+TESTS = [
+    "tests/contracts",
+    *(f"tests/engine/test_vllm_{name}.py" for name in _ENGINE),
+    "tests/versions/test_source.py",
+]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")
 TABLE = re.compile(r"(?<=<!-- versions -->\n).*?(?=<!-- end of versions -->)", re.DOTALL)
 
