@@ -121,6 +121,11 @@ class Noticing(Protocol):
         ...
 
 
+def notices_of(engine: Engine) -> list[str]:
+    """What an engine has to say before it is started; most have nothing."""
+    return engine.notices() if isinstance(engine, Noticing) else []
+
+
 @runtime_checkable
 class Foreseeing(Protocol):
     """An engine that knows some of its settings before it is started. Optional; of one that does

@@ -17,7 +17,7 @@ from llmbatch.core.errors import (
 )
 from llmbatch.core.spec import JobSpec
 from llmbatch.core.stop import Tolerance
-from llmbatch.engines.base import Engine, Noticing
+from llmbatch.engines.base import notices_of
 from llmbatch.pipeline import (
     export,
     first_part,
@@ -180,7 +180,8 @@ def _run(db: Database, context: Context) -> RunResult:
         context.limits.check(last_start(db))
         if not context.stops.drain:
             _phase(context, STARTING)
-        _heed(context, engine)
+        for notice in notices_of(engine):
+            context.observer.phase(notice)
         engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         context.timings.engine_start = clock.seconds() - planned
     if context.fresh:
@@ -212,12 +213,6 @@ def _run(db: Database, context: Context) -> RunResult:
 def _phase(context: Context, name: str) -> None:
     context.observer.phase(name)
     context.status.phase(name)
-
-
-def _heed(context: Context, engine: Engine) -> None:
-    """Tell what the engine has to say before it takes minutes to start."""
-    for notice in engine.notices() if isinstance(engine, Noticing) else ():
-        context.observer.phase(notice)
 
 
 def _tell_begin(context: Context, run: int, counts: Counts) -> None:

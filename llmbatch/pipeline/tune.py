@@ -15,7 +15,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
-from llmbatch.engines.base import Tunable
+from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.pipeline import sample
 from llmbatch.pipeline.candidates import Candidates, Options, describe, plain
 from llmbatch.pipeline.gains import gains_over, is_faster, starts_too_late
@@ -78,6 +78,8 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
             stops.patience = 0
             candidates = Candidates(spec, Path(folder) / "run.log")
             candidates.check(knobs)
+            for notice in notices_of(candidates.first):
+                tell(notice)
             tell("reading the input and planning")
             drawn = sample.draw(spec, candidates.first, rows, Path(folder))
             candidates.first.check(spec.sampling.to_sampling(), spec.answer.to_constraint())

@@ -113,9 +113,12 @@ def test_a_failure_is_a_line_of_the_table(tuned: QuickJob) -> None:
 
 def test_a_job_by_flags_gets_flags(quick: QuickJob) -> None:
     quick.write("in.csv", ROWS)
-    arguments = quick.arguments("--rows", "12", "--set", "delay=0.001", engine="delay=0.02")[1:]
+    arguments = quick.arguments(
+        "--rows", "12", "--set", "delay=0.001", engine="delay=0.02 notice=untested"
+    )[1:]
     done = quick.command("tune", *arguments)
     assert done.code == 0
+    assert done.stderr.splitlines()[0] == "llmbatch: untested"
     assert done.stdout.splitlines()[-1] == "add to the command: --engine-arg delay=0.001"
     assert quick.names() == {"in.csv"}
 
