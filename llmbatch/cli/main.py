@@ -78,7 +78,7 @@ def run(
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--sample",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     metavar="N",
     help="Run N rows first, spread over the job, and keep their answers.",
 )
@@ -101,7 +101,7 @@ def plan(job: str, style: str, sample: int | None, device: str | None, **given: 
 @click.option("--budget", default="10m", show_default=True, help="Take no longer: 10m, 1h30m.")
 @click.option(
     "--rows",
-    type=click.IntRange(min=3),
+    type=click.IntRange(3, 2**31 - 1),
     default=256,
     show_default=True,
     help="Different requests to try each setting with.",
@@ -167,7 +167,7 @@ def retry(job: Path, kinds: tuple[str, ...]) -> None:
 @click.option("--watch", is_flag=True, help="Go on showing it until the run has ended.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(0.1, 86_400),
     default=1.0,
     show_default=True,
     metavar="SECONDS",

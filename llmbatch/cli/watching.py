@@ -1,5 +1,6 @@
 """`llmbatch status`: a run as it is now, or for as long as it works."""
 
+import math
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ import orjson
 from llmbatch.cli import console
 from llmbatch.cli.looking import find
 from llmbatch.cli.narration import amount, duration, line
+from llmbatch.core.errors import UsageError
 from llmbatch.pipeline import status as live
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
@@ -38,6 +40,8 @@ def status(job: Path, style: str) -> str:
 def watch(job: Path, style: str, interval: float) -> None:
     """Show the live view every `interval` seconds until nobody works on the job any more, or the
     user has seen enough."""
+    if math.isnan(interval):  # no range keeps it out
+        raise UsageError("--interval: nan is no number of seconds")
     found = find(job)
     show = _json if style == "json" else _Screen().show if sys.stdout.isatty() else _Log().show
     try:

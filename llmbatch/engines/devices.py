@@ -46,7 +46,7 @@ def named(name: str) -> Device:
 
     Raises UsageError for a name that nobody here knows.
     """
-    times = re.fullmatch(r"\s*(\d+)\s*[xX*]\s*(.+)", name)
+    times = re.fullmatch(r"\s*(\d{1,6})\s*[xX*]\s*(.+)", name)
     count, single = (int(times[1]), times[2]) if times else (1, name)
     device = datasheets.find(single, count)
     if device is None or count < 1:

@@ -45,6 +45,12 @@ def test_an_unknown_device_is_refused_with_those_that_are_known(name: str) -> No
         devices.named(name)
 
 
+@pytest.mark.parametrize("times", ["9" * 10, "9" * 5000, "0"])
+def test_so_many_there_are_not(times: str) -> None:
+    with pytest.raises(UsageError, match="not known"):
+        devices.named(f"{times}xH100")
+
+
 def test_the_nearest_name_is_named() -> None:
     with pytest.raises(UsageError, match="did you mean 'RTX 4090'"):
         devices.named("RTX 4091")

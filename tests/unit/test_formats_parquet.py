@@ -2,6 +2,8 @@
 
 import gc
 import io
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from llmbatch.core.errors import UsageError
 from llmbatch.core.values import ExactFloat, Json
 from llmbatch.formats import Misfit, open_reader, open_writer
+from llmbatch.formats.parquet import BATCH_ROWS
 
 TYPES = {"t": "text", "i": "integer", "n": "number", "b": "boolean", "j": "json"}
 
@@ -82,6 +85,25 @@ def test_nothing_is_written_after_an_error() -> None:
     del writer
     gc.collect()
     assert stream.getvalue() == b""
+
+
+def test_a_full_disk_is_an_error_and_nothing_is_said_of_it_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    stream = Path("/dev/full").open("wb", buffering=10_000)  # noqa: SIM115 (closing it fails, too)
+    with (
+        pytest.raises(OSError, match="No space left"),
+        open_writer(stream, "parquet", ["id"], {"t": "text"}) as writer,
+    ):
+        for n in range(BATCH_ROWS):
+            writer.write("{}", {"t": f"text {n}"})
+    with suppress(OSError):
+        stream.close()
+    del writer
+    gc.collect()
+    assert said == []
 
 
 def test_rows_beyond_one_batch_keep_their_order(tmp_path: Path) -> None:

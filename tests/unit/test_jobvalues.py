@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.cli import main
+from llmbatch.cli import console, main
 from llmbatch.cli.options import split
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
@@ -19,6 +20,13 @@ from llmbatch.pipeline.jobvalues import MAX_DEPTH, faults
 FLAGS = {"input": "in.csv", "output": "out.jsonl", "model": "m", "prompt": "p"}
 TOP = "".join(f'{name} = "{value}"\n' for name, value in FLAGS.items())
 DEEP = "[" * 3000 + "]" * 3000
+
+
+@pytest.fixture(autouse=True)
+def stderr_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command keeps stderr for the rest of its process, which here goes on with other tests."""
+    monkeypatch.setattr(console, "_own_stderr", None)
+
 
 IN_A_FILE = [
     ("[answer.schema]\nmaximum = 100000000000000000000", "answer.schema.maximum: ", "64 bits"),
@@ -99,7 +107,7 @@ def test_flags_hold_only_what_can_be_kept(flags: dict[str, Any], said: str) -> N
 
 @pytest.mark.parametrize("text", [DEEP, "1" * 5000])
 def test_a_value_that_is_not_toml_is_a_text(text: str) -> None:
-    given: dict[str, Any] = {"engine_args": [f"a={text}"]}
+    given: dict[str, Any] = {"engine_args": [f"a={text}"], "trusted": False}
     assert split("in.csv", given)[1]["engine"] == {"a": text}
 
 
@@ -116,6 +124,24 @@ def test_bytes_that_are_no_text_are_refused(
     said = capfd.readouterr().err
     assert said.startswith("llmbatch: error: argument '\\udcff': is not UTF-8 text")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["status", "x", "--watch", "--interval", "inf"],
+        ["status", "x", "--watch", "--interval", "nan"],
+        ["plan", "x", "--sample", "9" * 20],
+        ["tune", "x", "--rows", "9" * 20],
+        ["plan", "x", "--sample", "9" * 5000],
+    ],
+)
+def test_a_number_that_nothing_can_be_done_with_is_refused(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = CliRunner().invoke(main.cli, command)
+    assert done.exit_code == 2
+    assert command[-2] in done.output + capfd.readouterr().err
 
 
 ANYTHING = st.recursive(
