@@ -74,9 +74,12 @@ def _to_compute(seen: Forecast, requests: int) -> int:
 def _rendered(
     prompt: Prompt, parts: Sequence[Segment], stretches: Iterable[list[str]]
 ) -> list[tuple[str, ...]]:
-    """The texts of the segments, row by row; rows that cannot be rendered are left out."""
+    """The texts of the segments, row by row; rows that cannot be rendered, or not in no time, are
+    left out."""
     found = []
     for data in (data for stretch in stretches for data in stretch):
+        if len(data) > prompt.small_row:
+            continue
         try:
             context = prompt.context(data)
             found.append(tuple(part.render(context) for part in parts))

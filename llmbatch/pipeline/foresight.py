@@ -1,6 +1,6 @@
 """What `plan` says of the prefix cache: in planned order, in input order, with another template."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from llmbatch.pipeline import advice, forecast
 from llmbatch.pipeline.advice import Advice
 from llmbatch.pipeline.forecast import Assumed, Encode, Forecast
 from llmbatch.pipeline.prompts import Prompt, TemplateError
+from llmbatch.pipeline.rendering import Renderer
 from llmbatch.store import outlook, plans
 from llmbatch.store.database import Database
 from llmbatch.store.outlook import Left, Past
@@ -72,14 +73,10 @@ def _planned(db: Database, left: Left, assumed: Assumed, encode: Encode) -> Fore
 def _as_input(
     spec: JobSpec, data: list[list[str]], left: Left, assumed: Assumed, encode: Encode
 ) -> Forecast | None:
-    prompt = Prompt(spec.prompt, spec.system)
-    stretches = [forecast.tokens(encode, _rendered(prompt, rows)) for rows in data]
+    with Renderer(Prompt(spec.prompt, spec.system)) as renderer:
+        stretches = [forecast.tokens(encode, _rendered(renderer, rows)) for rows in data]
     return forecast.predict(stretches, len(left.rows), assumed)
 
 
-def _rendered(prompt: Prompt, rows: Iterable[str]) -> Iterator[list[Message]]:
-    for data in rows:
-        try:
-            yield prompt.render(data)
-        except TemplateError:
-            continue
+def _rendered(renderer: Renderer, rows: Sequence[str]) -> Iterator[list[Message]]:
+    return (made for made in renderer.render(rows) if not isinstance(made, TemplateError))

@@ -1,18 +1,20 @@
 """From rows to requests: render, name by content, put in order."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from llmbatch.core import identity
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline.prompts import Prompt, TemplateError
+from llmbatch.pipeline.rendering import Rendered, Renderer
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Plan, RenderedRow
 from llmbatch.store.snapshots import Snapshot
 
 _WINDOW = 20_000
+# A batch ends early once its messages have so many characters.
+_CHARACTERS = 64_000_000
 
 
 def plan(
@@ -37,8 +39,9 @@ def plan(
     if held is not None and held.digest == digest:
         return held
     own_sample = identity.sample_key if _separate(spec) else None
-    render = partial(_render, prompt, keys)
-    return plans.replace(db, snapshot.snapshot, digest, _batches(db, render), own_sample)
+    with Renderer(prompt) as renderer:
+        batches = _batches(db, renderer, keys)
+        return plans.replace(db, snapshot.snapshot, digest, batches, own_sample)
 
 
 def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:
@@ -60,16 +63,26 @@ def _separate(spec: JobSpec) -> bool:
     return spec.duplicates == "each"
 
 
-def _batches(db: Database, render: "partial[RenderedRow]") -> Iterator[list[RenderedRow]]:
+def _batches(
+    db: Database, renderer: Renderer, keys: identity.KeyMaker
+) -> Iterator[list[RenderedRow]]:
+    """The rows rendered, in batches that memory holds."""
     for window in snapshots.windows(db, _WINDOW):
-        yield [render(row, data) for row, data in window]
+        batch, size = [], 0
+        rendered = renderer.render([data for _, data in window])
+        for (row, _), made in zip(window, rendered, strict=True):
+            batch.append(_named(row, made, keys))
+            size += len(batch[-1].messages or "")
+            if size > _CHARACTERS:
+                yield batch
+                batch, size = [], 0
+        yield batch
 
 
-def _render(prompt: Prompt, keys: identity.KeyMaker, row: int, data: str) -> RenderedRow:
-    try:
-        messages = identity.messages_text(prompt.render(data))
-    except TemplateError as error:
-        return RenderedRow(row, None, "template", str(error), None)
+def _named(row: int, made: Rendered, keys: identity.KeyMaker) -> RenderedRow:
+    if isinstance(made, TemplateError):
+        return RenderedRow(row, None, "template", str(made), None)
+    messages = identity.messages_text(made)
     return RenderedRow(row, keys.key(messages), None, None, messages)
 
 

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jinja2
-import jinja2.meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+import jinja2.nodes
 
 from llmbatch.core import values
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.records import Message
+from llmbatch.pipeline import templates
 
 # Names that every template may use beside the columns; a column of that name wins.
 _OWN_NAMES = {"row", "record"}
+
+
+LONGEST = 10_000_000
+"""Characters of one message: far more than any context takes."""
 
 
 class TemplateError(Exception):
@@ -35,17 +39,21 @@ class Prompt:
         columns: Iterable[str] = (),
     ) -> None:
         """`columns`: those of the rows, as far as they have names that templates use otherwise."""
-        self._environment = environment()
+        self._environment = templates.environment()
         self._order = order
         self._parts: list[tuple[str, str, jinja2.Template]] = []
         if system is not None:
             self._parts.append(("system", "system prompt", self._compile("system prompt", system)))
         self._parts.append(("user", "prompt", self._compile("prompt", prompt)))
+        sources = {"system prompt": system or "", "prompt": prompt}
+        trees = {what: self._environment.parse(source) for what, source in sources.items()}
         self._wanted = {
-            name: what
-            for what, source in (("system prompt", system), ("prompt", prompt))
-            for name in self._names(source or "")
+            name: what for what, tree in trees.items() for name in templates.names(tree)
         }
+        # The longest row (characters) that is surely rendered to little and in no time.
+        self.small_row = min(_small_row(trees[what], sources[what]) for what in sources)
+        # What makes this prompt again elsewhere.
+        self.settings = (prompt, system, list(order), sorted(_OWN_NAMES & set(columns)))
         # Where some rows have such a column it means the column in all of them.
         self._own_names = _OWN_NAMES - set(columns)
 
@@ -56,10 +64,6 @@ class Prompt:
             raise UsageError(f"{what}, line {error.lineno}: {error.message}") from error
         except RecursionError as error:
             raise UsageError(f"{what}: is nested too deep") from error
-
-    def _names(self, source: str) -> set[str]:
-        tree = self._environment.parse(source)
-        return jinja2.meta.find_undeclared_variables(tree) - set(self._environment.globals)
 
     def check(self, columns: Iterable[str], source: str) -> None:
         """Raise UsageError if a template names a column that no row of `source` has."""
@@ -77,7 +81,8 @@ class Prompt:
         return "record" in self._wanted and "record" not in columns
 
     def render(self, data: str) -> list[Message]:
-        """The messages of one row. Raises TemplateError with the reason in one line."""
+        """The messages of one row. Raises TemplateError with the reason in one line. It may take
+        whatever it takes unless the row is small (see `rendering`)."""
         context = self.context(data)
         return [
             Message(role, fill(what, template, context))  # type: ignore[arg-type]
@@ -99,6 +104,11 @@ class Prompt:
         return {name: row[name] for name in self._order if name in row} | row
 
 
+def _small_row(tree: jinja2.nodes.Template, source: str) -> int:
+    bound = templates.bound(tree, source)
+    return -1 if bound is None else bound.row(LONGEST)
+
+
 def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
     """A template's text for one row. Raises TemplateError with the reason in one line."""
     try:
@@ -106,18 +116,12 @@ def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
         names = template.new_context(template.environment.globals | context, shared=True)
         text = "".join(template.root_render_func(names))
         text.encode()
+    except MemoryError as error:
+        raise TemplateError(f"{what}: takes too much memory") from error
     except Exception as error:  # whatever a template of the user's does is the row's failure
         raise TemplateError(
             f"{what}: {' '.join(str(error).split()) or type(error).__name__}"
         ) from error
+    if len(text) > LONGEST:
+        raise TemplateError(f"{what}: has {len(text):,} characters, more than {LONGEST:,}")
     return text
-
-
-def environment() -> jinja2.Environment:
-    """What templates may use."""
-    made = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
-    # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
-    made.filters["tojson"] = values.dump_record
-    # A prompt that differs each time it is rendered would be computed and paid for each time.
-    del made.filters["random"], made.globals["lipsum"]
-    return made

@@ -7,7 +7,7 @@ import jinja2
 from jinja2 import nodes
 
 from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import prompts
+from llmbatch.pipeline import templates
 from llmbatch.pipeline.prompts import fill
 
 # Fixed text of up to so many characters is a label of what follows it.
@@ -49,8 +49,9 @@ class Segment:
 
 
 def segments(spec: JobSpec) -> list[Segment] | None:
-    """The segments of the system prompt and the prompt; None if they depend on each other."""
-    environment = prompts.environment()
+    """The segments of the system prompt and the prompt; None if they depend on each other, or may
+    take more than the row says."""
+    environment = templates.environment()
     environment.keep_trailing_newline = True
     found: list[Segment] = []
     for role, written in (("system", spec.system), ("user", spec.prompt)):
@@ -58,6 +59,8 @@ def segments(spec: JobSpec) -> list[Segment] | None:
         tree = environment.parse(source)
         if next(tree.find_all(_BOUND), None) is not None or "{% raw" in source:
             return None
+        if templates.bound(tree, source) is None:
+            return None  # nobody knows what it takes to render it
         pieces = list(_pieces(environment, source))
         for name, text, last in _labelled(pieces):
             shown = f"{name} of the system prompt" if role == "system" else name

@@ -26,13 +26,23 @@ def schema(value: Any) -> Constraint:
 
 
 @pytest.fixture
-def words() -> Iterator[Examiner]:
+def words(_others: None) -> Iterator[Examiner]:
     with Examiner(WORD) as examiner:
         yield examiner
 
 
+_OTHERS: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """Processes of other tests."""
+    _OTHERS.clear()
+    _OTHERS.update(psutil.Process().children(recursive=True))
+
+
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    return [one for one in psutil.Process().children(recursive=True) if one not in _OTHERS]
 
 
 @pytest.mark.parametrize(

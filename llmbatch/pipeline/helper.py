@@ -1,0 +1,138 @@
+"""A process for what may take for ever: the kernel ends it when it takes too long.
+
+In our process such work would hold up everything else, signals included, because Python hands over
+nothing while it is inside one step. The limit is one of processor time, because a machine that is
+busy says nothing about the work.
+"""
+
+import contextlib
+import importlib
+import json
+import signal
+import struct
+import subprocess
+import sys
+from typing import IO, Any
+
+from llmbatch.core.errors import HelperError
+
+_LENGTH = struct.Struct("!q")
+_NOTHING = -1  # in place of the length of a text
+_CODE = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from llmbatch.pipeline import helper; helper.serve()"
+)
+_END_SECONDS = 5.0
+
+
+class EndedError(Exception):
+    """The helper has ended over what it was asked. `overdue`: because the time ran out."""
+
+    def __init__(self, *, overdue: bool) -> None:
+        super().__init__()
+        self.overdue = overdue
+
+
+class Helper:
+    """Asks one function of another process, which starts with the first `start` or `ask`, and again
+    after it was ended. Should ours be killed, it ends with its input."""
+
+    def __init__(self, module: str, settings: Any, limit: float) -> None:
+        """`module.answering(settings)` makes the function, there; `settings` are JSON; `limit`:
+        seconds of processor time for each question, and for the making."""
+        self._told = json.dumps([module, settings, limit])
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start it, without waiting until it is ready."""
+        path = json.dumps([str(place) for place in sys.path])
+        self._is_ready = False
+        self._process = subprocess.Popen(
+            # Nothing is imported from the folder that the user happens to be in.
+            [sys.executable, "-P", "-c", _CODE, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            process_group=0,  # where no Ctrl-C of a terminal reaches it
+        )
+        return self._process
+
+    def ask(self, text: str) -> str | None:
+        """The function's answer to `text`. Raises EndedError when there is none, HelperError when
+        the process does not even start."""
+        process = self._process or self.start()
+        asked, told = process.stdin, process.stdout
+        assert asked is not None
+        assert told is not None
+        try:
+            if not self._is_ready:
+                _write(asked, self._told)
+                _read(told)
+                self._is_ready = True
+            _write(asked, text)
+            return _read(told)
+        except (OSError, EOFError):
+            was_ready = self._is_ready
+            overdue = self.end() == -signal.SIGPROF
+        if not (was_ready or overdue):
+            raise HelperError(
+                "a process that checks answers or renders prompts does not start; run the same "
+                "command again"
+            )
+        raise EndedError(overdue=overdue)
+
+    def end(self) -> int | None:
+        """End the process; the return code that it had."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        with contextlib.suppress(OSError):
+            process.kill()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        return process.wait(_END_SECONDS)
+
+
+def allow(seconds: float) -> None:
+    """Let this process take so much processor time from now on; the kernel ends it then, because
+    nobody handles the signal. 0: as much as it likes."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def serve() -> None:
+    """The other process: what to do, then questions, until there are no more."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.suppress(EOFError, OSError):
+        module, settings, limit = json.loads(_read(asked) or "")
+        imported = importlib.import_module(module)
+        allow(limit)
+        answer = imported.answering(settings)
+        allow(0)
+        _write(told, None)
+        while True:
+            text = _read(asked) or ""
+            allow(limit)
+            reply = answer(text)
+            allow(0)
+            _write(told, reply)
+
+
+def _write(pipe: IO[bytes], text: str | None) -> None:
+    data = b"" if text is None else text.encode("utf-8", "surrogatepass")
+    pipe.write(_LENGTH.pack(_NOTHING if text is None else len(data)) + data)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> str | None:
+    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
+    return None if length < 0 else _exactly(pipe, length).decode("utf-8", "surrogatepass")
+
+
+def _exactly(pipe: IO[bytes], count: int) -> bytes:
+    data = pipe.read(count)
+    if len(data) < count:
+        raise EOFError
+    return data
