@@ -1,6 +1,8 @@
 """`--log-json`: one JSON line per life event of a run, for machines."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,29 @@ import orjson
 from llmbatch.cli import console
 from llmbatch.core import clock
 from llmbatch.core.errors import ExitCode, LlmbatchError
+from llmbatch.core.spec import JobSpec
+from llmbatch.pipeline import preflight
+from llmbatch.pipeline.preflight import Beside
 from llmbatch.pipeline.progress import Observer, Progress
+from llmbatch.pipeline.targets import Target
 
 TO_STDERR = Path("-")
+_LONGEST = 2**20
 _ENDS = ("finished", "stopped", "failed", "locked")
 _ERRORS = {ExitCode.USAGE: "refused", ExitCode.STOPPED: "stopped"}
+
+
+# These are open already, whatever they lead to.
+_STREAMS = re.compile(r"/dev/(stdout|stderr|null|fd/\d+)|/proc/self/fd/\d+")
+
+
+def _is_log(path: Path) -> bool:
+    with path.open("rb") as log:
+        first = log.readline(_LONGEST)
+    with suppress(orjson.JSONDecodeError):
+        event = orjson.loads(first)
+        return isinstance(event, dict) and {"at", "event", "pid"} <= event.keys()
+    return False
 
 
 class EventLog:
@@ -60,3 +80,11 @@ class EventLog:
         if not self._warned:
             console.say(f"warning: {self._path}: cannot be written: {error.strerror}")
         self._warned = True
+
+
+def opened(path: Path, spec: JobSpec, beside: Beside, shown: Observer) -> EventLog:
+    """A log of the run of a job. Raises UsageError for a file that it must not be written to."""
+    if path != TO_STDERR and not _STREAMS.fullmatch(str(path)):
+        target = Target("event log", path, _is_log, appended=True)
+        preflight.check_log(spec, beside, target)
+    return EventLog(path, shown)

@@ -7,7 +7,7 @@ import orjson
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import export as exporting
-from llmbatch.pipeline import jobfile, paths, preflight
+from llmbatch.pipeline import former, jobfile, paths, preflight
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.store import inspection, plans, results
 from llmbatch.store.database import Database
@@ -27,7 +27,8 @@ def export(job: Path, output: Path, *, meta: bool) -> str:
     with Database.open(found.store, read_only=True) as db:
         spec = _last_spec(db, found)
         spec = spec.model_copy(update={"output": str(output), "meta": meta})
-        preflight.check_output(spec)
+        preflight.check_export(spec, found.state)
+        former.check(db, spec, with_errors=False)
         require_plan(db, found)
         counts = results.counts(db)
         exporting.export_answers(db, spec, counts)

@@ -67,6 +67,8 @@ def run(
 
     INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
     job file; flags win over it, and its relative paths start at its own folder.
+
+    A file that llmbatch has not written is neither replaced nor appended to.
     """
     from llmbatch.cli import running
 
@@ -235,6 +237,8 @@ def report(
 
     A job among --all that is running or whose store cannot be read is told as such, and of a
     running one what its former runs took. No job at all is no error.
+
+    FILE is replaced if it holds a report.
     """
     from llmbatch.cli import reporting
 
@@ -255,7 +259,8 @@ def report(
 def export(job: Path, output: Path, meta: bool) -> None:
     """Write the answers that a job has so far to another file or format.
 
-    JOB is its job file, its output or its state folder.
+    JOB is its job file, its output or its state folder. The file is replaced if it holds such
+    answers.
     """
     from llmbatch.cli import looking
 

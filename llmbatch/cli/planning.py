@@ -6,13 +6,14 @@ from typing import Any
 
 import orjson
 
-from llmbatch.cli import console, narration, plan_text
+from llmbatch.cli import console, narration, plan_text, reporting
 from llmbatch.core.device import Device
 from llmbatch.core.errors import ExitCode, UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines import devices
-from llmbatch.pipeline import ingest, jobfile
+from llmbatch.pipeline import ingest, jobfile, paths
 from llmbatch.pipeline import run as pipeline
+from llmbatch.pipeline.preflight import Beside
 from llmbatch.pipeline.preview import Preview, preview
 
 _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
@@ -33,9 +34,10 @@ def plan(
     if other is not None and spec.cost.devices is None:
         cost = spec.cost.model_copy(update={"devices": other.count})
         spec = spec.model_copy(update={"cost": cost})
+    beside = Beside(jobfile.sources(job_file, flags), reporting.written(spec))
     if sample is not None:
-        _run(spec, sample, other)
-    console.data(render(preview(spec, other), style))
+        _run(spec, sample, other, beside)
+    console.data(render(preview(spec, other, beside), style))
     if sample is not None:
         # An engine may have left threads, and takes long to be taken apart.
         console.leave_at_once(ExitCode.OK)
@@ -61,13 +63,14 @@ def _elsewhere(spec: JobSpec, name: str) -> Device:
     return found
 
 
-def _run(spec: JobSpec, sample: int, device: Device | None) -> None:
+def _run(spec: JobSpec, sample: int, device: Device | None, beside: Beside) -> None:
     """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
     if device is not None:
         raise UsageError("--sample runs on the device that is there; leave --device out")
-    if spec.input == ingest.STDIN or not Path(spec.input).is_file():
+    if spec.input == ingest.STDIN or not paths.is_file(Path(spec.input)):
         raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
-    result = pipeline.execute(spec, narration.observer(quiet=False), sample=sample)
+    observer = narration.observer(quiet=False)
+    result = pipeline.execute(spec, observer, sample=sample, beside=beside)
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)

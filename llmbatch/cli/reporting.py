@@ -1,7 +1,6 @@
 """`llmbatch report`, and the reports that a run writes at its end."""
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ from llmbatch.cli import console
 from llmbatch.cli.looking import find
 from llmbatch.core.errors import UsageError
 from llmbatch.core.money import check_currency
-from llmbatch.core.spec import CostSpec
-from llmbatch.pipeline import jobs
+from llmbatch.core.spec import CostSpec, JobSpec
+from llmbatch.pipeline import jobs, targets
+from llmbatch.pipeline.targets import Target
 from llmbatch.reports import fleet, model, rendering, schema
 from llmbatch.reports.fleet import Fleet
 from llmbatch.reports.model import Report
@@ -47,11 +47,13 @@ def report(job: Path | None, folder: Path | None, wish: Wish, *, schema: bool = 
     if wish.since is not None and folder is None:
         raise UsageError("--since goes with --all DIR: the report of a job has all of its runs")
     if schema:
+        _check_file(None, wish)
         _deliver(_schema(of_folder=folder is not None), wish)
         return
     if job is None and folder is None:
         raise UsageError("give a JOB (its output, job file or state folder), or --all DIR")
     style = _style(wish)
+    _check_file(job, wish)
     told = _of_job(job, wish) if job is not None else _of_folder(folder or Path(), wish)
     _deliver(rendering.render(told, style), wish)
 
@@ -83,6 +85,13 @@ def _style(wish: Wish) -> str:
             raise UsageError("html is for a browser: name a file, as in -o report.html")
         return style
     return wish.style or rendering.style_of(wish.output)
+
+
+def _check_file(job: Path | None, wish: Wish) -> None:
+    """Raise UsageError for a file that the report cannot or must not be written to."""
+    if wish.output is not None and wish.output != STDOUT:
+        folders = {} if job is None else {find(job).state: "state folder"}
+        targets.check([Target("report", wish.output, rendering.is_report)], {}, folders)
 
 
 def _of_job(job: Path, wish: Wish) -> Report:
@@ -145,8 +154,6 @@ def _deliver(text: str, wish: Wish) -> None:
     if wish.output is None or wish.output == STDOUT:
         console.data(text)
         return
-    if wish.output.is_dir():
-        raise UsageError(f"{wish.output}: is a folder; give a file name")
     try:
         write(wish.output, text)
     except OSError as error:
@@ -160,13 +167,14 @@ def write(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
-def check(paths: Iterable[Path]) -> None:
-    """Raise UsageError for a file that no report could be written to at the end of a run."""
-    for path in paths:
-        if path == STDOUT:
-            raise UsageError("--report: name a file; the report is shown on stderr anyway")
-        rendering.style_of(path)
-        if path.is_dir():
-            raise UsageError(f"report {path}: is a folder; give a file name")
-        if not path.parent.is_dir():
-            raise UsageError(f"report {path}: there is no folder {path.parent}; create it first")
+def written(spec: JobSpec) -> list[Target]:
+    """The files that a run of the job writes its report to. Raises UsageError for one whose name
+    tells no form."""
+    return [_of_run(Path(name)) for name in spec.run.reports]
+
+
+def _of_run(path: Path) -> Target:
+    if path == STDOUT:
+        raise UsageError("--report: name a file; the report is shown on stderr anyway")
+    rendering.style_of(path)
+    return Target("report", path, rendering.is_report)

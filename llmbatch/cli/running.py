@@ -12,6 +12,7 @@ from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import jobfile, paths
 from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.preflight import Beside
 from llmbatch.reports import json, model, rendering, text
 from llmbatch.store import files
 from llmbatch.store.database import Database
@@ -41,13 +42,13 @@ def run(
         flags = flags | {"run": flags.get("run", {}) | {"reports": [str(path) for path in reports]}}
     spec = jobfile.load(job_file, flags, trusted=trusted)
     wanted = [Path(name) for name in spec.run.reports]
-    reporting.check(wanted)
+    beside = Beside(jobfile.sources(job_file, flags), reporting.written(spec))
     quiet = quiet or log_json == eventlog.TO_STDERR
     readers = _Readers(quiet, wanted)
     observer = narration.observer(quiet=quiet)
-    log = None if log_json is None else eventlog.EventLog(log_json, observer)
+    log = None if log_json is None else eventlog.opened(log_json, spec, beside, observer)
     try:
-        result = pipeline.execute(spec, log or observer, fresh=fresh)
+        result = pipeline.execute(spec, log or observer, fresh=fresh, beside=beside)
     except LlmbatchError as error:
         _failed(spec, error, log, readers)
         if log_json == eventlog.TO_STDERR:

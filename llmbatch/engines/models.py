@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,46 @@ def local_folder(model: str) -> Path | None:
     Raises UsageError for a path without a model. A hub name also has a slash in it
     (`owner/name`), so a relative path of that form is a folder only if it exists.
     """
-    path = Path(model).expanduser()
+    path = path_of(model)
     written_as_path = model.startswith((".", "/", "~")) or not HUB_NAME.fullmatch(model)
-    if not written_as_path and not path.is_dir():
+    mode = _mode(path)
+    if not written_as_path and not stat.S_ISDIR(mode):
         return None
-    if not path.exists():
+    if not mode:
         raise UsageError(f"model {model!r}: no such folder")
-    if not path.is_dir():
+    if not stat.S_ISDIR(mode):
         raise UsageError(f"model {model!r}: not a folder")
     if not (path / "config.json").is_file():
         raise UsageError(f"model {model!r}: the folder has no config.json, so it holds no model")
     return path
+
+
+def path_of(name: str) -> Path:
+    """The path that is written as `name`, where ~ is a home folder if it is known."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it names a folder; no name is too long, or too odd, to be asked."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _mode(path: Path) -> int:
+    """What kind of file it is; 0 where there is none."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise UsageError(f"model {str(path)[:200]}: cannot be used: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"model {str(path)[:200]}: is no name of a folder: {error}") from error
 
 
 def fingerprint(folder: Path) -> str:

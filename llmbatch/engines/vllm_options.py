@@ -209,7 +209,7 @@ def answer_affecting(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _as_text(name: str, value: Any) -> str:
     if isinstance(value, str):
-        folder = Path(value).expanduser()
-        in_folder = name in _FOLDER_OPTIONS and folder.is_dir()
+        folder = models.path_of(value)
+        in_folder = name in _FOLDER_OPTIONS and models.is_folder(folder)
         return models.fingerprint(folder) if in_folder else value
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -3,7 +3,7 @@
 from llmbatch.core.values import Json
 from llmbatch.formats.base import Misfit, Reader, Writer
 from llmbatch.formats.lines import open_input
-from llmbatch.formats.registry import FORMATS, detect, open_reader, open_writer
+from llmbatch.formats.registry import FORMATS, detect, open_reader, open_writer, written_columns
 
 __all__ = [
     "FORMATS",
@@ -15,4 +15,5 @@ __all__ = [
     "open_input",
     "open_reader",
     "open_writer",
+    "written_columns",
 ]

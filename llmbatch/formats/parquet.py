@@ -22,6 +22,15 @@ def refuse_input(stream: BinaryIO, name: str) -> NoReturn:
     raise UsageError(f"{name}: Parquet input is not supported yet: export it as CSV or JSONL")
 
 
+def columns(path: str) -> list[str]:
+    """The names of the columns of a file; none if it is not Parquet."""
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except pa.ArrowInvalid:
+        return []
+    return names
+
+
 class ParquetWriter:
     """Writes one row group for each batch of rows.
 

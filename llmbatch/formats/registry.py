@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats.base import Reader, Writer
+from llmbatch.formats.lines import open_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,18 @@ def open_writer(
     """
     writer: Writer = _load(FORMATS[_known(format)].writer)(stream, columns, answer_columns)
     return writer
+
+
+def written_columns(path: str, format: str) -> list[str]:
+    """The columns of a file that should be of the named format; none if it is not."""
+    if format == "parquet":
+        names: list[str] = _load("parquet:columns")(path)
+        return names
+    try:
+        with open_input(path) as stream, open_reader(path, stream, format) as reader:
+            return list(reader.columns)
+    except UsageError:
+        return []
 
 
 def _load(target: str) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.money import check_currency
 from llmbatch.core.spec import JobSpec
-from llmbatch.engines import registry
+from llmbatch.engines import models, registry
 from llmbatch.pipeline.jobvalues import faults
 
 Table = dict[str, Any]
@@ -101,16 +101,33 @@ def _without_other_price(table: Table, flags: Table) -> Table:
 
 
 def _read(path: Path) -> Table:
+    return _located(_with_texts(_table(path), path.parent, str(path)), path.parent)
+
+
+def _table(path: Path) -> Table:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not UTF-8 text") from error
+        table = tomllib.loads(_text(path, ""))
     except (ValueError, RecursionError) as error:  # some of its values are refused by Python itself
         raise UsageError(f"{path}: is not TOML: {error}") from error
     _check_values(table, path, {})
-    return _located(_with_texts(table, path.parent, str(path)), path.parent)
+    return table
+
+
+def sources(job_file: Path | None, flags: Table) -> list[Path]:
+    """The files that the spec was read from: the job file, templates, schemas."""
+    named = _named(flags, Path())
+    if job_file is None:
+        return named
+    return [job_file, *named, *_named(_table(job_file), job_file.parent)]
+
+
+def _named(table: Table, folder: Path) -> list[Path]:
+    texts = [table.get(key) for key in ("prompt", "system")]
+    found = [text[1:] for text in texts if isinstance(text, str) and text.startswith("@")]
+    answer = table.get("answer")
+    if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
+        found.append(answer["schema"].removeprefix("@"))
+    return [folder / name for name in found]
 
 
 def _located(table: Table, folder: Path) -> Table:
@@ -124,7 +141,7 @@ def _located(table: Table, folder: Path) -> Table:
     if isinstance(run, dict):
         located["run"] = run | _located_files(run, folder)
     model = table.get("model")
-    if isinstance(model, str) and (model.startswith(".") or (folder / model).is_dir()):
+    if isinstance(model, str) and (model.startswith(".") or models.is_folder(folder / model)):
         located["model"] = str(folder / model)
     return located
 
@@ -146,11 +163,11 @@ def _with_texts(table: Table, folder: Path, source: str) -> Table:
     for key in ("prompt", "system"):
         value = table.get(key)
         if isinstance(value, str) and value.startswith("@"):
-            filled[key] = _text(folder / value[1:], f"{source}: {key}")
+            filled[key] = _text(folder / value[1:], f"{source}: {key}: ")
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")
-        filled["answer"] = answer | {"schema": _json(path, f"{source}: schema")}
+        filled["answer"] = answer | {"schema": _json(path, f"{source}: schema: ")}
     return filled
 
 
@@ -158,9 +175,11 @@ def _text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{what}: {path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"{what}{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{what}: {path}: is not UTF-8 text") from error
+        raise UsageError(f"{what}{path}: is not UTF-8 text") from error
+    except ValueError as error:
+        raise UsageError(f"{what}{path}: is no name of a file: {error}") from error
 
 
 def _json(path: Path, what: str) -> Any:
@@ -170,7 +189,7 @@ def _json(path: Path, what: str) -> Any:
         # That one turns an integer beyond 64 bits into another number without a word.
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{what}: {path}: is not JSON: {error}") from error
+        raise UsageError(f"{what}{path}: is not JSON: {error}") from error
 
 
 def _merge(base: Table, over: Mapping[str, Any]) -> Table:

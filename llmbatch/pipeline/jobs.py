@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmbatch.core.errors import UsageError
+from llmbatch.engines import models
 from llmbatch.pipeline.paths import JobPaths
 
 
@@ -24,7 +25,7 @@ def below(folder: Path) -> Found:
     Links to folders are not followed, so a loop of them does no harm and no job comes twice.
     Raises UsageError when there is no such folder.
     """
-    if not folder.is_dir():
+    if not models.is_folder(folder):
         raise UsageError(f"{folder}: is not a folder; name one with jobs in it, at any depth")
     jobs: list[JobPaths] = []
     closed: list[OSError] = []

@@ -106,6 +106,11 @@ class Layout:
             return None
 
 
+def answer_columns(spec: JobSpec, format_name: str) -> set[str]:
+    """The columns of an answer, whatever columns the input has."""
+    return set(Layout(spec.model_copy(update={"meta": False}), [], format_name).columns)
+
+
 def _plain(value: Any, kind: str) -> Any:
     """A property as a cell: what is not of the column's simple type stays JSON."""
     return values.Json(values.dump_record(value)) if kind == "json" and value is not None else value

@@ -4,7 +4,6 @@ Names and units follow https://prometheus.io/docs/practices/naming/. Every value
 run, so counters begin again with each; a value that nobody knows is left out.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -18,9 +17,11 @@ from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths
+from llmbatch.pipeline.targets import Target
 from llmbatch.store import files
 
 _SUFFIX = ".prom"
+_BEGINNING = b"# HELP llmbatch_"
 _INTERVAL = 5.0
 _LAST_SUCCESS = re.compile(r"^llmbatch_last_success_timestamp_seconds\{.*\} (\S+)$", re.M)
 
@@ -158,8 +159,18 @@ class _Collector:
         return self._families
 
 
+def target(path: str) -> Target:
+    """The file, to be looked at before a run."""
+    return Target("metrics file", Path(path), _is_ours)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_BEGINNING)) == _BEGINNING
+
+
 def check(spec: JobSpec) -> None:
-    """Raise UsageError if the job's metrics file cannot be kept where it is wanted."""
+    """Raise UsageError if the job's metrics file has a name that nobody collects."""
     if spec.run.metrics_file is None:
         return
     path = Path(spec.run.metrics_file)
@@ -167,12 +178,6 @@ def check(spec: JobSpec) -> None:
         raise UsageError(f"metrics file {path}: there must be a name before {_SUFFIX}")
     if path.suffix != _SUFFIX:
         raise UsageError(f"metrics file {path}: must end in {_SUFFIX}, or nobody collects it")
-    if path.is_dir():
-        raise UsageError(f"metrics file {path}: is a folder; give a file name")
-    if not path.parent.is_dir():
-        raise UsageError(f"metrics file {path}: there is no folder {path.parent}; create it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"metrics file {path}: the folder {path.parent} cannot be written")
 
 
 def of_spec(spec: JobSpec, host: str, warn: Callable[[str], None]) -> MetricsFile | None:

@@ -61,11 +61,24 @@ def find(job: Path) -> JobPaths:
     """
     states = (job, state_of_output(job), job.parent) if job.name else (job,)
     for state in states:
-        if any((state / name).is_file() for name in ("job.duckdb", "journal")):
+        if holds_job(state):
             return JobPaths(state)
     raise UsageError(
         f"{job}: no job found there; name its output file, its job file or its state folder"
     )
+
+
+def holds_job(state: Path) -> bool:
+    """Whether the folder is a job's: its store, or the journal of which one can be made."""
+    return any(is_file(state / name) for name in ("job.duckdb", "journal"))
+
+
+def is_file(path: Path) -> bool:
+    """As Path.is_file, also for names that no file can have, and folders that are closed."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def make_private(state: Path) -> bool:

@@ -33,6 +33,7 @@ from llmbatch.pipeline.foresight import Foresight
 from llmbatch.pipeline.lengths import PromptTokens
 from llmbatch.pipeline.outlay import Outlay
 from llmbatch.pipeline.paths import JobPaths
+from llmbatch.pipeline.preflight import Beside
 from llmbatch.store import outlook, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.outlook import Left
@@ -70,10 +71,12 @@ class Preview:
     prefix_cache: Foresight
 
 
-def preview(spec: JobSpec, device: Device | None = None) -> Preview:
+def preview(
+    spec: JobSpec, device: Device | None = None, beside: Beside = preflight.NOTHING
+) -> Preview:
     """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
-    UsageError as a run would."""
-    preflight.check(spec)
+    UsageError as a run would, with what its caller reads and writes `beside` the job's files."""
+    preflight.check(spec, beside)
     engine = registry.load(spec.engine.name)(EngineConfig(spec.model, spec.engine.options))
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))

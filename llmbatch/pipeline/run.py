@@ -21,9 +21,9 @@ from llmbatch.engines.base import notices_of
 from llmbatch.pipeline import (
     export,
     first_part,
+    former,
     ingest,
     limits,
-    metrics,
     ordering,
     paths,
     planning,
@@ -37,6 +37,7 @@ from llmbatch.pipeline.forecaster import Forecaster
 from llmbatch.pipeline.judge import Judge
 from llmbatch.pipeline.limits import deadline_of
 from llmbatch.pipeline.passes import Passes
+from llmbatch.pipeline.preflight import Beside
 from llmbatch.pipeline.progress import Observer
 from llmbatch.pipeline.stops import Stops
 from llmbatch.pipeline.supervisor import STARTING, Supervisor, last_start
@@ -64,18 +65,23 @@ class RunResult:
 
 
 def execute(
-    spec: JobSpec, observer: Observer, *, fresh: bool = False, sample: int | None = None
+    spec: JobSpec,
+    observer: Observer,
+    *,
+    fresh: bool = False,
+    sample: int | None = None,
+    beside: Beside = preflight.NOTHING,
 ) -> RunResult:
     """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
     `sample` only so many of the pending requests are computed, spread over all of them.
+    `beside`: what the caller reads and writes.
 
     Raises UsageError when the job cannot be used, LockedError when another run holds it,
     EngineError when the engine did not start or died for good; all that had settled is committed.
     """
     job = paths.of_spec(spec)
-    preflight.check(spec)
+    preflight.check(spec, beside)
     limits.check(spec)
-    metrics.check(spec)
     engines = Engines(spec, job)
     began = clock.seconds()
     deadline = deadline_of(spec, began)
@@ -163,6 +169,7 @@ def _looked_at(context: Context) -> Database:
 
 def _run(db: Database, context: Context) -> RunResult:
     spec = context.spec
+    former.check(db, spec)
     _phase(context, "reading the input")
     naming = Naming(context.engines.first)
     snapshot = ingest.ingest(db, spec, context.job)

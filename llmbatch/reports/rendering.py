@@ -1,5 +1,6 @@
 """The forms in which a report can be had, and which of them a file is for."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,18 @@ from llmbatch.reports.model import Report
 _STYLES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": "html"}
 STYLES = tuple(_STYLES.values())
 
+# How reports begin, of a job and of a folder.
+_REPORT = re.compile(
+    rb"[^\n]+ -> [^\n]+\n  rows +[\d,]+ in = "  # text
+    rb"|## [\d,]+ of [\d,]+ rows? answered\n"  # Markdown
+    rb"|(## )?(no|[\d,]+) jobs? below "
+    rb"|<!doctype html>.*<title>[^<]*: llmbatch report</title>"
+    rb'|\{\s*"version": \d+,\s*"(input|made_at)": '
+    rb'|\{\s*"\$schema": "[^"]*",\s*"title": "[^"]*\bllmbatch\b',
+    re.DOTALL,
+)
+_HEAD = 2**14
+
 
 def style_of(path: Path) -> str:
     """The form that a file's suffix stands for. Raises UsageError for any other suffix."""
@@ -18,6 +31,12 @@ def style_of(path: Path) -> str:
         known = ", ".join(_STYLES)
         raise UsageError(f"{path}: the name of a report ends in one of {known}")
     return style
+
+
+def is_report(path: Path) -> bool:
+    """Whether the file holds a report in any form, or the schema of one."""
+    with path.open("rb") as stream:
+        return _REPORT.match(stream.read(_HEAD)) is not None
 
 
 def render(report: Report | Fleet, style: str) -> str:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import metrics
+from llmbatch.pipeline import metrics, preflight
 from llmbatch.pipeline.metrics import MetricsFile
 
 VIEW: dict[str, Any] = {
@@ -170,6 +170,8 @@ def test_a_place_that_will_not_do_is_told_before_anything(
     tmp_path: Path, name: str, reason: str
 ) -> None:
     (tmp_path / "folder.prom").mkdir()
+    (tmp_path / "in.csv").write_text("id\n1\n")
+    places = {"input": str(tmp_path / "in.csv"), "output": str(tmp_path / "out.jsonl")}
     with pytest.raises(UsageError, match=reason):
-        metrics.check(spec(tmp_path / name))
-    metrics.check(spec(tmp_path / "job.prom"))
+        preflight.check(spec(tmp_path / name, **places))
+    preflight.check(spec(tmp_path / "job.prom", **places))
