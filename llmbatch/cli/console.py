@@ -4,16 +4,20 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import wraps
-from typing import NoReturn, ParamSpec, TextIO
+from functools import partial, wraps
+from typing import Any, NoReturn, ParamSpec, TextIO
 
 import click
 
+from llmbatch.core import visible
 from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError
 
 P = ParamSpec("P")
+# Up so many lines, and clear from there.
+_BACK = "\x1b[{lines}A\x1b[J"
 
 
 _own_stderr: TextIO | None = None
@@ -51,17 +55,62 @@ def stderr() -> TextIO:
 
 def say(text: str) -> None:
     """One line of narration."""
-    click.echo(f"llmbatch: {text}", file=stderr())
+    narrate(f"llmbatch: {visible.line(text)}\n")
 
 
 def narrate(text: str) -> None:
     """Narration of several lines, such as the report at the end of a run."""
-    click.echo(text, file=stderr(), nl=False)
+    click.echo(visible.text(text), file=stderr(), nl=False)
+
+
+def show(lines: Iterable[str]) -> None:
+    """Lines that were asked for, for a person to read."""
+    click.echo("".join(f"{visible.line(line)}\n" for line in lines), nl=False)
+
+
+def draw(lines: Sequence[str], columns: int, over: int) -> None:
+    """Lines of a terminal that is so many columns wide, in the place of the last `over` ones."""
+    # A line that the terminal breaks would be two of it.
+    shown = "".join(f"{visible.line(line)[: columns - 1]}\n" for line in lines)
+    click.echo((_BACK.format(lines=over) if over else "") + shown, nl=False)
 
 
 def data(text: str) -> None:
-    """Something that was asked for, as it is."""
-    click.echo(text, nl=False)
+    """JSON or markup that was asked for: as it is, for whatever reads it."""
+    click.echo(_exact(text, sys.stdout), nl=False)
+
+
+def event(text: str) -> None:
+    """A line of JSON for whatever reads stderr."""
+    click.echo(_exact(text, stderr()), file=stderr(), nl=False)
+
+
+def _exact(text: str, stream: TextIO) -> str:
+    """A terminal gets what means the same, without what it would obey."""
+    return visible.json(text) if stream.isatty() else text
+
+
+class Commands(click.Group):
+    """A group of commands; what click says of their arguments is narration like any other."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command, and leave with its exit code unless `standalone_mode` is off."""
+        parent: Any = super().main
+        run = partial(parent, *args, standalone_mode=False, **extra)
+        return _narrated(run) if standalone_mode else run()
+
+
+def _narrated(run: Callable[[], Any]) -> NoReturn:
+    try:
+        code = run() or ExitCode.OK
+    except click.ClickException as error:
+        told = io.StringIO()
+        error.show(told)
+        narrate(told.getvalue())
+        code = error.exit_code
+    except click.Abort:
+        code = ExitCode.SIGINT
+    leave(code)
 
 
 def leave(code: int) -> NoReturn:
@@ -88,6 +137,7 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         keep_stderr()
+        warnings.showwarning = _warn
         try:
             function(*args, **kwargs)
         except LlmbatchError as error:
@@ -108,6 +158,11 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
 def _abandon_stdout() -> None:
     """The reader of a pipe has gone (`| head`): that is no error of ours."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """What a library warns of, as narration."""
+    say(f"warning: {message} ({category.__name__})")
 
 
 def _bug() -> NoReturn:

@@ -67,7 +67,7 @@ class EventLog:
         record = {"at": at, "event": name, "pid": os.getpid()} | fields
         line = orjson.dumps(record, default=str) + b"\n"
         if self._path == TO_STDERR:
-            console.narrate(line.decode())
+            console.event(line.decode())
             return
         try:
             with self._path.open("ab") as log:

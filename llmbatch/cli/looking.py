@@ -48,7 +48,7 @@ def _last_spec(db: Database, found: JobPaths) -> JobSpec:
     return JobSpec.model_validate(orjson.loads(summaries[-1]["spec"]))
 
 
-def check(job: Path, *, deep: bool = False) -> tuple[str, bool]:
+def check(job: Path, *, deep: bool = False) -> tuple[list[str], bool]:
     """What must hold, with its verdict, and whether all of it does; raises for what a run would
     refuse. `deep`: also whether store and journal hold the same, and nothing else."""
     found = find(job)
@@ -58,4 +58,4 @@ def check(job: Path, *, deep: bool = False) -> tuple[str, bool]:
         f"{'FAIL' if wrong else 'ok  '} {name.replace('_', ' ')}{f': {wrong}' if wrong else ''}"
         for name, wrong in verdicts.items()
     ]
-    return "\n".join(lines) + "\n", not any(verdicts.values())
+    return lines, not any(verdicts.values())

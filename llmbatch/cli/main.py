@@ -24,7 +24,11 @@ Exit codes:
 """
 
 
-@click.group(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=console.Commands,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="llmbatch")
 def cli() -> None:
     """Durable batch jobs for language models on your own GPU.
@@ -188,7 +192,7 @@ def status(job: Path, style: str, watch: bool, interval: float) -> None:
     if watch:
         watching.watch(job, style, interval)
     else:
-        console.data(watching.status(job, style))
+        watching.status(job, style)
 
 
 @cli.command()
@@ -285,8 +289,8 @@ def check(job: Path, deep: bool) -> None:
     """
     from llmbatch.cli import looking
 
-    text, sound = looking.check(job, deep=deep)
-    console.data(text)
+    lines, sound = looking.check(job, deep=deep)
+    console.show(lines)
     if not sound:
         console.leave(1)
 

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from llmbatch.cli import console
-from llmbatch.core import clock
+from llmbatch.core import clock, visible
 from llmbatch.pipeline.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
@@ -88,7 +88,8 @@ class Bar:
                 smoothing=0.1,
             )
         self._bar.update(progress.rows_done - self._bar.n)
-        self._bar.set_postfix_str(beside(progress, self._room()), refresh=False)
+        postfix = visible.line(beside(progress, self._room()))
+        self._bar.set_postfix_str(postfix, refresh=False)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -44,7 +44,7 @@ def lines(seen: Preview) -> Iterator[str]:
     yield from _advice_lines(seen)
     for role, text in seen.first_messages:
         yield f"first row, {role} message:"
-        yield from (f"  {line}" for line in text.splitlines())
+        yield from (f"  {line}" for line in text.removesuffix("\n").split("\n") if text)
 
 
 def _token_lines(seen: Preview) -> Iterator[str]:

@@ -37,17 +37,19 @@ def plan(
     beside = Beside(jobfile.sources(job_file, flags), reporting.written(spec))
     if sample is not None:
         _run(spec, sample, other, beside)
-    console.data(render(preview(spec, other, beside), style))
+    seen = preview(spec, other, beside)
+    if style == "json":
+        console.data(render(seen))
+    else:
+        console.show(plan_text.lines(seen))
     if sample is not None:
         # An engine may have left threads, and takes long to be taken apart.
         console.leave_at_once(ExitCode.OK)
 
 
-def render(seen: Preview, style: str) -> str:
-    """The plan as text or JSON."""
-    if style == "json":
-        return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
-    return "\n".join(plan_text.lines(seen)) + "\n"
+def render(seen: Preview) -> str:
+    """The plan as JSON."""
+    return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _elsewhere(spec: JobSpec, name: str) -> Device:

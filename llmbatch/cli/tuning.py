@@ -50,8 +50,10 @@ def tune(
             console.say(f"{target}: set {describe(result.best)} under [engine]")
     finally:  # what was measured is told, even if the file has become unwritable
         lines = [*_table(result), "", *_verdict(result, as_flags=as_flags)]
-        text = "\n".join(lines) + "\n"
-        console.data(_json(result, target) if style == "json" else text)
+        if style == "json":
+            console.data(_json(result, target))
+        else:
+            console.show(lines)
     _leave(result)
 
 

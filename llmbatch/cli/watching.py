@@ -25,16 +25,15 @@ _OF_A_WRITER = ("pid", "host", "started_at", "updated_at", "updated_seconds", "c
 _STALE = 10.0
 _GIB = 2**30
 _USUAL_COLUMNS = 80
-# Up so many lines, and clear from there.
-_BACK = "\x1b[{lines}A\x1b[J"
 
 
-def status(job: Path, style: str) -> str:
-    """The live view of a job: from the run's own file, since its store is locked meanwhile."""
+def status(job: Path, style: str) -> None:
+    """Show the live view of a job: from the run's own file, since its store is locked meanwhile."""
     seen = look(find(job))
     if style == "json":
-        return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
-    return "\n".join(lines(seen)) + "\n"
+        console.data(orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        console.show(lines(seen))
 
 
 def watch(job: Path, style: str, interval: float) -> None:
@@ -196,7 +195,7 @@ class _Log:
         text = "; ".join(parts)
         if text != self._last:
             self._last = text
-            console.data(f"{seen['updated_at']} {text}\n")
+            console.show([f"{seen['updated_at']} {text}"])
 
 
 class _Screen:
@@ -209,9 +208,7 @@ class _Screen:
         columns = _columns()
         head, *others = lines(seen)
         drawn = [head, *_bar(seen, columns), *others]
-        back = _BACK.format(lines=self._drawn) if self._drawn else ""
-        # A line that the terminal breaks would be two of it.
-        console.data(back + "".join(f"{text[: columns - 1]}\n" for text in drawn))
+        console.draw(drawn, columns, self._drawn)
         self._drawn = len(drawn)
 
 

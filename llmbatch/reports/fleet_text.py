@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from llmbatch.core import visible
 from llmbatch.reports import fleet_words as words
 from llmbatch.reports.fleet import Fleet
 
@@ -10,7 +11,7 @@ _TEXTS = 3
 
 def render(fleet: Fleet) -> str:
     """The sums, then a line for each job, the dearest first."""
-    return "\n".join(_lines(fleet)) + "\n"
+    return "".join(f"{visible.line(line)}\n" for line in _lines(fleet))
 
 
 def _lines(fleet: Fleet) -> Iterator[str]:
@@ -23,7 +24,7 @@ def _lines(fleet: Fleet) -> Iterator[str]:
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns as wide as they must be; the last one is as long as it is."""
-    shown = [[_visible(cell) for cell in row] for row in rows]
+    shown = [[visible.line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = [
@@ -31,8 +32,3 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
-
-
-def _visible(cell: str) -> str:
-    """A cell in one line that moves no other text of a terminal."""
-    return "".join(mark if mark.isprintable() else " " for mark in cell)

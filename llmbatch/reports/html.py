@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
+from llmbatch.core import visible
 from llmbatch.reports import figures, figures_over_time, machine, summary, tables, wording
 from llmbatch.reports.figures import Figure
 from llmbatch.reports.model import Report
@@ -32,7 +33,7 @@ def render(report: Report) -> str:
 def page(template: str, **values: Any) -> str:
     """A page in our look from a template beside this module, which gets `values` and `css`."""
     text: str = _environment().get_template(template).render(css=style(), **values)
-    return text.strip() + "\n"
+    return visible.text(text.strip()) + "\n"
 
 
 def style() -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from llmbatch.core import visible
 from llmbatch.reports import text_costs, wording
 from llmbatch.reports.costs import Costs
 from llmbatch.reports.model import Report
@@ -21,7 +22,8 @@ _NOT_SHOWN = ("hardware", "shape")
 def render(report: Report, *, settings: bool = True) -> str:
     """Labelled lines, at most 100 columns wide where the values allow it; with the engine's
     settings or without."""
-    return "\n".join([*_lines(report), *(_engine(report) if settings else ())]) + "\n"
+    lines = [*_lines(report), *(_engine(report) if settings else ())]
+    return "".join(f"{visible.line(line)}\n" for line in lines)
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -58,7 +58,9 @@ def test_text_is_what_is_shown_when_nothing_is_asked_for(done: QuickJob) -> None
 @pytest.mark.parametrize("style", STYLES)
 def test_a_file_has_the_form_of_its_suffix(done: QuickJob, style: str) -> None:
     name = "report" + STYLES[style]
-    done.write(name, "what was there before")
+    assert done.command("report", "out.jsonl", "-o", name).code == 0
+    with (done.folder / name).open("a") as former:
+        former.write("what was there before")
     shown = done.command("report", "out.jsonl", "-o", name)
     assert (shown.code, shown.stdout) == (0, "")
     assert shown.stderr == f"llmbatch: report written to {name}\n"
