@@ -16,6 +16,20 @@ from llmbatch.core import visible
 from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError
 
 P = ParamSpec("P")
+
+EXIT_CODES = """\b
+Exit codes:
+  0    every row answered
+  1    a bug in llmbatch
+  2    usage, job or input cannot be used; nothing was run
+  3    finished, with failed or rejected rows
+  4    stopped with work left; the same command resumes
+  5    the engine could not start or died; the same command resumes
+  75   another run holds the job
+  130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
+       resumes
+"""
+
 # Up so many lines, and clear from there.
 _BACK = "\x1b[{lines}A\x1b[J"
 

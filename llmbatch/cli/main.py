@@ -10,23 +10,10 @@ from llmbatch import __version__
 from llmbatch.cli import console
 from llmbatch.cli.options import check_text, cost_options, costs, job_options, split
 
-_EXIT_CODES = """\b
-Exit codes:
-  0    every row answered
-  1    a bug in llmbatch
-  2    usage, job or input cannot be used; nothing was run
-  3    finished, with failed or rejected rows
-  4    stopped with work left; the same command resumes
-  5    the engine could not start or died; the same command resumes
-  75   another run holds the job
-  130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
-       resumes
-"""
-
 
 @click.group(
     cls=console.Commands,
-    epilog=_EXIT_CODES,
+    epilog=console.EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="llmbatch")
@@ -39,7 +26,7 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=_EXIT_CODES)
+@cli.command(epilog=console.EXIT_CODES)
 @job_options
 @click.option("--fresh", is_flag=True, help="Forget the job's former answers and compute all.")
 @click.option(
