@@ -98,7 +98,7 @@ REFUSED = [
     (("nothing.jsonl",), "nothing.jsonl: no job found there"),
     (("out.jsonl", "-o", "report.pdf"), "ends in one of .txt, .json, .md, .html"),
     (("out.jsonl", "-o", "report"), "ends in one of .txt, .json, .md, .html"),
-    (("out.jsonl", "-o", "no/report.md"), "no/report.md: cannot be written: No such file"),
+    (("out.jsonl", "-o", "no/report.md"), "no/report.md: there is no folder no"),
     (("out.jsonl", "--format", "md", "-o", "."), "'md' is not one of"),
     (("out.jsonl", "--format", "text", "-o", "."), ".: is a folder; give a file name"),
     (("out.jsonl", "--price-per-hour", "-1"), "--price-per-hour: Input should be greater than"),

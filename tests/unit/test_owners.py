@@ -13,6 +13,8 @@ PACKAGE = Path(llmbatch.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE \w+|ATTACH|PRAGMA)\s")
 
+MODE = re.compile(r"[rwaxbt]*[wax+][bt]?")
+
 Finder = Callable[[ast.AST], Iterator[ast.AST]]
 
 
@@ -91,9 +93,24 @@ def says_sql(tree: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+def opens_to_write(tree: ast.AST) -> Iterator[ast.AST]:
+    """Path.open with a mode that writes, Path.write_text and the like, os.open with such flags."""
+    for node, name in calls(tree):
+        texts = [part.value for part in node.args[:2] if isinstance(part, ast.Constant)]
+        writes = any(isinstance(text, str) and MODE.fullmatch(text) for text in texts)
+        if name in ("write_text", "write_bytes", "touch") or (name == "open" and writes):
+            yield node
+    yield from attributes(tree, "os", {"O_WRONLY", "O_RDWR", "O_CREAT"})
+    yield from attributes(tree, "tempfile", {"NamedTemporaryFile", "mkstemp"})
+
+
 OWNERS: dict[str, tuple[Finder, set[str]]] = {
     "reads time": (reads_time, {"core/clock.py"}),
     "renames files": (renames, {"store/files.py"}),
+    "opens files to write": (
+        opens_to_write,
+        {"store/drafts.py", "engines/", "cli/console.py", "cli/eventlog.py"},
+    ),
     "writes stderr": (writes_stderr, {"cli/console.py"}),
     "prints": (prints, {"cli/console.py"}),
     "hashes": (
@@ -135,6 +152,11 @@ def test_only_its_owner(what: str) -> None:
         (renames, "Path('a').rename('b')"),
         (renames, "os.replace('a', 'b')"),
         (renames, "from os import replace"),
+        (opens_to_write, "path.open('wb')"),
+        (opens_to_write, "path.open('r+b')"),
+        (opens_to_write, "io.open(path, 'x')"),
+        (opens_to_write, "path.write_text('x')"),
+        (opens_to_write, "os.open(path, os.O_CREAT)"),
         (writes_stderr, "sys.stderr.write('x')"),
         (writes_stderr, "print('x', file=sys.stderr)"),
         (writes_stderr, "click.echo('x', err=True)"),
@@ -155,6 +177,8 @@ def test_a_trespass_is_found(finder: Finder, source: str) -> None:
         (reads_time, "time.sleep(1)"),
         (renames, "'a-b'.replace('-', '_')"),
         (renames, "moment.replace(tzinfo=None)"),
+        (opens_to_write, "path.open('rb')"),
+        (opens_to_write, "Database.open(path)"),
         (writes_stderr, "sys.stderr.isatty()"),
         (says_sql, "'select a file'"),
     ],
