@@ -10,12 +10,10 @@ from llmbatch import __version__
 from llmbatch.cli import console
 from llmbatch.cli.options import check_text, cost_options, costs, job_options, split
 
+_HELP = {"help_option_names": ["-h", "--help"]}
 
-@click.group(
-    cls=console.Commands,
-    epilog=console.EXIT_CODES,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+@click.group(cls=console.Commands, epilog=console.EXIT_CODES, context_settings=_HELP)
 @click.version_option(__version__, prog_name="llmbatch")
 def cli() -> None:
     """Durable batch jobs for language models on your own GPU.
@@ -227,9 +225,8 @@ def report(
     win over those of the job, for all of its runs; nothing of it is kept.
 
     A job among --all that is running or whose store cannot be read is told as such, and of a
-    running one what its former runs took. No job at all is no error.
-
-    FILE is replaced if it holds a report.
+    running one what its former runs took. No job at all is no error. Of files, only reports are
+    replaced.
     """
     from llmbatch.cli import reporting
 
@@ -250,8 +247,7 @@ def report(
 def export(job: Path, output: Path, meta: bool) -> None:
     """Write the answers that a job has so far to another file or format.
 
-    JOB is its job file, its output or its state folder. The file is replaced if it holds such
-    answers.
+    JOB is its job file, its output or its state folder. Only such answers are replaced.
     """
     from llmbatch.cli import looking
 

@@ -29,7 +29,7 @@ def draft(final: Path) -> Iterator[tuple[Path, BinaryIO]]:
     path, lock = _create(final)
     try:
         # The stream may be closed by who writes it; the lock stays until the name is given.
-        with os.fdopen(os.dup(lock), "wb") as stream:
+        with open(path, "wb", opener=lambda *_: os.dup(lock)) as stream:
             yield path, stream
     except BaseException:
         path.unlink(missing_ok=True)
