@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-import orjson
-
+from llmbatch import __version__
+from llmbatch.cli import console
+from llmbatch.core import stored
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import export as exporting
 from llmbatch.pipeline import former, jobfile, paths, preflight
 from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import inspection, plans, results
+from llmbatch.store import faults, inspection, plans, results
 from llmbatch.store.database import Database
 
 
@@ -31,7 +32,8 @@ def export(job: Path, output: Path, *, meta: bool) -> str:
         former.check(db, spec, with_errors=False)
         require_plan(db, found)
         counts = results.counts(db)
-        exporting.export_answers(db, spec, counts)
+        with faults.understood(found.store):
+            exporting.export_answers(db, spec, counts)
     return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
 
 
@@ -45,7 +47,13 @@ def _last_spec(db: Database, found: JobPaths) -> JobSpec:
     summaries = results.report(db, "run_summaries")
     if not summaries:
         raise UsageError(f"{found.state}: no run has begun here yet")
-    return JobSpec.model_validate(orjson.loads(summaries[-1]["spec"]))
+    spec, odd = stored.spec(summaries[-1]["spec"])
+    if odd:
+        console.say(
+            f"warning: {found.state}: not understood and left out: {', '.join(odd)}; the run was "
+            f"one of llmbatch {summaries[-1]['version']}, this is {__version__}"
+        )
+    return spec
 
 
 def check(job: Path, *, deep: bool = False) -> tuple[list[str], bool]:

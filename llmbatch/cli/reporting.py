@@ -18,7 +18,7 @@ from llmbatch.pipeline.targets import Target
 from llmbatch.reports import fleet, model, rendering, schema
 from llmbatch.reports.fleet import Fleet
 from llmbatch.reports.model import Report
-from llmbatch.store import files
+from llmbatch.store import faults, files
 from llmbatch.store.database import Database
 
 STDOUT = Path("-")
@@ -55,7 +55,9 @@ def report(job: Path | None, folder: Path | None, wish: Wish, *, schema: bool = 
     style = _style(wish)
     _check_file(job, wish)
     told = _of_job(job, wish) if job is not None else _of_folder(folder or Path(), wish)
-    _deliver(rendering.render(told, style), wish)
+    with faults.understood(job or folder or Path()):
+        text = rendering.render(told, style)
+    _deliver(text, wish)
 
 
 def _check_alone(job: Path | None, wish: Wish) -> None:
@@ -97,7 +99,7 @@ def _check_file(job: Path | None, wish: Wish) -> None:
 def _of_job(job: Path, wish: Wish) -> Report:
     override = _override(wish.costs)
     found = find(job)
-    with Database.open(found.store, read_only=True) as db:
+    with Database.open(found.store, read_only=True) as db, faults.understood(found.store):
         built = model.build(db, override)
     if built is None:
         raise UsageError(f"{found.state}: no run has begun here yet")

@@ -7,16 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
-from llmbatch.core import clock
+from llmbatch.core import clock, stored
 from llmbatch.core.errors import LlmbatchError, LockedError, UsageError
 from llmbatch.core.spec import CostSpec
 from llmbatch.pipeline.jobs import Found
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.reports import former, runs
 from llmbatch.reports.usage import RunUsage
-from llmbatch.store import lock, results
+from llmbatch.store import faults, lock, results
 from llmbatch.store.database import Database, utc
 from llmbatch.store.results import Counts
 
@@ -186,7 +184,7 @@ def _look(folder: Path, job: JobPaths, cost: CostSpec | None) -> _Look:
     if lock.holder(job.lock) is not None:
         return _running(name, job, cost)
     try:
-        with Database.open(job.store, read_only=True) as db:
+        with Database.open(job.store, read_only=True) as db, faults.understood(job.store):
             return _at_rest(name, db, cost)
     except LockedError:
         return _running(name, job, cost)
@@ -204,7 +202,7 @@ def _at_rest(name: str, db: Database, cost: CostSpec | None) -> _Look:
     return _Look(
         job=name,
         state="killed" if summaries[-1]["ended_at"] is None else "ended",
-        model=orjson.loads(summaries[-1]["spec"])["model"],
+        model=stored.settings(summaries[-1]["spec"])["model"],
         counts=results.counts(db),
         last=every[-1],
         runs=every,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from llmbatch.core import stored
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.core.spec import CostSpec
 from llmbatch.pipeline import planning
@@ -92,7 +91,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     summaries = results.report(db, "run_summaries")
     if not summaries:
         return None
-    spec = orjson.loads(summaries[-1]["spec"])
+    spec = stored.settings(summaries[-1]["spec"])
     settings = runs.cost_of(spec, cost)
     _check(db, cost)
     counts = results.counts(db)
@@ -123,7 +122,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
         rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],
         runs=every,
-        engine=orjson.loads(starts[-1]["description"]) if starts else None,
+        engine=stored.table(starts[-1]["description"]) if starts else None,
         details=details.build(db, worked),
     )
 
@@ -140,7 +139,7 @@ def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str
     if run is None:
         return None
     own = [line for line in starts if line["run"] == run.run]
-    found: dict[str, Any] | None = orjson.loads(own[-1]["description"]) if own else None
+    found: dict[str, Any] | None = stored.table(own[-1]["description"]) if own else None
     return found
 
 

@@ -7,9 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-import orjson
-
-from llmbatch.core import step_cost
+from llmbatch.core import step_cost, stored
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.spec import CostSpec, TokenPrice, parallel
@@ -78,8 +76,8 @@ def read(
     for line in results.report(db, "engine_deaths"):
         noted[line["run"]].deaths.append(line)
     for line in results.report(db, "forecasts"):
-        noted[line["run"]].forecast = orjson.loads(line["forecast"])
-    specs = [orjson.loads(line["spec"]) for line in summaries]
+        noted[line["run"]].forecast = stored.table(line["forecast"]) or None
+    specs = [stored.settings(line["spec"]) for line in summaries]
     runs = [
         _run(line, noted[line["run"]], cost_of(spec, override))
         for line, spec in zip(summaries, specs, strict=True)
@@ -106,7 +104,7 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
 
 
 def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
-    telemetry = orjson.loads(line["telemetry"] or "{}")
+    telemetry = stored.table(line["telemetry"])
     began, ended = moments.read(line, "started"), _end(line, noted)
     timings = _timings(line, noted, ended)
     tokens = noted.tokens
@@ -198,7 +196,7 @@ def _timings(line: dict[str, Any], noted: _Noted, ended: Moment) -> dict[str, fl
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
     if line["timings"]:
-        timings |= orjson.loads(line["timings"])
+        timings |= stored.table(line["timings"])
         return timings
     run = moments.read(line, "started")
     began = [moments.read(start, "began").since(run) for start in noted.starts]

@@ -182,9 +182,19 @@ class Database:
         with faults.openable(path):
             self._connection.execute(f"ATTACH {_quoted(path)} AS {name} (READ_ONLY)")
         try:
+            self._check_attached(path, name)
             yield
         finally:
             self.execute(f"DETACH {name}")
+
+    def _check_attached(self, path: Path, name: str) -> None:
+        try:
+            version = self.scalar(f"SELECT max(version) FROM {name}.migrations")
+        except duckdb.Error as error:
+            raise _no_store(path, error) from error
+        except DamagedError:
+            return  # whoever reads on meets it again, or takes what is whole
+        _check_version(path, version)
 
     def compact(self) -> None:
         """Fold the write-ahead log into the file."""
@@ -236,17 +246,25 @@ def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> Non
     try:
         version = int(database.scalar("SELECT max(version) FROM migrations"))
     except (duckdb.Error, TypeError, ValueError) as error:
-        raise DamagedError(
-            f"{path}: is not an llmbatch store ({faults.line(error)}){faults.advice(path)}"
-        ) from error
-    if version > len(MIGRATIONS):
+        raise _no_store(path, error) from error
+    _check_version(path, version)
+    if version < len(MIGRATIONS) and read_only:
+        raise StoreError(f"{path}: has the older schema {version}; run the job once to upgrade it")
+    migrate(database, version)
+
+
+def _no_store(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(
+        f"{path}: is not an llmbatch store ({faults.line(error)}){faults.advice(path)}"
+    )
+
+
+def _check_version(path: Path, version: object) -> None:
+    if isinstance(version, int) and version > len(MIGRATIONS):
         raise StoreError(
             f"{path}: was written by a newer llmbatch (schema {version}, this one knows "
             f"{len(MIGRATIONS)}); upgrade llmbatch"
         )
-    if version < len(MIGRATIONS) and read_only:
-        raise StoreError(f"{path}: has the older schema {version}; run the job once to upgrade it")
-    migrate(database, version)
 
 
 def migrate(database: Database, version: int) -> None:

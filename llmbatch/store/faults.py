@@ -133,6 +133,22 @@ def _is_foreign(path: Path) -> bool:
         return False
 
 
+_NOT_UNDERSTOOD = (LookupError, TypeError, AttributeError, ValueError)
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Values in the store at `path` that are not what this version writes there."""
+    try:
+        yield
+    except (*_NOT_UNDERSTOOD, duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise StoreError(
+            f"{path}: holds something that this llmbatch does not understand "
+            f"({type(error).__name__}: {line(error)}); nothing was changed. Use the version that "
+            "wrote it, or a newer one"
+        ) from error
+
+
 @contextmanager
 def known(path: Path) -> Iterator[None]:
     """Records of the journal at `path` that this version has no place for."""

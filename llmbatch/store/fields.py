@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 
-from llmbatch.core import clock
+from llmbatch.core import clock, stored
 from llmbatch.core.fieldorder import Groups
 from llmbatch.store.database import Database, utc
 from llmbatch.store.statements import query
@@ -45,7 +45,7 @@ def held_in(db: Database, store: Path) -> Held:
 
 def _held(db: Database, name: str) -> Held:
     answered = bool(db.scalar(f"SELECT EXISTS (FROM {name}.attempts)"))
-    specs = [orjson.loads(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
+    specs = [stored.table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
     prompts = frozenset((spec["prompt"], spec.get("system")) for spec in specs if "prompt" in spec)
     # A store that no run has upgraded yet has no such table.
     known = db.scalar(query("has_field_orders"), [name])

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from llmbatch import __version__
-from llmbatch.core import clock
+from llmbatch.core import clock, stored
 from llmbatch.core.clock import Moment
 from llmbatch.store import moments
 from llmbatch.store.database import Database, utc
@@ -124,7 +124,7 @@ class RunContext:
 def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
     """Those of all runs that had an engine."""
     return [
-        RunContext(run, orjson.loads(spec), tokens)
+        RunContext(run, stored.table(spec), tokens)
         for run, spec, tokens in db.execute(query(statement))
     ]
 
