@@ -13,7 +13,6 @@ byte. Marker words in a message script what happens to that request:
     STALL          no answer, and no other is computed, until the engine is closed
 """
 
-import math
 import os
 import random
 import re
@@ -270,12 +269,9 @@ class ScriptedEngine:
         if words + 1 > limit:
             message = f"prompt has {words} tokens, the context length is {limit}"
             return Failed(request.key, "too_long", message)
-        seed = request.sampling.seed
-        if seed is not None and not 0 <= seed < 2**63:
-            return Failed(request.key, "refused_request", f"seed {seed} is out of range")
-        numbers = (request.sampling.temperature, request.sampling.presence_penalty)
-        if not all(map(math.isfinite, numbers)):
-            return Failed(request.key, "refused_request", "a sampling value is not finite")
+        sampling = request.sampling
+        if (sampling.seed or 0) < 0 or sampling.temperature < 0 or sampling.top_p > 1:
+            return Failed(request.key, "refused_request", "a sampling value is out of range")
         try:
             text = self._text(request)
         except (ValueError, KeyError, IndexError) as error:

