@@ -7,10 +7,30 @@ dear to make.
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import scheduling
 from tests.cli.command import Job
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: "Producer"
+) -> scheduling.LongestFirst | None:
+    """Of `--dist loadfile`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # the files with the most tests are not the longest
+    return scheduling.LongestFirst(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

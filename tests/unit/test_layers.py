@@ -1,6 +1,7 @@
 """Imports point down, and heavy packages have one door each."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import llmbatch
+from tests import scheduling
 
 PACKAGE = Path(llmbatch.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -112,3 +114,15 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].strip() == "heavy:"
+
+
+def test_files_that_use_one_engine_are_one_piece_of_work() -> None:
+    """Of those that name it: the fixtures of its room, and the files themselves."""
+    root = PACKAGE.parent
+    using = {
+        str(path.relative_to(root))
+        for room in ("contracts", "engine")
+        for path in (root / "tests" / room).glob("test_*.py")
+        if re.search(r"\bvllm_engine\b|\bsession\.started\b", path.read_text(encoding="utf-8"))
+    }
+    assert using == scheduling.SHARING
