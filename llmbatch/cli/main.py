@@ -8,7 +8,7 @@ import click
 
 from llmbatch import __version__
 from llmbatch.cli import console
-from llmbatch.cli.options import check_text, cost_options, costs, job_options, split
+from llmbatch.cli.options import check_text, cost_options, costs, job_options, kept_job, split
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -135,11 +135,8 @@ def tune(
     )
 
 
-_JOB = click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
-
-
 @cli.command()
-@_JOB
+@kept_job
 @click.option("--kind", "kinds", multiple=True, help="Only failures of this kind; repeatable.")
 @console.reported
 def retry(job: Path, kinds: tuple[str, ...]) -> None:
@@ -153,7 +150,7 @@ def retry(job: Path, kinds: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@_JOB
+@kept_job
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text")
 @click.option("--watch", is_flag=True, help="Go on showing it until the run has ended.")
 @click.option(
@@ -235,7 +232,7 @@ def report(
 
 
 @cli.command()
-@_JOB
+@kept_job
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option(
     "--meta/--no-meta",
@@ -255,7 +252,7 @@ def export(job: Path, output: Path, meta: bool) -> None:
 
 
 @cli.command()
-@_JOB
+@kept_job
 @click.option(
     "--deep",
     is_flag=True,
@@ -279,7 +276,7 @@ def check(job: Path, deep: bool) -> None:
 
 
 @cli.command()
-@_JOB
+@kept_job
 @console.reported
 def repair(job: Path) -> None:
     """Make a job's store whole again after a power cut, from its journal.

@@ -81,6 +81,21 @@ _LISTS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
+def _trust_state(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        from llmbatch.store import trust
+
+        trust.trust_everybody()
+
+
+def _trusting(function: F) -> F:
+    """Add the flag of every command that looks into a state folder."""
+    return click.option(
+        "--trust-state", is_flag=True, expose_value=False, callback=_trust_state,
+        help="Use a state folder that others own or can write, such as one that a team shares.",
+    )(function)  # fmt: skip
+
+
 def job_options(function: F) -> F:
     """Add every job flag; the function gets them as keyword arguments by their places."""
     function = click.option(
@@ -102,7 +117,13 @@ def job_options(function: F) -> F:
         function = option(function)
     for names, place, kind, text in reversed(_FLAGS):
         function = click.option(*names, place.replace(".", "__"), type=kind, help=text)(function)
-    return click.argument("job", metavar="INPUT|JOB.toml")(function)
+    return click.argument("job", metavar="INPUT|JOB.toml")(_trusting(function))
+
+
+def kept_job(function: F) -> F:
+    """Add the argument that names a job with a state folder."""
+    add = click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+    return add(_trusting(function))
 
 
 def cost_options(function: F) -> F:
@@ -113,7 +134,7 @@ def cost_options(function: F) -> F:
             told = text.partition(" [default")[0].removesuffix(".") + "."
             add = click.option(*names, place.replace(".", "__"), type=kind, help=told)
             function = add(function)
-    return function
+    return _trusting(function)
 
 
 def costs(given: dict[str, Any]) -> dict[str, Any]:

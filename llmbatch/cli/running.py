@@ -14,7 +14,7 @@ from llmbatch.pipeline import run as pipeline
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.preflight import Beside
 from llmbatch.reports import json, model, rendering, text
-from llmbatch.store import files
+from llmbatch.store import files, trust
 from llmbatch.store.database import Database
 
 
@@ -100,6 +100,7 @@ def _report(job: JobPaths, readers: _Readers, *, only_work: bool = False) -> Non
             return
         with _unharmed(f"warning: {job.report}", quiet=quiet):
             files.replace_text(job.report, json.render(report))
+            trust.settle(job.state)
         for path in readers.files:
             with _unharmed(f"warning: {path}", quiet=quiet):
                 reporting.write(path, rendering.render(report, rendering.style_of(path)))

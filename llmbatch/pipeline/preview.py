@@ -81,7 +81,7 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))
         began = clock.seconds()
-        with Database.open(job.store) as db:
+        with Database.open(job.store, beside=paths.of_spec(spec).state) as db:
             order = plan_aside(db, spec, job, engine)
             reading = clock.seconds() - began
             left, locked = _left(db, spec, engine)

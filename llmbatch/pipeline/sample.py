@@ -8,7 +8,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Request
 from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import Engine
-from llmbatch.pipeline import preflight
+from llmbatch.pipeline import paths, preflight
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.preview import plan_aside
 from llmbatch.store import plans, results
@@ -37,7 +37,7 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
     """
     preflight.check(spec)
     job = JobPaths(folder)
-    with Database.open(job.store) as db:
+    with Database.open(job.store, beside=paths.of_spec(spec).state) as db:
         plan_aside(db, spec, job, engine)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:

@@ -22,7 +22,7 @@ from llmbatch.pipeline.meter import Meter
 from llmbatch.pipeline.metrics import MetricsFile
 from llmbatch.pipeline.paths import JobPaths
 from llmbatch.pipeline.progress import Progress
-from llmbatch.store import files
+from llmbatch.store import files, trust
 from llmbatch.store.results import Counts
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -193,6 +193,7 @@ def _devices(description: Mapping[str, Any]) -> int:
 
 def read(paths: JobPaths) -> dict[str, Any]:
     """The last live view of a job. Raises UsageError when there is none."""
+    trust.check(paths.state)
     try:
         found: dict[str, Any] = orjson.loads(paths.status.read_bytes())
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from llmbatch.core import clock
 from llmbatch.core.errors import StoreError
-from llmbatch.store import faults, files, recovery, statements
+from llmbatch.store import catalog, connection, faults, files, recovery, statements, trust
 from llmbatch.store.frames import Columns, Tables
 from llmbatch.store.journal import DamagedError, Journal
 from llmbatch.store.recovery import Joined
@@ -26,18 +26,7 @@ MIGRATIONS = (
     ("schema_3.sql",),
     ("schema_4.sql",),
     ("schema_5.sql",),
-)
-
-# The group size is not kept in the file, so it is given at every open: small row groups keep
-# DuckDB's own checkpoints short. The storage version lets DuckDB 1.5 read what 2.0 wrote.
-_ATTACH = "ATTACH {path} AS job (STORAGE_VERSION 'v1.5.0', ROW_GROUP_SIZE 8192{mode}); USE job;"
-_SETTINGS = (
-    "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;"
-    "SET preserve_insertion_order = true; SET checkpoint_threshold = '64MB';"
-    "SET enable_progress_bar = false;"
-    # The device needs the machine more than the store does; what does not fit is spilled. Each
-    # thread wants buffers of its own, so there are few.
-    "SET memory_limit = '700MB'; SET threads = 2;"
+    ("schema_6.sql",),
 )
 
 
@@ -52,22 +41,25 @@ class Database:
         self.joined = Joined()
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+    def open(cls, path: Path, *, read_only: bool = False, beside: Path | None = None) -> Self:
         """Open the store at `path`, creating it first unless `read_only`. What does not fit in
-        memory goes to a folder `tmp` beside it.
+        memory goes to a folder `tmp` beside it. Stores in the folder `beside` can be attached.
 
         For writing, its journal is opened too, and what only one of the two holds is given to
         the other. Raises LockedError when another process has the store open for writing,
-        StoreError when it is missing, damaged (DamagedError), or from a newer llmbatch.
+        StoreError when it is missing, damaged (DamagedError), from a newer llmbatch, or not ours
+        (see `trust`).
         """
+        trust.check(path.parent)
         if not path.exists():
             if read_only:
                 raise faults.missing(path)
             with faults.creatable(path):
                 _create(path)
-        database = cls(_attach(path, read_only=read_only), path)
+        database = cls(connection.attach(path, read_only=read_only, beside=beside), path)
         try:
             _bring_up_to_date(database, path, read_only=read_only)
+            database._tell_states()
             if not read_only:
                 database._journal, database.joined = recovery.join(database, path)
         except BaseException:
@@ -92,7 +84,13 @@ class Database:
         """A second connection to the same open file, for another thread."""
         cursor = self._connection.cursor()
         cursor.execute("USE job")
-        return Database(cursor, self._path)
+        other = Database(cursor, self._path)
+        other._tell_states()
+        return other
+
+    def _tell_states(self) -> None:
+        for statement in statements.load("states.sql").values():
+            self.execute(statement)
 
     def execute(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run one statement and fetch everything, so that no result is left open."""
@@ -180,7 +178,7 @@ class Database:
     def attached(self, path: Path, name: str) -> Iterator[None]:
         """Another store, readable under `name`. Raises LockedError while a run holds it."""
         with faults.openable(path):
-            self._connection.execute(f"ATTACH {_quoted(path)} AS {name} (READ_ONLY)")
+            self._connection.execute(f"ATTACH {connection.quoted(path)} AS {name} (READ_ONLY)")
         try:
             self._check_attached(path, name)
             yield
@@ -201,56 +199,45 @@ class Database:
         self.execute("CHECKPOINT job")
 
 
-def _attach(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:")
-    mode = ", READ_ONLY" if read_only else ""
-    try:
-        with faults.openable(path):
-            connection.execute(_SETTINGS)
-            connection.execute("SET temp_directory = ?", [str(path.parent / "tmp")])
-            connection.execute(_ATTACH.format(path=_quoted(path), mode=mode))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
 def _create(path: Path) -> None:
     """Make the file whole under another name first: a store exists complete or not at all."""
     draft = path.with_name(path.name + ".new")
     for leftover in (draft, draft.with_name(draft.name + ".wal")):
         leftover.unlink(missing_ok=True)
-    database = Database(_attach(draft, read_only=False), path)
+    database = Database(connection.attach(draft, read_only=False), path)
     migrate(database, 0)
     database.compact()
     database.close()
     for stray in logs(path):
         # The log of a store that is gone would be taken for that of the new one.
         files.set_aside(stray)
+    draft.chmod(0o600)
     files.publish(draft, path)
 
 
 def logs(path: Path) -> list[Path]:
     """The write-ahead logs beside the store at `path`."""
-    names = (
-        path.with_name(path.name + end) for end in (".wal", ".wal.checkpoint", ".wal.recovery")
-    )
+    names = (path.with_name(path.name + end) for end in connection.LOGS)
     return [name for name in names if name.exists()]
 
 
-def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> None:
+def version(database: Database, path: Path, name: str = "job") -> int:
+    """The schema version of the store at `path`, attached under `name`. Raises DamagedError for a
+    file that is no store, StoreError for one of a newer llmbatch."""
     try:
-        version = int(database.scalar("SELECT max(version) FROM migrations"))
+        found = int(database.scalar(f"SELECT max(version) FROM {name}.migrations"))
     except (duckdb.Error, TypeError, ValueError) as error:
         raise _no_store(path, error) from error
-    _check_version(path, version)
-    if version < len(MIGRATIONS) and read_only:
-        raise StoreError(f"{path}: has the older schema {version}; run the job once to upgrade it")
-    migrate(database, version)
+    _check_version(path, found)
+    return found
+
+
+def _bring_up_to_date(database: Database, path: Path, *, read_only: bool) -> None:
+    held = version(database, path)
+    if held < len(MIGRATIONS) and read_only:
+        raise StoreError(f"{path}: has the older schema {held}; run the job once to upgrade it")
+    catalog.check(database, path, MIGRATIONS[:held])
+    migrate(database, held)
 
 
 def _no_store(path: Path, error: Exception) -> DamagedError:

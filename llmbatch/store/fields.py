@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from llmbatch.core import clock, stored
 from llmbatch.core.fieldorder import Groups
+from llmbatch.store import former
 from llmbatch.store.database import Database, utc
 from llmbatch.store.statements import query
 
@@ -39,7 +40,7 @@ def held(db: Database) -> Held:
 
 def held_in(db: Database, store: Path) -> Held:
     """What another store knows. Raises LockedError while a run holds it."""
-    with db.attached(store, "former"):
+    with former.attached(db, store):
         return _held(db, "former")
 
 

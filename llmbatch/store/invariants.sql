@@ -104,3 +104,12 @@ SELECT abs(
     (SELECT count(*) FROM planned_rows)
     - (SELECT count(*) FROM row_states WHERE state IN ('answered', 'failed', 'pending'))
 );
+
+-- name: nothing_is_defined_in_the_file_but_tables
+-- A function could take the place of one of DuckDB's.
+SELECT (SELECT count(*) FROM duckdb_functions() WHERE database_name = 'job')
+    + (SELECT count(*) FROM duckdb_types() WHERE database_name = 'job' AND NOT internal)
+    + (SELECT count(*) FROM duckdb_sequences() WHERE database_name = 'job')
+    + (SELECT count(*) FROM duckdb_indexes() WHERE database_name = 'job')
+    + (SELECT count(*) FROM duckdb_schemas() WHERE database_name = 'job' AND NOT internal)
+    + (SELECT count(*) FROM duckdb_views() WHERE database_name = 'job' AND NOT internal);

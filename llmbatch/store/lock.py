@@ -13,7 +13,7 @@ import orjson
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, UsageError
-from llmbatch.store import drafts
+from llmbatch.store import drafts, trust
 
 _LOCKS = Path("/proc/locks")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -39,16 +39,19 @@ class JobLock:
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Self:
+        trust.check(self._path.parent)
         while (stream := self._try()) is None:
             if clock.seconds() >= self._wait_until:
                 who = holder(self._path) or "it has just ended"
                 raise LockedError(f"another run holds this job ({who}); wait for it")
             time.sleep(_WAIT)
         self._stream = stream
+        trust.settle(self._path.parent)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._stream is not None:
+            trust.settle(self._path.parent)
             self._stream.close()
             self._stream = None
 
@@ -170,10 +173,11 @@ def _is_stale(signature: dict[str, Any] | None) -> bool:
 def holder(path: Path) -> str | None:
     """Who holds the lock at this moment, or None."""
     try:
-        stream = path.open("rb")
+        # Neither a link nor somebody at the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with stream:
+    with os.fdopen(descriptor, "rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmbatch.core import stored
 from llmbatch.core.outcomes import CONTEXT, mended_by
-from llmbatch.store import moments
+from llmbatch.store import former, moments
 from llmbatch.store.database import Database
 from llmbatch.store.runs import RunContext, contexts
 from llmbatch.store.statements import query
@@ -98,7 +98,7 @@ def left(
     db.execute(query("stage_left"))
     past = NO_PAST
     if store is not None:
-        with db.attached(store, "former"):
+        with former.attached(db, store):
             had_less = outgrown(contexts(db, "run_contexts_in_former"))
             kinds = mended_by(CONTEXT)
             db.execute(query("stage_kept_in_former"), {"kinds": kinds, "runs": list(had_less)})

@@ -1,5 +1,13 @@
 -- The statements of the store's functions, by the noun they serve.
 
+-- ---------------------------------------------------------------- the file
+
+-- name: catalog
+SELECT 'TABLE' AS kind, table_name AS name FROM duckdb_tables()
+WHERE database_name = $store AND NOT internal
+UNION ALL
+SELECT 'VIEW', view_name FROM duckdb_views() WHERE database_name = $store AND NOT internal;
+
 -- ---------------------------------------------------------------- snapshots, rows, rejects
 
 -- name: newest_snapshot
@@ -114,6 +122,16 @@ SELECT coalesce(sum(length(messages)), 0) FROM requests SEMI JOIN pending USING 
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
 
+-- name: former_settled
+CREATE OR REPLACE TEMP VIEW former_settled AS
+SELECT tries.* FROM former.attempts AS tries
+ANTI JOIN former.reopenings AS reopened USING (key, attempt)
+WHERE verdict IN ('answered', 'dead');
+
+-- name: former_settled_1
+CREATE OR REPLACE TEMP VIEW former_settled AS
+SELECT * FROM former.attempts WHERE verdict IN ('answered', 'dead');
+
 -- name: has_field_orders
 SELECT EXISTS (
     FROM duckdb_tables() WHERE database_name = ? AND table_name = 'field_orders'
@@ -125,7 +143,7 @@ SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_row
 -- name: stage_kept_in_former
 -- But for dead letters of these kinds from these runs, which will be tried again.
 CREATE OR REPLACE TEMP TABLE kept_in_former AS
-SELECT key FROM former.settled
+SELECT key FROM former_settled
 WHERE verdict = 'answered' OR NOT (list_contains($kinds, kind) AND list_contains($runs, run));
 
 -- name: settled_in_former

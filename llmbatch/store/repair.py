@@ -76,7 +76,7 @@ def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
 def _salvaged(store: Path) -> Repair:
     """A new store, of what can still be read of the old one and of the journal."""
     with _draft(store) as draft:
-        with Database.open(draft) as new:
+        with Database.open(draft, beside=store.parent) as new:
             found = salvage(new, store)
             if not recovery.has_work(new):
                 raise _nothing(store)

@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from llmbatch.store import database, frames, journal, recovery, results, runs  # noqa: E402
+from llmbatch.store import connection, frames, journal, recovery, results, runs  # noqa: E402
 from llmbatch.store.database import Database  # noqa: E402
 from llmbatch.store.journal import DamagedError  # noqa: E402
 from llmbatch.store.repair import repair  # noqa: E402
@@ -57,8 +57,8 @@ def announce() -> None:
             ledger.write(json.dumps(noted).encode() + b"\n")
 
     runs.checkpoint = checkpoint
-    assert "'64MB'" in database._SETTINGS
-    database._SETTINGS = database._SETTINGS.replace("'64MB'", "'40KB'")
+    assert "'64MB'" in connection._SETTINGS
+    connection._SETTINGS = connection._SETTINGS.replace("'64MB'", "'40KB'")
 
 
 @dataclass(frozen=True)

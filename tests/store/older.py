@@ -4,11 +4,12 @@ import struct
 import zlib
 from pathlib import Path
 
-from llmbatch.store import database, frames, journal
+from llmbatch.store import database, frames, journal, statements
 from llmbatch.store.database import Database
 
 # What takes the tables of a schema version to those of the version before it.
 _UNDONE = {
+    2: ("DROP TABLE commits", "DROP TABLE engine_deaths", "DROP TABLE reopenings"),
     3: ("DROP TABLE field_orders", "DROP TABLE forecasts"),
     4: (
         "ALTER TABLE runs DROP COLUMN started_seconds",
@@ -22,15 +23,25 @@ _UNDONE = {
 }
 # Since when frames have links.
 _LINKED = 5
+# Since when the file holds no views.
+_WITHOUT_VIEWS = 6
+
+_VIEWS = ("row_states", "pending", "failed_tries", "settled", "current_plan")
 
 
 def make_older(store: Path, version: int) -> None:
-    """Give the store at `path` the schema `version`."""
+    """Give the store at `store` the schema `version`."""
     with Database.open(store) as db:
+        for name in _VIEWS:
+            db.execute(f"DROP VIEW temp.{name}")
         for number in range(len(database.MIGRATIONS), version, -1):
-            for statement in _UNDONE[number]:
+            for statement in _UNDONE.get(number, ()):
                 db.execute(statement)
             db.execute("DELETE FROM migrations WHERE version = ?", [number])
+        if version < _WITHOUT_VIEWS:
+            for name in ("views.sql", "views_2.sql")[:version]:
+                for statement in statements.load(name).values():
+                    db.execute(statement)
     if version < _LINKED:
         path = journal.path_for(store)
         path.write_bytes(unlinked(path))

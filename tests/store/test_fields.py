@@ -51,7 +51,7 @@ def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
     fields.keep(healthy, ["t"])
     healthy.close()
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb") as other:
+    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as other:
         assert fields.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
         assert fields.held(other) == fields.NOTHING
 
@@ -60,7 +60,7 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     make_older(tmp_path / "job.duckdb", 2)
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb") as db:
+    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as db:
         fields.keep(db, ["mine"])
         assert fields.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
 

@@ -98,6 +98,14 @@ DAMAGES: dict[str, list[str]] = {
         "DELETE FROM planned_rows WHERE row = 1",
         "UPDATE snapshots SET row_count = row_count + 1",
     ],
+    "nothing_is_defined_in_the_file_but_tables": [
+        "CREATE MACRO job.main.coalesced(x) AS 42",
+        "CREATE VIEW job.main.strange AS SELECT 1",
+        "CREATE SCHEMA job.other",
+        "CREATE SEQUENCE job.main.counter",
+        "CREATE TYPE job.main.mood AS ENUM ('a')",
+        "CREATE INDEX fast ON rejects (line)",
+    ],
     "every_row_is_answered_failed_or_pending": [
         "UPDATE planned_rows SET plan = 0 WHERE row = 1",
         "INSERT INTO attempts SELECT * FROM attempts",

@@ -213,7 +213,7 @@ def test_nobody_sees_a_transaction_before_it_is_over(db: Database) -> None:
 def test_another_store_can_be_read_beside(tmp_path: Path, healthy: Database) -> None:
     healthy.close()
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb") as database:
+    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as database:
         with database.attached(tmp_path / "job.duckdb", "former"):
             assert database.scalar("SELECT count(*) FROM former.attempts") == 2
         with pytest.raises(duckdb.Error):

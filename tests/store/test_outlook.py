@@ -24,7 +24,7 @@ def preview(tmp_path: Path, healthy: Database) -> Database:
     """The plan of the job in another store; the job's own one is closed."""
     healthy.close()
     (tmp_path / "plan").mkdir()
-    database = Database.open(tmp_path / "plan/job.duckdb")
+    database = Database.open(tmp_path / "plan/job.duckdb", beside=tmp_path)
     fill(database)
     return database
 

@@ -120,7 +120,7 @@ def test_what_is_no_column_is_refused(
 
 def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with Database.open(tmp_path / "mine/job.duckdb") as db:
+    with Database.open(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
         nothing = ordering.held_elsewhere(db, tmp_path / "nosuch.duckdb")
         assert nothing == fields.NOTHING
         with Database.open(tmp_path / "job.duckdb") as other:

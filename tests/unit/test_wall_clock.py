@@ -153,7 +153,7 @@ def test_the_live_view_ends_with_what_the_report_tells(worked: Worked) -> None:
 def test_what_the_next_plan_learns(worked: Worked, tmp_path: Path) -> None:
     with Database.open(worked.job.store, read_only=True) as db:
         assert 0 < supervisor.last_start(db) < worked.seconds
-    with Database.open(tmp_path / "job.duckdb") as db:
+    with Database.open(tmp_path / "job.duckdb", beside=worked.job.state) as db:
         past = outlook.left(db, worked.job.store, lambda _: True).past
     assert past.runs[0].seconds == worked.report.last_run.seconds
 

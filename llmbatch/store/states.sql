@@ -1,0 +1,71 @@
+-- State is asked, not stored: these views are the only definition of it. They are made anew,
+-- for themselves, by every connection, and never read from the file of a store: what somebody else
+-- wrote there is not ours.
+
+-- name: current_plan
+-- The newest plan, if it is for the newest snapshot; otherwise no row: a new snapshot has no
+-- plan until it is planned.
+CREATE OR REPLACE TEMP VIEW current_plan AS
+SELECT plan, snapshot FROM (SELECT plan, snapshot FROM plans ORDER BY plan DESC LIMIT 1)
+WHERE snapshot = (SELECT max(snapshot) FROM snapshots);
+
+-- name: settled
+-- Requests that need no further try, over all plans. `attempt` is the one that settled it.
+CREATE OR REPLACE TEMP VIEW settled AS
+SELECT attempts.* FROM attempts ANTI JOIN reopenings USING (key, attempt)
+WHERE verdict IN ('answered', 'dead');
+
+-- name: failed_tries
+-- Requests that have failed: how often in all, how often since they were last reopened, and how
+-- often in the two ways for which a retry is sent with other sampling.
+CREATE OR REPLACE TEMP VIEW failed_tries AS
+SELECT
+    tries.key,
+    max(tries.attempt) AS attempts,
+    max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
+    count(*) FILTER (tries.kind = 'truncated') AS truncated,
+    count(*) FILTER (tries.kind = 'invalid_output') AS invalid
+FROM (SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered') AS tries
+LEFT JOIN (SELECT key, max(attempt) AS attempt FROM reopenings GROUP BY key) AS reopened
+    USING (key)
+GROUP BY tries.key;
+
+-- name: pending
+-- Requests of the current plan that are not settled, with their failed tries so far.
+CREATE OR REPLACE TEMP VIEW pending AS
+SELECT
+    requests.position,
+    requests.key,
+    coalesce(failed_tries.attempts, 0) AS attempts,
+    coalesce(failed_tries.since_reopened, 0) AS since_reopened,
+    coalesce(failed_tries.truncated, 0) AS truncated,
+    coalesce(failed_tries.invalid, 0) AS invalid
+FROM requests
+JOIN current_plan USING (plan)
+ANTI JOIN settled USING (key)
+LEFT JOIN failed_tries USING (key);
+
+-- name: row_states
+-- What became of every row of the current plan.
+CREATE OR REPLACE TEMP VIEW row_states AS
+SELECT
+    planned_rows.row,
+    planned_rows.key,
+    CASE
+        WHEN planned_rows.kind IS NOT NULL THEN 'failed'
+        WHEN settled.verdict = 'answered' THEN 'answered'
+        WHEN settled.verdict = 'dead' THEN 'failed'
+        ELSE 'pending'
+    END AS state,
+    coalesce(planned_rows.kind, settled.kind) AS kind,
+    coalesce(planned_rows.message, settled.message) AS message,
+    settled.run,
+    settled.attempt,
+    settled.finish_reason,
+    settled.answer,
+    settled.prompt_tokens,
+    settled.cached_tokens,
+    settled.output_tokens
+FROM planned_rows
+JOIN current_plan USING (plan)
+LEFT JOIN settled ON settled.key = planned_rows.key;
