@@ -52,6 +52,11 @@ def kill_the_core(_: vllm.VllmEngine) -> None:
     core_and_worker()[0].send_signal(signal.SIGKILL)
 
 
+def kill_the_core_the_public_way(engine: vllm.VllmEngine) -> None:
+    """While vLLM's own `step` waits for it, which would go on waiting for ever."""
+    kill_the_core(engine)
+
+
 def wait_for_the_marked_row(_: vllm.VllmEngine) -> None:
     """Its worker ends itself (see `tests.engine.marked`)."""
 
@@ -104,7 +109,9 @@ def life(disaster: Disaster) -> dict[str, Any]:
         segments = segments_of(child.pid for child in tree)
         new = [ask(f"new {number}") for number in range(30)]
         answered = {outcome.key for outcome in engine.run(new)} == {request.key for request in new}
-        result = in_the_middle_of_a_run(engine, disaster)
+        way = "public" if disaster is kill_the_core_the_public_way else "short"
+        with session.driven(engine, way):
+            result = in_the_middle_of_a_run(engine, disaster)
         ended = time.monotonic()
     for thread in threading.enumerate():
         if thread.name == "closer":
@@ -183,7 +190,12 @@ def left_since(before: dict[str, set[str]]) -> dict[str, list[str]]:
     return {kind: sorted(now - before[kind]) for kind, now in outside().items()}
 
 
-DISASTERS = (kill_the_core, wait_for_the_marked_row, stop_the_core_and_close)
+DISASTERS = (
+    kill_the_core,
+    kill_the_core_the_public_way,
+    wait_for_the_marked_row,
+    stop_the_core_and_close,
+)
 
 
 def main() -> None:
