@@ -221,7 +221,8 @@ def _problem(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
 def _source(where: tuple[str, ...], job_file: Path | None, flags: Table) -> str:
     """The flag that holds a value, or the job file and its key there."""
     if flag := _flag(flags, where):
-        return flag
+        within = where[2:] if where[:2] == ("answer", "schema") else ()
+        return f"{flag}: {'.'.join(within)}" if within else flag
     file = str(job_file) if job_file and not _holds(flags, where) else "command line"
     return f"{file}: {'.'.join(where)}"
 

@@ -39,7 +39,8 @@ def _fault(value: Any, *, in_schema: bool) -> str | None:
         if "\0" in value and not in_schema:
             return "holds a NUL character"
         return _text(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+    # A schema may well bound what a program keeps in 64 bits without a sign.
+    if isinstance(value, int) and not -(2**63) <= value < 2 ** (64 if in_schema else 63):
         return "is an integer beyond 64 bits"
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be a finite number (got {value})"

@@ -69,13 +69,14 @@ def openable(path: Path) -> Iterator[None]:
 
 def _met(path: Path, error: duckdb.Error) -> Exception:
     """What an error of a statement means."""
-    if _is_damage(error):
+    said = _said(path, error)
+    if _is_damage(error, said):
         return DamagedError(f"{path}: the store is damaged: {line(error)}{advice(path)}")
     if not isinstance(
         error, duckdb.OperationalError | duckdb.FatalException | duckdb.InternalException
     ):
         return error
-    known = _tells(error, (*_FULL, *_MACHINE)) or isinstance(error, duckdb.OutOfMemoryException)
+    known = _tells(said, (*_FULL, *_MACHINE)) or isinstance(error, duckdb.OutOfMemoryException)
     again = "" if known else f"; if it says the same again: llmbatch repair {path.parent}"
     return UnwrittenError(
         f"{path}: the store cannot be read or written: {line(error)}; what was committed is "
@@ -85,21 +86,22 @@ def _met(path: Path, error: duckdb.Error) -> Exception:
 
 def _unopened(path: Path, error: duckdb.Error) -> LlmbatchError:
     """What an error of opening the store means."""
-    if _is_damage(error):
+    said = _said(path, error)
+    if _is_damage(error, said):
         return DamagedError(f"{path}: the store cannot be opened: {line(error)}{advice(path)}")
-    told = _HELD.search(str(error))
+    told = _HELD.search(said)
     holder = int(told[1]) if told else lock.other_holder(path)
-    if holder or any(words in str(error) for words in _LOCKED):
+    if holder or any(words in said for words in _LOCKED):
         pid = f" (pid {holder})" if holder else ""
         return LockedError(
             f"{path}: another process has the store open{pid}: a run, or a command that reads "
             "it; wait for it"
         )
-    if _tells(error, _FULL):
+    if _tells(said, _FULL):
         return UnwrittenError(
             f"{path}: cannot be created: {line(error)}; run the same command again"
         )
-    if not _tells(error, _MACHINE) and _is_foreign(path):
+    if not _tells(said, _MACHINE) and _is_foreign(path):
         return DamagedError(f"{path}: the store cannot be opened: {line(error)}{advice(path)}")
     return StoreError(
         f"{path}: the store cannot be opened: {line(error)}; nothing was changed, try it again. "
@@ -107,20 +109,28 @@ def _unopened(path: Path, error: duckdb.Error) -> LlmbatchError:
     )
 
 
-def _is_damage(error: duckdb.Error) -> bool:
+def _said(path: Path, error: duckdb.Error) -> str:
+    """What DuckDB says, without the path: that may hold any words."""
+    text = str(error)
+    for name in (path.resolve(), path.absolute(), path):
+        text = text.replace(str(name), "the store")
+    return text
+
+
+def _is_damage(error: duckdb.Error, said: str) -> bool:
     """Whether DuckDB has met content that cannot be right."""
-    if _tells(error, (*_FULL, *_MACHINE)):
+    if _tells(said, (*_FULL, *_MACHINE)) or any(words in said for words in _LOCKED):
         return False
     if type(error) is duckdb.Error or isinstance(error, duckdb.SerializationException):
         return True
     return isinstance(
         error, duckdb.OperationalError | duckdb.FatalException | duckdb.InternalException
-    ) and any(words in str(error) for words in _DAMAGED)
+    ) and any(words in said for words in _DAMAGED)
 
 
-def _tells(error: duckdb.Error, numbers: tuple[int, ...]) -> bool:
-    """Whether the error passes on what the system said of one of these error numbers."""
-    return any(os.strerror(number) in str(error) for number in numbers)
+def _tells(said: str, numbers: tuple[int, ...]) -> bool:
+    """Whether an error passes on what the system said of one of these error numbers."""
+    return any(os.strerror(number) in said for number in numbers)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -94,6 +94,21 @@ def test_a_lock_is_told_with_its_holder(store: Path, spawn: Spawn, read_only: bo
         Database.open(store, read_only=read_only)
 
 
+def test_the_name_of_a_store_is_not_taken_for_what_is_wrong_with_it(
+    store: Path, spawn: Spawn
+) -> None:
+    """A lock is no damage, whatever words are in the path: nothing may be put aside for it."""
+    folder = store.parent / "Corrupt, replaying WAL, No space left on device"
+    folder.mkdir()
+    named = store.rename(folder / "Corrupt.duckdb")
+    spawn(
+        "import sys; from pathlib import Path; from llmbatch.store.database import Database\n"
+        f"db = Database.open(Path({str(named)!r})); print('ready', flush=True); sys.stdin.read()"
+    )
+    with pytest.raises(LockedError):
+        Database.open(named, read_only=True)
+
+
 def test_what_this_process_holds_is_held_by_no_other(store: Path) -> None:
     with Database.open(store):
         assert lock.other_holder(store) is None

@@ -68,7 +68,12 @@ def test_a_job_file_holds_only_what_can_be_kept(
 
 
 IN_A_SCHEMA_FILE = [
-    ('{"const": 123456789012345678901234567890}', "--schema: ", "64 bits"),
+    ('{"const": 123456789012345678901234567890}', "--schema: const: is an integer", "64 bits"),
+    (
+        '{"properties": {"n": {"maximum": 18446744073709551616}}}',
+        "--schema: properties.n.max",
+        "64",
+    ),
     ('{"const": "\\ud800"}', "schema: ", ""),
     ('{"maximum": 1e400}', "schema: ", ""),
     (DEEP, "schema: ", "is not JSON"),
@@ -165,3 +170,12 @@ def test_what_has_no_fault_can_be_kept(value: Any) -> None:
     spec = JobSpec.model_validate(FLAGS | {"engine": {"option": value}})
     kept = orjson.loads(orjson.dumps(spec.model_dump(mode="json", by_alias=True)))
     assert JobSpec.model_validate(kept).engine.options == {"option": value}
+
+
+def test_a_schema_may_bound_what_has_no_sign(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "integer", "maximum": 18446744073709551615}')
+    spec = jobfile.load(None, FLAGS | {"answer": {"schema": str(schema)}})
+    constraint = spec.answer.to_constraint()
+    assert constraint is not None
+    assert "18446744073709551615" in constraint.value

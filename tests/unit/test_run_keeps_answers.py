@@ -12,8 +12,16 @@ from llmbatch.pipeline import paths, run
 from llmbatch.store import results
 from llmbatch.store.database import Database
 
-# The output's own name is legal, the name of its draft is longer than file names may be.
-UNWRITABLE = "a" * 242 + ".jsonl"
+
+class InTheWay(Silent):
+    """Puts a folder where the output is to be, once the answers are there."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def phase(self, text: str) -> None:
+        if text == "writing the output":
+            self._place.mkdir()
 
 
 def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
@@ -34,9 +42,9 @@ def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
 
 
 def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
-    job = spec(tmp_path, UNWRITABLE, state=str(tmp_path / "state"))
+    job = spec(tmp_path, "taken.jsonl", state=str(tmp_path / "state"))
     with pytest.raises(UnwrittenError, match="the answers are safe in the store"):
-        run.execute(job, Silent())
+        run.execute(job, InTheWay(tmp_path / "taken.jsonl"))
     counts, last = summary(job)
     assert counts.answered == 2
     assert "cannot be written" in last["reason"]
