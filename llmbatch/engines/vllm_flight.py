@@ -96,7 +96,7 @@ class Flight:
         number = str(next(crew.numbers))
         try:
             pattern = crew.parameters.of(request.sampling, request.constraint)
-            tokens = crew.texts.encode(request.messages)
+            tokens = self._encode(request)
             length = len(tokens)
             if length + 1 > crew.max_model_len:
                 text = f"prompt has {length} tokens, the context length is {crew.max_model_len}"
@@ -112,6 +112,13 @@ class Flight:
         self._waiting[number] = length
         self._waiting_tokens += length
         return None
+
+    def _encode(self, request: Request) -> list[int]:
+        try:
+            return self._crew.texts.encode(request.messages)
+        except (TypeError, LookupError) as error:
+            # A chat template raises these of a text, too.
+            raise ValueError(one_line(error)) from error
 
     def _receive(self) -> None:
         """Wait for the engine's next step and settle what it has finished."""

@@ -1,6 +1,6 @@
 """The two ways to vLLM's engine core: alike to the caller, and chosen by what is there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -9,7 +9,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError, MismatchedEngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.records import Constraint, Request
+from llmbatch.core.records import Constraint, Message, Request
 from llmbatch.engines import vllm, vllm_parts, vllm_versions
 from llmbatch.engines.vllm_client import Client
 from llmbatch.engines.vllm_exchange import ShortWay
@@ -220,6 +220,25 @@ def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: vllm.VllmEngine, c
     assert "llmbatch 0." in text
     assert "\n" not in text
     assert len(list(vllm_engine.run([ask("after")]))) == 1
+
+
+def test_a_text_that_the_chat_template_chokes_on_is_an_outcome(
+    vllm_engine: vllm.VllmEngine,
+) -> None:
+    crew = vllm_engine._crew
+    assert crew is not None
+    encode = crew.texts.encode
+
+    def choosy(messages: Sequence[Message]) -> list[int]:
+        if "odd" in messages[-1].content:
+            raise TypeError("can only concatenate str")
+        return encode(messages)
+
+    with mock.patch.object(crew.texts, "encode", choosy):
+        odd, even = vllm_engine.run([ask("odd"), ask("even")])
+    assert isinstance(odd, Failed)
+    assert (odd.kind, odd.message) == ("refused_request", "can only concatenate str")
+    assert isinstance(even, Completed)
 
 
 # Versions.
