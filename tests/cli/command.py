@@ -168,14 +168,16 @@ class Job:
 
 
 class QuickJob(Job):
-    """A job whose commands are forked from a process that has imported everything already."""
+    """A job whose commands are forked from a process that has imported everything already. What
+    reads from its standard input, or runs in the background, is started as its users start it."""
 
     def __init__(self, folder: Path, forks: Tracer) -> None:
         super().__init__(folder)
         self._forks = forks
 
     def run(self, *more: str, engine: str = "", stdin: bytes = b"") -> Finished:
-        assert not stdin, "its input is /dev/null"
+        if stdin:
+            return super().run(*more, engine=engine, stdin=stdin)
         return self.command(*self.arguments(*more, engine=engine))
 
     def command(self, *arguments: str) -> Finished:

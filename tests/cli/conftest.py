@@ -22,3 +22,10 @@ def quick(tmp_path: Path, forks: Tracer) -> QuickJob:
     job = QuickJob(tmp_path, forks)
     job.write("in.csv", "id,text\n1,hello\n2,good day\n3,bye\n")
     return job
+
+
+@pytest.fixture
+def job(quick: QuickJob) -> QuickJob:
+    """What the tests of this room mean by a job: starting Python anew for each command takes most
+    of a test's time and shows nothing more, so only a few do."""
+    return quick
