@@ -44,6 +44,12 @@ def holds(interval: dict[str, float], truth: float) -> bool:
     return interval["low"] <= truth <= interval["high"]
 
 
+def is_about(interval: dict[str, float], seconds: float) -> bool:
+    """Of a single run on a machine that may have other work: how often intervals of the time hold
+    is measured by the benchmarks."""
+    return interval["low"] / 3 <= seconds <= 3 * interval["high"]
+
+
 def lines(said: str, label: str) -> list[str]:
     """What is said under a label, one line after the other."""
     found: list[str] = []
@@ -110,7 +116,7 @@ def test_a_run_like_the_ones_before_takes_what_was_said(job: QuickJob) -> None:
     assert job.run("-q", *price, engine=ENGINE).code == 0
     last = job.report()["last_run"]
     assert holds(seen["output"]["total"], last["output_tokens"])
-    assert holds(seconds, last["seconds"])
+    assert is_about(seconds, last["seconds"])
     assert seen["tokens"]["prompt"]["expected"] == last["prompt_tokens"]
 
 
@@ -129,7 +135,7 @@ def test_a_sample_is_the_first_part_of_the_job(job: QuickJob) -> None:
     assert job.computed() == 90
     assert len(job.records()) == 120
     last = job.report()["last_run"]
-    assert holds(seen["time"]["seconds"], last["seconds"])
+    assert is_about(seen["time"]["seconds"], last["seconds"])
     assert holds(seen["output"]["total"], last["output_tokens"])
     assert job.command("check", "out.jsonl").code == 0
 
@@ -382,7 +388,7 @@ def test_after_a_run_that_was_stopped_the_rest_may_take_more(job: QuickJob) -> N
     last = job.report()["last_run"]
     assert last["output_tokens"] > 200
     assert holds(seen["output"]["total"], last["output_tokens"])
-    assert last["seconds"] < seen["time"]["seconds"]["high"]
+    assert last["seconds"] < 3 * seen["time"]["seconds"]["high"]
 
 
 def test_limits_that_would_stop_the_run_are_told(job: QuickJob) -> None:

@@ -43,7 +43,7 @@ class Watching:
 def short(job: Job) -> Iterator[Job]:
     """A job that works for some seconds, and has begun."""
     job.write("in.csv", "id,text\n" + "".join(f"{n},text {n}\n" for n in range(60)))
-    engine = "delay=0.05 start_delay=1 cache=0.25 window=4"
+    engine = "delay=0.05 start_delay=2.5 cache=0.25 window=4"
     with job.start(*PRICE, "--checkpoint-seconds", "0.2", engine=engine) as running:
         wait_for(lambda: job.status().get("phase") == "starting the engine")
         yield job
