@@ -135,7 +135,9 @@ def test_a_run_that_is_stopped_is_seen_to_have_no_news(job: Job) -> None:
     with job.start(engine="delay=0.05") as running:
         running.until_answered(1)
         running.signal(signal.SIGSTOP)
-        old = job.status() | {"updated_at": (datetime.now(UTC) - timedelta(seconds=75)).isoformat()}
+        old = job.status()
+        old["updated_at"] = (datetime.now(UTC) - timedelta(seconds=75)).isoformat()
+        old["updated_seconds"] -= 75
         job.write("out.llmbatch/status.json", json.dumps(old))
         seen = job.command("status", "out.jsonl")
         running.signal(signal.SIGCONT)
