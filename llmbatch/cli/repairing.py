@@ -23,7 +23,8 @@ def _lines(done: Repair, state: Path) -> Iterator[str]:
     for path in done.kept:
         yield f"{path}: damaged, kept under this name"
     if done.torn:
-        yield f"{state / 'journal'}: its last {done.torn:,} bytes are no whole transaction; cut off"
+        last = f"{state / 'journal'}: its last {done.torn:,} bytes are no whole transaction"
+        yield f"{last} (never finished, or damaged)"
     if done.lost:
         yield f"{done.lost:,} transactions of the damaged journal could not be recovered"
     if done.unread:

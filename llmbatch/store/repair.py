@@ -93,6 +93,7 @@ def _salvaged(store: Path) -> Repair:
     return Repair(
         sound=False,
         answers=answers,
+        torn=found.torn,
         lost=found.lost,
         unread=found.unread,
         rewritten=True,

@@ -20,17 +20,19 @@ _PROBLEMS = (LlmbatchError, duckdb.Error, OSError)
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """What could not be had: `lost` transactions of the journal, as far as is known, and the
-    tables of the store that were not read whole (`unread`)."""
+    """What could not be had: `lost` transactions of the journal, as far as is known, the bytes
+    after its last whole one (`torn`), and the tables of the store that were not read whole
+    (`unread`)."""
 
     lost: int
+    torn: int
     unread: tuple[str, ...]
 
 
 def salvage(new: Database, store: Path) -> Salvaged:
     """Fill `new`, an empty store, with the records of a damaged store and of its journal."""
     stage(new)
-    numbers = take_journal(new, journal.path_for(store))
+    numbers, torn = take_journal(new, journal.path_for(store))
     held, unread = _take_store(new, store)
     with new.transaction():
         for statement in statements.load("salvage.sql").values():
@@ -39,7 +41,7 @@ def salvage(new: Database, store: Path) -> Salvaged:
         new.append({"commits": {"number": [max([0, *numbers, held]) + 1]}})
     known = set(numbers) if unread else {*numbers, *range(1, held + 1)}
     counted = range(min(numbers, default=0), max(numbers, default=0))
-    return Salvaged(sum(number not in known for number in counted), unread)
+    return Salvaged(sum(number not in known for number in counted), torn, unread)
 
 
 def stage(db: Database) -> None:
@@ -48,19 +50,22 @@ def stage(db: Database) -> None:
         db.execute(f"CREATE OR REPLACE TEMP TABLE found_{table} AS FROM {table} LIMIT 0")
 
 
-def take_journal(new: Database, path: Path) -> list[int]:
-    """Stage the records of all whole frames of a journal; returns their numbers."""
+def take_journal(new: Database, path: Path) -> tuple[list[int], int]:
+    """Stage the records of all whole frames of a journal; returns their numbers, and how many
+    bytes come after the last one."""
     numbers: list[int] = []
+    end = 0
     if not path.exists():
-        return numbers
+        return numbers, 0
     with path.open("rb") as stream:
         descriptor = stream.fileno()
         for frame in frames.whole(descriptor):
             numbers.append(frame.number)
+            end = frame.end
             content = frames.decode(frames.payload(descriptor, frame), frame)
             with faults.known(path):
                 new.append({f"found_{table}": columns for table, columns in content.items()})
-    return numbers
+    return numbers, path.stat().st_size - end
 
 
 def _take_store(new: Database, store: Path) -> tuple[int, tuple[str, ...]]:

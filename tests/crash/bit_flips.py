@@ -216,7 +216,7 @@ def _said(look: Callable[[], object]) -> object:
 
 
 def _opened(store: Path, result: Result) -> str:
-    """What is told when a run opens the store, or of its repair."""
+    """What is told when a run opens the store, or that something was lost when it is repaired."""
     try:
         with Database.open(store) as db:
             inspection.look(db, store)
@@ -228,7 +228,7 @@ def _opened(store: Path, result: Result) -> str:
         result.repaired += 1
         done = repair(store)
         assert not done.sound
-        return str(error)
+        return str(error) if done.lost or done.torn else ""
 
 
 def _content(store: Path) -> Answers | str:
