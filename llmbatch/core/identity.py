@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from llmbatch.core.declared import Affects
 from llmbatch.core.records import Message
-from llmbatch.core.spec import Affects, JobSpec, json_text
+from llmbatch.core.spec import JobSpec, json_text
 
 _KEY_BYTES = 16
 _TASK = "generate"

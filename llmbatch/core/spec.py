@@ -1,82 +1,30 @@
-"""The job as its user declares it.
-
-Every field says whether it can change an answer. `identity` builds the request keys from the
-fields declared ANSWER, and a test fails on a field that declares nothing: a key that forgets
-one serves wrong answers from the store.
-"""
+"""The job as its user declares it."""
 
 import json
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from math import prod
 from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
-    JsonValue,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from llmbatch.core import stop
+from llmbatch.core.declared import Section, answer, neutral, rendered
 from llmbatch.core.records import Constraint, Sampling
-
-
-class Affects(StrEnum):
-    """What a change of a field means for the answers already in the store."""
-
-    ANSWER = "answer"  # part of every request's key
-    RENDERED = "rendered"  # acts only through the rendered messages, which are in the key
-    NEUTRAL = "neutral"  # cannot change an answer
-
-
-def _affecting(default: Any, affects: Affects, text: str, **limits: Any) -> Any:
-    extra: dict[str, JsonValue] = {"affects": str(affects)}
-    return Field(default=default, description=text, json_schema_extra=extra, **limits)
-
-
-def answer(default: Any, text: str, **limits: Any) -> Any:
-    """A field that is part of every request's key."""
-    return _affecting(default, Affects.ANSWER, text, **limits)
-
-
-def rendered(default: Any, text: str, **limits: Any) -> Any:
-    """A field that acts only through the rendered messages."""
-    return _affecting(default, Affects.RENDERED, text, **limits)
-
-
-def neutral(default: Any, text: str, **limits: Any) -> Any:
-    """A field that cannot change an answer."""
-    return _affecting(default, Affects.NEUTRAL, text, **limits)
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON in which the order of keys counts: an answer follows its schema's order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-class Section(BaseModel):
-    """A table of the job file: unknown keys are errors, values are never changed in place."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_bool(cls, value: Any, info: ValidationInfo) -> Any:
-        field = cls.model_fields[str(info.field_name)]
-        if isinstance(value, bool) and field.annotation in _NUMBERS:
-            raise ValueError("must be a number")
-        return value
-
 
 # Seconds and sums that no clock and no sum of them runs over.
 _LONGEST = 1e9
 _MOST_MONEY = 1e15
 
-_NUMBERS = (int, float, int | None, float | None)
+
+def json_text(value: Any) -> str:
+    """Compact JSON in which the order of keys counts: an answer follows its schema's order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class SamplingSpec(Section):

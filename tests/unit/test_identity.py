@@ -6,9 +6,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from llmbatch.core import identity
+from llmbatch.core.declared import Affects, answer
 from llmbatch.core.identity import KeyMaker
 from llmbatch.core.records import Message
-from llmbatch.core.spec import Affects, JobSpec, answer, json_text
+from llmbatch.core.spec import JobSpec, json_text
 from llmbatch.pipeline.prompts import Prompt
 
 MODEL = {"name": "tiny", "fingerprint": "sha256:00"}

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from llmbatch.core.declared import Affects
 from llmbatch.core.outcomes import CONTEXT, FAILURE_KINDS, FailureKind
-from llmbatch.core.spec import Affects, JobSpec, SamplingSpec
+from llmbatch.core.spec import JobSpec, SamplingSpec
 from llmbatch.engines.base import EngineConfig
 from llmbatch.pipeline.reopening import Room, foreseen, outgrown
 from llmbatch.store.runs import RunContext
