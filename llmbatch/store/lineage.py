@@ -59,7 +59,9 @@ def compare(
     missing = _missing(descriptor, extent, held)
     if missing < 0:
         raise _lost(store)
-    lacks = worked and (held == 0 or extent.newest < held)
+    # Frames that the store has counted and the journal lacks were forgotten if the store holds
+    # nothing: what is left of a journal from before must go, too.
+    lacks = (worked and held == 0) or (extent.newest < held and (worked or extent.last > 0))
     is_rewritten = lacks or extent.beyond > 0 or (extent.torn > 0 and extent.last < held)
     is_damaged = extent.torn > 0 and not 0 < held == extent.last
     return Standing(

@@ -290,8 +290,10 @@ def test_what_was_forgotten_comes_back_from_neither(store: Path, path: Path) -> 
     with Database.open(store) as db:
         db.forget()
         assert not recovery.has_work(db)
+        assert path.stat().st_size == 0, "what was forgotten is still in the journal"
         work(db)
     found = opened(store)
+    assert frames.scan(path).beyond == 0
     assert [len(found["runs"]), len(found["attempts"])] == [1, 1]
     store.unlink()
     assert opened(store) == found
@@ -307,3 +309,4 @@ def test_a_death_amid_forgetting_has_forgotten(store: Path, path: Path) -> None:
         assert results.counts(db).pending > 0
         work(db)
     assert len(opened(store)["attempts"]) == 1
+    assert frames.scan(path).beyond == 0
