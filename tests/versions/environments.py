@@ -23,7 +23,8 @@ def made(version: str, index: list[str]) -> Path:
     """
     folder = FOLDER / f"vllm-{version}"
     python, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists():
+    newer = (ROOT / "pyproject.toml").stat().st_mtime
+    if not ready.exists() or ready.stat().st_mtime < newer:
         uv = [sys.executable, "-m", "uv"]
         _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
         install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
