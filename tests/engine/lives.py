@@ -73,7 +73,7 @@ def main() -> None:
     os.environ.update(ENVIRONMENT)
     before = outside()
     refusals = {
-        "small cache": refusal(kv_cache_memory_bytes=1 << 20, max_model_len=1024),
+        "small cache": refusal(kv_cache_memory_bytes=1 << 19, max_model_len=1024),
         "no memory": refusal(kv_cache_memory_bytes=1 << 50),
     }
     lives = {
