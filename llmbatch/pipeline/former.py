@@ -5,10 +5,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from llmbatch import formats
-from llmbatch.core import values
+from llmbatch.core import stored, values
 from llmbatch.core.spec import JobSpec
 from llmbatch.pipeline import paths
 from llmbatch.pipeline.layout import answer_columns
@@ -47,9 +45,8 @@ def check(db: Database, spec: JobSpec, *, with_errors: bool = True) -> None:
 def _named(db: Database) -> AbstractSet[str]:
     """The names of the files that earlier runs had as their output and error file. Not their
     places: the folder may have been moved, and so was the store."""
-    outputs = (
-        Path(orjson.loads(run["spec"])["output"]) for run in results.report(db, "run_summaries")
-    )
+    named = (stored.table(run["spec"]).get("output") for run in results.report(db, "run_summaries"))
+    outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
     return {path.name for out in outputs for path in (out, paths.errors_of_output(out))}
 
 

@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
-import orjson
-
+from llmbatch.core import stored
 from llmbatch.core.isolation import Isolation
 from llmbatch.core.records import Constraint
 from llmbatch.core.retry import NONE
@@ -135,5 +134,5 @@ def _alike(db: Database, spec: JobSpec) -> list[int]:
     return [
         summary["run"]
         for summary in results.report(db, "run_summaries")
-        if experience.is_alike(orjson.loads(summary["spec"]), spec)
+        if experience.is_alike(stored.table(summary["spec"]), spec)
     ]

@@ -1,13 +1,16 @@
 """The same job every night: what is new is computed, and machines can follow what happens."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import QuickJob
+from tests.cli.command import TIMEOUT, Finished, QuickJob, environment
 
 Rows = dict[int, str]
 
@@ -170,18 +173,59 @@ def test_being_locked_out_is_an_event(quick: QuickJob) -> None:
     assert names(events(skipped.stderr)) == ["locked"]
 
 
-@pytest.mark.parametrize("log", ["folder", "nowhere/log.jsonl", "/dev/full"])
-def test_a_log_that_cannot_be_written_stops_nothing(quick: QuickJob, log: str) -> None:
+def refused(done: Finished) -> str:
+    """The one line; nothing was run."""
+    assert (done.code, done.stderr.count("\n")) == (2, 1), done
+    return done.error
+
+
+def test_a_log_that_can_be_none_is_refused_before_anything_is_run(quick: QuickJob) -> None:
     (quick.folder / "folder").mkdir()
-    done = quick.run("-q", "--log-json", log)
-    assert (done.code, len(quick.records())) == (0, 3)
+    for log, said in (
+        ("folder", "is a folder; give a file name"),
+        ("nowhere/log.jsonl", "there is no folder nowhere; create it first"),
+        ("/dev/full", "is a device or a pipe; give the name of a file"),
+    ):
+        assert refused(quick.run("-q", "--log-json", log)) == f"event log {log}: {said}"
+    assert quick.names() == {"in.csv", "folder"}
+    assert quick.computed() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_log_that_cannot_be_written_stops_nothing(job: QuickJob) -> None:
+    """Its disk is full."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "llmbatch", *job.arguments("-q", "--log-json", "/dev/stdout")],
+            cwd=job.folder,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    assert (done.returncode, len(job.records())) == (0, 3)
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"llmbatch: warning: {log}: cannot be written: ")
+    assert done.stderr.startswith("llmbatch: warning: /dev/stdout: cannot be written: No space")
+
+
+def test_a_log_that_is_gone_stops_nothing(quick: QuickJob) -> None:
+    write(quick, texts(9))
+    (quick.folder / "logs").mkdir()
+    with quick.start("-q", "--log-json", "logs/log.jsonl", engine="delay=0.1") as running:
+        running.until_answered(1)
+        shutil.rmtree(quick.folder / "logs")
+        done = running.wait()
+    assert (done.code, len(quick.records())) == (0, 9)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("llmbatch: warning: logs/log.jsonl: cannot be written: ")
 
 
 def test_a_log_goes_on_where_it_was(quick: QuickJob, tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"kept": true}\n')
+    kept = '{"at": "2026-01-01T00:00:00.000+00:00", "event": "finished", "pid": 1, "kept": true}'
+    (tmp_path / "log.jsonl").write_text(f"{kept}\n")
     assert quick.run("-q", "--log-json", "log.jsonl").code == 0
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    assert lines[0] == '{"kept": true}'
+    assert lines[0] == kept
     assert names(events("\n".join(lines[1:])))[-1] == "finished"

@@ -114,6 +114,7 @@ def job(quick: QuickJob, kept: Path) -> Path:
         assert quick.run("-q").code == ExitCode.INCOMPLETE
         shutil.copytree(quick.folder, kept / "job")
     shutil.copytree(kept / "job", quick.folder, dirs_exist_ok=True)
+    quick.computed()
     return quick.output
 
 
@@ -128,7 +129,7 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
                 rendering.render(built, style)
 
     def plan() -> None:
-        with Database.open(job.with_name("aside.duckdb")) as db:
+        with Database.open(job.with_name("aside.duckdb"), beside=store.parent) as db:
             outlook.left(db, store, lambda _: True)
 
     return {
@@ -170,3 +171,10 @@ def test_what_is_left_out_is_named(job: Path, capsys: pytest.CaptureFixture[str]
     change_store(job, put("run.novel", 3))
     looking.export(job, job.with_name("other.csv"), meta=False)
     assert "not understood and left out: run.novel; the run was one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["no spec", "a list", "no JSON"])
+def test_a_run_goes_on_with_it(quick: QuickJob, job: Path, name: str) -> None:
+    change_store(job, (READ | TOLD)[name])
+    assert quick.run("-q").code == ExitCode.INCOMPLETE
+    assert quick.computed() == 0
