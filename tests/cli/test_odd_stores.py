@@ -176,5 +176,6 @@ def test_what_is_left_out_is_named(job: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("name", ["no spec", "a list", "no JSON"])
 def test_a_run_goes_on_with_it(quick: QuickJob, job: Path, name: str) -> None:
     change_store(job, (READ | TOLD)[name])
+    quick.write("in.csv", "id,text\n1,one\n2,FAIL:refused_request\n3,three\n")
     assert quick.run("-q").code == ExitCode.INCOMPLETE
-    assert quick.computed() == 0
+    assert quick.computed() == 1
