@@ -9,8 +9,8 @@ from typing import Self
 
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline import checks
+from llmbatch.pipeline.bounded_process import EndedError, Helper
 from llmbatch.pipeline.checks import Check
-from llmbatch.pipeline.helper import EndedError, Helper
 
 LIMIT = 2.0
 """Seconds of processor time that the check of one answer may take."""

@@ -12,7 +12,7 @@ import orjson
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
-from llmbatch.pipeline.helper import EndedError, Helper, allow
+from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
 from llmbatch.pipeline.prompts import Prompt, TemplateError
 
 LIMIT = 2.0

@@ -20,7 +20,7 @@ _LENGTH = struct.Struct("!q")
 _NOTHING = -1  # in place of the length of a text
 _CODE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from llmbatch.pipeline import helper; helper.serve()"
+    "from llmbatch.pipeline.bounded_process import serve; serve()"
 )
 _END_SECONDS = 5.0
 
