@@ -18,12 +18,6 @@ from llmbatch.store.database import Database
 from llmbatch.store.lineage import Standing
 
 
-def read_all(db: Database) -> None:
-    """Read every block of every table: the damage of most blocks shows only then."""
-    for (table,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary"):
-        db.scalar(f"SELECT sum(hash(record) % 2) FROM {table} AS record")
-
-
 def standing(db: Database, store: Path) -> Standing:
     """How a store that is open for reading stands to its journal; raises as an opening for
     writing does."""
@@ -42,7 +36,7 @@ def look(db: Database, store: Path) -> None:
     DamagedError or InvariantError."""
     if snapshots.newest(db) is None and not recovery.has_work(db):
         return
-    read_all(db)
+    db.read_all()
     if broken := [name for name, count in results.violations(db).items() if count]:
         said = ", ".join(name.replace("_", " ") for name in broken)
         raise InvariantError(
@@ -55,7 +49,7 @@ def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:
     """What must hold, by name, and what is wrong with it (empty: it holds). Raises DamagedError,
     as an opening for writing does."""
     found = standing(db, store)
-    read_all(db)
+    db.read_all()
     counted = results.violations(db)
     if deep:
         counted |= _differences(db, store)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmbatch.store import faults, files, frames, journal, lineage
 from llmbatch.store.frames import ORIGIN, Columns, Tables
-from llmbatch.store.journal import Journal
+from llmbatch.store.journal import DamagedError, Journal
 from llmbatch.store.lineage import Standing
 from llmbatch.store.statements import query
 
@@ -66,6 +66,8 @@ def join(db: "Database", store: Path) -> tuple[Journal, Joined]:
     opened = Journal.open(path)
     try:
         standing = stand(db, store, opened)
+        if standing.is_rewritten and standing.is_kept:
+            _require_whole(db, store)
         kept = _kept(path) if standing.is_kept else None
         if standing.missing:
             _replay(db, opened, standing.held)
@@ -82,6 +84,17 @@ def join(db: "Database", store: Path) -> tuple[Journal, Joined]:
         raise
     torn = 0 if standing.is_rewritten else standing.torn
     return opened, Joined(standing.missing, torn, standing.is_rewritten, kept)
+
+
+def _require_whole(db: "Database", store: Path) -> None:
+    """Raise DamagedError if the store is damaged, too: a journal must not be written anew of it."""
+    try:
+        db.read_all()
+    except DamagedError as error:
+        raise DamagedError(
+            f"{store.parent}: the store and its journal are both damaged; nothing was changed. To "
+            f"save what is whole in both: llmbatch repair {store.parent}"
+        ) from error
 
 
 def stand(db: "Database", store: Path, opened: Journal) -> Standing:

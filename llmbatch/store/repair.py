@@ -58,7 +58,7 @@ def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
     """What an opening finds and mends: each of the two is given what it lacks."""
     if store.exists():
         with Database.open(store, read_only=True) as db:
-            inspection.read_all(db)
+            db.read_all()
             if inspection.standing(db, store).is_agreed:
                 return Repair(True, _answers(db))
     with Database.open(store) as db:

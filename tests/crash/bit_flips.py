@@ -179,7 +179,7 @@ def _left(base: Base, store: Path, changed: range) -> Answers:
     left = {one: answer for one, answer in base.answers.items() if one not in hit}
     try:
         with Database.open(store, read_only=True) as db:
-            inspection.read_all(db)
+            db.read_all()
             return left | held(db)
     except DamagedError:
         return left

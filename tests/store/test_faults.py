@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from llmbatch.core.errors import LlmbatchError, LockedError, StoreError, UnwrittenError
-from llmbatch.store import faults, inspection, lock
+from llmbatch.store import faults, lock
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.repair import repair
@@ -35,7 +35,7 @@ def store(tmp_path: Path, healthy: Database) -> Path:
 
 def read_all(store: Path, *, read_only: bool) -> None:
     with Database.open(store, read_only=read_only) as db:
-        inspection.read_all(db)
+        db.read_all()
 
 
 @pytest.mark.parametrize("read_only", [True, False])
@@ -80,6 +80,31 @@ def test_a_damaged_log_is_told_as_damage(tmp_path: Path, healthy: Database) -> N
             assert isinstance(error, DamagedError), error
             told += 1
     assert told
+
+
+def test_a_journal_is_not_written_anew_of_a_store_that_is_damaged_too(store: Path) -> None:
+    """Opening a store reads some of it only: the rest must be whole before it is trusted."""
+    journal, whole = store.with_name("journal"), store.read_bytes()
+    damaged = bytearray(journal.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    journal.write_bytes(damaged)
+    told = []
+    for place in range(BLOCK // 2, len(whole), len(whole) // 12):
+        store.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            Database.open(store, read_only=True).close()
+        except DamagedError:
+            continue  # found at once
+        with pytest.raises(DamagedError, match=f"llmbatch repair {store.parent}") as caught:
+            Database.open(store)
+        told.append("both damaged" in str(caught.value))
+        assert journal.read_bytes() == damaged
+        assert not store.with_name("journal.damaged").exists()
+    assert any(told)
+    store.write_bytes(whole)
+    with Database.open(store) as db:
+        assert db.joined.rewritten
+    assert store.with_name("journal.damaged").read_bytes() == damaged
 
 
 @pytest.mark.parametrize("read_only", [True, False])
