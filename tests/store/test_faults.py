@@ -6,6 +6,7 @@ import random
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -91,10 +92,9 @@ def test_a_journal_is_not_written_anew_of_a_store_that_is_damaged_too(store: Pat
     told = []
     for place in range(BLOCK // 2, len(whole), len(whole) // 12):
         store.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
-        try:
-            Database.open(store, read_only=True).close()
-        except DamagedError:
-            continue  # found at once
+        with suppress(DamagedError):
+            read_all(store, read_only=True)
+            continue  # nothing is stored in this place
         with pytest.raises(DamagedError, match=f"llmbatch repair {store.parent}") as caught:
             Database.open(store)
         told.append("both damaged" in str(caught.value))
