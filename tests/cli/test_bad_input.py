@@ -157,7 +157,9 @@ def attempts(
     cases = [
         cast(Refused, item.callspec.params["case"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "attempts" in item.fixturenames
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and "attempts" in item.fixturenames
     ]
     with ThreadPoolExecutor(4) as pool:
         yield {
