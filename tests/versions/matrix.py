@@ -73,7 +73,8 @@ def counts(command: list[str], **environment: str) -> dict[str, Any]:
 def table(results: dict[str, dict[str, Any]]) -> str:
     """The README's table."""
     lines = [
-        "| vLLM | tests passed, failed, skipped | way | rows/s, short way | rows/s, public way |",
+        "| vLLM | tests passed, failed, skipped | way | rows/s: short, public "
+        "| front end's processor time a row: short, public |",
         "|---|---|---|---|---|",
     ]
     for version, one in sorted(results.items(), key=lambda item: _key(item[0])):
@@ -81,10 +82,17 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         if one.get("by_source"):
             lines.append(f"| {version} | {passed}: its source only, nothing was run | - | - | - |")
             continue
-        rates = one.get("rows_per_second", {})
-        figures = [f"{rates[way]:,.0f}" if way in rates else "-" for way in ("short", "public")]
-        lines.append(f"| {version} | {passed} | {one.get('way', '-')} | {' | '.join(figures)} |")
+        rates = _both(one.get("rows_per_second"), "")
+        work = _both(one.get("front_end_us_per_row"), " us")
+        lines.append(f"| {version} | {passed} | {one.get('way', '-')} | {rates} | {work} |")
     return "\n".join(lines) + "\n"
+
+
+def _both(figures: dict[str, float] | None, unit: str) -> str:
+    """A figure of both ways; a dash where there is none."""
+    if figures is None:
+        return "-"
+    return ", ".join(f"{figures[way]:,.0f}{unit}" for way in ("short", "public"))
 
 
 def _key(version: str) -> list[int]:

@@ -23,10 +23,12 @@ def test_each_test_of_the_table_is_there() -> None:
 
 def test_a_version_that_was_not_run_is_told_so() -> None:
     rates = {"short": 1234.4, "public": 800.0}
+    work = {"short": 150.0, "public": 300.0}
     run = {"passed": 9, "failed": 1, "way": "short", "rows_per_second": rates}
+    run["front_end_us_per_row"] = work
     read = {"passed": 3, "failed": 0, "by_source": True}
     lines = matrix.table({"0.33.0": read, "0.9.1": run}).splitlines()
-    assert lines[2] == "| 0.9.1 | 9, 1, 0 | short | 1,234 | 800 |"
+    assert lines[2] == "| 0.9.1 | 9, 1, 0 | short | 1,234, 800 | 150 us, 300 us |"
     assert lines[3] == "| 0.33.0 | 3, 0, 0: its source only, nothing was run | - | - | - |"
 
 
