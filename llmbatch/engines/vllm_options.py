@@ -11,11 +11,10 @@ import functools
 import importlib.util
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.engines import models
+from llmbatch.engines import models, vllm_versions
 
 _NEUTRAL = """
     _api_process_count _api_process_rank aggregate_engine_logging all2all_backend
@@ -128,11 +127,11 @@ def installed_fields() -> Mapping[str, str]:
 
     Empty when vLLM is not installed. Nothing of vLLM is imported.
     """
-    spec = importlib.util.find_spec("vllm")
-    if spec is None or not spec.submodule_search_locations:
+    folder = vllm_versions.source()
+    if folder is None:
         return {}
-    source = Path(spec.submodule_search_locations[0]) / "engine" / "arg_utils.py"
-    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+    text = (folder / "engine" / "arg_utils.py").read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef) and node.name == "EngineArgs":
             return fields_of(node)
     return {}

@@ -4,6 +4,7 @@ The tables are held against a running engine at each start, and in the tests aga
 of versions that do not run here.
 """
 
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -89,8 +90,6 @@ def _takes(engine: Any, name: str, by_place: int, by_name: tuple[str, ...]) -> b
 
 def _fields(name: str) -> set[str]:
     """The fields of a message or a dataclass of vLLM; none where there is no such class."""
-    import importlib
-
     module, _, attribute = name.rpartition(".")
     found = getattr(importlib.import_module(module), attribute, None)
     known = getattr(found, "__struct_fields__", ()) or getattr(found, "__dataclass_fields__", ())

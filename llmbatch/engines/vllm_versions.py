@@ -31,14 +31,20 @@ def installed() -> str:
     return _by_source() or "unknown"
 
 
-def _by_source() -> str | None:
+def source() -> Path | None:
+    """The folder of the vLLM that would be imported; None where there is none."""
     spec = importlib.util.find_spec("vllm")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "_version.py"
-        if path.is_file():
-            said = re.search(r"^(?:__version__|version)\b.*?'([^']+)'", path.read_text(), re.M)
-            return said[1] if said else None
-    return None
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None
+
+
+def _by_source() -> str | None:
+    folder = source()
+    if folder is None or not (folder / "_version.py").is_file():
+        return None
+    text = (folder / "_version.py").read_text()
+    said = re.search(r"^(?:__version__|version)\b.*?'([^']+)'", text, re.M)
+    return said[1] if said else None
 
 
 def minor(version: str) -> tuple[int, int] | None:

@@ -5,13 +5,12 @@ LLMBATCH_VLLM_SOURCE names: so a version that does not run here can be looked at
 """
 
 import ast
-import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
-from llmbatch.engines import vllm_options, vllm_parts
+from llmbatch.engines import vllm_options, vllm_parts, vllm_versions
 from tests.versions.source import Source, takes
 
 GIVEN = os.environ.get("LLMBATCH_VLLM_SOURCE")
@@ -74,9 +73,8 @@ FIELDS = {
 def _folder() -> Path | None:
     if GIVEN:
         return Path(GIVEN)
-    spec = importlib.util.find_spec("vllm")
-    places = spec.submodule_search_locations if spec is not None else None
-    return Path(next(iter(places))).parent if places else None
+    installed = vllm_versions.source()
+    return installed.parent if installed is not None else None
 
 
 FOLDER = _folder()
