@@ -11,11 +11,11 @@ import orjson
 from llmbatch.cli import console
 from llmbatch.core import clock
 from llmbatch.core.errors import ExitCode, LlmbatchError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import preflight
-from llmbatch.pipeline.preflight import Beside
-from llmbatch.pipeline.progress import Observer, Progress
-from llmbatch.pipeline.targets import Target
+from llmbatch.job.spec import JobSpec
+from llmbatch.job.targets import Target
+from llmbatch.pipeline.monitoring.progress import Observer, Progress
+from llmbatch.pipeline.run import preflight
+from llmbatch.pipeline.run.preflight import Beside
 
 TO_STDERR = Path("-")
 _LONGEST = 2**20

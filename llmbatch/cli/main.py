@@ -59,9 +59,11 @@ def run(
 
     A file that llmbatch has not written is neither replaced nor appended to.
     """
-    from llmbatch.cli import running
+    from llmbatch.cli.commands import run as commands_run
 
-    running.run(*split(job, given), quiet=quiet, fresh=fresh, log_json=log_json, reports=reports)
+    commands_run.run(
+        *split(job, given), quiet=quiet, fresh=fresh, log_json=log_json, reports=reports
+    )
 
 
 @cli.command()
@@ -82,9 +84,9 @@ def plan(job: str, style: str, sample: int | None, device: str | None, **given: 
     as the first part of the job, and the plan goes by them; the output appears only when all rows
     are done, so `llmbatch run` finishes the job.
     """
-    from llmbatch.cli import planning
+    from llmbatch.cli.commands import plan as commands_plan
 
-    planning.plan(*split(job, given), style=style, sample=sample, device=device)
+    commands_plan.plan(*split(job, given), style=style, sample=sample, device=device)
 
 
 @cli.command()
@@ -128,9 +130,9 @@ def tune(
     The answers are thrown away: nothing is stored, and the job's store is not touched. It may be
     run while a run holds the job, but then the two share the device.
     """
-    from llmbatch.cli import tuning
+    from llmbatch.cli.commands import tune as commands_tune
 
-    tuning.tune(
+    commands_tune.tune(
         *split(job, given), sets=sets, rows=rows, budget=budget, dry_run=dry_run, style=style
     )
 
@@ -144,9 +146,9 @@ def retry(job: Path, kinds: tuple[str, ...]) -> None:
 
     JOB is its job file, its output or its state folder.
     """
-    from llmbatch.cli import retrying
+    from llmbatch.cli.commands import retry as commands_retry
 
-    console.say(retrying.retry(job, list(kinds)))
+    console.say(commands_retry.retry(job, list(kinds)))
 
 
 @cli.command()
@@ -169,12 +171,12 @@ def status(job: Path, style: str, watch: bool, interval: float) -> None:
     place; elsewhere there is a line whenever something has changed, of JSON one for each look.
     Ctrl-C ends the watch and leaves the run alone.
     """
-    from llmbatch.cli import watching
+    from llmbatch.cli.commands import status as commands_status
 
     if watch:
-        watching.watch(job, style, interval)
+        commands_status.watch(job, style, interval)
     else:
-        watching.status(job, style)
+        commands_status.status(job, style)
 
 
 @cli.command()
@@ -225,10 +227,10 @@ def report(
     running one what its former runs took. No job at all is no error. Of files, only reports are
     replaced.
     """
-    from llmbatch.cli import reporting
+    from llmbatch.cli.commands import report as commands_report
 
-    wish = reporting.Wish(output, style, since, costs(given))
-    reporting.report(job, folder, wish, schema=schema)
+    wish = commands_report.Wish(output, style, since, costs(given))
+    commands_report.report(job, folder, wish, schema=schema)
 
 
 @cli.command()
@@ -246,9 +248,9 @@ def export(job: Path, output: Path, meta: bool) -> None:
 
     JOB is its job file, its output or its state folder. Only such answers are replaced.
     """
-    from llmbatch.cli import looking
+    from llmbatch.cli import find_job
 
-    console.say(looking.export(job, output, meta=meta))
+    console.say(find_job.export(job, output, meta=meta))
 
 
 @cli.command()
@@ -267,9 +269,9 @@ def check(job: Path, deep: bool) -> None:
     journal are read. Exits 1 if something does not hold. A run begins with the same check: what
     it would refuse is told here in the same words, with the same exit code.
     """
-    from llmbatch.cli import looking
+    from llmbatch.cli import find_job
 
-    lines, sound = looking.check(job, deep=deep)
+    lines, sound = find_job.check(job, deep=deep)
     console.show(lines)
     if not sound:
         console.leave(1)
@@ -284,9 +286,9 @@ def repair(job: Path) -> None:
     JOB is its job file, its output or its state folder. Damaged files are kept under other
     names. A sound store is left as it is.
     """
-    from llmbatch.cli import repairing
+    from llmbatch.cli.commands import repair as commands_repair
 
-    for line in repairing.repair(job):
+    for line in commands_repair.repair(job):
         console.say(line)
 
 

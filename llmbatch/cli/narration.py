@@ -5,7 +5,7 @@ from typing import Any
 
 from llmbatch.cli import console
 from llmbatch.core import clock, visible
-from llmbatch.pipeline.progress import Observer, Progress
+from llmbatch.pipeline.monitoring.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
 # Of a line, what the bar takes at least beside the figures that it shows itself.

@@ -1,1 +1,1 @@
-"""Nouns and decisions. Pure: nothing in here does I/O or reads the clock (except `clock`)."""
+"""What every room speaks. Pure but for `clock`, `files` and `drafts`."""

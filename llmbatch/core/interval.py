@@ -185,7 +185,8 @@ def _straight(quantile: float, skewed: float) -> float:
 
 
 _NO_SKEW = 1e-6
-# Below this share of explained variance (r squared) x tells too little of y, as in `core.tail`.
+# Below this share of explained variance (r squared) x tells too little of y, as where the
+# pipeline starts long requests early.
 _LEAST_EXPLAINED = 0.1
 
 

@@ -53,7 +53,7 @@ class FailureKind:
 
     What an advice names must reopen what it would mend. A change of the row or of what is part of
     the request's key makes another request; `mended_by` is a setting of the engine that is not,
-    so dead letters of this kind are tried again when it has grown (`pipeline/reopening`).
+    so dead letters of this kind are tried again when it has grown (`pipeline/run/reopening`).
     """
 
     name: str

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
-from llmbatch.core.device import Device
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.core.shape import Shape
 from llmbatch.core.step_cost import StepMoments
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
 
 
 @dataclass(frozen=True)

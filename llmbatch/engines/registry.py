@@ -10,8 +10,8 @@ from llmbatch.engines.base import Engine, EngineConfig
 
 Factory = Callable[[EngineConfig], Engine]
 
-BUILTIN = {"vllm": "llmbatch.engines.vllm:create"}
-_NAMING_CODE = {"vllm": "llmbatch.engines.vllm_code:named"}
+BUILTIN = {"vllm": "llmbatch.engines.vllm.engine:create"}
+_NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
 
 
 def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """One file per format, reading and writing together."""
 
-from llmbatch.core.values import Json
+from llmbatch.core.exact_json import Json
 from llmbatch.formats.base import Misfit, Reader, Writer
 from llmbatch.formats.lines import open_input
 from llmbatch.formats.registry import FORMATS, detect, open_reader, open_writer, written_columns

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
+from llmbatch.core.exact_json import cell
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
-from llmbatch.core.values import cell
 
 ANSWER_TYPES = ("text", "integer", "number", "boolean", "json")
 

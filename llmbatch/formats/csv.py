@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, ClassVar
 import orjson
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.exact_json import cell, parse_record
 from llmbatch.core.records import Record, Reject
-from llmbatch.core.values import cell, parse_record
 from llmbatch.formats import lines
 from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
 

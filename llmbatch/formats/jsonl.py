@@ -7,8 +7,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.exact_json import Json, dump_record, splice
 from llmbatch.core.records import Record, Reject
-from llmbatch.core.values import Json, dump_record, splice
 from llmbatch.formats import lines
 from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.values import cell, parse_record
+from llmbatch.core.exact_json import cell, parse_record
 from llmbatch.formats.base import Misfit, answer_values, check_columns
 
 BATCH_ROWS = 10_000

@@ -2,7 +2,7 @@
 
 import orjson
 
-from llmbatch.reports.model import Report
+from llmbatch.reports.report import Report
 
 
 def render(report: Report) -> str:

@@ -1,6 +1,6 @@
 """The JSON schema of what `llmbatch report --format json` writes, made of the report's values.
 
-`report.schema.json` and `fleet.schema.json` beside this file are what it makes.
+`report.schema.json` and `folder.schema.json` beside this file are what it makes.
 """
 
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from llmbatch.reports.fleet import FLEET_VERSION, Fleet
-from llmbatch.reports.model import REPORT_VERSION, Report
+from llmbatch.reports.folder import FLEET_VERSION, Fleet
+from llmbatch.reports.report import REPORT_VERSION, Report
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

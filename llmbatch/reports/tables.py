@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from llmbatch.reports import amounts, wording
-from llmbatch.reports.amounts import Saved
-from llmbatch.reports.attribution import Attribution, Share
-from llmbatch.reports.costs import Costs
-from llmbatch.reports.figures import cause_colour, colour_of
-from llmbatch.reports.limit import Limit
-from llmbatch.reports.model import Report
-from llmbatch.reports.timeline import Mark
-from llmbatch.reports.usage import RunUsage, Usage
+from llmbatch.accounting.attribution import Attribution, Share
+from llmbatch.accounting.costs import Costs
+from llmbatch.accounting.device_share import Limit
+from llmbatch.accounting.timeline import Mark
+from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.reports import rounding, wording
+from llmbatch.reports.html.figures import cause_colour, colour_of
+from llmbatch.reports.report import Report
+from llmbatch.reports.rounding import Saved
 
 NONE = "-"
 _MOST_SHARES = 25
@@ -50,7 +50,7 @@ def costs(report: Report) -> Table:
     """What was paid and saved, and what a row and a token came to, for the last run and all; what
     is not known of either is left out."""
     both = [report.costs, report.all_costs][: len(report.runs)]
-    savings = [None if each.physical is None else amounts.saved(each) for each in both]
+    savings = [None if each.physical is None else rounding.saved(each) for each in both]
 
     def told(name: str, of: Callable[[Saved], Decimal]) -> Line:
         cells = [NONE if each is None else f"{of(each):,f}" for each in savings]
@@ -101,7 +101,7 @@ def _saving(costs: Costs, told: Saved | None, by: str) -> str:
 def phases(report: Report) -> Table:
     """Where the time of the last run went, and the money with it."""
     costs = report.costs
-    every = list(zip(costs.phases, amounts.phases(costs), strict=True))
+    every = list(zip(costs.phases, rounding.phases(costs), strict=True))
     shown = [(phase, cost) for phase, cost in every if phase.seconds > 0 or cost]
     whole = sum(phase.seconds for phase, _ in shown if not phase.parallel)
     lines = [
@@ -159,8 +159,8 @@ def shares(report: Report) -> tuple[Table, Table]:
         f"cost, {report.currency}",
         "share",
     ]
-    prompts = amounts.whole([share.computed_prompt_tokens for share in found.shares])
-    outputs = amounts.whole([share.output_tokens for share in found.shares])
+    prompts = rounding.whole([share.computed_prompt_tokens for share in found.shares])
+    outputs = rounding.whole([share.output_tokens for share in found.shares])
     shown = zip(found.shares[: _MOST_SHARES + _MOST_HIDDEN], prompts, outputs, strict=False)
     lines = [_share(found, *each) for each in shown]
     largest = lines[:_MOST_SHARES]

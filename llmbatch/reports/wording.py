@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+from llmbatch.accounting.usage import RunUsage
 from llmbatch.core import money as quanta
-from llmbatch.reports.usage import RunUsage
 
 _MISSING = "(none)"
 _EMPTY = "(empty)"

@@ -10,9 +10,9 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from llmbatch.core import clock
+from llmbatch.core import clock, files
 from llmbatch.core.errors import StoreError
-from llmbatch.store import catalog, connection, faults, files, recovery, statements, trust
+from llmbatch.store import catalog, connection, faults, recovery, statements, trust
 from llmbatch.store.frames import Columns, Tables
 from llmbatch.store.journal import DamagedError, Journal
 from llmbatch.store.recovery import Joined

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from llmbatch.core import drafts, files
 from llmbatch.core.errors import StoreError, UnwrittenError
-from llmbatch.store import drafts, files, frames
+from llmbatch.store import frames
 from llmbatch.store.frames import ORIGIN, Columns, Frame, Link, Tables
 
 

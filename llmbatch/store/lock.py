@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
-from llmbatch.core import clock
+from llmbatch.core import clock, drafts
 from llmbatch.core.errors import LockedError, UsageError
-from llmbatch.store import drafts, trust
+from llmbatch.store import trust
 
 _LOCKS = Path("/proc/locks")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmbatch.store import faults, files, frames, journal, lineage
+from llmbatch.core import files
+from llmbatch.store import faults, frames, journal, lineage
 from llmbatch.store.frames import ORIGIN, Columns, Tables
 from llmbatch.store.journal import DamagedError, Journal
 from llmbatch.store.lineage import Standing

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmbatch.core import files
 from llmbatch.core.errors import StoreError
-from llmbatch.store import database, files, frames, inspection, journal, recovery
+from llmbatch.store import database, frames, inspection, journal, recovery
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError, ForeignError
 from llmbatch.store.salvage import salvage

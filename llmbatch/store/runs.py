@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from llmbatch import __version__
-from llmbatch.core import clock, stored
+from llmbatch.core import clock
 from llmbatch.core.clock import Moment
+from llmbatch.job import stored
 from llmbatch.store import moments
 from llmbatch.store.database import Database, utc
 from llmbatch.store.frames import Columns

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from llmbatch.core import files
 from llmbatch.core.errors import LlmbatchError
-from llmbatch.store import faults, files, frames, journal, lineage, statements
+from llmbatch.store import faults, frames, journal, lineage, statements
 from llmbatch.store.database import Database
 from llmbatch.store.journal import ForeignError
 from llmbatch.store.recovery import DURABLE

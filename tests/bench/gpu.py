@@ -17,9 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from llmbatch.core import roofline
-from llmbatch.core.roofline import Ceilings, Load
-from llmbatch.core.shape import Shape
+from llmbatch.sizing import roofline
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.roofline import Ceilings, Load
 from tests.bench import suite, workloads
 from tests.bench.findings import Finding, at_least, compared, measured
 from tests.bench.roofline import config_of

@@ -18,9 +18,10 @@ from typing import Any
 
 import orjson
 
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest, ordering, planning
-from llmbatch.pipeline.paths import JobPaths
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import planner, record_order
+from llmbatch.pipeline.rows import ingest
 from llmbatch.store.database import Database
 
 WORDS = (
@@ -78,10 +79,10 @@ def measure(folder: Path, rows: int, columns: int) -> dict[str, Any]:
         with step("read", seconds):
             snapshot = ingest.ingest(db, spec, JobPaths(folder))
         with step("choose", seconds):
-            choice = ordering.measured(db, snapshot.source.columns)
+            choice = record_order.measured(db, snapshot.source.columns)
             order = [snapshot.source.columns[place] for place in choice.order]
         with step("plan", seconds):
-            planning.plan(db, spec, snapshot, {"model": "m"}, order)
+            planner.plan(db, spec, snapshot, {"model": "m"}, order)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds, "order": order, "peak": peak, "choice": choice}
 

@@ -26,7 +26,7 @@ def run(bench: Bench, wanted: Collection[str]) -> list[Finding]:
 
 
 def _ordering(bench: Bench) -> list[Finding]:
-    """The order of a table's fields, and the plan with it: `ordering.py` in its own process."""
+    """The order of a table's fields, and the plan with it: `record_order.py` in its own process."""
     rows = bench.sizes["ordering"]
     log = bench.folder / "ordering.log"
     command = [sys.executable, str(_ORDERING), "--rows", str(rows), "--columns", str(COLUMNS)]

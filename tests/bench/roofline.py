@@ -1,9 +1,9 @@
 """The model of the GPU suite: the shape of a Qwen3 model without its weights. What a device could
-do with it at best is `llmbatch.core.roofline`."""
+do with it at best is `llmbatch.sizing.roofline`."""
 
 from typing import Any
 
-from llmbatch.core.shape import Shape
+from llmbatch.sizing.dimensions import Shape
 
 
 def config_of(shape: Shape, base: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.core import roofline
-from llmbatch.core.roofline import Ceilings, Load
+from llmbatch.sizing import roofline
+from llmbatch.sizing.roofline import Ceilings, Load
 from tests.bench import cost, generation, gpu, parts, suite, table, tail, workloads
 from tests.bench.batch import flags_of
 from tests.bench.findings import Finding, at_least, at_most, compared, measured

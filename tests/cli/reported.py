@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.cli.narration import Silent
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, run
-from llmbatch.reports import model
-from llmbatch.reports.model import Report
+from llmbatch.job import folder as job_folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import execute
+from llmbatch.reports import report as reports_report
+from llmbatch.reports.report import Report
 from llmbatch.store.database import Database
 from tests.cli.command import ENGINE
 
@@ -24,12 +25,12 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
         "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
     }
     spec = JobSpec.model_validate(table | changes)
-    run.execute(spec, Silent())
-    return read(paths.of_spec(spec).store)
+    execute.execute(spec, Silent())
+    return read(job_folder.of_spec(spec).store)
 
 
 def read(store: Path) -> Report:
     with Database.open(store, read_only=True) as db:
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     return report

@@ -14,13 +14,18 @@ from typing import Any
 
 import pytest
 
+from llmbatch.accounting.device_share import Cause, Limit
 from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import EngineError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import jobs, paths, run
-from llmbatch.reports import fleet, fleet_html, html, model
-from llmbatch.reports.limit import Cause, Limit
-from llmbatch.reports.model import Report
+from llmbatch.job import finder
+from llmbatch.job import folder as job_folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import execute
+from llmbatch.reports import folder as reports_folder
+from llmbatch.reports import report as reports_report
+from llmbatch.reports.html import folder as html_folder
+from llmbatch.reports.html import job
+from llmbatch.reports.report import Report
 from llmbatch.store.database import Database
 from tests.cli import browser as browsers
 from tests.cli.browser import Browser
@@ -59,15 +64,15 @@ def work(folder: Path, given: list[dict[str, Any]], **changes: Any) -> Path:
     }
     spec = JobSpec.model_validate(table | changes)
     try:
-        run.execute(spec, Silent())
+        execute.execute(spec, Silent())
     except EngineError as error:
         assert "engine" in changes or str(error)
-    return paths.of_spec(spec).store
+    return job_folder.of_spec(spec).store
 
 
 def read(store: Path) -> Report:
     with Database.open(store, read_only=True) as db:
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     return report
 
@@ -89,7 +94,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def page(troubled: Report) -> str:
-    return html.render(troubled)
+    return job.render(troubled)
 
 
 @pytest.fixture(scope="module")
@@ -158,13 +163,13 @@ def test_the_page_tells_the_figures_of_the_report(troubled: Report, page: str) -
 
 
 def test_the_same_report_is_the_same_page(troubled: Report, page: str) -> None:
-    assert html.render(troubled) == page
+    assert job.render(troubled) == page
 
 
 def test_a_job_that_has_little_to_tell(tmp_path: Path) -> None:
     """One run, one row, no price: a figure that has no data says why."""
     report = read(work(tmp_path, rows(1), cost={}))
-    shown = html.render(report)
+    shown = job.render(report)
     text = " ".join(Markup(shown).text.split())
     assert "no price given" in text
     assert "No figure: no earlier run of this job did work." in text
@@ -181,8 +186,8 @@ def test_the_page_of_a_fleet_shows_all_columns(browser: Browser, tmp_path: Path)
         for price in ("USD", currency):
             cost = {"price_per_hour": 2.5, "currency": price}
             work(tmp_path / name, rows(60 if price == "USD" else 80), cost=cost)
-    seen = fleet.build(tmp_path, jobs.below(tmp_path))
-    shown = fleet_html.render(seen)
+    seen = reports_folder.build(tmp_path, finder.below(tmp_path))
+    shown = html_folder.render(seen)
     assert {len(line.spent.amounts) for line in seen.jobs if line.spent} == {1, 2}
     measured = browser.measured(shown, width=WIDTH)
     assert (measured["scroll_width"], max(measured["hidden"])) == (WIDTH, 0)
@@ -195,7 +200,7 @@ def test_the_page_of_a_fleet_shows_all_columns(browser: Browser, tmp_path: Path)
 
 def test_a_run_that_never_started_its_engine(tmp_path: Path) -> None:
     report = read(work(tmp_path, rows(3), engine={"start_error": "no device"}))
-    text = " ".join(Markup(html.render(report)).text.split())
+    text = " ".join(Markup(job.render(report)).text.split())
     assert "no device" in text
     assert "No figure: no run has saved a checkpoint yet." in text
 

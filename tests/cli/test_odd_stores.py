@@ -9,11 +9,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from llmbatch.cli import looking, retrying
+from llmbatch.cli import find_job
+from llmbatch.cli.commands import retry
 from llmbatch.core.errors import ExitCode, LlmbatchError
-from llmbatch.pipeline import jobs
-from llmbatch.reports import fleet, model, rendering
-from llmbatch.store import faults, outlook
+from llmbatch.job import finder
+from llmbatch.reports import folder, renderers
+from llmbatch.reports import report as reports_report
+from llmbatch.store import faults, history
 from llmbatch.store.database import Database
 from tests.cli.command import QuickJob
 
@@ -123,22 +125,22 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
 
     def report() -> None:
         with Database.open(store, read_only=True) as db, faults.understood(store):
-            built = model.build(db)
+            built = reports_report.build(db)
             assert built is not None
             for style in ("text", "json", "markdown"):
-                rendering.render(built, style)
+                renderers.render(built, style)
 
     def plan() -> None:
         with Database.open(job.with_name("aside.duckdb"), beside=store.parent) as db:
-            outlook.left(db, store, lambda _: True)
+            history.left(db, store, lambda _: True)
 
     return {
-        "export": lambda: looking.export(job, job.with_name("other.csv"), meta=True),
+        "export": lambda: find_job.export(job, job.with_name("other.csv"), meta=True),
         "report": report,
-        "report --all": lambda: fleet.build(job.parent, jobs.below(job.parent)),
+        "report --all": lambda: folder.build(job.parent, finder.below(job.parent)),
         "plan": plan,
-        "check": lambda: looking.check(job),
-        "retry": lambda: retrying.retry(job, []),
+        "check": lambda: find_job.check(job),
+        "retry": lambda: retry.retry(job, []),
     }
 
 
@@ -169,7 +171,7 @@ def test_it_is_read_or_told(job: Path, name: str) -> None:
 
 def test_what_is_left_out_is_named(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change_store(job, put("run.novel", 3))
-    looking.export(job, job.with_name("other.csv"), meta=False)
+    find_job.export(job, job.with_name("other.csv"), meta=False)
     assert "not understood and left out: run.novel; the run was one of" in capsys.readouterr().err
 
 

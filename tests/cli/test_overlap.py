@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.pipeline import jobfile, paths
-from llmbatch.pipeline import run as pipeline
+from llmbatch.job import file, folder
+from llmbatch.pipeline.run import execute as pipeline
 from tests.cli.command import ENGINE, Finished, Job, QuickJob
 from tests.crash.states import State
 from tests.crash.tracer import Tracer
@@ -146,19 +146,19 @@ def test_a_run_that_waited_for_another_one_does_not_throw_its_work_away(tmp_path
         "input": str(tmp_path / "in.csv"), "output": str(job.output), "model": "m", "prompt": "Say",
         "engine": {"name": ENGINE},
     }  # fmt: skip
-    good = jobfile.load(None, flags)
-    bad = jobfile.load(None, flags | {"prompt": "{{ no_such_column }}"})
-    make = paths.make_private
+    good = file.load(None, flags)
+    bad = file.load(None, flags | {"prompt": "{{ no_such_column }}"})
+    make = folder.make_private
 
     def overtaken(state: Path) -> bool:
         made = make(state)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(paths, "make_private", make)
+            patch.setattr(folder, "make_private", make)
             assert pipeline.execute(good, Observed()).exit_code == 0
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "make_private", overtaken)
+        patch.setattr(folder, "make_private", overtaken)
         with pytest.raises(UsageError, match="no_such_column"):
             pipeline.execute(bad, Observed())
     assert len(State.read(job.state / "job.duckdb").settled()) == 1

@@ -10,8 +10,8 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.reports import json as as_json
-from llmbatch.reports import text
-from llmbatch.reports.model import Report
+from llmbatch.reports.report import Report
+from llmbatch.reports.text import job
 from llmbatch.store import runs
 from llmbatch.store.database import Database
 from tests.cli.command import Job, llmbatch, wait_for
@@ -20,7 +20,7 @@ from tests.cli.reported import read, work
 
 def told(report: Report, label: str) -> str:
     """The line of the text with this label, and those below it that belong to it."""
-    lines = text.render(report).splitlines()
+    lines = job.render(report).splitlines()
     places = [place for place, line in enumerate(lines) if line.startswith(f"  {label} ")]
     if not places:
         return ""
@@ -125,7 +125,7 @@ def test_troubles_are_summed_over_runs_and_the_last_run_has_its_own(tmp_path: Pa
     assert (report.all_runs.engine_deaths, report.last_run.engine_deaths) == (1, 0)
     assert (report.all_runs.engine_restarts, report.last_run.engine_restarts) == (1, 0)
     assert (report.all_runs.retries, report.last_run.retries) == (1, 1)
-    shown = text.render(report)
+    shown = job.render(report)
     last, every = shown.split("all runs\n")
     assert "restarts" not in last
     assert "  restarts    1; the engine died 1 time, with 7 requests" in every
@@ -283,7 +283,7 @@ def test_what_reuse_saved_is_told_of_a_run_that_cost_nothing(tmp_path: Path) -> 
     work(tmp_path, ["a", "b"], cost=cost)
     report = work(tmp_path, ["a", "b"], cost=cost)
     assert report.costs.physical == 0
-    text_of_last = text.render(report).split("all runs")[0]
+    text_of_last = job.render(report).split("all runs")[0]
     assert re.search(r"\n  saved +USD 0.004\d+ by reuse; without that USD 0.004\d+\n", text_of_last)
 
 
@@ -291,7 +291,7 @@ def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
     work(tmp_path, ["a"], cost={"price_per_million": "0/1000000", "currency": "EUR"})
     work(tmp_path, ["a", "b"])
     report = work(tmp_path, ["a", "b", "c"], cost={"price_per_million": "0/2000000"})
-    first, second, third = text.render(report, settings=False).splitlines()[-3:]
+    first, second, third = job.render(report, settings=False).splitlines()[-3:]
     assert first.endswith(" checkpoints   EUR 2.0000  finished")
     assert second.endswith(" checkpoints  finished")
     assert third.endswith(" checkpoints   USD 4.0000  finished")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmbatch.cli.main import cli
-from llmbatch.reports import rendering
+from llmbatch.reports import renderers
 from tests.cli.command import ROOT, Finished, Job, QuickJob, environment, llmbatch, wait_for
 
 STYLES = {"text": ".txt", "json": ".json", "markdown": ".md", "html": ".html"}
@@ -39,7 +39,7 @@ def cost(job: Job, *flags: str) -> tuple[float | None, str]:
 
 def test_the_forms_that_the_command_offers_are_those_there_are() -> None:
     (style,) = (given for given in cli.commands["report"].params if given.name == "style")
-    assert tuple(getattr(style.type, "choices")) == rendering.STYLES == tuple(STYLES)  # noqa: B009
+    assert tuple(getattr(style.type, "choices")) == renderers.STYLES == tuple(STYLES)  # noqa: B009
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -190,7 +190,7 @@ def test_a_listed_price_and_columns_that_are_given_later(done: QuickJob) -> None
 
 
 @pytest.mark.parametrize(
-    ("flags", "name"), [((), "report.schema.json"), (("--all", "."), "fleet.schema.json")]
+    ("flags", "name"), [((), "report.schema.json"), (("--all", "."), "folder.schema.json")]
 )
 def test_the_schema_is_shown_without_a_job(
     quick: QuickJob, flags: tuple[str, ...], name: str

@@ -19,7 +19,7 @@ from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Us
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
-from llmbatch.engines.vllm import VllmEngine
+from llmbatch.engines.vllm.engine import VllmEngine
 from tests.engine import session
 from tests.engine.requests import ask, choice, schema
 

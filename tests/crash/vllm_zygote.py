@@ -40,10 +40,10 @@ def import_everything() -> None:
     import vllm.v1.structured_output.backend_xgrammar
     import vllm.v1.worker.cpu_model_runner  # noqa: F401
 
-    import llmbatch.cli.running
+    import llmbatch.cli.commands.run
 
     torch.set_num_threads(1)
-    assert llmbatch.cli.running
+    assert llmbatch.cli.commands.run
     # pyarrow's allocator has one, which it stops and starts around a fork.
     assert set(threads()) <= {"main", "jemalloc_bg_thd"}, threads()
 

@@ -26,7 +26,8 @@ from tests.crash.tracer import Call, Order, Trace, TraceError
 
 WANTED = (
     "duckdb", "pyarrow", "pydantic", "jinja2", "jsonschema", "orjson", "tqdm",
-    "llmbatch.cli.main", "llmbatch.cli.running", "llmbatch.cli.looking", "llmbatch.cli.planning",
+    "llmbatch.cli.main", "llmbatch.cli.find_job",
+    "llmbatch.cli.commands.run", "llmbatch.cli.commands.plan",
     "llmbatch.formats.csv", "llmbatch.formats.jsonl", "llmbatch.formats.parquet",
     "tests.scripted_engine",
 )  # fmt: skip

@@ -8,10 +8,10 @@ import json
 import os
 import random
 
-from llmbatch.core.prefix_cache import simulate
 from llmbatch.core.records import Request
-from llmbatch.engines import vllm
-from llmbatch.pipeline import forecast
+from llmbatch.engines.vllm import engine as vllm
+from llmbatch.estimate import cache_forecast
+from llmbatch.estimate.prefix_cache import simulate
 from tests.engine import session
 from tests.engine.lives import ENVIRONMENT
 from tests.engine.requests import ask
@@ -41,7 +41,7 @@ def main() -> None:
         outcomes = {outcome.key: outcome.usage for outcome in engine.run(requests)}
         description = engine.describe()
     usage = [outcomes[request.key] for request in requests]
-    assumed = forecast.started(description, [one.output for one in usage])
+    assumed = cache_forecast.started(description, [one.output for one in usage])
     assert assumed is not None
     found = simulate(tokens(engine, requests), assumed.cache, assumed.answers).cached
     half = len(texts)

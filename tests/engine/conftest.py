@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from llmbatch.engines.vllm import VllmEngine
+from llmbatch.engines.vllm.engine import VllmEngine
 from tests.engine import session
 
 

@@ -18,8 +18,8 @@ import psutil
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.records import Request
-from llmbatch.engines import vllm
-from llmbatch.engines.vllm_scratch import segments_of
+from llmbatch.engines.vllm import engine as vllm
+from llmbatch.engines.vllm.leftovers import segments_of
 from tests.engine import session
 from tests.engine.alive import is_alive
 from tests.engine.requests import ask

@@ -15,7 +15,7 @@ import psutil
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.records import Request
-from llmbatch.engines import vllm
+from llmbatch.engines.vllm import engine as vllm
 from tests.engine import session
 from tests.engine.death import left_since, outside
 from tests.engine.requests import ask

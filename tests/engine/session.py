@@ -12,10 +12,10 @@ from unittest import mock
 
 import pytest
 
-from llmbatch.engines import vllm
 from llmbatch.engines.base import EngineConfig
-from llmbatch.engines.vllm_exchange import ShortWay
-from llmbatch.engines.vllm_public import PublicWay
+from llmbatch.engines.vllm import engine as vllm
+from llmbatch.engines.vllm.public_way import PublicWay
+from llmbatch.engines.vllm.short_way import ShortWay
 
 ROOT = Path(__file__).parents[2]
 MODEL = Path(os.environ.get("LLMBATCH_TEST_MODEL", ROOT / "samples" / "model"))

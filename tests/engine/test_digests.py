@@ -10,9 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from llmbatch.engines import digests, models, vllm
+from llmbatch.engines import digests, model_files
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.digests import BIG, Digests
+from llmbatch.engines.vllm import engine
 
 SIZE = BIG + 12_345
 
@@ -55,7 +56,7 @@ def test_the_name_of_a_model_stays_what_it_was(tmp_path: Path) -> None:
     (tmp_path / "sub/part.bin").write_bytes(b"part")
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(SIZE)
-    assert models.fingerprint(tmp_path) == (
+    assert model_files.fingerprint(tmp_path) == (
         "sha256:cbb4001c3d217225da180de052b7ef13bc4158765d3921737e18a66cd56a39de"
     )
 
@@ -71,9 +72,9 @@ def test_a_second_use_in_the_process_reads_nothing(settled: Path) -> None:
 def test_another_engine_of_the_same_model_reads_none_of_its_weights(settled: Path) -> None:
     """A restart asks whether the model is still the one that the run began with."""
     (settled / "config.json").write_text("{}")
-    first = vllm.create(EngineConfig(str(settled))).identity()
+    first = engine.create(EngineConfig(str(settled))).identity()
     before = bytes_read()
-    assert vllm.create(EngineConfig(str(settled))).identity() == first
+    assert engine.create(EngineConfig(str(settled))).identity() == first
     assert bytes_read() - before < BIG
 
 

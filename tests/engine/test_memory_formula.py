@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from llmbatch.core import memory
-from llmbatch.core.device import Device
-from llmbatch.core.model_config import shape_of
-from llmbatch.core.shape import Shape
-from llmbatch.engines import vllm
+from llmbatch.engines.vllm import engine
+from llmbatch.sizing import memory
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.model_config import shape_of
 from tests.engine import session, vllm_figures
 from tests.engine.public_configs import CONFIGS
 
@@ -86,7 +86,7 @@ def test_enough_kinds_of_models_were_compared(figures: dict[str, Any]) -> None:
     assert len(compared) >= 14
 
 
-def test_a_started_engine_agrees(vllm_engine: vllm.VllmEngine) -> None:
+def test_a_started_engine_agrees(vllm_engine: engine.VllmEngine) -> None:
     said = vllm_engine.describe()
     shape, device = vllm_engine.shape(), vllm_engine.device()
     assert shape is not None

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import models, vllm
+from llmbatch.engines import model_files
 from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.vllm import engine as vllm
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -23,36 +24,36 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_moving_the_folder_changes_nothing(folder: Path) -> None:
-    before = models.fingerprint(folder)
-    assert models.fingerprint(folder.rename(folder.with_name("moved"))) == before
+    before = model_files.fingerprint(folder)
+    assert model_files.fingerprint(folder.rename(folder.with_name("moved"))) == before
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "chat_template.jinja"])
 def test_a_changed_or_new_file_changes_the_fingerprint(folder: Path, name: str) -> None:
-    before = models.fingerprint(folder)
+    before = model_files.fingerprint(folder)
     (folder / name).write_text('{"other": 1}')
-    assert models.fingerprint(folder) != before
+    assert model_files.fingerprint(folder) != before
 
 
 def test_a_renamed_file_changes_the_fingerprint(folder: Path) -> None:
-    before = models.fingerprint(folder)
+    before = model_files.fingerprint(folder)
     (folder / "tokenizer.json").rename(folder / "tokenizer2.json")
-    assert models.fingerprint(folder) != before
+    assert model_files.fingerprint(folder) != before
 
 
 @pytest.mark.parametrize("name", ["README.md", ".gitattributes", ".cache/x", "train.py"])
 def test_what_no_engine_reads_does_not_count(folder: Path, name: str) -> None:
-    before = models.fingerprint(folder)
+    before = model_files.fingerprint(folder)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("new")
-    assert models.fingerprint(folder) == before
+    assert model_files.fingerprint(folder) == before
 
 
 def test_code_counts_where_the_model_brings_its_own(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"auto_map": {"AutoConfig": "code.Config"}}))
-    before = models.fingerprint(folder)
+    before = model_files.fingerprint(folder)
     (folder / "code.py").write_text("class Config: ...")
-    assert models.fingerprint(folder) != before
+    assert model_files.fingerprint(folder) != before
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "no/such/folder/here", "~/no"])
@@ -67,8 +68,8 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_hub_name_is_no_path() -> None:
-    assert models.local_folder("Qwen/Qwen3-0.6B") is None
-    assert models.local_folder("gpt2") is None
+    assert model_files.local_folder("Qwen/Qwen3-0.6B") is None
+    assert model_files.local_folder("gpt2") is None
 
 
 def _cached(home: Path, ref: str = "main") -> dict[str, str]:
@@ -79,21 +80,21 @@ def _cached(home: Path, ref: str = "main") -> dict[str, str]:
 
 
 def test_a_commit_is_taken_as_it_is() -> None:
-    assert models.hub_commit("owner/name", COMMIT, {"HF_HUB_OFFLINE": "1"}) == COMMIT
+    assert model_files.hub_commit("owner/name", COMMIT, {"HF_HUB_OFFLINE": "1"}) == COMMIT
 
 
 def test_a_cached_model_is_named_by_the_cached_commit(tmp_path: Path) -> None:
-    assert models.hub_commit("owner/name", None, _cached(tmp_path)) == COMMIT
+    assert model_files.hub_commit("owner/name", None, _cached(tmp_path)) == COMMIT
 
 
 def test_a_cached_branch_is_found(tmp_path: Path) -> None:
-    assert models.hub_commit("owner/name", "v2", _cached(tmp_path, "v2")) == COMMIT
+    assert model_files.hub_commit("owner/name", "v2", _cached(tmp_path, "v2")) == COMMIT
 
 
 def test_offline_and_not_cached_says_what_to_do(tmp_path: Path) -> None:
     environment = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     with pytest.raises(UsageError, match="download it first"):
-        models.hub_commit("owner/name", None, environment)
+        model_files.hub_commit("owner/name", None, environment)
 
 
 def test_the_identity_of_a_hub_model_is_its_commit(
@@ -106,24 +107,24 @@ def test_the_identity_of_a_hub_model_is_its_commit(
 
 
 def test_the_weights_are_those_that_the_index_names(folder: Path) -> None:
-    assert models.stored_bytes(folder) == len(b"weights")
+    assert model_files.stored_bytes(folder) == len(b"weights")
     for name, size in (("model-1.safetensors", 10), ("model-2.safetensors", 20)):
         (folder / name).write_bytes(bytes(size))
     (folder / "consolidated.safetensors").write_bytes(bytes(30))
     (folder / "model.safetensors").unlink()
-    assert models.stored_bytes(folder) == 30
+    assert model_files.stored_bytes(folder) == 30
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-1.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert models.stored_bytes(folder) == 10
+    assert model_files.stored_bytes(folder) == 10
     (folder / "model.safetensors.index.json").write_text("[]")
-    assert models.stored_bytes(folder) == 30
+    assert model_files.stored_bytes(folder) == 30
 
 
 def test_a_folder_without_weights_has_no_size(tmp_path: Path) -> None:
-    assert models.stored_bytes(tmp_path) is None
-    assert models.configuration(tmp_path) is None
+    assert model_files.stored_bytes(tmp_path) is None
+    assert model_files.configuration(tmp_path) is None
     (tmp_path / "config.json").write_text("[1]")
-    assert models.configuration(tmp_path) is None
+    assert model_files.configuration(tmp_path) is None
 
 
 LLAMA = {"vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import EngineError
-from llmbatch.engines.vllm_client import Client
+from llmbatch.engines.vllm.client import Client
 
 
 class Engine:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import vllm_code, vllm_options
-from llmbatch.pipeline import jobfile
+from llmbatch.engines.vllm import code_options, options
+from llmbatch.job import file
 
 TOP = 'input = "i.csv"\noutput = "o.jsonl"\nmodel = "m"\nprompt = "p"\n[engine]\n'
 
@@ -81,29 +81,27 @@ def pairs(options: dict[str, list[Any]]) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize(("name", "value"), pairs(NAMING))
 def test_what_names_code_is_known_however_it_is_written(name: str, value: Any) -> None:
     for written in (name, name.replace("_", "-"), f"--{name}"):
-        [(told, how)] = vllm_code.named({written: value, "max_num_seqs": 3})
+        [(told, how)] = code_options.named({written: value, "max_num_seqs": 3})
         assert told == written
         assert how
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(HARMLESS))
 def test_what_names_none_is_left_alone(name: str, value: Any) -> None:
-    assert list(vllm_code.named({name: value})) == []
+    assert list(code_options.named({name: value})) == []
 
 
-@pytest.mark.skipif(not vllm_options.is_installed(), reason="vLLM is not installed")
+@pytest.mark.skipif(not options.is_installed(), reason="vLLM is not installed")
 def test_no_option_of_a_class_or_a_plugin_is_forgotten() -> None:
     """A new vLLM may have further ones; that their names and types tell."""
     suspects = {
         name
-        for name, kind in vllm_options.installed_fields().items()
+        for name, kind in options.installed_fields().items()
         if "type[" in kind or name.endswith(("_cls", "_plugin")) or "plugin" in kind
     }
     for name in suspects - {"hf_token"}:
-        assert any(vllm_code.named({name: "some.module"})), name
-    assert (
-        vllm_code.CODE_OPTIONS.keys() <= vllm_options.NEUTRAL_OPTIONS | vllm_options.ANSWER_OPTIONS
-    )
+        assert any(code_options.named({name: "some.module"})), name
+    assert code_options.CODE_OPTIONS.keys() <= options.NEUTRAL_OPTIONS | options.ANSWER_OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -114,18 +112,18 @@ def test_a_job_file_may_not_name_code(tmp_path: Path, line: str) -> None:
     path = tmp_path / "job.toml"
     path.write_text(f"{TOP}{line}\n")
     with pytest.raises(UsageError) as caught:
-        jobfile.load(path, {})
+        file.load(path, {})
     assert str(caught.value).startswith(f"{path}: engine.{line.split(' =', maxsplit=1)[0]} ")
     assert "--engine-arg" in str(caught.value)
     assert "--trust-job-file" in str(caught.value)
-    assert jobfile.load(path, {}, trusted=True).engine.options
+    assert file.load(path, {}, trusted=True).engine.options
 
 
 def test_what_a_flag_gives_instead_is_its_users_choice(tmp_path: Path) -> None:
     path = tmp_path / "job.toml"
     path.write_text(f"{TOP}trust-remote-code = true\n")
-    jobfile.load(path, {"engine": {"trust-remote-code": True}})
+    file.load(path, {"engine": {"trust-remote-code": True}})
     flags = {"input": "i", "output": "o.csv", "model": "m", "prompt": "p"}
-    jobfile.load(None, flags | {"engine": {"name": "a:b", "trust_remote_code": True}})
+    file.load(None, flags | {"engine": {"name": "a:b", "trust_remote_code": True}})
     with pytest.raises(UsageError, match="trust-remote-code"):
-        jobfile.load(path, {"engine": {"max_num_seqs": 3}})
+        file.load(path, {"engine": {"max_num_seqs": 3}})

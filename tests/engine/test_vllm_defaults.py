@@ -7,9 +7,9 @@ from unittest import mock
 
 import pytest
 
-from llmbatch.core.memory import usual_sequences
-from llmbatch.core.memory_advice import GIB
-from llmbatch.engines import vllm_defaults
+from llmbatch.engines.vllm import defaults
+from llmbatch.sizing.memory import usual_sequences
+from llmbatch.sizing.memory_advice import GIB
 
 SMALL = {"num_hidden_layers": 28, "num_key_value_heads": 8, "head_dim": 128}
 SMALL |= {"num_attention_heads": 16, "hidden_size": 1024, "vocab_size": 151_936}
@@ -25,33 +25,31 @@ def test_what_the_cache_holds_decides_between_bounds() -> None:
 
 def test_a_model_of_another_kind_is_left_to_vllm(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
-    assert vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
+    assert defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba2", **SMALL}))
-    assert vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
+    assert defaults._sequences_by_memory(tmp_path, 24 * GIB, {}) == {}
 
 
 def test_weights_are_divided_among_devices(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(SMALL))
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(14 * GIB)  # a hole: it takes no room
-    alone = vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {})
-    four = vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {"tensor_parallel_size": 4})
+    alone = defaults._sequences_by_memory(tmp_path, 24 * GIB, {})
+    four = defaults._sequences_by_memory(tmp_path, 24 * GIB, {"tensor_parallel_size": 4})
     assert alone == {"max_num_seqs": 256}
     assert four == {"max_num_seqs": 1024}
-    assert (
-        vllm_defaults._sequences_by_memory(tmp_path, 24 * GIB, {"kv_cache_memory_bytes": 1}) == {}
-    )
+    assert defaults._sequences_by_memory(tmp_path, 24 * GIB, {"kv_cache_memory_bytes": 1}) == {}
 
 
 def test_what_plan_may_assume_is_what_is_started() -> None:
-    before = vllm_defaults.foreseen({"max_num_seqs": 64, "dtype": None})
-    chosen = vllm_defaults.with_defaults({"max_num_seqs": 64}, None)
+    before = defaults.foreseen({"max_num_seqs": 64, "dtype": None})
+    chosen = defaults.with_defaults({"max_num_seqs": 64}, None)
     assert before["block_size"] == chosen["block_size"]
     assert before["max_num_seqs"] == 64
     assert "dtype" not in before
 
 
-@pytest.mark.skipif(not vllm_defaults.is_cpu_build(), reason="vLLM's CPU build is not installed")
+@pytest.mark.skipif(not defaults.is_cpu_build(), reason="vLLM's CPU build is not installed")
 @pytest.mark.parametrize(
     ("options", "environment", "cache"),
     [
@@ -64,4 +62,4 @@ def test_the_size_of_the_cache_is_foreseen(
     options: dict[str, float], environment: str, cache: int | None
 ) -> None:
     with mock.patch.dict("os.environ", {"VLLM_CPU_KVCACHE_SPACE": environment}):
-        assert vllm_defaults.foreseen(options).get("kv_cache_memory_bytes") == cache
+        assert defaults.foreseen(options).get("kv_cache_memory_bytes") == cache

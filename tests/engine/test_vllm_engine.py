@@ -11,12 +11,13 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request
-from llmbatch.engines import vllm, vllm_defaults, vllm_options
 from llmbatch.engines.base import EngineConfig
-from llmbatch.engines.vllm_arrivals import Answer
-from llmbatch.engines.vllm_exchange import ShortWay
-from llmbatch.engines.vllm_flight import Flight
-from llmbatch.engines.vllm_text import Texts
+from llmbatch.engines.vllm import defaults, options
+from llmbatch.engines.vllm import engine as vllm
+from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.core_channel import Answer
+from llmbatch.engines.vllm.in_flight import Flight
+from llmbatch.engines.vllm.short_way import ShortWay
 from tests.engine import session
 from tests.engine.requests import ask, choice
 
@@ -187,7 +188,7 @@ def test_the_description_names_what_was_given(vllm_engine: vllm.VllmEngine) -> N
     assert described["device"].endswith("cores")
     assert not described["chunked_prefill"]
     assert described["prefix_caching"]
-    assert described["watermark"] == vllm_defaults.WATERMARK
+    assert described["watermark"] == defaults.WATERMARK
     assert described["enforce_eager"] is True
     assert described["async_scheduling"] is False  # there is none on a CPU
     assert described["scheduling_policy"] == "fcfs"
@@ -195,7 +196,9 @@ def test_the_description_names_what_was_given(vllm_engine: vllm.VllmEngine) -> N
     assert described["gpu_memory_utilization"] is None
 
 
-def test_without_a_chat_template_contents_follow_each_other(vllm_engine: vllm.VllmEngine) -> None:
+def test_without_a_chat_template_contents_follow_each_other(
+    vllm_engine: vllm.VllmEngine,
+) -> None:
     tokenizer = inside(vllm_engine).get_tokenizer()
 
     class Bare:
@@ -207,7 +210,9 @@ def test_without_a_chat_template_contents_follow_each_other(vllm_engine: vllm.Vl
     assert Texts(Bare()).encode(messages) == tokenizer.encode("Be short.\n\nHello")
 
 
-def test_the_chat_template_is_applied_as_transformers_does(vllm_engine: vllm.VllmEngine) -> None:
+def test_the_chat_template_is_applied_as_transformers_does(
+    vllm_engine: vllm.VllmEngine,
+) -> None:
     tokenizer = inside(vllm_engine).get_tokenizer()
     messages = (Message("system", "Be short."), Message("user", "Grüße 🚀"))
     chat = [{"role": message.role, "content": message.content} for message in messages]
@@ -226,7 +231,7 @@ def test_an_unknown_kind_of_model_does_not_start(tmp_path: Path) -> None:
 
 
 def test_without_vllm_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_options, "is_installed", lambda: False)
+    monkeypatch.setattr(options, "is_installed", lambda: False)
     engine = vllm.create(session.config())
     assert engine.identity()
     with pytest.raises(EngineError, match=r"pip install 'llmbatch\[cuda\]'"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llmbatch.engines.vllm_scratch import segments_of
+from llmbatch.engines.vllm.leftovers import segments_of
 from tests.engine import session
 from tests.engine.alive import is_alive
 

@@ -6,8 +6,8 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint, Sampling
-from llmbatch.engines import vllm
 from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.vllm import engine as vllm
 from tests.engine import session
 
 pytestmark = session.needs_vllm

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import vllm_options
+from llmbatch.engines.vllm import options as vllm_options
 
 pytestmark = pytest.mark.skipif(not vllm_options.is_installed(), reason="vLLM is not installed")
 
@@ -31,8 +31,8 @@ def test_neutral_options_are_not_in_the_key_and_dtype_always_is() -> None:
 
 def test_nothing_of_vllm_is_imported_to_check_options() -> None:
     code = (
-        "import sys; from llmbatch.engines import vllm, vllm_options;"
-        "vllm_options.check({'max-num-seqs': '3'});"
+        "import sys; from llmbatch.engines.vllm import engine, options;"
+        "options.check({'max-num-seqs': '3'});"
         "print([m for m in sys.modules if m.split('.')[0] in ('vllm', 'torch', 'psutil')])"
     )
     root = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llmbatch.engines import vllm_process
+from llmbatch.engines.vllm import processes as vllm_processes
 from tests.engine.alive import is_alive
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ DEADLINE = 20.0
 # A parent with a child that was set up, which tells its process number and then sleeps.
 FAMILY = """
 import multiprocessing, os, time
-from llmbatch.engines.vllm_process import ChildSetup
+from llmbatch.engines.vllm.processes import ChildSetup
 
 def child(setup, pipe):
     pipe.send(os.getpid())
@@ -62,7 +62,7 @@ def test_a_child_leaves_the_terminal_and_ends_with_its_parent(tmp_path: Path) ->
 
 def test_copying_the_setup_does_nothing_here() -> None:
     group = os.getpgid(0)
-    function, arguments = vllm_process.ChildSetup("").__reduce__()
+    function, arguments = vllm_processes.ChildSetup("").__reduce__()
     function(*arguments)
     assert os.getpgid(0) == group
 
@@ -71,7 +71,7 @@ def test_output_goes_to_the_log_at_every_level(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run.log"
-    with path.open("a", buffering=1) as log, vllm_process.output_to(log):
+    with path.open("a", buffering=1) as log, vllm_processes.output_to(log):
         print("from print")
         os.write(1, b"from C\n")
         os.write(2, b"from C, as an error\n")
@@ -83,13 +83,13 @@ def test_output_goes_to_the_log_at_every_level(
 
 
 def test_without_a_log_output_is_left_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    with vllm_process.output_to(None):
+    with vllm_processes.output_to(None):
         print("seen")
     assert capfd.readouterr().out == "seen\n"
 
 
 def test_what_is_left_of_the_tree_is_ended() -> None:
-    processes = vllm_process.Processes()
+    processes = vllm_processes.Processes()
     context = multiprocessing.get_context("spawn")
     child = context.Process(target=time.sleep, args=(600,))
     child.start()
@@ -102,7 +102,7 @@ def test_what_is_left_of_the_tree_is_ended() -> None:
 
 
 def test_a_death_is_noticed_at_once() -> None:
-    processes = vllm_process.Processes()
+    processes = vllm_processes.Processes()
     context = multiprocessing.get_context("spawn")
     child = context.Process(target=time.sleep, args=(600,))
     child.start()
@@ -117,5 +117,5 @@ def test_a_death_is_noticed_at_once() -> None:
 
 
 def test_work_that_hangs_is_not_waited_for() -> None:
-    assert not vllm_process.run_bounded(lambda: time.sleep(30), 0.1)
-    assert vllm_process.run_bounded(lambda: 1 / 0, 10)
+    assert not vllm_processes.run_bounded(lambda: time.sleep(30), 0.1)
+    assert vllm_processes.run_bounded(lambda: 1 / 0, 10)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llmbatch.engines import vllm_reasons
+from llmbatch.engines.vllm import failure_reasons
 
 LOG = """\
 (EngineCore pid=1) ERROR 11-21 12:00:00 [core.py:1510] Traceback (most recent call last):
@@ -22,10 +22,10 @@ def test_the_reason_is_found_in_the_log(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write(LOG)
     vague = RuntimeError("Engine core initialization failed. See root cause above.")
-    reason = vllm_reasons.reason_of(vague, str(log), since)
+    reason = failure_reasons.reason_of(vague, str(log), since)
     assert reason.startswith("ValueError: To serve at least one request")
     assert "\n" not in reason
-    assert "set max_model_len=128" in vllm_reasons.with_advice(reason)
+    assert "set max_model_len=128" in failure_reasons.with_advice(reason)
 
 
 WORKER = """\
@@ -39,17 +39,17 @@ VAGUE = RuntimeError("EngineCore encountered an issue. See stack trace (above) f
 def test_a_worker_that_was_killed_is_the_reason(tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     log.write_text("ValueError: of a request, long ago\n" + WORKER.format(-9))
-    reason = vllm_reasons.reason_of(VAGUE, str(log), 0)
+    reason = failure_reasons.reason_of(VAGUE, str(log), 0)
     assert reason == "its process VllmWorker-0 was ended by SIGKILL"
-    assert "dmesg" in vllm_reasons.with_advice(reason)
+    assert "dmesg" in failure_reasons.with_advice(reason)
 
 
 def test_the_error_before_the_end_of_a_worker_is_the_reason(tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     log.write_text("(Worker pid=2) ValueError: no memory\n" + "  at x\n" * 20 + WORKER.format(None))
-    assert vllm_reasons.reason_of(VAGUE, str(log), 0) == "ValueError: no memory"
+    assert failure_reasons.reason_of(VAGUE, str(log), 0) == "ValueError: no memory"
     log.write_text("(Worker pid=2) ValueError: old\n" + "x\n" * 500 + WORKER.format(None))
-    assert vllm_reasons.reason_of(VAGUE, str(log), 0) == "its process VllmWorker-0 has ended"
+    assert failure_reasons.reason_of(VAGUE, str(log), 0) == "its process VllmWorker-0 has ended"
 
 
 def test_a_model_that_is_asked_for_more_than_it_has_says_how_much(tmp_path: Path) -> None:
@@ -58,16 +58,18 @@ def test_a_model_that_is_asked_for_more_than_it_has_says_how_much(tmp_path: Path
         "(max_position_embeddings=1024.0 or model_max_length=None in model's config.json). "
         "To allow overriding this maximum, set the env var X. X must be used with caution."
     )
-    reason = vllm_reasons.reason_of(error, None, 0)
+    reason = failure_reasons.reason_of(error, None, 0)
     assert reason.endswith("config.json).")
-    assert vllm_reasons.with_advice(reason).endswith("[set max_model_len to 1024 at most]")
+    assert failure_reasons.with_advice(reason).endswith("[set max_model_len to 1024 at most]")
 
 
 def test_a_clear_error_is_its_own_reason(tmp_path: Path) -> None:
-    assert vllm_reasons.reason_of(ValueError("no\nsuch thing"), None, 0) == "no such thing"
+    assert failure_reasons.reason_of(ValueError("no\nsuch thing"), None, 0) == "no such thing"
     pydantic = (
         "1 validation error for ModelConfig Value error, no x. [type=value_error, input_value=1]"
     )
-    assert vllm_reasons.reason_of(ValueError(pydantic), None, 0) == "no x."
+    assert failure_reasons.reason_of(ValueError(pydantic), None, 0) == "no x."
     missing = str(tmp_path / "no.log")
-    assert "root cause" in vllm_reasons.reason_of(RuntimeError("See root cause above"), missing, 0)
+    assert "root cause" in failure_reasons.reason_of(
+        RuntimeError("See root cause above"), missing, 0
+    )

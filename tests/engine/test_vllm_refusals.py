@@ -7,7 +7,7 @@ import pytest
 
 from llmbatch.core.outcomes import Completed, Failed
 from llmbatch.core.records import Constraint
-from llmbatch.engines import vllm
+from llmbatch.engines.vllm import engine
 from tests.engine import session
 from tests.engine.requests import ask, choice, schema
 
@@ -39,7 +39,7 @@ LARGE = Constraint("regex", "a{1,500}")
 
 
 @pytest.fixture(scope="module")
-def outcomes(vllm_engine: vllm.VllmEngine) -> Any:
+def outcomes(vllm_engine: engine.VllmEngine) -> Any:
     """All of them in one run, each after a good request; and what was sent."""
     named = {}
     for name, constraint in BAD.items():

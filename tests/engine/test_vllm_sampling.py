@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from llmbatch.core.records import Sampling
-from llmbatch.engines.vllm_sampling import (
+from llmbatch.engines.vllm.sampling import (
     ABOVE_ZERO,
     FLOATS,
     INTS,

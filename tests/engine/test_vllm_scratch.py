@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.engines.vllm_scratch import Scratch, segments_of, sweep
+from llmbatch.engines.vllm.leftovers import Scratch, segments_of, sweep
 from tests.engine import session
 
 SHARED = Path("/dev/shm")
@@ -20,7 +20,7 @@ SHARED = Path("/dev/shm")
 KILLED = """
 import multiprocessing, os, signal
 from multiprocessing import resource_tracker, shared_memory
-from llmbatch.engines.vllm_scratch import Scratch, segments_of
+from llmbatch.engines.vllm.leftovers import Scratch, segments_of
 memory = shared_memory.SharedMemory(create=True, size=100)
 lock = multiprocessing.get_context("spawn").Lock()
 scratch = Scratch()

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm_arrivals import Arrived
-from llmbatch.engines.vllm_stats import Stats
+from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.stats import Stats
 
 
 def said(running: int, waiting: int = 0, blocked: int = 0) -> Any:

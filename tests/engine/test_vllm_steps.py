@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from llmbatch.core.step_cost import StepMoments, fit
-from llmbatch.engines.vllm_arrivals import Arrived
-from llmbatch.engines.vllm_stats import Stats
-from llmbatch.engines.vllm_steps import KNOWN, WARM_UP_STEPS, Steps
+from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.stats import Stats
+from llmbatch.engines.vllm.steps import KNOWN, WARM_UP_STEPS, Steps
 
 LIMIT = 100  # tokens in a step
 

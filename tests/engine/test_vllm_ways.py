@@ -10,17 +10,17 @@ import pytest
 from llmbatch.core.errors import EngineError, MismatchedEngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Constraint, Message, Request
-from llmbatch.engines import vllm, vllm_parts, vllm_versions
-from llmbatch.engines.vllm_client import Client
-from llmbatch.engines.vllm_exchange import ShortWay
-from llmbatch.engines.vllm_public import PublicWay, StepStats
+from llmbatch.engines.vllm import engine, versions, ways
+from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.public_way import PublicWay, StepStats
+from llmbatch.engines.vllm.short_way import ShortWay
 from tests.engine import session
 from tests.engine.requests import ask, choice, schema
 
 pytestmark = session.needs_vllm
 
 
-def client_of(engine: vllm.VllmEngine) -> Client:
+def client_of(engine: engine.VllmEngine) -> Client:
     assert engine._client is not None
     return engine._client
 
@@ -44,7 +44,7 @@ def told(outcome: Outcome) -> tuple[Any, ...]:
     return type(outcome), outcome.text, outcome.finish_reason, outcome.usage, kind
 
 
-def test_both_ways_give_the_same_answers(vllm_engine: vllm.VllmEngine) -> None:
+def test_both_ways_give_the_same_answers(vllm_engine: engine.VllmEngine) -> None:
     """Each request alone and with its prompt in the cache: then the engine core computes the same
     each time, on any processor and in any version."""
     requests = mixed()
@@ -58,7 +58,7 @@ def test_both_ways_give_the_same_answers(vllm_engine: vllm.VllmEngine) -> None:
     assert kinds.count(Completed) == len(requests) - 1
 
 
-def test_the_public_way_answers_many_at_a_time(vllm_engine: vllm.VllmEngine) -> None:
+def test_the_public_way_answers_many_at_a_time(vllm_engine: engine.VllmEngine) -> None:
     requests = mixed()
     with session.driven(vllm_engine, "public"):
         outcomes = {outcome.key: outcome for outcome in vllm_engine.run(requests)}
@@ -70,7 +70,7 @@ def test_the_public_way_answers_many_at_a_time(vllm_engine: vllm.VllmEngine) -> 
         assert outcome.finish_reason in ("stop", "length")
 
 
-def test_both_ways_tell_what_the_steps_did(vllm_engine: vllm.VllmEngine) -> None:
+def test_both_ways_tell_what_the_steps_did(vllm_engine: engine.VllmEngine) -> None:
     for way in ("short", "public"):
         with session.driven(vllm_engine, way):
             requests = [ask(f"{way} way, row {n}", max_tokens=1 + n % 5) for n in range(30)]
@@ -86,7 +86,7 @@ def test_both_ways_tell_what_the_steps_did(vllm_engine: vllm.VllmEngine) -> None
         assert 0.8 * computed <= after.moments.p - before.moments.p <= computed
 
 
-def test_prompts_wait_outside_whichever_way(vllm_engine: vllm.VllmEngine) -> None:
+def test_prompts_wait_outside_whichever_way(vllm_engine: engine.VllmEngine) -> None:
     crew = vllm_engine._crew
     assert crew is not None
     pulled = []
@@ -108,7 +108,7 @@ def test_prompts_wait_outside_whichever_way(vllm_engine: vllm.VllmEngine) -> Non
         assert len(list(outcomes)) == 7
 
 
-def test_nothing_of_a_request_is_left_whichever_way(vllm_engine: vllm.VllmEngine) -> None:
+def test_nothing_of_a_request_is_left_whichever_way(vllm_engine: engine.VllmEngine) -> None:
     client = client_of(vllm_engine)
     with session.driven(vllm_engine, "public"):
         public = client.exchange
@@ -125,7 +125,7 @@ def test_nothing_of_a_request_is_left_whichever_way(vllm_engine: vllm.VllmEngine
 # Which way is chosen.
 
 
-def test_a_vllm_with_all_parts_is_driven_the_short_way(vllm_engine: vllm.VllmEngine) -> None:
+def test_a_vllm_with_all_parts_is_driven_the_short_way(vllm_engine: engine.VllmEngine) -> None:
     described = vllm_engine.describe()
     assert (described["way"], described["way_reason"]) == ("short", None)
 
@@ -145,34 +145,36 @@ class Without:
         return Without(getattr(self._whole, name), self._below)
 
 
-@pytest.mark.parametrize("part", vllm_parts.CALLS)
-def test_without_one_part_the_public_way_is_chosen(vllm_engine: vllm.VllmEngine, part: str) -> None:
+@pytest.mark.parametrize("part", ways.CALLS)
+def test_without_one_part_the_public_way_is_chosen(
+    vllm_engine: engine.VllmEngine, part: str
+) -> None:
     engine = Without(client_of(vllm_engine).engine, part)
-    way, reason = vllm_parts.choose(engine, StepStats())
+    way, reason = ways.choose(engine, StepStats())
     assert isinstance(way, PublicWay)
     assert reason == f"this vLLM has no {part}"
 
 
-def test_a_part_that_takes_other_arguments_is_not_there(vllm_engine: vllm.VllmEngine) -> None:
+def test_a_part_that_takes_other_arguments_is_not_there(vllm_engine: engine.VllmEngine) -> None:
     engine = client_of(vllm_engine).engine
     other = SimpleNamespace(process_inputs=lambda prompt: None)
     with mock.patch.object(engine, "input_processor", other):
-        way, reason = vllm_parts.choose(engine, StepStats())
+        way, reason = ways.choose(engine, StepStats())
     assert isinstance(way, PublicWay)
     assert reason == "this vLLM has no input_processor.process_inputs"
 
 
-def test_a_message_without_one_field_is_not_there(vllm_engine: vllm.VllmEngine) -> None:
-    more = {**vllm_parts.FIELDS, "vllm.v1.engine.EngineCoreOutput": ("request_id", "brand_new")}
-    with mock.patch.object(vllm_parts, "FIELDS", more):
-        way, reason = vllm_parts.choose(client_of(vllm_engine).engine, StepStats())
+def test_a_message_without_one_field_is_not_there(vllm_engine: engine.VllmEngine) -> None:
+    more = {**ways.FIELDS, "vllm.v1.engine.EngineCoreOutput": ("request_id", "brand_new")}
+    with mock.patch.object(ways, "FIELDS", more):
+        way, reason = ways.choose(client_of(vllm_engine).engine, StepStats())
     assert isinstance(way, PublicWay)
     assert reason == "this vLLM has no vllm.v1.engine.EngineCoreOutput.brand_new"
 
 
-def test_a_newer_vllm_is_driven_the_public_way(vllm_engine: vllm.VllmEngine) -> None:
-    with mock.patch.object(vllm_versions, "NEWEST", (0, 1)):
-        way, reason = vllm_parts.choose(client_of(vllm_engine).engine, StepStats())
+def test_a_newer_vllm_is_driven_the_public_way(vllm_engine: engine.VllmEngine) -> None:
+    with mock.patch.object(versions, "NEWEST", (0, 1)):
+        way, reason = ways.choose(client_of(vllm_engine).engine, StepStats())
     assert isinstance(way, PublicWay)
     assert reason is not None
     assert "newer than what was tested" in reason
@@ -206,7 +208,7 @@ class Broken(ShortWay):
 
 
 @pytest.mark.parametrize("call", ["pattern", "add", "receive"])
-def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: vllm.VllmEngine, call: str) -> None:
+def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: engine.VllmEngine, call: str) -> None:
     client = client_of(vllm_engine)
     with session.driven(vllm_engine, "short"):
         client.exchange = Broken(client.engine, call)
@@ -216,14 +218,14 @@ def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: vllm.VllmEngine, c
                 outcomes.append(outcome)
         assert outcomes == []
     text = str(caught.value)
-    assert vllm_versions.installed() in text
+    assert versions.installed() in text
     assert "llmbatch 0." in text
     assert "\n" not in text
     assert len(list(vllm_engine.run([ask("after")]))) == 1
 
 
 def test_a_text_that_the_chat_template_chokes_on_is_an_outcome(
-    vllm_engine: vllm.VllmEngine,
+    vllm_engine: engine.VllmEngine,
 ) -> None:
     crew = vllm_engine._crew
     assert crew is not None
@@ -256,19 +258,19 @@ def test_a_text_that_the_chat_template_chokes_on_is_an_outcome(
     ],
 )
 def test_versions_outside_what_was_tested_are_told(version: str, newer: bool, older: bool) -> None:
-    with mock.patch.object(vllm_versions, "installed", lambda: version):
-        assert vllm_versions.is_newer() == newer
-        assert bool(vllm_versions.notices()) == newer
-        assert all(version in line and "\n" not in line for line in vllm_versions.notices())
+    with mock.patch.object(versions, "installed", lambda: version):
+        assert versions.is_newer() == newer
+        assert bool(versions.notices()) == newer
+        assert all(version in line and "\n" not in line for line in versions.notices())
         if older:
             with pytest.raises(EngineError, match=r"vLLM 0\.25\.9 is too old.*0\.26 to 0\.33"):
-                vllm_versions.require_known()
+                versions.require_known()
         else:
-            vllm_versions.require_known()
+            versions.require_known()
 
 
 def test_the_installed_version_is_known_without_importing_it() -> None:
     import vllm as package
 
-    assert vllm_versions.installed() == package.__version__
-    assert vllm_versions._by_source() == package.__version__
+    assert versions.installed() == package.__version__
+    assert versions._by_source() == package.__version__

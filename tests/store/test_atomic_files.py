@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.store import files
+from llmbatch.core import files
 
 
 def names(folder: Path) -> list[str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest, jobedit, paths
-from llmbatch.pipeline.metrics import MetricsFile
-from llmbatch.store import drafts, files
+from llmbatch.core import drafts, files
+from llmbatch.job import edit, folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.monitoring.prometheus import MetricsFile
+from llmbatch.pipeline.rows import ingest
 from llmbatch.store.database import Database
 from llmbatch.store.journal import Journal
 from llmbatch.store.lock import JobLock
@@ -38,7 +39,7 @@ def write_metrics(final: Path) -> None:
 
 def write_job_file(final: Path) -> None:
     final.write_text("[engine]\n")
-    jobedit.set_engine_options(final, {"max_num_seqs": 8}, "a note")
+    edit.set_engine_options(final, {"max_num_seqs": 8}, "a note")
 
 
 WRITERS: list[Callable[[Path], None]] = [write_atomic, write_text, write_metrics, write_job_file]
@@ -114,7 +115,7 @@ def test_many_that_write_one_name_at_once_leave_one_of_their_texts(tmp_path: Pat
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from llmbatch.store import files
+from llmbatch.core import files
 with files.atomic(Path(sys.argv[1])) as stream:
     stream.write(b"half")
     stream.flush()
@@ -192,7 +193,7 @@ def test_what_comes_from_a_pipe_is_not_kept_through_a_link(tmp_path: Path) -> No
     feeder = threading.Thread(target=(tmp_path / "in.csv").write_text, args=("id\n1\n",))
     feeder.start()
     with Database.open(state / "job.duckdb") as db:
-        ingest.ingest(db, spec, paths.JobPaths(state))
+        ingest.ingest(db, spec, folder.JobPaths(state))
         assert db.scalar("SELECT count(*) FROM rows") == 1
     feeder.join()
     assert foreign.read_text() == "foreign"

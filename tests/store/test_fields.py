@@ -5,55 +5,55 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.fieldorder import Groups
-from llmbatch.store import fields
+from llmbatch.store import field_groups
 from llmbatch.store.database import Database
-from llmbatch.store.fields import Held
+from llmbatch.store.field_groups import Held
 from tests.store.older import make_older
 
 
 def test_a_new_store_holds_no_order(db: Database) -> None:
-    assert fields.held(db) == fields.NOTHING
+    assert field_groups.held(db) == field_groups.NOTHING
 
 
 def test_the_newest_order_counts(db: Database) -> None:
     for order in (["b", "a"], [], ["a", "ü"]):
-        fields.keep(db, order)
-        assert fields.held(db) == Held(tuple(order))
+        field_groups.keep(db, order)
+        assert field_groups.held(db) == Held(tuple(order))
 
 
 def test_the_same_order_is_recorded_once(db: Database) -> None:
     for order in (["b"], ["b"], [], [], ["b"]):
-        fields.keep(db, order)
+        field_groups.keep(db, order)
     assert db.scalar("SELECT count(*) FROM field_orders") == 3
 
 
 def test_an_order_outlives_its_store(db: Database, tmp_path: Path) -> None:
-    fields.keep(db, ["b", "a"])
+    field_groups.keep(db, ["b", "a"])
     db.close()
     (tmp_path / "job.duckdb").unlink()
     with Database.open(tmp_path / "job.duckdb") as again:
-        assert fields.held(again).order == ("b", "a")
+        assert field_groups.held(again).order == ("b", "a")
 
 
 def test_an_order_is_forgotten_with_the_answers(healthy: Database) -> None:
-    fields.keep(healthy, ["t"])
-    assert fields.held(healthy) == Held(("t",), answered=True)
+    field_groups.keep(healthy, ["t"])
+    assert field_groups.held(healthy) == Held(("t",), answered=True)
     healthy.forget()
-    assert fields.held(healthy) == fields.NOTHING
+    assert field_groups.held(healthy) == field_groups.NOTHING
 
 
 def test_the_templates_of_runs_are_told(healthy: Database) -> None:
     healthy.execute("""UPDATE runs SET spec = '{"prompt": "{{ record }}", "system": null}'""")
-    assert fields.held(healthy).prompts == {("{{ record }}", None)}
+    assert field_groups.held(healthy).prompts == {("{{ record }}", None)}
 
 
 def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
-    fields.keep(healthy, ["t"])
+    field_groups.keep(healthy, ["t"])
     healthy.close()
     (tmp_path / "other").mkdir()
     with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as other:
-        assert fields.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
-        assert fields.held(other) == fields.NOTHING
+        assert field_groups.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
+        assert field_groups.held(other) == field_groups.NOTHING
 
 
 def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
@@ -61,19 +61,19 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
     make_older(tmp_path / "job.duckdb", 2)
     (tmp_path / "other").mkdir()
     with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as db:
-        fields.keep(db, ["mine"])
-        assert fields.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
+        field_groups.keep(db, ["mine"])
+        assert field_groups.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
 
 
 def test_an_older_store_is_upgraded(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     make_older(tmp_path / "job.duckdb", 2)
     with Database.open(tmp_path / "job.duckdb") as db:
-        assert fields.held(db) == Held(None, answered=True)
-        fields.keep(db, ["t"])
+        assert field_groups.held(db) == Held(None, answered=True)
+        field_groups.keep(db, ["t"])
     (tmp_path / "job.duckdb").unlink()
     with Database.open(tmp_path / "job.duckdb") as db:
-        assert fields.held(db) == Held(("t",), answered=True)
+        assert field_groups.held(db) == Held(("t",), answered=True)
 
 
 def test_rows_are_grouped_by_their_values(db: Database) -> None:
@@ -82,7 +82,7 @@ def test_rows_are_grouped_by_their_values(db: Database) -> None:
         [["1", "1.0", None], ['"x"', '"x"', '"ü"']],
         [["1", "null"], ['"x"', '"x"']],
     ]
-    with fields.table(db, ["a", "b"], batches) as table:
+    with field_groups.table(db, ["a", "b"], batches) as table:
         assert table.rows == 5
         # A member is `"a":`, its value and a comma; lengths are those of UTF-8.
         assert table.totals == [5 * 4 + 9 - 4 + 4, 5 * 5 + 4 * 3 + 4]
@@ -94,6 +94,6 @@ def test_rows_are_grouped_by_their_values(db: Database) -> None:
 
 
 def test_a_failure_leaves_no_table(db: Database) -> None:
-    with pytest.raises(ValueError, match="no more"), fields.table(db, ["a"], [[["1"]]]):
+    with pytest.raises(ValueError, match="no more"), field_groups.table(db, ["a"], [[["1"]]]):
         raise ValueError("no more")
     assert db.scalar("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'field_values'") == 0

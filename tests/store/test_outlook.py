@@ -8,9 +8,9 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
-from llmbatch.store import outlook, runs
+from llmbatch.store import history, runs
 from llmbatch.store.database import Database
-from llmbatch.store.outlook import Spent
+from llmbatch.store.history import Spent
 from llmbatch.store.runs import Attempt
 from tests.store.conftest import Spawn, fill
 
@@ -30,18 +30,18 @@ def preview(tmp_path: Path, healthy: Database) -> Database:
 
 
 def test_without_former_answers_each_request_has_its_first_row(healthy: Database) -> None:
-    left = outlook.left(healthy, None, alike)
+    left = history.left(healthy, None, alike)
     assert (list(left.positions), list(left.rows)) == ([0, 1, 2], [1, 2, 6])
-    assert left.past == outlook.NO_PAST
+    assert left.past == history.NO_PAST
 
 
 def test_sizes_are_those_of_the_messages(healthy: Database) -> None:
     found = healthy.execute("SELECT strlen(messages) FROM requests ORDER BY position")
-    assert list(outlook.left(healthy, None, alike).sizes) == [size for (size,) in found]
+    assert list(history.left(healthy, None, alike).sizes) == [size for (size,) in found]
 
 
 def test_what_the_former_store_has_settled_is_not_left(preview: Database, tmp_path: Path) -> None:
-    left = outlook.left(preview, tmp_path / "job.duckdb", alike)
+    left = history.left(preview, tmp_path / "job.duckdb", alike)
     assert (list(left.positions), list(left.rows)) == ([2], [6])
     assert len(left.sizes) == 1
     past = left.past
@@ -66,20 +66,20 @@ def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Pat
             start=1,
         ):
             runs.checkpoint(own, run, number, [attempt], {})
-    past = outlook.left(preview, tmp_path / "job.duckdb", alike).past
+    past = history.left(preview, tmp_path / "job.duckdb", alike).past
     assert past.spent == [Spent(7, 120, tries=3), Spent(9, 1), Spent(9, 1)]
 
 
 def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
     with Database.open(tmp_path / "job.duckdb") as own:
         assert runs.reopen(own, runs.dead(own, [])) == 1
-    left = outlook.left(preview, tmp_path / "job.duckdb", alike)
+    left = history.left(preview, tmp_path / "job.duckdb", alike)
     assert len(left.positions) == 2
     assert left.past.settled_requests == 1
 
 
 def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -> None:
-    (run, *_) = outlook.left(preview, tmp_path / "job.duckdb", alike).past.runs
+    (run, *_) = history.left(preview, tmp_path / "job.duckdb", alike).past.runs
     assert run.attempts == 2
     assert (run.starts, run.reason) == (1, "stopped")
     assert run.seconds is not None
@@ -87,7 +87,7 @@ def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -
 
 
 def test_only_answers_of_alike_runs_count(preview: Database, tmp_path: Path) -> None:
-    past = outlook.left(preview, tmp_path / "job.duckdb", lambda spec: False).past
+    past = history.left(preview, tmp_path / "job.duckdb", lambda spec: False).past
     assert (past.spent, past.answers) == ([], [1])
 
 
@@ -100,13 +100,13 @@ def test_a_store_that_a_run_holds_is_refused_and_then_done_without(
         f"held = Database.open(Path({str(path)!r})); print('ready', flush=True); input()"
     )
     with pytest.raises(LockedError):
-        outlook.left(preview, path, alike)
-    assert list(outlook.left(preview, None, alike).rows) == [1, 2, 6]
+        history.left(preview, path, alike)
+    assert list(history.left(preview, None, alike).rows) == [1, 2, 6]
 
 
 def test_lengths_are_those_of_answers(healthy: Database) -> None:
-    assert outlook.answer_lengths(healthy) == [1]
+    assert history.answer_lengths(healthy) == [1]
 
 
 def test_rows_come_in_input_order(healthy: Database) -> None:
-    assert outlook.rows_at(healthy, [6, 2, 99]) == ['{"t": "x"}'] * 2
+    assert history.rows_at(healthy, [6, 2, 99]) == ['{"t": "x"}'] * 2

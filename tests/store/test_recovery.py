@@ -11,7 +11,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UnwrittenError
-from llmbatch.store import fields, frames, journal, recovery, results, runs
+from llmbatch.store import field_groups, frames, journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.runs import Attempt
@@ -59,7 +59,7 @@ def all_tables(db: Database) -> None:
     run = work(db)
     runs.engine_died(db, run, clock.moment(), "gone", 3)
     runs.engine_started(db, run, clock.moment(), clock.moment(), {"device": None})
-    fields.keep(db, ["t", "ü"])
+    field_groups.keep(db, ["t", "ü"])
     runs.forecast(db, run, {"hits": 0.5})
     assert runs.reopen(db, runs.dead(db, [])) == 1
     runs.end(db, run, "finished", 0, {"generate": 0.25})

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from llmbatch.cli.narration import Silent
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, run
-from llmbatch.reports import json, model, text
+from llmbatch.job import folder as job_folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import execute
+from llmbatch.reports import json
+from llmbatch.reports import report as reports_report
+from llmbatch.reports.text import job
 from llmbatch.store.database import Database
 
 
@@ -23,14 +26,14 @@ def worked(folder: Path) -> Path:
         "cost": {"price_per_hour": 3600.0},
     }
     job = JobSpec.model_validate(table)
-    run.execute(job, Silent())
-    return paths.of_spec(job).store
+    execute.execute(job, Silent())
+    return job_folder.of_spec(job).store
 
 
 def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path) -> None:
     with Database.open(worked(tmp_path)) as db:
         db.execute("UPDATE run_ends SET timings = '{\"generate\": 2.5}'")
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     assert report.last_run.generate_seconds == 2.5
     assert report.last_run.engine_stop_seconds == 0
@@ -45,7 +48,7 @@ def test_what_an_older_run_had_not_counted_is_not_made_up(tmp_path: Path) -> Non
             ['{"cost": {"price_per_million": null, "listed_price": null, "attribute_by": null}}'],
         )
         assert "attribute_by" not in db.scalar("SELECT spec FROM runs")
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     (only,) = report.runs
     assert (only.latency, only.resources, only.moments.steps) == ([], None, 0)
@@ -53,7 +56,7 @@ def test_what_an_older_run_had_not_counted_is_not_made_up(tmp_path: Path) -> Non
     assert report.costs.physical == pytest.approx(only.seconds)
     assert report.attribution is None
     assert json.render(report)
-    assert "USD" in text.render(report)
+    assert "USD" in job.render(report)
 
 
 def test_what_the_processes_and_the_devices_used(tmp_path: Path) -> None:
@@ -63,11 +66,11 @@ def test_what_the_processes_and_the_devices_used(tmp_path: Path) -> None:
     )
     with Database.open(worked(tmp_path)) as db:
         db.execute("UPDATE checkpoints SET telemetry = ?", [used])
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     assert report.resources is not None
     assert report.resources.energy_joules == 9_000_000
     assert (
         "used        12.5 s of CPU, 1.5 GiB of memory at most, GPU busy 83 % of the time, "
-        "80.0 GiB of GPU memory, 2.5 kWh\n" in text.render(report)
+        "80.0 GiB of GPU memory, 2.5 kWh\n" in job.render(report)
     )

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from llmbatch.core.errors import ExitCode
-from llmbatch.store import former, outlook, results, trust
+from llmbatch.store import history, own_store, results, trust
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
@@ -242,8 +242,8 @@ def test_a_plan_reads_no_view_of_the_former_store(
     evil(state, f"CREATE OR REPLACE VIEW settled AS {view}")
     (tmp_path / "aside").mkdir(parents=True)
     with Database.open(tmp_path / "aside/job.duckdb", beside=state) as db:
-        assert outlook.left(db, state / "job.duckdb", lambda _: True).past.answers == [1]
-        with former.attached(db, state / "job.duckdb"):
+        assert history.left(db, state / "job.duckdb", lambda _: True).past.answers == [1]
+        with own_store.attached(db, state / "job.duckdb"):
             assert db.scalar("SELECT count(*) FROM former_settled") == 2
 
 
@@ -252,10 +252,10 @@ def test_a_plan_refuses_a_store_that_is_not_ours(state: Path, tmp_path: Path, vi
     (tmp_path / "aside").mkdir(parents=True)
     with Database.open(tmp_path / "aside/job.duckdb", beside=state) as db:
         with pytest.raises(DamagedError, match="nobody knows its view 'strange'"):
-            outlook.left(db, state / "job.duckdb", lambda _: True)
+            history.left(db, state / "job.duckdb", lambda _: True)
         state.chmod(0o777)
         with pytest.raises(UntrustedError):
-            outlook.left(db, state / "job.duckdb", lambda _: True)
+            history.left(db, state / "job.duckdb", lambda _: True)
 
 
 @pytest.fixture(autouse=True)

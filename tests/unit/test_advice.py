@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 import pytest
 
-from llmbatch.core.prefix_cache import Cache
 from llmbatch.core.records import Message
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import advice
-from llmbatch.pipeline.advice import Advice
-from llmbatch.pipeline.forecast import Assumed
-from llmbatch.pipeline.segments import segments
+from llmbatch.estimate import template_advice
+from llmbatch.estimate.cache_forecast import Assumed
+from llmbatch.estimate.prefix_cache import Cache
+from llmbatch.estimate.template_advice import Advice
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.segments import segments
 from tests.unit.workbench import engine
 
 PRODUCTS = [f"{name} " * 20 for name in ("lamp", "desk", "sofa")]
@@ -37,7 +37,7 @@ def given(
 ) -> Advice | None:
     data = [orjson.dumps(row).decode() for row in rows]
     assumed = Assumed(Cache(4), "assumed", [1])
-    return advice.give(spec(prompt, system), (), [data], 10 * len(rows), assumed, encode)
+    return template_advice.give(spec(prompt, system), (), [data], 10 * len(rows), assumed, encode)
 
 
 def names(prompt: str, system: str | None = None) -> list[str]:

@@ -13,9 +13,9 @@ import pytest
 from llmbatch.core import retry
 from llmbatch.core.interval import Interval
 from llmbatch.core.records import Sampling
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import answers
-from llmbatch.store.outlook import Past, PastRun, Spent
+from llmbatch.estimate import output_tokens
+from llmbatch.job.spec import JobSpec
+from llmbatch.store.history import Past, PastRun, Spent
 from tests.unit.test_experience import run, spec
 
 TRIALS = 500
@@ -91,8 +91,8 @@ def _told(
     """What is told of output tokens, retries and prompts sent again, and what came of it."""
     past = Past({}, (), known, (before,))
     prompts = sum(one.prompt for one in coming)
-    found = answers.expect(job, past, len(coming), prompts)
-    again = answers.prompts_again(past, len(coming), prompts)
+    found = output_tokens.expect(job, past, len(coming), prompts)
+    again = output_tokens.prompts_again(past, len(coming), prompts)
     return [
         (found.total, sum(one.output for one in coming)),
         (found.retries, sum(one.tries - 1 for one in coming) / len(coming)),

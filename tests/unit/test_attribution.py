@@ -17,16 +17,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from llmbatch.accounting.attribution import IDLE, LEFT, OTHERS, Attribution
 from llmbatch.core import money
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record
-from llmbatch.core.spec import CostSpec
 from llmbatch.core.step_cost import StepMoments
+from llmbatch.job.spec import CostSpec
 from llmbatch.reports import json as as_json
-from llmbatch.reports import model, text
-from llmbatch.reports.attribution import IDLE, LEFT, OTHERS, Attribution
-from llmbatch.reports.model import Report
+from llmbatch.reports import report as reports_report
+from llmbatch.reports.report import Report
+from llmbatch.reports.text import job
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import RenderedRow
@@ -146,7 +147,7 @@ def _work(db: Database, plan: int, run: Run, tried: dict[int, int], answered: se
 
 
 def reported(db: Database, *by: str, **cost: Any) -> Report:
-    report = model.build(db, CostSpec(attribute_by=by, **cost))
+    report = reports_report.build(db, CostSpec(attribute_by=by, **cost))
     assert report is not None
     return report
 
@@ -347,7 +348,7 @@ def test_what_no_row_has_used_is_noted() -> None:
         ([None], IDLE, 0, 0.01),
         (["b"], None, 0, 0.0),
     ]
-    shown = text.render(report)
+    shown = job.render(report)
     assert "cost by t (all runs): USD 0.04000\n" in shown
     assert "  USD 0.01500     38 %  a, 1 row\n" in shown
     assert "     USD 0.01000     25 %  (runs without work)\n" in shown
@@ -364,7 +365,7 @@ def test_rows_that_were_not_run_are_pending() -> None:
         (["a"], 1, 2, 20.0),
         (["b"], 1, 1, 20.0),
     ]
-    assert "  USD 20.00     50 %  a, 1 row, 2 pending\n" in text.render(report)
+    assert "  USD 20.00     50 %  a, 1 row, 2 pending\n" in job.render(report)
 
 
 def test_attempts_without_a_token_share_what_their_run_took() -> None:
@@ -384,7 +385,7 @@ def test_it_is_said_why_there_is_no_money() -> None:
     tries = [Try(0, 0, 0, 3)]
     worked = [Run(1.0, tries), Run(1.0, tries, {"price_per_hour": 3.6, "currency": "EUR"})]
     with held([Told({"t": "a"}, 0)], worked) as db:
-        shown = text.render(reported(db, "t"))
+        shown = job.render(reported(db, "t"))
     why = "prices in different currencies (EUR, USD), which do not add up\n"
     assert f"cost by t (all runs): 2.0 s of devices\n  no money: {why}" in shown
     assert f" device-hours; {why}" in shown
@@ -434,7 +435,7 @@ def test_beyond_the_costliest_values_the_others_are_one_share() -> None:
     (others,) = [share for share in found.shares if share.note == OTHERS]
     assert (others.rows, others.output_tokens) == (50, 50)
     assert sum(exact(share.cost or 0.0) for share in found.shares) == 10_000
-    assert text.render(report).count("\n") < 60
+    assert job.render(report).count("\n") < 60
 
 
 def test_an_unknown_column_is_answered_with_the_nearest() -> None:
@@ -449,7 +450,7 @@ def test_a_column_that_has_left_the_input_is_one_without_values() -> None:
     """Of the settings that a run had: its report must not fail for an input that came later."""
     run = Run(1.0, [Try(0, 1, 0, 1)], {"price_per_hour": 1.0, "attribute_by": ["gone"]})
     with held([Told({"team": "a"}, 0)], [run]) as db:
-        report = model.build(db)
+        report = reports_report.build(db)
     assert report is not None
     assert report.attribution is not None
     assert [share.values for share in report.attribution.shares] == [[None]]

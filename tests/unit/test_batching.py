@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import batching, tail
-from llmbatch.core.batching import Scheduler, Steps, play, steps
+from llmbatch.estimate import batching
+from llmbatch.estimate.batching import Scheduler, Steps, play, steps
+from llmbatch.pipeline.run import early_starts
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 20))
 def test_without_a_budget_it_is_list_scheduling(lengths: list[int], slots: int) -> None:
     found = play(iter([(7, length) for length in lengths]), Scheduler(slots))
-    assert found == Steps(tail.steps(lengths, slots), sum(lengths))
+    assert found == Steps(early_starts.steps(lengths, slots), sum(lengths))
 
 
 @given(
@@ -28,7 +29,7 @@ def test_a_budget_bounds_what_a_step_computes(
     tokens = sum(prompt for prompt, _ in requests)
     answers = [answer for _, answer in requests]
     assert found.steps >= tokens / budget
-    assert found.steps >= tail.steps(answers, slots) - 1e-9
+    assert found.steps >= early_starts.steps(answers, slots) - 1e-9
     assert found.sequences >= sum(answers)
     assert found.sequences <= slots * found.steps
 

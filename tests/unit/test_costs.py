@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmbatch.accounting import phases as accounting_phases
+from llmbatch.accounting import runs
+from llmbatch.accounting.costs import Costs, Saved, of_runs
+from llmbatch.accounting.usage import Rates, RunUsage
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import CostSpec, TokenPrice
 from llmbatch.core.step_cost import StepMoments, Weights
-from llmbatch.reports import runs, spending
-from llmbatch.reports.costs import Costs, Saved, of_runs
-from llmbatch.reports.usage import Rates, RunUsage
+from llmbatch.job.spec import CostSpec, TokenPrice
 from tests.unit.test_usage import NOTHING, RUN
 
 # 700,000 prompt tokens, 400,000 of them cached, 300,000 output tokens; 3,600 s at 4.00 for each
@@ -79,7 +80,8 @@ USAGES = st.builds(
 @given(chosen=st.lists(USAGES, min_size=1, max_size=4))
 def test_whatever_the_runs_the_parts_add_up(chosen: list[RunUsage]) -> None:
     found = of(
-        *chosen, saved=tuple(Saved("duplicates", r, 7, 5, spending.rates(r)) for r in chosen)
+        *chosen,
+        saved=tuple(Saved("duplicates", r, 7, 5, accounting_phases.rates(r)) for r in chosen),
     )
     serial = [phase for phase in found.phases if not phase.parallel]
     assert all(phase.seconds >= 0 and (phase.cost or 0) >= 0 for phase in serial)
@@ -113,7 +115,7 @@ def test_tokens_carry_the_whole_cost_by_their_weights() -> None:
 
 
 def test_what_was_saved_costs_what_its_generation_would_have() -> None:
-    again = Saved("duplicates", WEIGHTED, 1000, 200, spending.rates(WEIGHTED))
+    again = Saved("duplicates", WEIGHTED, 1000, 200, accounting_phases.rates(WEIGHTED))
     found = of(WEIGHTED, saved=(again,))
     cache, duplicates = found.savings
     assert (cache.by, cache.prompt_tokens, cache.output_tokens) == ("prefix cache", 400_000, 0)
@@ -128,7 +130,7 @@ def test_what_was_saved_costs_what_its_generation_would_have() -> None:
 def test_reuse_is_told_at_the_seconds_of_the_run_that_worked() -> None:
     """A run that only found answers has no seconds of its own for a token."""
     idle = replace(NOTHING, price_per_hour=40.0, devices=2)
-    rates = spending.rates_like(idle, WEIGHTED)
+    rates = accounting_phases.rates_like(idle, WEIGHTED)
     assert rates is not None
     assert rates.of(0, 0, 1_000_000) == pytest.approx(10 * 4_000_000 * UNIT)
     assert rates.of(0, 1_000_000, 0) == 0
@@ -195,14 +197,14 @@ def test_the_same_tokens_at_a_listed_price() -> None:
 
 def test_phases_longer_than_the_run_are_scaled_to_it() -> None:
     """The clock was set back while it ran."""
-    found = spending.seconds_by_phase(replace(WEIGHTED, seconds=1275.0))
+    found = accounting_phases.seconds_by_phase(replace(WEIGHTED, seconds=1275.0))
     assert sum(found.values()) == pytest.approx(1275.0)
     assert found["engine start"] == pytest.approx(300.0)
     assert found["other"] == 0
 
 
 def test_generation_that_brought_no_token_is_other_time() -> None:
-    found = spending.seconds_by_phase(
+    found = accounting_phases.seconds_by_phase(
         replace(RUN, prompt_tokens=0, cached_tokens=0, output_tokens=0)
     )
     assert (found["prefill"], found["decode"], found["idle"]) == (0, 0, 5)

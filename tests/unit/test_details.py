@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import latency
-from llmbatch.reports import details
-from llmbatch.reports.figures_over_time import merged_chunks, merged_points
-from llmbatch.reports.timeline import ChunkLine, Point
+from llmbatch.accounting import distributions
+from llmbatch.accounting.timeline import ChunkLine, Point
+from llmbatch.core import latency_histogram
+from llmbatch.reports.html.figures_over_time import merged_chunks, merged_points
 from llmbatch.store.database import Database
 from tests.cli.reported import work
 
@@ -20,7 +20,7 @@ COUNTED = st.dictionaries(st.integers(0, 200_000), st.integers(1, 5_000), min_si
 
 @given(COUNTED)
 def test_every_length_is_in_the_bin_between_whose_edges_it_lies(counted: dict[int, int]) -> None:
-    held = details.lengths(counted)
+    held = distributions.lengths(counted)
     assert held is not None
     assert len(held.edges) == len(held.counts) + 1
     assert all(low < high for low, high in pairwise(held.edges))
@@ -32,7 +32,7 @@ def test_every_length_is_in_the_bin_between_whose_edges_it_lies(counted: dict[in
 
 @given(COUNTED)
 def test_quantiles_are_those_of_the_values(counted: dict[int, int]) -> None:
-    held = details.lengths(counted)
+    held = distributions.lengths(counted)
     assert held is not None
     values = sorted(value for value, count in counted.items() for _ in range(count))
     for share, found in ((0.5, held.p50), (0.9, held.p90), (0.99, held.p99)):
@@ -43,26 +43,26 @@ def test_quantiles_are_those_of_the_values(counted: dict[int, int]) -> None:
 
 
 def test_a_few_long_answers_do_not_put_all_others_into_one_bin() -> None:
-    held = details.lengths({3: 500, 4: 400, 5: 300, 8: 50, 30_000: 1})
+    held = distributions.lengths({3: 500, 4: 400, 5: 300, 8: 50, 30_000: 1})
     assert held is not None
     assert max(held.counts) <= 500
-    even = details.lengths({100: 5, 150: 5, 199: 5})
+    even = distributions.lengths({100: 5, 150: 5, 199: 5})
     assert even is not None
     assert {high - low for low, high in pairwise(even.edges)} == {5.0}
 
 
 def test_no_answers_have_no_histogram() -> None:
-    assert details.lengths({}) is None
-    assert details.waits(latency.empty()) is None
-    assert details.waits([]) is None
+    assert distributions.lengths({}) is None
+    assert distributions.waits(latency_histogram.empty()) is None
+    assert distributions.waits([]) is None
 
 
 @given(st.lists(st.floats(1e-4, 2e6), min_size=1, max_size=200))
 def test_waits_are_counted_between_the_bins_that_are_filled(seconds: list[float]) -> None:
-    counts = latency.empty()
+    counts = latency_histogram.empty()
     for each in seconds:
-        counts[latency.bin_of(each)] += 1
-    held = details.waits(counts)
+        counts[latency_histogram.bin_of(each)] += 1
+    held = distributions.waits(counts)
     assert held is not None
     assert sum(held.counts) == len(seconds)
     assert held.counts[0] > 0
@@ -187,7 +187,7 @@ def test_examples_of_failures_have_different_messages_first(tmp_path: Path) -> N
 def test_a_job_without_work_has_no_details(tmp_path: Path) -> None:
     report = work(tmp_path, ["a", "b"])
     with Database.open(tmp_path / "out.llmbatch/job.duckdb", read_only=True) as db:
-        nothing = details.build(db, None)
+        nothing = distributions.build(db, None)
     assert nothing.timeline is None
     assert nothing.latency is None
     assert report.details.prompt_tokens is not None

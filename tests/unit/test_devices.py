@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from llmbatch.core.device import Device
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import datasheets, devices, processor
+from llmbatch.sizing import cpu, datasheets, nvidia
+from llmbatch.sizing.device import Device
 
 
 @pytest.mark.parametrize(
@@ -29,31 +29,31 @@ from llmbatch.engines import datasheets, devices, processor
     ],
 )
 def test_a_device_is_found_however_it_is_written(written: str, name: str) -> None:
-    assert devices.named(written).name == name
+    assert nvidia.named(written).name == name
 
 
 def test_several_devices_are_asked_for_with_a_number() -> None:
-    found = devices.named("8xH200")
+    found = nvidia.named("8xH200")
     assert (found.name, found.count, found.kind) == ("H200", 8, "gpu")
     assert found.total_memory == 8 * found.memory_bytes
-    assert devices.named("2 x RTX 4090").count == 2
+    assert nvidia.named("2 x RTX 4090").count == 2
 
 
 @pytest.mark.parametrize("name", ["H300", "", "0xH200", "RTX", "cpu"])
 def test_an_unknown_device_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(UsageError, match=r"not known.*H200.*MI300X"):
-        devices.named(name)
+        nvidia.named(name)
 
 
 @pytest.mark.parametrize("times", ["9" * 10, "9" * 5000, "0"])
 def test_so_many_there_are_not(times: str) -> None:
     with pytest.raises(UsageError, match="not known"):
-        devices.named(f"{times}xH100")
+        nvidia.named(f"{times}xH100")
 
 
 def test_the_nearest_name_is_named() -> None:
     with pytest.raises(UsageError, match="did you mean 'RTX 4090'"):
-        devices.named("RTX 4091")
+        nvidia.named("RTX 4091")
 
 
 @pytest.mark.parametrize("name", datasheets.NAMES)
@@ -122,13 +122,13 @@ CARDS: dict[str, dict[str, Any]] = {
 
 
 def asked(card: dict[str, Any], **environment: str) -> Device | None:
-    return devices._nvidia(Driver([card]), 1, environment)
+    return nvidia._nvidia(Driver([card]), 1, environment)
 
 
 @pytest.mark.parametrize("name", CARDS)
 def test_clocks_give_what_the_data_sheet_says(name: str) -> None:
     found = asked({"name": name, "memory": 1 << 36, **CARDS[name]})
-    sheet = devices.named(name)
+    sheet = nvidia.named(name)
     assert found is not None
     assert (found.name, found.memory_bytes) == (name, 1 << 36)
     assert found.flops == pytest.approx(sheet.flops, rel=0.02)
@@ -157,14 +157,14 @@ def test_the_device_is_one_that_cuda_would_see() -> None:
         for at, name in enumerate(CARDS)
     ]
     for visible, at in (("", 0), ("2", 2), ("1,0", 1), ("GPU-3", 3)):
-        found = devices._nvidia(Driver(cards), 2, {"CUDA_VISIBLE_DEVICES": visible})
+        found = nvidia._nvidia(Driver(cards), 2, {"CUDA_VISIBLE_DEVICES": visible})
         assert found is not None
         assert (found.name, found.count) == (list(CARDS)[at], 2)
-    assert devices._nvidia(Driver(cards), 1, {"CUDA_VISIBLE_DEVICES": "17"}) is None
+    assert nvidia._nvidia(Driver(cards), 1, {"CUDA_VISIBLE_DEVICES": "17"}) is None
 
 
 def test_this_machine_has_a_cpu() -> None:
-    found = processor.device()
+    found = cpu.device()
     assert found.kind == "cpu"
     assert 1 <= int(found.name.split(", ")[-1].split()[0]) <= (os.cpu_count() or 1)
     assert found.memory_bytes > 1 << 28

@@ -10,14 +10,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from llmbatch.reports import charts, drawing
-from llmbatch.reports.charts import Bar, Part
-from llmbatch.reports.details import Histogram
+from llmbatch.accounting.distributions import Histogram
+from llmbatch.reports.html import charts
+from llmbatch.reports.html import svg as html_svg
+from llmbatch.reports.html.charts import Bar, Part
 
 HOSTILE = "<script>alert('x')</script> $\\frac{1}{2}$ & \"#010210\" font-family: x"
 PARTS = [Part("decode", 3.0, "series-1"), Part("idle", 1.0, "series-7", hatched=True)]
 PROGRAM = """
-from llmbatch.reports import charts
+from llmbatch.reports.html import charts
 print(charts.stacked("a", "T", [charts.Part("x", 1.0, "series-1")], "seconds"), end="")
 """
 
@@ -61,7 +62,7 @@ def test_labels_are_data_and_not_markup() -> None:
     svg = charts.bars("a", HOSTILE, bars, "rows", "series-6")
     texts = [element.text for element in elements(svg) if element.tag == "text"]
     assert HOSTILE in texts
-    assert drawing.label(HOSTILE, 34) in texts
+    assert html_svg.label(HOSTILE, 34) in texts
     assert "a b" in texts
     assert "<script" not in svg
 
@@ -71,7 +72,7 @@ def test_labels_are_data_and_not_markup() -> None:
     [("a  b\tc\n", "a b c"), ("x" * 50, "x" * 9 + "…"), ("naïve 日本", "naïve 日本"), ("\0", "")],
 )
 def test_a_label_is_one_short_line(text: str, shown: str) -> None:
-    assert drawing.label(text, 10) == shown
+    assert html_svg.label(text, 10) == shown
 
 
 def test_nothing_depends_on_how_the_user_has_set_up_matplotlib(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_nothing_depends_on_how_the_user_has_set_up_matplotlib(tmp_path: Path) -
     environment = {name: value for name, value in os.environ.items() if name != "HOME"}
     environment |= {
         "MPLCONFIGDIR": "/proc/nowhere",
-        "PYTHONPATH": str(Path(drawing.__file__).parents[2]),
+        "PYTHONPATH": str(Path(html_svg.__file__).parents[2]),
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],

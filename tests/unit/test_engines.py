@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline.engines import Engines, Naming
-from llmbatch.pipeline.paths import JobPaths
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run.engine_factory import Engines, Naming
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 

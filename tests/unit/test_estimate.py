@@ -4,11 +4,12 @@ import random
 
 import pytest
 
-from llmbatch.core import batching, estimate, step_cost
-from llmbatch.core.batching import Scheduler
-from llmbatch.core.estimate import Load, Measured
+from llmbatch.core import step_cost
 from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
+from llmbatch.estimate import batching, generation_time
+from llmbatch.estimate.batching import Scheduler
+from llmbatch.estimate.generation_time import Load, Measured
 
 TRUE = StepCost(0.010, 0.0002, 0.00003, 0.0)
 NOTHING = Interval.exactly(0.0)
@@ -53,7 +54,9 @@ def test_a_sample_tells_the_time_of_larger_batches(slots: int, requests: int) ->
     inside = 0
     for seed in range(20):
         done = measured(seed, 0.2, GROUPS)
-        found = estimate.by_experience(work, done, NOTHING, estimate.OF_SAMPLE).seconds
+        found = generation_time.by_experience(
+            work, done, NOTHING, generation_time.OF_SAMPLE
+        ).seconds
         inside += found.low <= truth(work) <= found.high
         assert found.high < 9 * found.low
     assert inside == 20
@@ -63,14 +66,16 @@ def test_a_disturbed_step_makes_it_less_sure_and_not_absurd() -> None:
     work = load(1_000, 64)
     for seed in range(10):
         done = measured(seed, 0.2, GROUPS, outlier=1.0)
-        found = estimate.by_experience(work, done, NOTHING, estimate.OF_SAMPLE).seconds
+        found = generation_time.by_experience(
+            work, done, NOTHING, generation_time.OF_SAMPLE
+        ).seconds
         assert found.low <= truth(work) <= found.high
 
 
 def test_history_of_the_same_batch_is_sure() -> None:
     work = load(2_000, 64)
     done = measured(1, 0.1, [64] * 30)
-    found = estimate.by_experience(work, done, NOTHING, estimate.OF_HISTORY)
+    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY)
     assert found.seconds.expected == pytest.approx(truth(work), rel=0.15)
     assert found.seconds.high - found.seconds.low < 0.6 * found.seconds.expected
     assert found.prefill.expected + found.decode.expected == pytest.approx(found.seconds.expected)
@@ -81,7 +86,7 @@ def test_too_few_steps_are_a_pace_between_two_bounds() -> None:
     work = load(1_000, 64)
     seen = measured(1, 0.0, [10])
     done = Measured(seen.steps, seen.tokens, seen.seconds, None, StepMoments())
-    found = estimate.by_experience(work, done, NOTHING, estimate.OF_SAMPLE).seconds
+    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_SAMPLE).seconds
     assert found.low <= truth(work) <= found.high
     assert found.high > 3 * found.low
 
@@ -89,7 +94,7 @@ def test_too_few_steps_are_a_pace_between_two_bounds() -> None:
 def test_an_engine_without_steps_has_a_pace() -> None:
     work = load(1_000, 64)
     done = Measured(batching.Steps(0, 0), 12_000, 10.0, None, StepMoments())
-    found = estimate.by_experience(work, done, NOTHING, estimate.OF_HISTORY).seconds
+    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY).seconds
     assert found.expected == pytest.approx(100.0)
     assert found.low < 60
     assert found.high > 160
@@ -102,7 +107,7 @@ def test_unsure_tokens_make_an_unsure_time() -> None:
     )
     done = measured(1, 0.1, [64] * 30)
     one, other = (
-        estimate.by_experience(work, done, NOTHING, estimate.OF_HISTORY).seconds
+        generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY).seconds
         for work in (sure, unsure)
     )
     assert other.high > 3 * one.high
@@ -113,7 +118,9 @@ def test_what_comes_once_comes_once() -> None:
     done = measured(1, 0.1, [64] * 30)
     rest = Interval(3.0, 0.0, 5.0)
     one, other = (
-        estimate.by_experience(load(1_000, 64), done, each, estimate.OF_HISTORY).seconds
+        generation_time.by_experience(
+            load(1_000, 64), done, each, generation_time.OF_HISTORY
+        ).seconds
         for each in (NOTHING, rest)
     )
     assert other.expected == pytest.approx(one.expected + 3.0)
@@ -135,7 +142,7 @@ def test_a_roofline_is_wide() -> None:
     def least(computed: float, output: float) -> tuple[float, float]:
         return computed * 1e-4, output * 1e-3
 
-    gpu, cpu = (estimate.by_roofline(work, least, on_cpu=on_cpu) for on_cpu in (False, True))
+    gpu, cpu = (generation_time.by_roofline(work, least, on_cpu=on_cpu) for on_cpu in (False, True))
     assert gpu.prefill.expected == pytest.approx(20.0)
     assert gpu.prefill.low == pytest.approx(10.0 / 0.75)
     assert gpu.prefill.high == pytest.approx(10.0 / 0.25)

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from llmbatch.core.records import Constraint
-from llmbatch.pipeline import checks
-from llmbatch.pipeline.examiner import Examiner
+from llmbatch.pipeline.tasks import constraint
+from llmbatch.pipeline.tasks.bounded_check import Examiner
 
 # Each more letter doubles what it takes to find that an answer does not fit. This one takes some
 # seconds; the limits below are far less.
@@ -75,7 +75,7 @@ def test_items_that_must_differ_are_bounded_too() -> None:
 def test_answers_follow_each_other_through_one_helper(words: Examiner) -> None:
     texts = ["a b", "", "é ß १२", "a  b", "\ud800", "x " * 50_000 + "x"]
     told = [words(text) for text in texts]
-    assert told == [checks.of(WORD)(text) for text in texts]
+    assert told == [constraint.of(WORD)(text) for text in texts]
     assert told[:2] == [None, "does not match the regex"]
     assert len(children()) == 1
 
@@ -97,8 +97,8 @@ def test_simple_checks_need_no_helper() -> None:
         Constraint("regex", r"[a-z ]+"): "some words",
         schema(plain): '{"a": "x"}',
     }
-    for constraint, answer in simple.items():
-        with Examiner(constraint) as examiner:
+    for plain_one, answer in simple.items():
+        with Examiner(plain_one) as examiner:
             assert examiner(answer) is None
             assert not children()
     with Examiner(None) as examiner:
@@ -121,7 +121,7 @@ def test_simple_checks_need_no_helper() -> None:
 )
 def test_what_may_be_tried_in_many_ways_is_not_simple(pattern: str) -> None:
     re.compile(pattern)
-    assert not checks.is_surely_quick(Constraint("regex", pattern), "a")
+    assert not constraint.is_surely_quick(Constraint("regex", pattern), "a")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_what_may_be_tried_in_many_ways_is_not_simple(pattern: str) -> None:
     ],
 )
 def test_schemas_whose_check_may_grow_are_not_simple(value: Any) -> None:
-    assert not checks.is_surely_quick(schema(value), "{}")
+    assert not constraint.is_surely_quick(schema(value), "{}")
 
 
 def test_a_long_answer_is_not_surely_quick() -> None:
     digits = Constraint("regex", "[0-9]+")
-    assert checks.is_surely_quick(digits, "1" * 1000)
-    assert not checks.is_surely_quick(digits, "1" * 1_000_000)
+    assert constraint.is_surely_quick(digits, "1" * 1000)
+    assert not constraint.is_surely_quick(digits, "1" * 1_000_000)

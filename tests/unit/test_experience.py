@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from llmbatch.core.interval import Interval
-from llmbatch.core.spec import JobSpec
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.pipeline import answers, experience
-from llmbatch.store.outlook import NO_PAST, Past, PastRun, Spent
+from llmbatch.estimate import output_tokens, past_runs
+from llmbatch.job.spec import JobSpec
+from llmbatch.store.history import NO_PAST, Past, PastRun, Spent
 
 JOB = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "{{ t }}"}
 
@@ -53,12 +53,12 @@ def past(*runs: PastRun, lengths: Iterable[tuple[int, int]] = ()) -> Past:
 
 
 def test_nothing_is_known_without_runs() -> None:
-    assert experience.of(NO_PAST, spec()) is None
-    assert experience.of(past(run(attempts=0)), spec()) is None
+    assert past_runs.of(NO_PAST, spec()) is None
+    assert past_runs.of(past(run(attempts=0)), spec()) is None
 
 
 def test_a_run_tells_its_parts() -> None:
-    found = experience.of(past(run()), spec())
+    found = past_runs.of(past(run()), spec())
     assert found is not None
     assert found.cost is not None
     assert found.cost.per_step == pytest.approx(0.01, rel=0.01)
@@ -73,43 +73,43 @@ def test_a_run_tells_its_parts() -> None:
 
 @pytest.mark.parametrize("other", [{"model": "another"}, {"engine": {"name": "module:factory"}}])
 def test_runs_of_another_model_or_engine_tell_nothing(other: dict[str, Any]) -> None:
-    assert experience.of(past(run(made=spec(**other))), spec()) is None
+    assert past_runs.of(past(run(made=spec(**other))), spec()) is None
 
 
 def test_more_starts_tell_more() -> None:
-    found = experience.of(past(run(1), run(2), run(3)), spec())
+    found = past_runs.of(past(run(1), run(2), run(3)), spec())
     assert found is not None
     assert found.start == Interval(20.0, 15.0, 25.0)
 
 
 def test_runs_with_the_present_settings_tell_more_than_others() -> None:
     other = run(1, spec(engine={"max_num_seqs": 4}))
-    found = experience.of(past(other, run(2)), spec())
+    found = past_runs.of(past(other, run(2)), spec())
     assert found is not None
     assert [each.run for each in found.runs] == [2]
     assert found.same_settings
-    found = experience.of(past(other), spec())
+    found = past_runs.of(past(other), spec())
     assert found is not None
     assert not found.same_settings
 
 
 def test_a_sample_tells_until_there_is_more() -> None:
     sample = run(1, reason="sample of 50 rows")
-    found = experience.of(past(sample), spec())
+    found = past_runs.of(past(sample), spec())
     assert found is not None
     assert found.samples_only
-    found = experience.of(past(sample, run(2, attempts=500)), spec())
+    found = past_runs.of(past(sample, run(2, attempts=500)), spec())
     assert found is not None
     assert [each.run for each in found.runs] == [2]
     assert not found.samples_only
-    found = experience.of(past(sample, run(2, attempts=5)), spec())
+    found = past_runs.of(past(sample, run(2, attempts=5)), spec())
     assert found is not None
     assert len(found.runs) == 2
 
 
 def test_a_killed_run_tells_of_its_steps_only() -> None:
     killed = run(reason=None, seconds=None, timings={})
-    found = experience.of(past(killed), spec())
+    found = past_runs.of(past(killed), spec())
     assert found is not None
     assert found.cost is not None
     assert found.start is None
@@ -119,7 +119,7 @@ def test_a_killed_run_tells_of_its_steps_only() -> None:
 
 def test_older_runs_have_no_moments() -> None:
     telemetry = {"steps": 40, "sequences": 200, "output_tokens": 200, "prompt_tokens": 100}
-    found = experience.of(past(run(telemetry=telemetry)), spec())
+    found = past_runs.of(past(run(telemetry=telemetry)), spec())
     assert found is not None
     assert found.cost is None
     assert (found.steps.steps, found.steps.sequences) == (40, 200)
@@ -127,14 +127,14 @@ def test_older_runs_have_no_moments() -> None:
 
 def test_answers_of_other_prompts_are_not_alike() -> None:
     kept = spec().model_dump(mode="json", by_alias=True)
-    assert experience.is_alike(kept, spec(input="other.csv"))
+    assert past_runs.is_alike(kept, spec(input="other.csv"))
     for change in ({"prompt": "{{ u }}"}, {"sampling": {"max_tokens": 9}}, {"model": "n"}):
-        assert not experience.is_alike(kept, spec(**change))
+        assert not past_runs.is_alike(kept, spec(**change))
 
 
 def test_output_is_expected_as_it_was() -> None:
     seen = past(run(), lengths=tuple((10, 19 + number % 3) for number in range(90)))
-    found = answers.expect(spec(), seen, 1_000, 10_000)
+    found = output_tokens.expect(spec(), seen, 1_000, 10_000)
     assert (found.source, found.known, found.each) == ("history", 90, 20.0)
     assert found.total.expected == 20_000
     assert found.total.low < 18_500
@@ -143,7 +143,7 @@ def test_output_is_expected_as_it_was() -> None:
 
 def test_output_follows_the_prompts() -> None:
     seen = past(run(), lengths=tuple((10 + n, 2 * (10 + n)) for n in range(100)))
-    found = answers.expect(spec(), seen, 100, 100 * 200)
+    found = output_tokens.expect(spec(), seen, 100, 100 * 200)
     assert found.total.expected == pytest.approx(100 * 400, rel=0.01)
 
 
@@ -152,35 +152,35 @@ def test_no_request_takes_more_than_is_allowed() -> None:
     seen = past(run(), lengths=((10, 29), (10, 30), (20, 60)))
     for attempts, most in ((1, 30), (2, 90), (3, 210)):
         short = spec(sampling={"max_tokens": 30}, run={"attempts": attempts})
-        assert answers.expect(short, seen, 100, 4_000).total.high <= 100 * most
+        assert output_tokens.expect(short, seen, 100, 4_000).total.high <= 100 * most
 
 
 def test_a_request_is_told_with_all_its_tries() -> None:
     seen = [Spent(10, 20)] * 80 + [Spent(30, 10 + 30, tries=2)] * 20
-    found = answers.expect(spec(), Past({}, (), seen, (run(),)), 1_000, 14_000)
+    found = output_tokens.expect(spec(), Past({}, (), seen, (run(),)), 1_000, 14_000)
     assert found.retries.expected == pytest.approx(0.2)
     assert found.retries.low < 0.2 < found.retries.high
     assert (found.known, found.total.expected) == (100, 1_000 * (0.8 * 20 + 0.2 * 40))
     assert found.each == 20  # of a try
     # Not the mean prompts are sent again, but these.
-    again = answers.prompts_again(Past({}, (), seen, (run(),)), 1_000, 14_000)
+    again = output_tokens.prompts_again(Past({}, (), seen, (run(),)), 1_000, 14_000)
     assert again.expected == pytest.approx(200 * 30)
-    assert sorted(answers.lengths(spec(), Past({}, (), seen, ()))) == [20.0] * 120
+    assert sorted(output_tokens.lengths(spec(), Past({}, (), seen, ()))) == [20.0] * 120
 
 
 def test_where_no_retry_was_seen_some_may_come() -> None:
     seen = past(run(), lengths=((10, 20),) * 50)
-    found = answers.expect(spec(), seen, 100, 1_000)
+    found = output_tokens.expect(spec(), seen, 100, 1_000)
     assert (found.retries.expected, found.retries.low) == (0, 0)
     assert 0.05 < found.retries.high < 0.1
-    again = answers.prompts_again(seen, 100, 1_000)
+    again = output_tokens.prompts_again(seen, 100, 1_000)
     assert (again.expected, again.low) == (0, 0)
     assert 50 < again.high < 100
 
 
 def test_nothing_is_retried_where_nothing_is_known() -> None:
-    assert answers.expect(spec(), NO_PAST, 10, 100).retries == Interval.exactly(0)
-    assert answers.prompts_again(NO_PAST, 10, 100) == Interval.exactly(0)
+    assert output_tokens.expect(spec(), NO_PAST, 10, 100).retries == Interval.exactly(0)
+    assert output_tokens.prompts_again(NO_PAST, 10, 100) == Interval.exactly(0)
 
 
 def test_a_run_that_was_stopped_may_have_left_the_long_answers() -> None:
@@ -189,9 +189,9 @@ def test_a_run_that_was_stopped_may_have_left_the_long_answers() -> None:
     engine = {"max_num_seqs": 4, "window": 8}
     stopped = run(reason="budget of 1.0 USD reached")
 
-    def expected(*runs: PastRun, settled: int = 90) -> answers.OutputTokens:
+    def expected(*runs: PastRun, settled: int = 90) -> output_tokens.OutputTokens:
         seen = replace(past(*runs, lengths=few), engine=engine, settled_requests=settled)
-        return answers.expect(spec(), seen, 1_000, 10_000)
+        return output_tokens.expect(spec(), seen, 1_000, 10_000)
 
     usual, wide = expected(run()), expected(stopped)
     assert (usual.left_long, wide.left_long) == (0, 4)

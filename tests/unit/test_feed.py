@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.pipeline.feed import Feed
+from llmbatch.pipeline.run.feed import Feed
 from llmbatch.store import plans
 from tests.unit.workbench import Bench, engine
 

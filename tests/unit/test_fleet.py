@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import CostSpec, TokenPrice
-from llmbatch.pipeline import jobs
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.reports import fleet, fleet_text, fleet_words, rendering, wording
-from llmbatch.reports.fleet import Fleet, JobLine
-from llmbatch.reports.model import Report
+from llmbatch.job import finder
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import CostSpec, TokenPrice
+from llmbatch.reports import folder as reports_folder
+from llmbatch.reports import folder_words, renderers, wording
+from llmbatch.reports.folder import Fleet, JobLine
+from llmbatch.reports.report import Report
+from llmbatch.reports.text import folder as text_folder
 from llmbatch.store.database import Database, utc
 from llmbatch.store.lock import JobLock
 from tests.cli.reported import work
@@ -31,7 +33,7 @@ PRICE = TokenPrice(input=1, output=2)
 
 
 def build(folder: Path, **changes: Any) -> Fleet:
-    return fleet.build(folder, jobs.below(folder), **changes)
+    return reports_folder.build(folder, finder.below(folder), **changes)
 
 
 def job(folder: Path, rows: int = 2, **changes: Any) -> Report:
@@ -49,7 +51,7 @@ def test_jobs_are_found_at_any_depth_and_under_any_name(tmp_path: Path) -> None:
     job(tmp_path / "a")
     job(tmp_path / "b/c/d")
     job(tmp_path / "e", state=str(tmp_path / "kept"))
-    found = jobs.below(tmp_path).jobs
+    found = finder.below(tmp_path).jobs
     names = [path.state.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["a/out.llmbatch", "b/c/d/out.llmbatch", "kept"]
     assert [line.job for line in build(tmp_path / "kept").jobs] == ["kept"]
@@ -59,8 +61,8 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     job(tmp_path / "a")
     (tmp_path / "a/loop").symlink_to(tmp_path)
     (tmp_path / "again").symlink_to(tmp_path / "a")
-    assert len(jobs.below(tmp_path).jobs) == 1
-    assert len(jobs.below(tmp_path / "again").jobs) == 1
+    assert len(finder.below(tmp_path).jobs) == 1
+    assert len(finder.below(tmp_path / "again").jobs) == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
@@ -79,9 +81,9 @@ def test_what_is_no_job_is_none(tmp_path: Path) -> None:
     (tmp_path / "empty.llmbatch").mkdir()
     seen = build(tmp_path)
     assert (seen.jobs, seen.total.runs) == ([], 0)
-    assert fleet_text.render(seen) == f"0 jobs below {tmp_path}\n"
+    assert text_folder.render(seen) == f"0 jobs below {tmp_path}\n"
     with pytest.raises(UsageError, match="is not a folder"):
-        jobs.below(tmp_path / "journal")
+        finder.below(tmp_path / "journal")
 
 
 def test_a_line_has_the_figures_of_the_job(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_the_dearest_is_first_and_currencies_are_not_added(tmp_path: Path) -> No
     assert names == ["euro", "dear", "cheap", "free", "unpriced"]
     assert [amount.currency for amount in seen.total.amounts] == ["EUR", "USD"]
     assert (seen.total.cost, seen.total.unpriced_runs) == (None, 1)
-    shown = fleet_text.render(seen).splitlines()
+    shown = text_folder.render(seen).splitlines()
     assert shown[1].startswith("  EUR ")
     assert shown[2].startswith("  USD ")
     assert shown[3].startswith("  without a price: 1 run, 0.000")
@@ -131,7 +133,7 @@ def test_runs_without_a_price_are_not_taken_for_free(tmp_path: Path) -> None:
     assert paid.cost == pytest.approx(report.runs[0].cost)
     assert paid.rows == 2
     assert line.spent.unpriced_hours == pytest.approx(report.runs[1].device_hours)
-    assert fleet_words.state(line) == "finished, exit code 0; 1 run without a price"
+    assert folder_words.state(line) == "finished, exit code 0; 1 run without a price"
 
 
 def test_a_price_can_be_given_later(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_only_runs_since_a_time_are_counted(tmp_path: Path) -> None:
     assert spent is not None
     assert (spent.runs, spent.rows) == (1, 1)
     assert seen.total.amounts[0].cost == pytest.approx(report.runs[1].cost)
-    assert "1 job without a run since then: left out" in fleet_text.render(seen)
+    assert "1 job without a run since then: left out" in text_folder.render(seen)
     later = build(tmp_path, since=since + timedelta(days=1))
     assert (later.idle, later.total.runs) == (2, 0)
     assert build(tmp_path, since=old.runs[0].started_at).total.runs == 3
@@ -188,7 +190,7 @@ def test_what_cannot_be_read_is_a_line_with_its_reason(tmp_path: Path) -> None:
         assert words in (line.note or "")
         assert "\n" not in (line.note or "")
     assert named(seen, "new.llmbatch").state == "new"
-    assert "4 jobs that cannot be read: not counted" in fleet_text.render(seen)
+    assert "4 jobs that cannot be read: not counted" in text_folder.render(seen)
 
 
 def _folder(path: Path) -> Path:
@@ -199,7 +201,7 @@ def _folder(path: Path) -> Path:
 def test_a_running_job_tells_where_it_stands_and_what_was_spent_before(tmp_path: Path) -> None:
     report = job(tmp_path / "a", 3, cost=PAID)
     state = JobPaths(tmp_path / "a/out.llmbatch")
-    state.report.write_text(rendering.render(report, "json"))
+    state.report.write_text(renderers.render(report, "json"))
     view = {"phase": "generating", "progress": {"rows": 1200, "rows_done": 600}}
     with JobLock(state.lock):
         state.status.write_text(json.dumps(view))
@@ -210,7 +212,7 @@ def test_a_running_job_tells_where_it_stands_and_what_was_spent_before(tmp_path:
     assert (line.counts, line.last_run, seen.running) == (None, None, 1)
     assert line.spent is not None
     assert line.spent.cost == pytest.approx(report.all_runs.cost)
-    assert "running: what the present run takes is not counted" in fleet_text.render(seen)
+    assert "running: what the present run takes is not counted" in text_folder.render(seen)
     used = report.all_runs
     assert given.total.cost == pytest.approx((used.prompt_tokens + 2 * used.output_tokens) / 1e6)
 
@@ -231,11 +233,11 @@ def test_every_form_has_every_job(tmp_path: Path, style: str) -> None:
     for name in ("one", "two", "three"):
         job(tmp_path / name, cost=PAID)
     seen = build(tmp_path)
-    shown = rendering.render(seen, style).replace("\N{NO-BREAK SPACE}", " ")
+    shown = renderers.render(seen, style).replace("\N{NO-BREAK SPACE}", " ")
     for line in seen.jobs:
-        for cell in fleet_words.cells(line):
+        for cell in folder_words.cells(line):
             assert cell in shown
-    assert fleet_words.heading(seen) in shown
+    assert folder_words.heading(seen) in shown
     (paid,) = seen.total.amounts
     assert wording.money(paid.cost, "USD") in shown
 
@@ -243,7 +245,7 @@ def test_every_form_has_every_job(tmp_path: Path, style: str) -> None:
 def test_the_columns_of_the_text_are_straight(tmp_path: Path) -> None:
     job(tmp_path / "short", cost={"price_per_hour": 1e7})
     job(tmp_path / "a much longer name", 12)
-    _, _, _, blank, header, *lines = fleet_text.render(build(tmp_path)).splitlines()
+    _, _, _, blank, header, *lines = text_folder.render(build(tmp_path)).splitlines()
     assert blank == ""
     place = header.index("  job  ") + 2
     assert [line[place - 2 : place].strip() for line in lines] == ["", ""]
@@ -256,14 +258,14 @@ def test_a_hostile_name_breaks_nothing(tmp_path: Path) -> None:
     job(tmp_path / name, cost=PAID)
     seen = build(tmp_path)
     assert seen.jobs[0].job == f"{name}/out.llmbatch"
-    text = rendering.render(seen, "text")
+    text = renderers.render(seen, "text")
     assert "\x1b" not in text
     assert len(text.splitlines()) == 5
-    markdown = rendering.render(seen, "markdown")
+    markdown = renderers.render(seen, "markdown")
     (found,) = tables(markdown)
-    assert {len(row) for row in found} == {len(fleet_words.HEADER)}
+    assert {len(row) for row in found} == {len(folder_words.HEADER)}
     assert "<script>" not in markdown
-    assert "<script>" not in rendering.render(seen, "html")
+    assert "<script>" not in renderers.render(seen, "html")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["USD", "EUR", None]), st.integers(0, 10**6))))
@@ -279,7 +281,7 @@ def test_the_sums_hold(paid: list[tuple[str | None, int]]) -> None:
         )
         for currency, seconds in paid
     ]
-    spent = fleet.spent(runs)
+    spent = reports_folder.spent(runs)
     for amount in spent.amounts:
         seconds = [n for currency, n in paid if currency == amount.currency]
         assert math.isclose(amount.cost, sum(seconds) / 3600)

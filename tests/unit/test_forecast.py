@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from llmbatch.core.prefix_cache import Cache
 from llmbatch.core.records import Message
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import forecast
-from llmbatch.pipeline.forecast import MOST, Assumed
+from llmbatch.estimate import cache_forecast
+from llmbatch.estimate.cache_forecast import MOST, Assumed
+from llmbatch.estimate.prefix_cache import Cache
+from llmbatch.job.spec import JobSpec
 from tests.scripted_engine import ScriptedEngine
 from tests.unit.workbench import Bench, engine
 
@@ -26,12 +26,12 @@ def words(count: int) -> list[Sequence[int]]:
 
 @pytest.mark.parametrize("count", [0, 1, MOST])
 def test_of_a_few_requests_all_are_looked_at(count: int) -> None:
-    assert [place for part in forecast.ranges(count) for place in part] == list(range(count))
+    assert [place for part in cache_forecast.ranges(count) for place in part] == list(range(count))
 
 
 @pytest.mark.parametrize("count", [MOST + 1, 10 * MOST + 7, 10_000_000])
 def test_of_many_some_stretches_of_neighbours_are_looked_at(count: int) -> None:
-    parts = forecast.ranges(count)
+    parts = cache_forecast.ranges(count)
     assert len(parts) > 1
     assert sum(map(len, parts)) == MOST
     assert parts[0][0] == 0
@@ -39,14 +39,14 @@ def test_of_many_some_stretches_of_neighbours_are_looked_at(count: int) -> None:
 
 
 def test_all_that_was_looked_at_is_told_exactly() -> None:
-    seen = forecast.predict([words(10)], 10, UNLIMITED)
+    seen = cache_forecast.predict([words(10)], 10, UNLIMITED)
     assert seen is not None
     assert (seen.prompt_tokens, seen.cached_tokens, seen.hits) == (50, 36, 0.72)
     assert not seen.at_least
 
 
 def test_a_sample_does_not_count_what_only_fills_the_cache() -> None:
-    seen = forecast.predict([words(1_000)] * 4, 100_000, UNLIMITED)
+    seen = cache_forecast.predict([words(1_000)] * 4, 100_000, UNLIMITED)
     assert seen is not None
     assert (seen.looked_at, seen.prompt_tokens, seen.hits) == (4_000, 500_000, 0.8)
     assert seen.at_least  # without a limit, a longer sample might have met more
@@ -54,18 +54,18 @@ def test_a_sample_does_not_count_what_only_fills_the_cache() -> None:
 
 def test_a_sample_that_fills_the_cache_says_what_it_is() -> None:
     small = Assumed(Cache(2, 12, max_num_seqs=1), "assumed", [1])
-    seen = forecast.predict([words(1_000)] * 4, 100_000, small)
+    seen = cache_forecast.predict([words(1_000)] * 4, 100_000, small)
     assert seen is not None
     assert (seen.hits, seen.at_least) == (0.8, True)  # nothing that was shared was lost
     apart: list[Sequence[int]] = [[number % 50] * 4 for number in range(1_000)]
-    seen = forecast.predict([apart] * 4, 100_000, small)
+    seen = cache_forecast.predict([apart] * 4, 100_000, small)
     assert seen is not None
     assert (seen.hits, seen.at_least) == (0.0, False)
 
 
 def test_nothing_to_look_at_is_no_forecast() -> None:
-    assert forecast.predict([], 0, UNLIMITED) is None
-    assert forecast.predict([[]], 3, UNLIMITED) is None
+    assert cache_forecast.predict([], 0, UNLIMITED) is None
+    assert cache_forecast.predict([[]], 3, UNLIMITED) is None
 
 
 def test_a_prompt_that_cannot_be_encoded_is_left_out() -> None:
@@ -74,8 +74,8 @@ def test_a_prompt_that_cannot_be_encoded_is_left_out() -> None:
             raise ValueError("no such role")
         return [1, 2]
 
-    chats = forecast.chats(['[["user","good"]]', '[["user","bad"]]'])
-    assert [list(prompt) for prompt in forecast.tokens(encode, chats)] == [[1, 2]]
+    chats = cache_forecast.chats(['[["user","good"]]', '[["user","bad"]]'])
+    assert [list(prompt) for prompt in cache_forecast.tokens(encode, chats)] == [[1, 2]]
 
 
 LAST = {"block_size": 32, "kv_cache_blocks": 900, "max_num_seqs": 64, "prefix_caching": True}
@@ -100,19 +100,19 @@ LAST = {"block_size": 32, "kv_cache_blocks": 900, "max_num_seqs": 64, "prefix_ca
 def test_what_is_known_before_a_start(
     last: dict[str, Any], options: dict[str, Any], cache: Cache, source: str
 ) -> None:
-    assumed = forecast.expected(last, options, [3])
+    assumed = cache_forecast.expected(last, options, [3])
     assert assumed.cache == cache
     assert assumed.source.startswith(source)
 
 
 @pytest.mark.parametrize("description", [{}, {"block_size": 0}, LAST | {"prefix_caching": False}])
 def test_an_engine_without_a_prefix_cache_has_no_forecast(description: dict[str, Any]) -> None:
-    assert forecast.started(description, [1]) is None
+    assert cache_forecast.started(description, [1]) is None
 
 
 def test_lengths_of_answers_are_those_the_job_has_had_or_may_have() -> None:
     def lengths(known: list[int], **changes: Any) -> Sequence[int]:
-        return forecast.answer_lengths(JobSpec.model_validate(JOB | changes), known)
+        return cache_forecast.answer_lengths(JobSpec.model_validate(JOB | changes), known)
 
     assert lengths([7, 8]) == [7, 8]
     assert lengths([], sampling={"max_tokens": 30}) == [30]

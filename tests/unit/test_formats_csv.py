@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.exact_json import Json, parse_record
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
-from llmbatch.core.values import Json, parse_record
 from llmbatch.formats import csv as csv_format
 from llmbatch.formats import lines, open_input, open_reader, open_writer
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.exact_json import Json, dump_record, parse_record
 from llmbatch.core.records import Record, Reject
-from llmbatch.core.values import Json, dump_record, parse_record
 from llmbatch.formats import lines, open_reader, open_writer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

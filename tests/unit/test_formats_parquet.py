@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.values import ExactFloat, Json
+from llmbatch.core.exact_json import ExactFloat, Json
 from llmbatch.formats import Misfit, open_reader, open_writer
 from llmbatch.formats.parquet import BATCH_ROWS
 

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llmbatch.accounting.costs import Costs, Listed, Phase, Saving
 from llmbatch.core import money
-from llmbatch.reports import amounts, html, markdown, tables, text, wording
-from llmbatch.reports.costs import Costs, Listed, Phase, Saving
-from llmbatch.reports.model import Report
+from llmbatch.reports import rounding, tables, wording
+from llmbatch.reports.html import job as html_job
+from llmbatch.reports.markdown import job as markdown_job
+from llmbatch.reports.report import Report
 from llmbatch.reports.tables import Table
+from llmbatch.reports.text import job as text_job
 from tests.cli.reported import work
 from tests.unit.test_markdown import attribution, share_of, under
 
@@ -53,7 +56,7 @@ def column(table: Table, place: int) -> dict[str, str]:
 
 def in_text(report: Report, label: str) -> dict[str, Decimal]:
     """The amounts of a line of the text, by the name before each."""
-    (line,) = [line for line in text.render(report).splitlines() if label in line]
+    (line,) = [line for line in text_job.render(report).splitlines() if label in line]
     parts = line.split(label, 1)[1].split(";")[0].split(", ")
     return {part.rsplit(" ", 1)[0].strip(): amount(part.rsplit(" ", 1)[1]) for part in parts}
 
@@ -68,7 +71,7 @@ def test_phases_add_up_and_are_alike_in_all_forms(report: Report, parts: Sequenc
     total = amount(page.pop("last run"))
     del page["checkpoint (beside the others)"]
     assert sum(map(amount, page.values())) == total
-    lines = {row[0]: row[3] for row in under(markdown.render(told), "Where the time")}
+    lines = {row[0]: row[3] for row in under(markdown_job.render(told), "Where the time")}
     assert amount(lines.pop("**all**")) == total
     del lines["checkpoint (beside the others)"]
     assert {name: amount(cell) for name, cell in lines.items()} == {
@@ -91,10 +94,10 @@ def test_what_was_paid_and_saved_adds_up_in_all_forms(
     spent, whole = amount(page["Paid"]), amount(page["Without these savings"])
     cells = [amount(page[f"Saved by saver {place}"]) for place in range(len(saved))]
     assert spent + sum(cells) == whole
-    assert page["Paid"] in markdown.render(told).split("### Cost and speed")[1].split("\n\n")[1]
-    sentence = markdown.render(told).split("### Saved")[1]
+    assert page["Paid"] in markdown_job.render(told).split("### Cost and speed")[1].split("\n\n")[1]
+    sentence = markdown_job.render(told).split("### Saved")[1]
     assert f"Paid: USD {page['Paid']}. Without what was saved: USD {whole:,f}." in sentence
-    rows = under(markdown.render(told), "Saved")
+    rows = under(markdown_job.render(told), "Saved")
     assert [amount(row[3]) for row in rows] == cells
 
 
@@ -107,10 +110,10 @@ def test_amounts_of_any_costs_add_up(
     report: Report, parts: list[float], saved: list[float]
 ) -> None:
     costs: Costs = paid(report, parts, saved).costs
-    found = amounts.phases(costs)
+    found = rounding.phases(costs)
     of_phases = [part for part in found[: len(parts)] if part is not None]
     assert sum(of_phases) == money.rounded(sum(parts))
-    told = amounts.saved(costs)
+    told = rounding.saved(costs)
     assert told.paid + sum(part for part in told.savings if part is not None) == told.without
 
 
@@ -132,11 +135,11 @@ ODD = [
 def test_a_value_has_one_name_in_all_forms(report: Report, value: str | None, told: str) -> None:
     shares = [share_of([value]), replace(share_of([None]), note="runs without work")]
     shown = replace(report, attribution=attribution(["team"], shares))
-    assert under(markdown.render(shown), "Who pays")[0][0] == told
+    assert under(markdown_job.render(shown), "Who pays")[0][0] == told
     assert tables.shares(shown)[0].lines[0].name == told
-    (line,) = re.findall(r"\(all runs\).*\n.* %  (.*), 1 row\n", text.render(shown))
+    (line,) = re.findall(r"\(all runs\).*\n.* %  (.*), 1 row\n", text_job.render(shown))
     assert line == told
-    drawn = entities.unescape(html.render(shown).split('id="figure-payers"')[1])
+    drawn = entities.unescape(html_job.render(shown).split('id="figure-payers"')[1])
     assert f"{told} USD 0.01" in drawn.split("</desc>")[0]
 
 
@@ -156,8 +159,8 @@ def test_what_belongs_to_no_value_is_set_apart(report: Report) -> None:
     lines = tables.shares(shown)[0].lines
     assert [line.name for line in lines[:-1]] == names
     assert [line.kind for line in lines] == ["aside", "", "", "", "sum"]
-    assert all(f"  {name}" in text.render(shown) for name in names)
-    assert under(markdown.render(shown), "Who pays")[0][:2] == ["*(runs without work)*", ""]
+    assert all(f"  {name}" in text_job.render(shown) for name in names)
+    assert under(markdown_job.render(shown), "Who pays")[0][:2] == ["*(runs without work)*", ""]
 
 
 def test_shares_that_are_not_shown_are_in_the_sum(report: Report) -> None:
@@ -166,7 +169,7 @@ def test_shares_that_are_not_shown_are_in_the_sum(report: Report) -> None:
         for number in range(25)
     ]
     found = replace(attribution(["team"], shares), total=0.025, device_seconds=100.0)
-    rows = under(markdown.render(replace(report, attribution=found)), "Who pays")
+    rows = under(markdown_job.render(replace(report, attribution=found)), "Who pays")
     assert len(rows) == 22
     *_, others, total = rows
     assert others[:2] == ["*(5 others, in the JSON report)*", "5"]
@@ -178,7 +181,7 @@ def test_shares_that_are_not_shown_are_in_the_sum(report: Report) -> None:
 
 def test_amounts_are_written_in_full(report: Report) -> None:
     dear = replace(report, runs=[replace(report.runs[0], price_per_hour=1e6, currency="EUR")])
-    assert "EUR 1,000,000 an hour" in html.render(dear)
+    assert "EUR 1,000,000 an hour" in html_job.render(dear)
     assert wording.significant(12_345_678.0, 3) == "12,345,678"
     assert wording.significant(0.0000012345, 3) == "0.00000123"
 
@@ -194,7 +197,7 @@ def test_the_machine_is_described_in_words(report: Report) -> None:
         "source": "measured",
     }
     engine = {"engine": "x", "hardware": hardware, "shape": {"tied": True}, "weight_bytes": 2**31}
-    page = html.render(replace(report, engine=engine))
+    page = html_job.render(replace(report, engine=engine))
     section = entities.unescape(page.split('id="engine"')[1])
     assert "2 x A <device>, each 23.5 GiB, 0.665 TFLOP/s, 30 GB/s (measured)" in section
     assert "2.0 GiB" in section
@@ -205,7 +208,7 @@ def test_a_run_that_computed_nothing_says_so(tmp_path: Path) -> None:
     rows = ["a", "b", "c"]
     work(tmp_path, rows, cost={"price_per_hour": 3600.0})
     told = work(tmp_path, rows, cost={"price_per_hour": 3600.0})
-    page = entities.unescape(html.render(told))
+    page = entities.unescape(html_job.render(told))
     assert "Run 2 computed nothing; this is run 1." in page.split('id="course"')[1]
     assert "It computed nothing." in page.split('aria-label="Summary"')[0]
     assert '<div class="value">-</div>' not in page
@@ -214,7 +217,7 @@ def test_a_run_that_computed_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_small_run_pays_for_its_engine_start(report: Report) -> None:
     shown = replace(report, attribution=attribution(["t"], [share_of(["a"])]))
-    assert "the start of its engine" in html.render(shown).split('id="payers"')[1]
+    assert "the start of its engine" in html_job.render(shown).split('id="payers"')[1]
 
 
 def test_money_in_two_currencies_is_not_told_as_one(report: Report) -> None:
@@ -222,7 +225,7 @@ def test_money_in_two_currencies_is_not_told_as_one(report: Report) -> None:
     both = [replace(first, currency="EUR"), replace(first, run=2)]
     shares = replace(attribution(["t"], [replace(share_of(["a"]), cost=None)]), total=None)
     told = replace(report, runs=both, attribution=shares, all_costs=unpriced(report.all_costs))
-    for shown in (html.render(told), markdown.render(told)):
+    for shown in (html_job.render(told), markdown_job.render(told)):
         words = " ".join(entities.unescape(shown).split())
         assert f"By device time, without money: {wording.no_money(both)}." in words
         assert "USD per 1,000 rows" not in words.split("Speed and cost by run")[-1]
@@ -240,5 +243,5 @@ def test_a_listed_price_of_zero_is_told_and_no_tokens_are_not(
 ) -> None:
     listed = Listed("somebody", price, price, None, 0.0, 0.0)
     seen = replace(report, costs=replace(report.costs, listed=listed))
-    for rendered in (text.render(seen), markdown.render(seen), html.render(seen)):
+    for rendered in (text_job.render(seen), markdown_job.render(seen), html_job.render(seen)):
         assert ("somebody" in rendered) is told

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llmbatch.pipeline.gpus import Nvml, Reading
+from llmbatch.pipeline.monitoring.gpu_readings import Nvml, Reading
 
 
 class Library:

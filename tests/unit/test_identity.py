@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from llmbatch.core import identity
-from llmbatch.core.declared import Affects, answer
-from llmbatch.core.identity import KeyMaker
 from llmbatch.core.records import Message
-from llmbatch.core.spec import JobSpec, json_text
-from llmbatch.pipeline.prompts import Prompt
+from llmbatch.job.fields import Affects, answer
+from llmbatch.job.spec import JobSpec, json_text
+from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.prompts.keys import KeyMaker
+from llmbatch.pipeline.prompts.template import Prompt
 
 MODEL = {"name": "tiny", "fingerprint": "sha256:00"}
 BASE: dict[str, Any] = {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}"}
-MESSAGES = identity.messages_text([Message("user", "hello")])
+MESSAGES = keys.messages_text([Message("user", "hello")])
 
 # Another value than the default for every field of the spec. A new field needs a line here.
 ALTERNATIVES: dict[str, Any] = {
@@ -123,9 +123,9 @@ def test_a_forgotten_declaration_is_noticed() -> None:
 
     assert undeclared(Outer) == ["bare", "inner.forgotten"]
     with pytest.raises((AssertionError, KeyError)):
-        identity.answer_fields(Inner())
+        keys.answer_fields(Inner())
     with pytest.raises((AssertionError, KeyError)):
-        identity.answer_fields(Outer())
+        keys.answer_fields(Outer())
 
 
 def test_every_field_has_an_alternative_value_here() -> None:
@@ -157,7 +157,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
         maker = KeyMaker(job, MODEL)
         order = () if isinstance(job.record_order, str) else job.record_order
         messages = Prompt(job.prompt + "{{ record }}", job.system, order).render(record)
-        return maker.base(), maker.key(identity.messages_text(messages))
+        return maker.base(), maker.key(keys.messages_text(messages))
 
     base, plain = rendered(spec(), '{"t": "x", "u": 1}')
     same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x", "u": 1}')
@@ -168,8 +168,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
 def test_templates_that_render_alike_share_a_key() -> None:
     one, two = spec("prompt", "Hi {{ t }}"), spec("prompt", "{{ 'Hi ' ~ t }}")
     texts = [
-        identity.messages_text(Prompt(job.prompt, job.system).render('{"t": 1}'))
-        for job in (one, two)
+        keys.messages_text(Prompt(job.prompt, job.system).render('{"t": 1}')) for job in (one, two)
     ]
     assert KeyMaker(one, MODEL).key(texts[0]) == KeyMaker(two, MODEL).key(texts[1])
 
@@ -211,7 +210,7 @@ def test_a_default_written_out_is_the_default() -> None:
 )
 def test_different_messages_never_share_a_key(one: list[Message], two: list[Message]) -> None:
     maker = KeyMaker(spec(), MODEL)
-    assert maker.key(identity.messages_text(one)) != maker.key(identity.messages_text(two))
+    assert maker.key(keys.messages_text(one)) != maker.key(keys.messages_text(two))
 
 
 @pytest.mark.parametrize(
@@ -219,37 +218,37 @@ def test_different_messages_never_share_a_key(one: list[Message], two: list[Mess
 )
 def test_messages_are_written_as_json(text: str) -> None:
     messages = [Message("system", text), Message("user", "x")]
-    assert identity.messages_text(messages) == json_text([["system", text], ["user", "x"]])
+    assert keys.messages_text(messages) == json_text([["system", text], ["user", "x"]])
 
 
 def test_samples_have_keys_of_their_own() -> None:
     plain = key(spec())
-    assert len({plain, *(identity.sample_key(plain, number) for number in range(1, 50))}) == 50
+    assert len({plain, *(keys.sample_key(plain, number) for number in range(1, 50))}) == 50
 
 
 def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
     base = KeyMaker(spec(), MODEL).base()
-    held = identity.plan_digest(spec(), "rows", base)
-    assert identity.plan_digest(spec("run.chunk_size", 9), "rows", base) == held
-    assert identity.plan_digest(spec(), "other rows", base) != held
-    assert identity.plan_digest(spec("prompt", "{{ u }}"), "rows", base) != held
-    assert identity.plan_digest(spec("system", "x"), "rows", base) != held
-    assert identity.plan_digest(spec(), "rows", "other base") != held
-    assert identity.plan_digest(spec(), "rows", base, ["u", "t"]) != held
-    assert identity.plan_digest(spec(), "rows", base, ["u", "t"]) != identity.plan_digest(
+    held = keys.plan_digest(spec(), "rows", base)
+    assert keys.plan_digest(spec("run.chunk_size", 9), "rows", base) == held
+    assert keys.plan_digest(spec(), "other rows", base) != held
+    assert keys.plan_digest(spec("prompt", "{{ u }}"), "rows", base) != held
+    assert keys.plan_digest(spec("system", "x"), "rows", base) != held
+    assert keys.plan_digest(spec(), "rows", "other base") != held
+    assert keys.plan_digest(spec(), "rows", base, ["u", "t"]) != held
+    assert keys.plan_digest(spec(), "rows", base, ["u", "t"]) != keys.plan_digest(
         spec(), "rows", base, ["t", "u"]
     )
-    assert identity.plan_digest(spec("duplicates", "each"), "rows", base) != held
+    assert keys.plan_digest(spec("duplicates", "each"), "rows", base) != held
 
 
 def test_the_digest_of_a_plan_is_what_it_was() -> None:
     """A plan of an older version, which knew the input's order only, stays in force."""
-    assert identity.plan_digest(spec(), "rows", "base") == "9f7b100b2da133374317154addd272ed"
-    assert identity.plan_digest(spec(), "rows", "base", ()) == "9f7b100b2da133374317154addd272ed"
+    assert keys.plan_digest(spec(), "rows", "base") == "9f7b100b2da133374317154addd272ed"
+    assert keys.plan_digest(spec(), "rows", "base", ()) == "9f7b100b2da133374317154addd272ed"
 
 
 def test_the_key_function_is_what_it_was() -> None:
     """If this fails, every stored answer is orphaned: raise `_KEY_VERSION` and say so."""
     plain = key(spec())
     assert plain == "e120a0aa93236087214c993c47a354e2"
-    assert identity.sample_key(plain, 1) == "c263ace60f444ce9435c7c78f6d4a5ff"
+    assert keys.sample_key(plain, 1) == "c263ace60f444ce9435c7c78f6d4a5ff"

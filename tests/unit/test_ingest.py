@@ -9,9 +9,9 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Reject
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest
-from llmbatch.pipeline.paths import JobPaths
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.rows import ingest
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.snapshots import Snapshot

@@ -7,7 +7,7 @@ from math import ceil, log2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmbatch.core.isolation import LONE_DEATHS, MOST_ACCUSED, Isolation
+from llmbatch.pipeline.run.isolation import LONE_DEATHS, MOST_ACCUSED, Isolation
 
 Choose = Callable[[int], int]
 ORDERS: dict[str, Choose] = {"first": lambda count: 0, "last": lambda count: count - 1}

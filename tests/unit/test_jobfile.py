@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import jobfile
+from llmbatch.job import file
+from llmbatch.job.spec import JobSpec
 
 BARE = 'input = "a.csv"\noutput = "b.csv"\nmodel = "m"\nprompt = "p"\n'
 WHOLE = """
@@ -37,7 +37,7 @@ FLAGS: dict[str, Any] = {"input": "in.csv", "output": "o.jsonl", "model": "m", "
 def load(folder: Path, text: str, flags: dict[str, Any] | None = None) -> JobSpec:
     path = folder / "job.toml"
     path.write_text(text, encoding="utf-8")
-    return jobfile.load(path, flags or {})
+    return file.load(path, flags or {})
 
 
 def refusal(folder: Path, text: str, flags: dict[str, Any] | None = None) -> str:
@@ -56,7 +56,7 @@ def test_a_job_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_flags_alone_make_a_job() -> None:
-    spec = jobfile.load(None, FLAGS)
+    spec = file.load(None, FLAGS)
     assert (spec.input, spec.output) == ("in.csv", "o.jsonl")
 
 
@@ -214,7 +214,7 @@ def test_a_price_by_flag_replaces_the_other_one(
 ) -> None:
     path = tmp_path / "job.toml"
     path.write_text(f'{BARE}[cost]\ncurrency = "EUR"\n{held}\n')
-    cost = jobfile.load(path, {"cost": given}).cost
+    cost = file.load(path, {"cost": given}).cost
     assert cost.currency == "EUR"
     prices = {"price_per_hour": cost.price_per_hour, "price_per_million": cost.price_per_million}
     assert [name for name, price in prices.items() if price is not None] == [left]
@@ -224,8 +224,8 @@ def test_reports_of_a_job_file_lie_beside_it_and_flags_win(tmp_path: Path) -> No
     path = tmp_path / "job.toml"
     path.write_text(f'{BARE}[run]\nreports = ["a.md", "b.html"]\n')
     beside = (str(tmp_path / "a.md"), str(tmp_path / "b.html"))
-    assert jobfile.load(path, {}).run.reports == beside
-    assert jobfile.load(path, {"run": {"reports": ["c.md"]}}).run.reports == ("c.md",)
+    assert file.load(path, {}).run.reports == beside
+    assert file.load(path, {"run": {"reports": ["c.md"]}}).run.reports == ("c.md",)
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
@@ -246,12 +246,12 @@ def test_a_file_that_is_no_job_file_is_refused(tmp_path: Path, content: bytes, s
     path = tmp_path / "job.toml"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=f"job.toml: {said}"):
-        jobfile.load(path, {})
+        file.load(path, {})
 
 
 def test_a_job_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml: cannot be read: No such file"):
-        jobfile.load(tmp_path / "none.toml", {})
+        file.load(tmp_path / "none.toml", {})
 
 
 @pytest.mark.parametrize(
@@ -273,5 +273,5 @@ def test_a_file_that_a_flag_names_must_be_good(
     (tmp_path / "list.json").write_text("[1]")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        jobfile.load(None, FLAGS | flags)
+        file.load(None, FLAGS | flags)
     assert said in str(caught.value)

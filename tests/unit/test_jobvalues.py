@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from llmbatch.cli import console, main
 from llmbatch.cli.options import split
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import jobfile
-from llmbatch.pipeline.jobvalues import MAX_DEPTH, faults
+from llmbatch.job import file
+from llmbatch.job.spec import JobSpec
+from llmbatch.job.values import MAX_DEPTH, faults
 
 FLAGS = {"input": "in.csv", "output": "out.jsonl", "model": "m", "prompt": "p"}
 TOP = "".join(f'{name} = "{value}"\n' for name, value in FLAGS.items())
@@ -59,7 +59,7 @@ def test_a_job_file_holds_only_what_can_be_kept(
     path = tmp_path / "job.toml"
     path.write_text(TOP + text)
     with pytest.raises(UsageError) as caught:
-        jobfile.load(path, {})
+        file.load(path, {})
     said = str(caught.value)
     assert said.startswith(f"{path}: ")
     assert where in said
@@ -87,7 +87,7 @@ def test_a_schema_file_holds_only_what_can_be_kept(
 ) -> None:
     (tmp_path / "schema.json").write_text(text)
     with pytest.raises(UsageError) as caught:
-        jobfile.load(None, FLAGS | {"answer": {"schema": str(tmp_path / "schema.json")}})
+        file.load(None, FLAGS | {"answer": {"schema": str(tmp_path / "schema.json")}})
     assert where in str(caught.value)
     assert what in str(caught.value)
 
@@ -107,7 +107,7 @@ def test_a_schema_file_holds_only_what_can_be_kept(
 )
 def test_flags_hold_only_what_can_be_kept(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        jobfile.load(None, FLAGS | flags)
+        file.load(None, FLAGS | flags)
 
 
 @pytest.mark.parametrize("text", [DEEP, "1" * 5000])
@@ -175,7 +175,7 @@ def test_what_has_no_fault_can_be_kept(value: Any) -> None:
 def test_a_schema_may_bound_what_has_no_sign(tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text('{"type": "integer", "maximum": 18446744073709551615}')
-    spec = jobfile.load(None, FLAGS | {"answer": {"schema": str(schema)}})
+    spec = file.load(None, FLAGS | {"answer": {"schema": str(schema)}})
     constraint = spec.answer.to_constraint()
     assert constraint is not None
     assert "18446744073709551615" in constraint.value

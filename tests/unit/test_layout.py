@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
-from llmbatch.core.spec import JobSpec, json_text
-from llmbatch.pipeline import checks
-from llmbatch.pipeline.export import write_rows
-from llmbatch.pipeline.layout import Layout
+from llmbatch.job.spec import JobSpec, json_text
+from llmbatch.pipeline.rows.columns import Layout
+from llmbatch.pipeline.rows.export import write_rows
+from llmbatch.pipeline.tasks import constraint
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet")
 COLUMNS = ["id", "text"]
@@ -172,7 +172,7 @@ def test_every_answer_that_a_schema_allows_is_written_and_read_back(
     job: tuple[Schema, list[str]],
 ) -> None:
     schema, answers = job
-    check = checks.of(Constraint("json", json_text(schema)))
+    check = constraint.of(Constraint("json", json_text(schema)))
     legal = [text for text in answers if check(text) is None]
     assume(legal)
     for format_name in FORMATS:
@@ -237,7 +237,7 @@ def test_columns_have_names_of_their_own() -> None:
 def test_a_schema_of_an_old_draft_has_columns_too(part: Schema) -> None:
     old = {"$schema": "http://json-schema.org/draft-03/schema#", "properties": {"a": part}}
     try:
-        checks.of(Constraint("json", json_text(old)))
+        constraint.of(Constraint("json", json_text(old)))
     except UsageError:
         pytest.skip("it is not taken")
     assert written(old, ['{"a": "x"}'], "csv") == [{"a": '"x"'}]

@@ -10,11 +10,13 @@ import orjson
 import pytest
 
 from llmbatch.core.records import Message
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest, lengths, planning
-from llmbatch.pipeline.lengths import Limit, PromptTokens
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import outlook
+from llmbatch.estimate import prompt_tokens
+from llmbatch.estimate.prompt_tokens import Limit, PromptTokens
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import planner
+from llmbatch.pipeline.rows import ingest
+from llmbatch.store import history
 from llmbatch.store.database import Database
 
 NO_LIMIT = Limit(None, None, 100)
@@ -29,15 +31,15 @@ def encode(messages: Sequence[Message]) -> list[int]:
 
 
 @contextmanager
-def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, outlook.Left]]:
+def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.Left]]:
     (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
     table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
     spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"})
     job = JobPaths(folder)
     with Database.open(job.store) as db:
         snapshot = ingest.ingest(db, spec, job)
-        planning.plan(db, spec, snapshot, {"model": "m"})
-        yield db, outlook.left(db, None, lambda spec: True)
+        planner.plan(db, spec, snapshot, {"model": "m"})
+        yield db, history.left(db, None, lambda spec: True)
 
 
 def texts(seed: int, count: int) -> list[str]:
@@ -55,7 +57,7 @@ def truth(rows: list[str]) -> list[int]:
 
 def measured(folder: Path, rows: list[str], limit: Limit = NO_LIMIT) -> PromptTokens:
     with planned(folder, rows) as (db, left):
-        found = lengths.measure(db, left, encode, limit)
+        found = prompt_tokens.measure(db, left, encode, limit)
     assert found is not None
     return found
 
@@ -63,8 +65,8 @@ def measured(folder: Path, rows: list[str], limit: Limit = NO_LIMIT) -> PromptTo
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A budget that a few rows exceed."""
-    monkeypatch.setattr(lengths, "EXACT_REQUESTS", 300)
-    monkeypatch.setattr(lengths, "SAMPLE", 150)
+    monkeypatch.setattr(prompt_tokens, "EXACT_REQUESTS", 300)
+    monkeypatch.setattr(prompt_tokens, "SAMPLE", 150)
 
 
 def test_of_a_few_all_are_counted(tmp_path: Path) -> None:
@@ -95,8 +97,8 @@ def test_the_interval_of_a_sample_holds_the_truth(tmp_path: Path) -> None:
 def test_messages_of_many_bytes_are_sampled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lengths, "EXACT_BYTES", 10_000)
-    monkeypatch.setattr(lengths, "SAMPLE", 50)
+    monkeypatch.setattr(prompt_tokens, "EXACT_BYTES", 10_000)
+    monkeypatch.setattr(prompt_tokens, "SAMPLE", 50)
     assert not measured(tmp_path, texts(1, 400)).exact
 
 
@@ -144,12 +146,12 @@ def test_what_cannot_be_encoded_is_told(tmp_path: Path) -> None:
 
 def test_nothing_that_can_be_encoded_is_nothing(tmp_path: Path) -> None:
     with planned(tmp_path, ["unreadable"]) as (db, left):
-        assert lengths.measure(db, left, encode, NO_LIMIT) is None
+        assert prompt_tokens.measure(db, left, encode, NO_LIMIT) is None
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(10, 3), (10, 10), (3, 10), (1, 1), (10**7, 4_000)])
 def test_places_are_spread(count: int, wanted: int) -> None:
-    places = lengths.spread(count, wanted)
+    places = prompt_tokens.spread(count, wanted)
     assert len(set(places)) == min(count, wanted)
     assert places == sorted(places)
     gaps = [later - earlier for earlier, later in pairwise(places)]

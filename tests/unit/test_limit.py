@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import roofline
-from llmbatch.core.device import Device
-from llmbatch.core.roofline import Ceilings, Load
-from llmbatch.core.shape import Shape
+from llmbatch.accounting.device_share import Limit, judge
+from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments
-from llmbatch.reports.limit import Limit, judge
-from llmbatch.reports.usage import RunUsage
+from llmbatch.sizing import roofline
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.roofline import Ceilings, Load
 
 GIB = 1 << 30
 QWEN3_8B = Shape(36, 4096, 32, 8, 128, 12_288, vocabulary=151_936)

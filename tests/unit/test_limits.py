@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
-from llmbatch.core.spec import JobSpec, SamplingSpec
-from llmbatch.pipeline.limits import Limits, deadline_of
-from llmbatch.pipeline.stops import NEVER, Stops
+from llmbatch.job.spec import JobSpec, SamplingSpec
+from llmbatch.pipeline.run.limits import Limits, deadline_of
+from llmbatch.pipeline.run.stop_request import NEVER, Stops
 
 # Far more than a test takes between two looks at the clock, far less than the limits.
 SLACK = 30.0

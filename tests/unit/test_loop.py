@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from llmbatch.core import clock, latency
+from llmbatch.core import clock, latency_histogram
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
@@ -86,7 +86,7 @@ def test_a_checkpoint_tells_of_steps_and_of_times_in_flight(tmp_path: Path) -> N
     )[0]
     telemetry = orjson.loads(told)
     assert sum(telemetry["latency"]) == 30
-    median = latency.quantile(telemetry["latency"], 0.5)
+    median = latency_histogram.quantile(telemetry["latency"], 0.5)
     assert median is not None
     assert 0.03 < median < 0.4
     moments = StepMoments.from_json(telemetry["moments"])

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.reports import markdown, wording
-from llmbatch.reports.attribution import Attribution, Share
-from llmbatch.reports.costs import Listed
-from llmbatch.reports.limit import Cause, Limit
-from llmbatch.reports.markup import escaped, table
-from llmbatch.reports.model import FailureLine, Report
+from llmbatch.accounting.attribution import Attribution, Share
+from llmbatch.accounting.costs import Listed
+from llmbatch.accounting.device_share import Cause, Limit
+from llmbatch.reports import wording
+from llmbatch.reports.markdown import job
+from llmbatch.reports.markdown.markup import escaped, table
+from llmbatch.reports.report import FailureLine, Report
 from tests.cli.reported import work
 
 HOSTILE = (
@@ -95,7 +96,7 @@ def hostile(report: Report) -> Report:
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_header(report: Report) -> None:
     for told in (report, hostile(report)):
-        found = list(tables(markdown.render(told)))
+        found = list(tables(job.render(told)))
         assert len(found) >= 5
         for block in found:
             assert {len(row) for row in block} == {len(block[0])}
@@ -103,7 +104,7 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_header(report: Report) ->
 
 
 def test_hostile_values_are_text(report: Report) -> None:
-    text = markdown.render(hostile(report))
+    text = job.render(hostile(report))
     assert "<" not in text
     assert "`" not in text
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
@@ -136,7 +137,7 @@ def test_a_long_value_is_cut(report: Report) -> None:
     assert escaped("x" * 50, 10) == "x" * 9 + "…"
     assert escaped("|" * 10, 10) == "&#124;" * 10
     failure = replace(report.failures[0], example="y" * 5000)
-    assert len(markdown.render(replace(report, failures=[failure]))) < 8000
+    assert len(job.render(replace(report, failures=[failure]))) < 8000
 
 
 def test_names_keep_their_underscores() -> None:
@@ -145,7 +146,7 @@ def test_names_keep_their_underscores() -> None:
 
 
 def test_it_says_what_the_report_says(report: Report) -> None:
-    text = markdown.render(report)
+    text = job.render(report)
     assert "Last run: finished, not every row answered (exit code 3)." in text
     counts = next(tables(text))
     assert counts[0][:5] == ["rows in", "answered", "failed", "rejected", "pending"]
@@ -169,14 +170,14 @@ def test_it_says_what_the_report_says(report: Report) -> None:
 
 
 def test_savings_stand_beside_what_was_paid(tmp_path: Path) -> None:
-    text = markdown.render(work(tmp_path, ["a b", "a b", "c"], cost={"price_per_hour": 3600.0}))
+    text = job.render(work(tmp_path, ["a b", "a b", "c"], cost={"price_per_hour": 3600.0}))
     (saved,) = under(text, "Saved")
     assert saved[:3] == ["duplicates", "2", "2"]
     assert "Without what was saved: USD " in text
 
 
 def test_without_a_price_it_says_how_to_give_one(tmp_path: Path) -> None:
-    text = markdown.render(work(tmp_path, ["a"]))
+    text = job.render(work(tmp_path, ["a"]))
     assert "give --price-per-hour or --price-per-million" in text
     assert under(text, "Cost and speed")[0] == ["cost", "-"]
     assert "USD" not in text
@@ -185,11 +186,11 @@ def test_without_a_price_it_says_how_to_give_one(tmp_path: Path) -> None:
 def test_only_the_largest_shares_are_shown(report: Report) -> None:
     shares = [share_of([f"t{number}"]) for number in range(25)]
     told = replace(report, attribution=attribution(["team"], shares))
-    text = markdown.render(told)
+    text = job.render(told)
     assert len(under(text, "Who pays, by team")) == 22
 
 
 def test_engine_deaths_are_told_with_a_reason(tmp_path: Path) -> None:
     engine = {"die_after": 2, "die_times": 1}
-    text = markdown.render(work(tmp_path, ["a", "b", "c", "d"], engine=engine))
+    text = job.render(work(tmp_path, ["a", "b", "c", "d"], engine=engine))
     assert "died 1 time in the last run, at last: engine died: scripted after 2 answers" in text

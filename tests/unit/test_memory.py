@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import memory
-from llmbatch.core.device import Device
-from llmbatch.core.memory import Memory
-from llmbatch.core.memory_advice import GIB
-from llmbatch.core.model_config import shape_of
-from llmbatch.core.shape import Shape
+from llmbatch.sizing import memory
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.memory import Memory
+from llmbatch.sizing.memory_advice import GIB
+from llmbatch.sizing.model_config import shape_of
 from tests.engine.public_configs import CONFIGS
 
 H200 = Device("H200", "gpu", 1, 140 * GIB, 989e12, 4.8e12, "x")

@@ -1,7 +1,7 @@
 """A row of an error file that is fed back in is the row that it was."""
 
 from llmbatch.core.records import Record
-from llmbatch.pipeline.mended import Mended
+from llmbatch.pipeline.rows.error_rows import Mended
 
 ERROR = '{"kind":"truncated","message":"cut off","attempts":2,"answer":"a"}'
 

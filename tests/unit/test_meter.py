@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmbatch.pipeline import gpus
-from llmbatch.pipeline.gpus import NoGpus, Reading
-from llmbatch.pipeline.meter import Meter, Resources
+from llmbatch.pipeline.monitoring import gpu_readings
+from llmbatch.pipeline.monitoring.gpu_readings import NoGpus, Reading
+from llmbatch.pipeline.monitoring.resources import Meter, Resources
 from tests.cli.command import wait_for
 
 BURN = "import time\nend = time.process_time() + {seconds}\nwhile time.process_time() < end: pass"
@@ -72,7 +72,7 @@ def test_memory_is_that_of_all_processes() -> None:
 
 
 def test_without_a_driver_there_is_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    if not isinstance(gpus.found(), NoGpus):
+    if not isinstance(gpu_readings.found(), NoGpus):
         pytest.skip("this machine has a driver")
     meter = Meter()
     first(meter)

@@ -7,9 +7,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import metrics, preflight
-from llmbatch.pipeline.metrics import MetricsFile
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.monitoring import prometheus
+from llmbatch.pipeline.monitoring.prometheus import MetricsFile
+from llmbatch.pipeline.run import preflight
 
 VIEW: dict[str, Any] = {
     "phase": "generating",
@@ -33,7 +34,7 @@ def spec(file: object, **more: Any) -> JobSpec:
 
 def kept(path: Path, told: list[str] | None = None, **more: Any) -> MetricsFile:
     warn = (told if told is not None else []).append
-    made = metrics.of_spec(spec(path, **more), "host", warn)
+    made = prometheus.of_spec(spec(path, **more), "host", warn)
     assert made is not None
     return made
 
@@ -155,7 +156,7 @@ def test_a_damaged_file_of_before_is_written_over(tmp_path: Path) -> None:
 
 def test_without_a_wish_there_is_none() -> None:
     table = {"input": "in.csv", "output": "out.jsonl", "model": "m", "prompt": "p"}
-    assert metrics.of_spec(JobSpec.model_validate(table), "host", print) is None
+    assert prometheus.of_spec(JobSpec.model_validate(table), "host", print) is None
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import orjson
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import ingest, ordering
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.store import fields
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import record_order
+from llmbatch.pipeline.rows import ingest
+from llmbatch.store import field_groups
 from llmbatch.store.database import Database
-from llmbatch.store.fields import Held
+from llmbatch.store.field_groups import Held
 
 ROWS: list[dict[str, Any]] = [
     {"id": number, "shop": "north" if number % 2 else "south", "kind": "a constant text"}
@@ -32,18 +33,18 @@ def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any
     job = spec(folder, **changes)
     with Database.open(folder / "job.duckdb") as db:
         snapshot = ingest.ingest(db, job, JobPaths(folder))
-        return ordering.decide(db, job, snapshot, held)
+        return record_order.decide(db, job, snapshot, held)
 
 
 @pytest.mark.parametrize(
     ("changes", "held", "order"),
     [
-        ({}, fields.NOTHING, BEST),
-        ({"system": "{{ record }}", "prompt": "{{ id }}"}, fields.NOTHING, BEST),
-        ({"prompt": "{{ row }} {{ id }}"}, fields.NOTHING, None),
-        ({"record_order": "input"}, fields.NOTHING, ()),
+        ({}, field_groups.NOTHING, BEST),
+        ({"system": "{{ record }}", "prompt": "{{ id }}"}, field_groups.NOTHING, BEST),
+        ({"prompt": "{{ row }} {{ id }}"}, field_groups.NOTHING, None),
+        ({"record_order": "input"}, field_groups.NOTHING, ()),
         ({"record_order": "input"}, ANSWERED, ()),
-        ({"record_order": "shop, id"}, fields.NOTHING, ("shop", "id")),
+        ({"record_order": "shop, id"}, field_groups.NOTHING, ("shop", "id")),
         ({"record_order": ["id"]}, ANSWERED, ("id",)),
         ({"record_order": ["id"], "prompt": "{{ id }}"}, ANSWERED, None),
         # The job's order is kept once there are answers that it made.
@@ -63,18 +64,18 @@ def test_the_order_by_what_is_asked_and_held(
 
 
 def test_without_rows_nothing_is_decided(tmp_path: Path) -> None:
-    assert decided(tmp_path, fields.NOTHING, [], record_order=["nosuch"]) is None
+    assert decided(tmp_path, field_groups.NOTHING, [], record_order=["nosuch"]) is None
 
 
 def test_a_column_named_record_is_a_column(tmp_path: Path) -> None:
     rows = [row | {"record": "mine"} for row in ROWS]
-    assert decided(tmp_path, fields.NOTHING, rows) is None
+    assert decided(tmp_path, field_groups.NOTHING, rows) is None
 
 
 def test_rows_may_lack_fields(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"id": number} for number in range(6)]
     rows += [{"id": number, "note": "the same long note"} for number in range(6, 9)]
-    assert decided(tmp_path, fields.NOTHING, rows) == ("note", "id")
+    assert decided(tmp_path, field_groups.NOTHING, rows) == ("note", "id")
 
 
 def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
@@ -84,20 +85,20 @@ def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
     )
     with Database.open(tmp_path / "job.duckdb") as db:
         ingest.ingest(db, spec(tmp_path), JobPaths(tmp_path))
-        choice = ordering.measured(db, ["n", "o", "t"])
+        choice = record_order.measured(db, ["n", "o", "t"])
     assert (choice.order, choice.saved, choice.as_is) == ((2, 0, 1), len('"t":"x",'), 0)
 
 
 def test_where_nothing_is_gained_the_inputs_order_stays(tmp_path: Path) -> None:
     rows = [{"id": number, "text": f"text {number}"} for number in range(5)]
-    assert decided(tmp_path, fields.NOTHING, rows) == ("id", "text")
+    assert decided(tmp_path, field_groups.NOTHING, rows) == ("id", "text")
     rows = [{"kind": "a", "id": number} for number in range(5)]
-    assert decided(tmp_path, fields.NOTHING, rows) == ("kind", "id")
+    assert decided(tmp_path, field_groups.NOTHING, rows) == ("kind", "id")
 
 
 def test_of_very_many_columns_none_is_chosen(tmp_path: Path) -> None:
     rows = [{f"c{place}": place or number for place in range(300)} for number in range(3)]
-    assert decided(tmp_path, fields.NOTHING, rows) == tuple(rows[0])
+    assert decided(tmp_path, field_groups.NOTHING, rows) == tuple(rows[0])
 
 
 @pytest.mark.parametrize(
@@ -115,14 +116,14 @@ def test_what_is_no_column_is_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        decided(tmp_path, fields.NOTHING, ROWS, **changes)
+        decided(tmp_path, field_groups.NOTHING, ROWS, **changes)
 
 
 def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with Database.open(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
-        nothing = ordering.held_elsewhere(db, tmp_path / "nosuch.duckdb")
-        assert nothing == fields.NOTHING
+        nothing = record_order.held_elsewhere(db, tmp_path / "nosuch.duckdb")
+        assert nothing == field_groups.NOTHING
         with Database.open(tmp_path / "job.duckdb") as other:
-            fields.keep(other, ["a"])
-        assert ordering.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)
+            field_groups.keep(other, ["a"])
+        assert record_order.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)

@@ -106,26 +106,26 @@ def opens_to_write(tree: ast.AST) -> Iterator[ast.AST]:
 
 OWNERS: dict[str, tuple[Finder, set[str]]] = {
     "reads time": (reads_time, {"core/clock.py"}),
-    "renames files": (renames, {"store/files.py"}),
+    "renames files": (renames, {"core/files.py"}),
     "opens files to write": (
         opens_to_write,
-        {"store/drafts.py", "engines/", "cli/console.py", "cli/eventlog.py"},
+        {"core/drafts.py", "engines/", "cli/console.py", "cli/eventlog.py"},
     ),
     "writes stderr": (writes_stderr, {"cli/console.py"}),
     "prints": (prints, {"cli/console.py"}),
     "hashes": (
         hashes,
         {
-            "core/identity.py",
+            "pipeline/prompts/keys.py",
             "engines/digests.py",
-            "engines/models.py",
-            "pipeline/ingest.py",
+            "engines/model_files.py",
+            "pipeline/rows/ingest.py",
             "store/frames.py",
         },
     ),
     "ends the process": (
         ends_process,
-        {"cli/console.py", "engines/vllm_process.py", "pipeline/stops.py"},
+        {"cli/console.py", "engines/vllm/processes.py", "pipeline/run/stop_request.py"},
     ),
     "says SQL": (says_sql, {"store/"}),
 }

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from llmbatch.core.prefix_cache import Cache, simulate
+from llmbatch.estimate.prefix_cache import Cache, simulate
 
 SIZE = 4
 

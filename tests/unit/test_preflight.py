@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, preflight
+from llmbatch.job import folder as job_folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import preflight
 
 
 def spec(folder: Path, **changes: Any) -> JobSpec:
@@ -73,10 +74,10 @@ def test_a_job_is_found_by_any_of_its_names(
     state.mkdir()
     (state / "job.duckdb").touch()
     if name:
-        assert paths.find(tmp_path / name).state == state
+        assert job_folder.find(tmp_path / name).state == state
     else:
         monkeypatch.chdir(state)
-        assert paths.find(Path()).state.resolve() == state
+        assert job_folder.find(Path()).state.resolve() == state
 
 
 @pytest.mark.parametrize("name", [".", "/", "out.jsonl", "nowhere/out.jsonl"])
@@ -85,4 +86,4 @@ def test_a_job_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="no job found there"):
-        paths.find(Path(name))
+        job_folder.find(Path(name))

@@ -6,7 +6,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
-from llmbatch.pipeline.prompts import Prompt, TemplateError
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 
 
 def said(template: str, record: str) -> str:

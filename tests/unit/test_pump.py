@@ -10,7 +10,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
-from llmbatch.pipeline.pump import Done, Drained, Pump, Ready
+from llmbatch.pipeline.run.engine_thread import Done, Drained, Pump, Ready
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 

@@ -12,9 +12,10 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
-from llmbatch.pipeline import prompts, segments, templates
-from llmbatch.pipeline.prompts import Prompt, TemplateError
-from llmbatch.pipeline.rendering import Renderer
+from llmbatch.pipeline.prompts import sandbox, segments
+from llmbatch.pipeline.prompts import template as prompts_template
+from llmbatch.pipeline.prompts.rendering import Renderer
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 from tests.unit.workbench import Bench, engine
 
 # Some seconds of work for an `n` of 3000, and none for a small one.
@@ -72,7 +73,7 @@ def test_a_text_may_not_be_larger_than_any_context(
 ) -> None:
     prompt = Prompt(template, None)
     assert prompt.small_row < 0, "it is not rendered here"
-    monkeypatch.setattr(prompts, "LONGEST", 1000)
+    monkeypatch.setattr(prompts_template, "LONGEST", 1000)
     with pytest.raises(TemplateError, match=r"^prompt: has [\d,]+ characters, more than 1,000$"):
         prompt.render(row(t="a", n=1500))
     assert prompt.render(row(t="a", n=100))
@@ -171,11 +172,11 @@ def test_a_row_from_which_loops_make_too_much_is_not_small() -> None:
     ["{{ boom(1) }}", "{{ 1|boom }}", "{% if 1|boom %}{% endif %}", "{% set x = 1|boom %}"],
 )
 def test_nothing_is_evaluated_while_a_template_is_compiled(template: str) -> None:
-    environment = templates.environment()
+    environment = sandbox.environment()
     evaluated: list[object] = []
     environment.filters["boom"] = evaluated.append
     environment.globals["boom"] = evaluated.append
-    templates.names(environment.parse(template))
+    sandbox.names(environment.parse(template))
     compiled = environment.from_string(template)
     assert evaluated == []
     compiled.render()
@@ -187,8 +188,8 @@ def test_an_option_of_a_template_is_no_expression() -> None:
     with pytest.raises(UsageError, match="autoescape takes true or false"):
         Prompt("{% autoescape 1 + 1 %}x{% endautoescape %}", None)
     with pytest.raises(jinja2.TemplateSyntaxError):
-        environment = templates.environment()
-        templates.names(environment.parse("{% autoescape 'a'|upper %}{% endautoescape %}"))
+        environment = sandbox.environment()
+        sandbox.names(environment.parse("{% autoescape 'a'|upper %}{% endautoescape %}"))
 
 
 def test_parts_of_a_template_that_may_make_anything_are_not_weighed(tmp_path: Path) -> None:

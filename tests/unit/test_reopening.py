@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from llmbatch.core.declared import Affects
 from llmbatch.core.outcomes import CONTEXT, FAILURE_KINDS, FailureKind
-from llmbatch.core.spec import JobSpec, SamplingSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline.reopening import Room, foreseen, outgrown
+from llmbatch.job.fields import Affects
+from llmbatch.job.spec import JobSpec, SamplingSpec
+from llmbatch.pipeline.run.reopening import Room, foreseen, outgrown
 from llmbatch.store.runs import RunContext
 from tests import scripted_engine
 

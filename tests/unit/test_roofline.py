@@ -5,11 +5,11 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import roofline
-from llmbatch.core.device import Device
-from llmbatch.core.model_config import shape_of
-from llmbatch.core.roofline import Ceilings, Load
-from llmbatch.core.shape import Shape
+from llmbatch.sizing import roofline
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.model_config import shape_of
+from llmbatch.sizing.roofline import Ceilings, Load
 from tests.engine.public_configs import CONFIGS
 
 SHAPES = {name: shape_of(config) for name, config in CONFIGS.items()}

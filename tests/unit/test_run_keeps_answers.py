@@ -7,8 +7,9 @@ import pytest
 
 from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import EngineError, UnwrittenError, UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import paths, run
+from llmbatch.job import folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import execute
 from llmbatch.store import results
 from llmbatch.store.database import Database
 
@@ -37,20 +38,20 @@ def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
 
 
 def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
-    with Database.open(paths.of_spec(job).store, read_only=True) as db:
+    with Database.open(folder.of_spec(job).store, read_only=True) as db:
         return results.counts(db), results.report(db, "run_summaries")[-1]
 
 
 def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
     job = spec(tmp_path, "taken.jsonl", state=str(tmp_path / "state"))
     with pytest.raises(UnwrittenError, match="the answers are safe in the store"):
-        run.execute(job, InTheWay(tmp_path / "taken.jsonl"))
+        execute.execute(job, InTheWay(tmp_path / "taken.jsonl"))
     counts, last = summary(job)
     assert counts.answered == 2
     assert "cannot be written" in last["reason"]
     assert last["exit_code"] == 4
     ledger = {"ledger": str(tmp_path / "ledger")}
-    run.execute(
+    execute.execute(
         spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger), Silent()
     )
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
@@ -60,7 +61,7 @@ def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> Non
 def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl", options={"die_after": 1}, run={"engine_restarts": 0})
     with pytest.raises(EngineError, match="scripted after 1 answers"):
-        run.execute(job, Silent())
+        execute.execute(job, Silent())
     counts, last = summary(job)
     assert (counts.answered, counts.pending) == (1, 1)
     assert last["exit_code"] == 5
@@ -71,14 +72,14 @@ def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
 def test_a_job_that_never_was_one_leaves_no_trace(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl", prompt="{{ nosuch }}")
     with pytest.raises(UsageError, match="no column 'nosuch'"):
-        run.execute(job, Silent())
+        execute.execute(job, Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 def test_a_mistake_in_a_later_run_keeps_the_work_of_the_former(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl")
-    run.execute(job, Silent())
+    execute.execute(job, Silent())
     with pytest.raises(UsageError):
-        run.execute(job.model_copy(update={"prompt": "{{ nosuch }}"}), Silent())
+        execute.execute(job.model_copy(update={"prompt": "{{ nosuch }}"}), Silent())
     assert summary(job)[0].answered == 2
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from llmbatch.pipeline import jobs
-from llmbatch.reports import fleet, rendering, schema
+from llmbatch.job import finder
+from llmbatch.reports import folder, renderers, schema
 from llmbatch.reports import json as as_json
-from llmbatch.reports.fleet import FLEET_VERSION, Fleet
-from llmbatch.reports.model import REPORT_VERSION, Report
+from llmbatch.reports.folder import FLEET_VERSION, Fleet
+from llmbatch.reports.report import REPORT_VERSION, Report
 from tests.cli.command import Job
 from tests.cli.reported import read, work
 from tests.unit.test_markdown import hostile
@@ -25,7 +25,7 @@ Kind = type[Report] | type[Fleet]
 
 PUBLISHED: list[tuple[Kind, str, int]] = [
     (Report, "report.schema.json", REPORT_VERSION),
-    (Fleet, "fleet.schema.json", FLEET_VERSION),
+    (Fleet, "folder.schema.json", FLEET_VERSION),
 ]
 REPORT = Draft202012Validator(schema.build(Report))
 FLEET = Draft202012Validator(schema.build(Fleet))
@@ -149,7 +149,7 @@ def test_the_jobs_of_a_folder_hold_to_theirs(tmp_path: Path) -> None:
     broken = tmp_path / "three.llmbatch"
     broken.mkdir()
     (broken / "job.duckdb").write_bytes(b"no store")
-    value = json.loads(rendering.render(fleet.build(tmp_path, jobs.below(tmp_path)), "json"))
+    value = json.loads(renderers.render(folder.build(tmp_path, finder.below(tmp_path)), "json"))
     assert [line["state"] for line in value["jobs"]] == ["ended", "ended", "unread"]
     assert problems(FLEET, value) == []
     value["jobs"][0]["spent"].pop("cost")

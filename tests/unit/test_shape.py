@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from llmbatch.core.model_config import shape_of
-from llmbatch.core.shape import Shape
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.model_config import shape_of
 from tests.engine.public_configs import CONFIGS, GEMMA3_1B, MIXTRAL, QWEN3_8B
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import CostSpec
-from llmbatch.pipeline import status
-from llmbatch.pipeline.bill import Bill
-from llmbatch.pipeline.gpus import NoGpus
-from llmbatch.pipeline.meter import Meter
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.pipeline.progress import Progress
-from llmbatch.pipeline.status import StatusFile
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import CostSpec
+from llmbatch.pipeline.monitoring import status
+from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.gpu_readings import NoGpus
+from llmbatch.pipeline.monitoring.progress import Progress
+from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.store.results import Counts
 
 

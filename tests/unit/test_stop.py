@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import stop
-from llmbatch.core.stop import FailureRate, FailureWatch, Tolerance
+from llmbatch.job import stop_rules
+from llmbatch.job.stop_rules import FailureRate, FailureWatch, Tolerance
 
 Zone = Callable[[str], None]
 
@@ -42,7 +42,7 @@ def local(text: str) -> datetime:
 )  # fmt: skip
 def test_a_duration_counts_from_now(text: str, seconds: float) -> None:
     now = datetime(2026, 11, 21, 23, 59, tzinfo=UTC)
-    assert stop.deadline(text, now) - now == timedelta(seconds=seconds)
+    assert stop_rules.deadline(text, now) - now == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_duration_counts_from_now(text: str, seconds: float) -> None:
 )  # fmt: skip
 def test_what_is_no_deadline_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"write a time of day|ten years"):
-        stop.check_deadline(text)
+        stop_rules.check_deadline(text)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_time_of_day_is_the_next_one_that_the_local_clock_shows(
     zone: Zone, now: str, text: str, wanted: str
 ) -> None:
     zone("Europe/Berlin")
-    assert stop.deadline(text, local(now)) == datetime.fromisoformat(wanted)
+    assert stop_rules.deadline(text, local(now)) == datetime.fromisoformat(wanted)
 
 
 @given(
@@ -95,7 +95,7 @@ def test_a_time_of_day_comes_within_a_day_and_its_change_of_time(
         patch.setenv("TZ", name)
         time.tzset()
         here = now.replace(tzinfo=UTC).astimezone()
-        moment = stop.deadline(f"{hour}:{minute:02}", here)
+        moment = stop_rules.deadline(f"{hour}:{minute:02}", here)
         assert timedelta(0) < moment - here <= timedelta(hours=25)
         shown = datetime.fromtimestamp(moment.timestamp())
         gap = timedelta(hours=shown.hour - hour, minutes=shown.minute - minute)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.pipeline.stops import Stops
+from llmbatch.pipeline.run.stop_request import Stops
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -48,9 +48,9 @@ def test_the_work_goes_on_without_its_terminal_under_nohup() -> None:
 
 STUCK = """
 import hashlib
-from llmbatch.pipeline import stops
-stops._UNHEARD, stops._OVERDUE = 0.3, {overdue}
-with stops.Stops() as asked:
+from llmbatch.pipeline.run import stop_request
+stop_request._UNHEARD, stop_request._OVERDUE = 0.3, {overdue}
+with stop_request.Stops() as asked:
     asked.patience = {patience}
     print("ready", flush=True)
     {work}
@@ -62,10 +62,10 @@ DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 @pytest.mark.parametrize(
     ("patience", "work", "overdue"),
     [
-        ("stops.NEVER", DEAF, 60),
+        ("stop_request.NEVER", DEAF, 60),
         (0, DEAF, 60),
         # It looks, and does not come to an end.
-        ("stops.NEVER", "while True: asked.leave", 0.3),
+        ("stop_request.NEVER", "while True: asked.leave", 0.3),
     ],
     ids=["at work", "planning", "leaving"],
 )

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import EngineError
-from llmbatch.core.isolation import LONE_DEATHS
-from llmbatch.pipeline import supervisor
+from llmbatch.pipeline.run import supervisor
+from llmbatch.pipeline.run.isolation import LONE_DEATHS
 from llmbatch.store import results
 from llmbatch.store.results import Counts
 from tests.scripted_engine import ScriptedEngine

@@ -7,11 +7,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import tail
 from llmbatch.core.outcomes import Usage
-from llmbatch.core.tail import Lengths, arrange, shared, steps
-from llmbatch.pipeline.passes import Passes
-from llmbatch.pipeline.tail import Tail
+from llmbatch.pipeline.run import early_starts
+from llmbatch.pipeline.run.early_starts import Lengths, arrange, shared, steps
+from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.stragglers import Tail
 from llmbatch.store import plans
 from llmbatch.store.plans import PlannedRequest
 from tests.unit.workbench import Bench, engine
@@ -82,10 +82,10 @@ def test_shared_is_the_length_of_the_common_beginning(one: str, other: str) -> N
 def test_lengths_are_told_only_when_prompts_tell_them() -> None:
     known, noise, few = Lengths(100), Lengths(100), Lengths(100)
     draw = random.Random(1)
-    for number in range(tail.LEAST * 4):
+    for number in range(early_starts.LEAST * 4):
         known.saw(number, 5 + number // 2)
         noise.saw(draw.randint(1, 100), draw.randint(1, 100))
-    for number in range(tail.LEAST - 1):
+    for number in range(early_starts.LEAST - 1):
         few.saw(number, number)
     expected = known.of([0, 100, 1000])
     assert expected is not None
@@ -105,7 +105,7 @@ def test_the_end_is_arranged_when_enough_is_known() -> None:
     taken = end.ordered(requests, list)
     first = next(taken)
     assert first.position == 0
-    for number in range(1, tail.LEAST + 1):
+    for number in range(1, early_starts.LEAST + 1):
         end.learn(number, Usage(prompt=number, output=number))
     assert next(taken).position == 40
     assert [one.position for one in taken] == list(range(1, 40))
@@ -113,7 +113,7 @@ def test_the_end_is_arranged_when_enough_is_known() -> None:
 
 def test_without_a_number_of_slots_nothing_changes() -> None:
     end = Tail(1000)
-    for number in range(tail.LEAST * 2):
+    for number in range(early_starts.LEAST * 2):
         end.remember(number, number)
     requests = planned(["short"] * 40 + ["long" * 100])
     assert end.end == 0

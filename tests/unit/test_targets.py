@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from llmbatch.cli import eventlog, reporting
+from llmbatch.cli import eventlog
+from llmbatch.cli.commands import report
 from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.engines import models
-from llmbatch.pipeline import jobfile, preflight
-from llmbatch.pipeline.preflight import Beside
+from llmbatch.engines import model_files
+from llmbatch.job import file
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import preflight
+from llmbatch.pipeline.run.preflight import Beside
 
 INPUT = b'{"t": "a"}\n'
 
@@ -37,8 +39,8 @@ def check(log: str | None = None, **given: Any) -> None:
     """As `run` and `plan` look at a job."""
     usual = {"input": "in.jsonl", "output": "out.jsonl", "model": "m", "prompt": "{{ t }}"}
     flags = usual | given
-    spec: JobSpec = jobfile.load(None, flags)
-    beside = Beside(jobfile.sources(None, flags), reporting.written(spec))
+    spec: JobSpec = file.load(None, flags)
+    beside = Beside(file.sources(None, flags), report.written(spec))
     if log is not None:
         eventlog.opened(Path(log), spec, beside, Silent())
     preflight.check(spec, beside)
@@ -112,9 +114,9 @@ def test_the_job_file_is_not_written_to(folder: Path) -> None:
     (folder / "job.toml").write_text('input = "in.jsonl"\nprompt = "@prompt.md"\nmodel = "m"\n')
     (folder / "there" / "link.toml").symlink_to("../job.toml")
     flags = {"output": "out.jsonl"}
-    reads = jobfile.sources(Path("there/link.toml"), flags)
+    reads = file.sources(Path("there/link.toml"), flags)
     assert reads == [Path("there/link.toml"), Path("there/prompt.md")]
-    spec = jobfile.load(Path("job.toml"), flags)
+    spec = file.load(Path("job.toml"), flags)
     with pytest.raises(UsageError, match="is the job file or one"):
         eventlog.opened(Path("job.toml"), spec, Beside(reads[:1]), Silent())
 
@@ -163,12 +165,12 @@ def test_a_model_that_no_folder_can_be_is_told(folder: Path, model: str) -> None
     (folder / "loop").symlink_to("loop")
     check(model=model)  # which is looked at by the engine
     with pytest.raises(UsageError, match=r"File name too long|Too many levels"):
-        models.local_folder(model)
+        model_files.local_folder(model)
 
 
 def test_a_home_that_nobody_has_is_no_folder() -> None:
     with pytest.raises(UsageError, match="no such folder"):
-        models.local_folder("~nobody-of-this-name/model")
+        model_files.local_folder("~nobody-of-this-name/model")
 
 
 @pytest.mark.parametrize("length", [246, 248, 249, 250])

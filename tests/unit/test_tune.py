@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import gains, tune
-from llmbatch.pipeline.trial import Measured, Part
-from llmbatch.pipeline.tune import NO_TIME, Tuning
+from llmbatch.job.spec import JobSpec
+from llmbatch.tune import gains, search
+from llmbatch.tune.search import NO_TIME, Tuning
+from llmbatch.tune.trial import Measured, Part
 
 ENGINE = "tests.scripted_engine:create"
 # Answers a second apart by a factor that no noise makes up for.
@@ -39,7 +39,7 @@ class Bench:
                 "engine": {"name": ENGINE, "ledger": str(folder / "ledger")} | options,
             }
         )
-        return tune.tune(spec, knobs, rows, budget, self.told.append)
+        return search.tune(spec, knobs, rows, budget, self.told.append)
 
     def computed(self) -> int:
         ledger = self._folder / "ledger"

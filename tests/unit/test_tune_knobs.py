@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from llmbatch.engines import vllm_knobs, vllm_options
+from llmbatch.engines.vllm import levers, options
 
 CPU: dict[str, Any] = {
     "max_num_seqs": 64,
@@ -23,7 +23,7 @@ GPU = CPU | {
 
 
 def test_on_a_cpu() -> None:
-    assert vllm_knobs.alternatives(CPU, 1000, on_cpu=True) == {
+    assert levers.alternatives(CPU, 1000, on_cpu=True) == {
         "enforce_eager": [False],
         "max_num_seqs": [128, 256, 32],
         "block_size": [64, 128],
@@ -32,7 +32,7 @@ def test_on_a_cpu() -> None:
 
 
 def test_on_a_gpu() -> None:
-    assert vllm_knobs.alternatives(GPU, 1000, on_cpu=False) == {
+    assert levers.alternatives(GPU, 1000, on_cpu=False) == {
         "max_num_seqs": [128, 256, 32],
         "max_num_batched_tokens": [8192, 2048],
         "gpu_memory_utilization": [0.95],
@@ -42,13 +42,13 @@ def test_on_a_gpu() -> None:
 
 def test_none_of_it_can_change_an_answer() -> None:
     for described, on_cpu in ((CPU, True), (GPU, False)):
-        tried = vllm_knobs.alternatives(described, 1000, on_cpu=on_cpu)
-        assert tried.keys() <= vllm_options.NEUTRAL_OPTIONS
+        tried = levers.alternatives(described, 1000, on_cpu=on_cpu)
+        assert tried.keys() <= options.NEUTRAL_OPTIONS
 
 
 def test_more_at_once_than_there_are_requests_is_not_tried() -> None:
     def tried(requests: int) -> list[int]:
-        return vllm_knobs.alternatives(CPU, requests, on_cpu=True).get("max_num_seqs", [])
+        return levers.alternatives(CPU, requests, on_cpu=True).get("max_num_seqs", [])
 
     assert tried(112) == [128, 32]
     assert tried(64) == [32]
@@ -57,9 +57,9 @@ def test_more_at_once_than_there_are_requests_is_not_tried() -> None:
 
 def test_a_step_has_room_for_a_token_of_each_sequence() -> None:
     many = GPU | {"max_num_seqs": 4096}
-    assert vllm_knobs.alternatives(many, 9999, on_cpu=False)["max_num_batched_tokens"] == [8192]
+    assert levers.alternatives(many, 9999, on_cpu=False)["max_num_batched_tokens"] == [8192]
 
 
 def test_a_cache_that_was_given_in_bytes_stays() -> None:
     sized = GPU | {"gpu_memory_utilization": None}
-    assert "gpu_memory_utilization" not in vllm_knobs.alternatives(sized, 1000, on_cpu=False)
+    assert "gpu_memory_utilization" not in levers.alternatives(sized, 1000, on_cpu=False)

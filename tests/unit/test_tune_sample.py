@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.spec import JobSpec
-from llmbatch.pipeline import sample
+from llmbatch.job.spec import JobSpec
+from llmbatch.tune import trial_requests
 from tests.unit.workbench import engine
 
 
@@ -19,15 +19,15 @@ def spec_of(folder: Path, texts: list[str], **changes: object) -> JobSpec:
     return JobSpec.model_validate(table | {"prompt": "Say {{ text }}"} | changes)
 
 
-def draw(folder: Path, texts: list[str], rows: int) -> sample.Sample:
+def draw(folder: Path, texts: list[str], rows: int) -> trial_requests.Sample:
     store = folder / "store"
     store.mkdir()
-    return sample.draw(spec_of(folder, texts), engine(), rows, store)
+    return trial_requests.draw(spec_of(folder, texts), engine(), rows, store)
 
 
 @given(st.integers(3, 5000), st.integers(3, 600))
 def test_stretches_lie_apart_and_within(planned: int, rows: int) -> None:
-    ends = sample.stretches(planned, rows)
+    ends = trial_requests.stretches(planned, rows)
     lengths = {last - first + 1 for first, last in ends}
     assert len(lengths) == 1
     assert min(lengths) >= 1
@@ -38,11 +38,11 @@ def test_stretches_lie_apart_and_within(planned: int, rows: int) -> None:
 
 
 def test_a_large_sample_has_stretches_from_all_over_the_order() -> None:
-    assert sample.stretches(9000, 90) == [(1000 * n, 1000 * n + 9) for n in range(9)]
+    assert trial_requests.stretches(9000, 90) == [(1000 * n, 1000 * n + 9) for n in range(9)]
 
 
 def test_a_small_sample_has_longer_stretches() -> None:
-    assert sample.stretches(300, 30) == [(0, 9), (100, 109), (200, 209)]
+    assert trial_requests.stretches(300, 30) == [(0, 9), (100, 109), (200, 209)]
 
 
 def test_no_request_is_in_two_parts(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_no_request_is_in_two_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("half", [1, 32, 33, 1000])
 def test_rows_for_halves_of_a_size(tmp_path: Path, half: int) -> None:
-    rows = sample.rows_for(half)
+    rows = trial_requests.rows_for(half)
     drawn = draw(tmp_path, [f"text {n}" for n in range(rows)], rows)
     assert half <= min(map(len, drawn.halves)) < half + 32
 
@@ -69,7 +69,7 @@ def test_equal_rows_are_one_request(tmp_path: Path) -> None:
 def test_requests_are_those_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     spec = spec_of(tmp_path, ["a", "b", "c"], answer={"choice": ["x"]}, sampling={"max_tokens": 3})
-    drawn = sample.draw(spec, engine(), 3, tmp_path / "store")
+    drawn = trial_requests.draw(spec, engine(), 3, tmp_path / "store")
     request = drawn.warm_up[0]
     assert [message.content for message in request.messages] == ["Say b"]
     assert request.sampling.max_tokens == 3

@@ -11,8 +11,8 @@ import pytest
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline.stops import Stops
-from llmbatch.pipeline.trial import Broken, Measured, Trial
+from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.tune.trial import Broken, Measured, Trial
 from tests.engine.requests import ask
 from tests.scripted_engine import Options, ScriptedEngine
 from tests.unit.workbench import engine

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from llmbatch.reports.usage import RunUsage, total
+from llmbatch.accounting.usage import RunUsage, total
 
 RUN = RunUsage(
     run=1,

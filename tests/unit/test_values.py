@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core.values import (
+from llmbatch.core.exact_json import (
     ExactFloat,
     Json,
     cell,

@@ -6,8 +6,8 @@ import pytest
 
 from llmbatch.core import errors
 from llmbatch.core.errors import ExitCode
-from llmbatch.pipeline.run import verdict
-from llmbatch.pipeline.stops import Stops
+from llmbatch.pipeline.run.execute import verdict
+from llmbatch.pipeline.run.stop_request import Stops
 from llmbatch.store.results import Counts
 
 

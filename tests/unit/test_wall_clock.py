@@ -17,12 +17,13 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline import status, supervisor
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.pipeline.status import StatusFile
-from llmbatch.reports import rendering
-from llmbatch.reports.model import Report
-from llmbatch.store import outlook
+from llmbatch.job.folder import JobPaths
+from llmbatch.pipeline.monitoring import status
+from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.run import supervisor
+from llmbatch.reports import renderers
+from llmbatch.reports.report import Report
+from llmbatch.store import history
 from llmbatch.store.database import Database
 from tests.cli import reported
 from tests.scripted_engine import Options, ScriptedEngine
@@ -122,7 +123,7 @@ def test_no_duration_is_of_the_wall_clock(worked: Worked) -> None:
 
 @pytest.mark.parametrize("style", ["text", "json", "markdown", "html"])
 def test_every_form_of_the_report_can_be_made(worked: Worked, style: str) -> None:
-    shown = rendering.render(worked.report, style)
+    shown = renderers.render(worked.report, style)
     assert "USD -" not in shown
     assert "-0." not in shown.partition("<svg")[0]
     if style == "json":
@@ -154,7 +155,7 @@ def test_what_the_next_plan_learns(worked: Worked, tmp_path: Path) -> None:
     with Database.open(worked.job.store, read_only=True) as db:
         assert 0 < supervisor.last_start(db) < worked.seconds
     with Database.open(tmp_path / "job.duckdb", beside=worked.job.state) as db:
-        past = outlook.left(db, worked.job.store, lambda _: True).past
+        past = history.left(db, worked.job.store, lambda _: True).past
     assert past.runs[0].seconds == worked.report.last_run.seconds
 
 

@@ -6,19 +6,21 @@ from typing import Any
 import orjson
 
 from llmbatch.core import clock
-from llmbatch.core.spec import JobSpec
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline import checks, ingest, planning
-from llmbatch.pipeline.forecaster import Forecaster
-from llmbatch.pipeline.judge import Judge
-from llmbatch.pipeline.limits import Limits
-from llmbatch.pipeline.passes import Passes
-from llmbatch.pipeline.paths import JobPaths
-from llmbatch.pipeline.progress import Progress
-from llmbatch.pipeline.status import StatusFile
-from llmbatch.pipeline.stops import NEVER, Stops
-from llmbatch.pipeline.supervisor import Supervisor
-from llmbatch.pipeline.work import Tally, Timings, Work
+from llmbatch.estimate.cache_forecaster import Forecaster
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.monitoring.progress import Progress
+from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.prompts import planner
+from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.settle import Tally, Timings, Work
+from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.pipeline.run.supervisor import Supervisor
+from llmbatch.pipeline.tasks import constraint
+from llmbatch.pipeline.tasks.acceptance import Judge
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from tests import scripted_engine
@@ -60,7 +62,7 @@ class Bench:
         self.paths = JobPaths(folder)
         self.db = Database.open(self.paths.store)
         snapshot = ingest.ingest(self.db, spec, self.paths)
-        plan = planning.plan(self.db, spec, snapshot, {"model": "m"})
+        plan = planner.plan(self.db, spec, snapshot, {"model": "m"})
         told = spec.model_dump(mode="json", by_alias=True)
         self.run = runs.begin(self.db, plan.plan, clock.moment(), told)
         self.stops = Stops()
@@ -68,7 +70,7 @@ class Bench:
         self.timings = Timings()
         self.limits = Limits(spec, self.stops, clock.seconds(), NEVER)
         tally = Tally(len(texts), rows_reused=0)
-        judge = Judge(checks.of(spec.answer.to_constraint()))
+        judge = Judge(constraint.of(spec.answer.to_constraint()))
         self.work = Work(
             self.db, self.run, spec.run, judge, tally, self.timings, self.seen, self.stops
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.engines import vllm_options, vllm_parts, vllm_versions
+from llmbatch.engines.vllm import options, versions, ways
 from tests.versions.source import Source, takes
 
 GIVEN = os.environ.get("LLMBATCH_VLLM_SOURCE")
@@ -73,7 +73,7 @@ FIELDS = {
 def _folder() -> Path | None:
     if GIVEN:
         return Path(GIVEN)
-    installed = vllm_versions.source()
+    installed = versions.source()
     return installed.parent if installed is not None else None
 
 
@@ -87,11 +87,11 @@ def source() -> Source:
     return Source(FOLDER)
 
 
-@pytest.mark.parametrize("call", vllm_parts.CALLS)
+@pytest.mark.parametrize("call", ways.CALLS)
 def test_calls_of_the_short_way(source: Source, call: str) -> None:
     part, _, method = call.rpartition(".")
     for owner in OWNERS[part]:
-        assert takes(source.method(owner, method), *vllm_parts.CALLS[call]), owner
+        assert takes(source.method(owner, method), *ways.CALLS[call]), owner
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -100,9 +100,9 @@ def test_calls_of_the_public_way(source: Source, call: str) -> None:
     assert takes(source.method(owner, method), *CALLS[call])
 
 
-@pytest.mark.parametrize("name", [*vllm_parts.FIELDS, *FIELDS])
+@pytest.mark.parametrize("name", [*ways.FIELDS, *FIELDS])
 def test_fields(source: Source, name: str) -> None:
-    wanted = {**vllm_parts.FIELDS, **FIELDS}[name]
+    wanted = {**ways.FIELDS, **FIELDS}[name]
     assert set(wanted) <= source.fields(name)
 
 
@@ -119,8 +119,8 @@ def test_finish_reasons(source: Source) -> None:
 def test_each_option_is_declared(source: Source) -> None:
     """Whether it can change an answer must have been decided."""
     node = source.of_class("vllm.engine.arg_utils.EngineArgs")
-    declared = vllm_options.NEUTRAL_OPTIONS | vllm_options.ANSWER_OPTIONS
-    assert vllm_options.fields_of(node).keys() <= declared
+    declared = options.NEUTRAL_OPTIONS | options.ANSWER_OPTIONS
+    assert options.fields_of(node).keys() <= declared
 
 
 def test_a_call_that_does_not_fit_is_noticed(source: Source) -> None:

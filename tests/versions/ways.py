@@ -11,7 +11,7 @@ import statistics
 import time
 from typing import Any
 
-from llmbatch.engines import vllm
+from llmbatch.engines.vllm import engine as vllm
 from tests.engine import session
 from tests.engine.requests import ask
 

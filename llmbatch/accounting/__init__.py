@@ -1,0 +1,1 @@
+"""What runs used and what that cost, read from the store."""

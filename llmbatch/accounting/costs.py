@@ -1,0 +1,252 @@
+"""What the work cost, part by part; what it would have cost without what was saved."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+from llmbatch.accounting import phases as accounting_phases
+from llmbatch.accounting.usage import Rates, RunUsage, money_of
+from llmbatch.core import step_cost
+from llmbatch.core.step_cost import StepMoments
+from llmbatch.job.spec import TokenPrice
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the time of a run, and what it cost. `name`: one of "reading and planning",
+    "engine start", "prefill", "decode", "idle", "engine stop", "export", "other"; those add up to
+    all seconds. A `parallel` one ("checkpoint") happened beside others and is not in the sum."""
+
+    name: str
+    seconds: float
+    cost: float | None
+    parallel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Tokens that were not computed, by what saved them: "prefix cache", "duplicates" or "reuse"
+    (answers of earlier runs, told of the last run only); and what computing them would have cost
+    beside the rest: none of it cached, at the run's own seconds of generation for a token or its
+    price for one, without another start of an engine. A reused answer takes the seconds of a token
+    from the run that gave it, and the price from the last run."""
+
+    by: str
+    prompt_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a million tokens came to. `input`: all prompt tokens; `computed_input`: those that the
+    cache did not serve; `cached`: those that it did, which take no time of the device by the
+    weights (a price by the token may ask something for them). None where there are none."""
+
+    input: float | None
+    computed_input: float | None
+    cached: float | None
+    output: float | None
+    total: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the same tokens would have cost at a listed price; `ratio`: that divided by the cost."""
+
+    name: str | None
+    input: float
+    output: float
+    cached: float | None
+    cost: float
+    ratio: float | None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is something to compare with: no tokens cost nothing at any price, but
+        a price of zero is one."""
+        return self.cost > 0 or not (self.input or self.output or self.cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The money of some runs, in the job's currency; None throughout where a run has no price or
+    one in another currency.
+
+    `basis`: "device time", "tokens", or "mixed" where runs differ. `physical`: what was paid.
+    `virtual`: what it would have been without prefix cache, duplicates and reuse: physical and all
+    savings. `wasted`: the part of it that went into failed attempts, at the seconds of generation
+    that their tokens took. `per_row`: of the rows of the present input that these runs settled.
+    `prompt_weight`, `output_weight`: device seconds of a computed prompt token and of an output
+    token (see `core.step_cost.Weights`), `weights_measured`: whether the engine's steps told them;
+    else both count the same.
+    """
+
+    basis: str
+    physical: float | None
+    virtual: float | None
+    wasted: float | None
+    per_row: float | None
+    per_1000_rows: float | None
+    per_million: Prices
+    prompt_weight: float
+    output_weight: float
+    weights_measured: bool
+    phases: list[Phase]
+    savings: list[Saving]
+    listed: Listed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Tokens that a run did not have to compute."""
+
+    by: str
+    run: RunUsage
+    prompt_tokens: int
+    output_tokens: int
+    rates: Rates | None
+
+
+def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> tuple[Costs, Costs]:
+    """The costs of the last run and those of all. Needs at least one run."""
+    shared = {line["run"]: line for line in results.report(db, "duplicate_tokens")}
+    every = [_duplicates(run, shared.get(run.run)) for run in runs]
+    last_saved = [*every[-1:], *_reused(db, runs)]
+    return of_runs(runs[-1:], last_saved, listed), of_runs(runs, every, listed)
+
+
+def _reused(db: Database, runs: Sequence[RunUsage]) -> list[Saved]:
+    """What the last run found answered, a part for each run that had answered some of it."""
+    last = runs[-1]
+    lines = {line["run"]: line for line in results.report(db, "reused_tokens", run=last.run)}
+    found = [
+        Saved(
+            "reuse",
+            last,
+            lines[run.run]["prompt_tokens"],
+            lines[run.run]["output_tokens"],
+            accounting_phases.rates_like(last, run),
+        )
+        for run in runs
+        if run.run in lines
+    ]
+    return found or [Saved("reuse", last, 0, 0, None)]
+
+
+def _duplicates(run: RunUsage, line: dict[str, int] | None) -> Saved:
+    prompt, output = (line["prompt_tokens"], line["output_tokens"]) if line else (0, 0)
+    return Saved("duplicates", run, prompt, output, accounting_phases.rates(run))
+
+
+def of_runs(runs: Sequence[RunUsage], saved: Sequence[Saved], listed: TokenPrice | None) -> Costs:
+    """The costs of these runs, which did not have to compute what is `saved`."""
+    physical = money_of(runs)
+    rows = sum(run.rows for run in runs)
+    savings = _savings(runs, saved, priced=physical is not None)
+    per_row = physical / rows if physical is not None and rows else None
+    moments = reduce(add, (run.moments for run in runs), StepMoments())
+    weights = runs[0].weights if len(runs) == 1 else step_cost.weights(moments)
+    return Costs(
+        basis=_basis(runs),
+        physical=physical,
+        virtual=None if physical is None else physical + sum(each.cost or 0 for each in savings),
+        wasted=None if physical is None else sum(map(_wasted, runs)),
+        per_row=per_row,
+        per_1000_rows=None if per_row is None else 1_000 * per_row,
+        per_million=_per_million(runs, physical),
+        prompt_weight=weights.prompt,
+        output_weight=weights.output,
+        weights_measured=weights.measured,
+        phases=_phases(runs, priced=physical is not None),
+        savings=savings,
+        listed=_listed(runs, listed, physical),
+    )
+
+
+def _basis(runs: Sequence[RunUsage]) -> str:
+    by_token = {run.price_per_million is not None for run in runs}
+    if len(by_token) > 1:
+        return "mixed"
+    return "tokens" if by_token == {True} else "device time"
+
+
+def _wasted(run: RunUsage) -> float:
+    rates = accounting_phases.rates(run)
+    computed = run.wasted_prompt_tokens - run.wasted_cached_tokens
+    return rates.of(computed, run.wasted_cached_tokens, run.wasted_output_tokens) if rates else 0.0
+
+
+def _savings(runs: Sequence[RunUsage], saved: Sequence[Saved], *, priced: bool) -> list[Saving]:
+    cached = [Saved("prefix cache", run, run.cached_tokens, 0, _uncached(run)) for run in runs]
+    found = []
+    for by in dict.fromkeys(each.by for each in [*cached, *saved]):
+        alike = [each for each in [*cached, *saved] if each.by == by]
+        cost = sum(
+            each.rates.of(each.prompt_tokens, 0, each.output_tokens)
+            for each in alike
+            if each.rates is not None
+        )
+        prompt = sum(each.prompt_tokens for each in alike)
+        output = sum(each.output_tokens for each in alike)
+        found.append(Saving(by, prompt, output, cost if priced else None))
+    return found
+
+
+def _uncached(run: RunUsage) -> Rates | None:
+    """What a cached token would have cost more if it had been computed."""
+    rates = accounting_phases.rates(run)
+    return replace(rates, input=rates.input - rates.cached) if rates else None
+
+
+def _per_million(runs: Sequence[RunUsage], physical: float | None) -> Prices:
+    parts = [part for run in runs if (part := accounting_phases.parts(run)) is not None]
+    known = sum(map(sum, parts))
+    if physical is None or known <= 0:
+        return Prices(None, None, None, None, None)
+    # The cost of runs that computed nothing goes with that of the others.
+    scale = physical / known * 1_000_000
+    computed, cached, output = (scale * sum(each) for each in zip(*parts, strict=True))
+
+    def each(money: float, tokens: Callable[[RunUsage], int]) -> float | None:
+        number = sum(map(tokens, runs))
+        return money / number if number else None
+
+    return Prices(
+        input=each(computed + cached, lambda run: run.prompt_tokens),
+        computed_input=each(computed, lambda run: run.computed_tokens),
+        cached=each(cached, lambda run: run.cached_tokens),
+        output=each(output, lambda run: run.output_tokens),
+        total=each(scale * known, lambda run: run.prompt_tokens + run.output_tokens),
+    )
+
+
+def _phases(runs: Sequence[RunUsage], *, priced: bool) -> list[Phase]:
+    seconds = [accounting_phases.seconds_by_phase(run) for run in runs]
+    costs = [accounting_phases.cost_by_phase(run) for run in runs]
+    phases = [
+        Phase(name, sum(each[name] for each in seconds), sum(each[name] for each in costs))
+        for name in accounting_phases.PHASES
+    ]
+    beside = sum(run.checkpoint_seconds for run in runs)
+    phases.append(Phase("checkpoint", beside, sum(map(_checkpoint_cost, runs)), parallel=True))
+    return phases if priced else [replace(phase, cost=None) for phase in phases]
+
+
+def _checkpoint_cost(run: RunUsage) -> float:
+    return run.checkpoint_seconds * accounting_phases.cost_of_second(run)
+
+
+def _listed(
+    runs: Sequence[RunUsage], price: TokenPrice | None, physical: float | None
+) -> Listed | None:
+    if price is None:
+        return None
+    prompt = sum(run.prompt_tokens for run in runs)
+    cached = sum(run.cached_tokens for run in runs)
+    cost = price.of(prompt, cached, sum(run.output_tokens for run in runs))
+    ratio = cost / physical if physical else None
+    return Listed(price.name, price.input, price.output, price.cached, cost, ratio)

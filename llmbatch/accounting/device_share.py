@@ -1,0 +1,113 @@
+"""How near the work came to what the device could do at best, and what held it back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.accounting import bottlenecks
+from llmbatch.accounting.bottlenecks import Batches, Cause, Work
+from llmbatch.accounting.usage import RunUsage
+from llmbatch.sizing import memory, roofline
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.roofline import Bound, Ceilings, Load
+
+__all__ = ["Cause", "Limit", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Generation against the device's roofline for the model.
+
+    `peak_flops` (operations/s) and `bandwidth` (bytes/s) are of all devices together, from
+    `source`. `prefill_limit`: computed prompt tokens/s where compute is the bound; `decode_limit`:
+    output tokens/s at the largest batch that fits, where memory bandwidth is. `tokens_per_second`:
+    both kinds of tokens together, as they were. `roofline_seconds`: the least time for the tokens
+    of these runs with that batch, one phase after the other (see `sizing.roofline`), `share`: that
+    divided by `seconds` of generation. `batch`: requests in a step, the mean; `largest_batch`: how
+    many would fit the device. `causes`: the rest of the seconds, the largest first.
+    """
+
+    device: str
+    source: str
+    peak_flops: float
+    bandwidth: float
+    prefill_limit: float
+    decode_limit: float
+    tokens_per_second: float
+    roofline_seconds: float
+    seconds: float
+    share: float
+    causes: list[Cause]
+    batch: float | None = None
+    largest_batch: int = 0
+
+
+def judge(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> Limit | None:
+    """`runs` with the engine of that `description` (see `Engine.describe`); None where nobody
+    knows the device or the model's sizes, or nothing was generated."""
+    known = _known(description or {})
+    work = bottlenecks.of_runs(runs)
+    if known is None or not work.requests or not work.output_tokens or work.seconds <= 0:
+        return None
+    device, shape = known
+    said = description or {}
+    load = Load(*(each / work.requests for each in work.tokens))
+    batches = _batches(device, shape, said, work, load)
+    dtype = str(said.get("kv_cache_dtype") or "auto")
+    ceilings = Ceilings.of(device)
+
+    def bound(batch: float) -> Bound:
+        return roofline.bound(shape, load, batch, ceilings, dtype)
+
+    best = bound(batches.best)
+    least = best.seconds * work.requests
+    return Limit(
+        device=f"{device.count} x {device.name}" if device.count > 1 else device.name,
+        source=device.source,
+        peak_flops=ceilings.operations,
+        bandwidth=ceilings.bandwidth,
+        prefill_limit=best.prefill_limit,
+        decode_limit=best.decode_limit,
+        tokens_per_second=(work.computed_tokens + work.output_tokens) / work.seconds,
+        roofline_seconds=least,
+        seconds=work.seconds,
+        share=least / work.seconds,
+        causes=bottlenecks.of(work, batches, bound, said),
+        batch=batches.ran,
+        largest_batch=batches.best,
+    )
+
+
+def _known(description: Mapping[str, Any]) -> tuple[Device, Shape] | None:
+    """What an engine said of its device and its model."""
+    try:
+        device = Device.from_json(description.get("hardware"))
+        shape = Shape.from_json(description.get("shape"))
+    except (TypeError, KeyError, AttributeError):  # an engine outside the package has its own words
+        return None
+    if device is None or shape is None or min(device.flops, device.bandwidth) <= 0:
+        return None
+    return device, shape
+
+
+def _batches(
+    device: Device, shape: Shape, said: Mapping[str, Any], work: Work, load: Load
+) -> Batches:
+    """How many requests could run at once: by the device's memory, the engine's cache, its
+    settings, and as it was. A request holds, on the average over its life, what the prefix cache
+    does not share of its prompt and half of its answer."""
+    held = max(1.0, load.prompt - load.cached + load.output / 2)
+    dtype = str(said.get("kv_cache_dtype") or "auto")
+    weights = said.get("weight_bytes") or shape.weight_bytes
+    room = device.total_memory * memory.DEVICE_SHARE - weights
+    if device.kind != "cpu":
+        room -= memory.RESERVE * device.count
+    most = max(1, int(min(work.requests, room / shape.cache_bytes(held, dtype))))
+    tokens = said.get("kv_cache_tokens")
+    return Batches(
+        best=most,
+        cache=min(most, max(1.0, tokens / held)) if tokens else most,
+        allowed=min(most, float(said.get("max_num_seqs") or most)),
+        ran=work.sequences / work.steps if work.steps else None,
+    )

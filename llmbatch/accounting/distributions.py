@@ -1,0 +1,175 @@
+"""What the figures of a report are drawn from: distributions, and what happened when."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from llmbatch.accounting import timeline
+from llmbatch.accounting.timeline import ChunkLine, Mark, Point, Timeline
+from llmbatch.accounting.usage import RunUsage
+from llmbatch.core import latency_histogram
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+__all__ = [
+    "ChunkLine",
+    "Details",
+    "FailureExample",
+    "Histogram",
+    "Mark",
+    "Point",
+    "Timeline",
+    "build",
+    "lengths",
+    "waits",
+]
+
+_BINS = 32
+# From here on bins grow with the values, because even ones would leave most answers in one.
+_SKEWED = 12.0
+_MOST_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts between `edges` (one more than counts; a value belongs to the bin that begins with
+    it), and quantiles of the values themselves (of `seconds` those of the bins). `unit`: "tokens"
+    or "seconds"."""
+
+    unit: str
+    edges: list[float]
+    counts: list[int]
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailureExample:
+    """A failed row: its id, line and message."""
+
+    kind: str
+    id: str
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """`timeline` is of the last run that did work. Lengths are of the present input's answers, a
+    shared one counted once; `latency` of the seconds that the requests of that run were in
+    flight."""
+
+    timeline: Timeline | None
+    prompt_tokens: Histogram | None
+    output_tokens: Histogram | None
+    latency: Histogram | None
+    failure_examples: list[FailureExample]
+
+
+def build(db: Database, last: RunUsage | None) -> Details:
+    """The details of a job; `last`: the last run that did work, if any did."""
+    prompt: dict[int, int] = {}
+    output: dict[int, int] = {}
+    for line in results.report(db, "answer_lengths_counted"):
+        if line["prompt_tokens"] is None:
+            output[line["output_tokens"]] = line["answers"]
+        else:
+            prompt[line["prompt_tokens"]] = line["answers"]
+    examples = results.report(db, "failure_examples", most=_MOST_EXAMPLES)
+    return Details(
+        timeline=None if last is None else timeline.build(db, last),
+        prompt_tokens=lengths(prompt),
+        output_tokens=lengths(output),
+        latency=None if last is None else waits(last.latency),
+        failure_examples=[
+            FailureExample(line["kind"], line["id"], line["line"], line["message"] or "")
+            for line in examples
+        ],
+    )
+
+
+def lengths(counted: Mapping[int, int]) -> Histogram | None:
+    """The histogram of lengths in tokens, of which each is there so many times."""
+    values = sorted(counted)
+    if not values:
+        return None
+    below = list(accumulate(counted[value] for value in values))
+    answers = below[-1]
+
+    def quantile(share: float) -> int:
+        return next(v for v, n in zip(values, below, strict=True) if n >= share * answers)
+
+    edges = _edges(values[0], values[-1], quantile(0.5))
+    counts = [0] * (len(edges) - 1)
+    place = 0
+    for value in values:
+        while value >= edges[place + 1]:
+            place += 1
+        counts[place] += counted[value]
+    return Histogram(
+        unit="tokens",
+        edges=edges,
+        counts=counts,
+        mean=sum(value * counted[value] for value in values) / answers,
+        p50=quantile(0.5),
+        p90=quantile(0.9),
+        p99=quantile(0.99),
+        largest=values[-1],
+    )
+
+
+def _edges(smallest: int, largest: int, median: int) -> list[float]:
+    """Edges of bins that hold all from `smallest` to `largest`: even ones of 1, 2 or 5 times a
+    power of ten, or growing ones where a few answers are far longer than most."""
+    if largest > _SKEWED * max(1, median):
+        return _growing(smallest, largest)
+    width = _round_up((largest - smallest + 1) / _BINS)
+    first = smallest // width * width
+    bins = (largest - first) // width + 1
+    return [float(first + width * number) for number in range(bins + 1)]
+
+
+def _round_up(width: float) -> int:
+    """The least of 1, 2, 5, 10, 20, 50, ... that is not below `width`."""
+    power: int = 10 ** math.floor(math.log10(max(1.0, width)))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= width)
+
+
+def _growing(smallest: int, largest: int) -> list[float]:
+    """Whole edges that grow by a constant factor, or by one where that is less."""
+    first = max(1, smallest)
+    factor = (largest / first) ** (1 / _BINS)
+    edges = [float(smallest)] if smallest < first else []
+    edges.append(float(first))
+    while edges[-1] <= largest:
+        edges.append(float(max(edges[-1] + 1, round(edges[-1] * factor))))
+    return edges
+
+
+def waits(counts: Sequence[int]) -> Histogram | None:
+    """The histogram of seconds in flight, from counts in the bins of `core.latency_histogram`."""
+    total = sum(counts)
+    if not total:
+        return None
+    filled = [place for place, count in enumerate(counts) if count]
+    shown = range(filled[0], filled[-1] + 1)
+    bounds = [latency_histogram.bounds(place) for place in shown]
+    last = min(bounds[-1][1], 10 * bounds[-1][0] or bounds[-1][1])
+    p50, p90, p99 = (latency_histogram.quantile(counts, share) or 0.0 for share in (0.5, 0.9, 0.99))
+    edges = [*(low for low, _ in bounds), last]
+    middles = ((low + high) / 2 for low, high in pairwise(edges))
+    shares = (counts[place] / total for place in shown)
+    return Histogram(
+        unit="seconds",
+        edges=edges,
+        counts=[counts[place] for place in shown],
+        mean=sum(middle * share for middle, share in zip(middles, shares, strict=True)),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        largest=last,
+    )

@@ -1,0 +1,197 @@
+"""What runs used, and what that cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from llmbatch.core.step_cost import StepMoments, Weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """What can be summed over runs. Times in seconds; `rows` are rows of the present input.
+
+    `requests` counts all attempts, `retries` those of them that were not the first of their
+    request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
+    `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
+    the requests that engines had not answered when they died, whose tokens nobody knows.
+    `cached_tokens` are part of `prompt_tokens`, `wasted_cached_tokens` of `wasted_prompt_tokens`.
+
+    `steps` are the engine's, `starved_steps` those of them that had room for another request while
+    rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
+    the engine had nothing to do. `recomputed_tokens`: computed again after one of `preemptions`.
+    Only what had happened before the last checkpoint of a run is known of it.
+    """
+
+    rows: int
+    requests: int
+    retries: int
+    failed_attempts: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    wasted_prompt_tokens: int
+    wasted_cached_tokens: int
+    wasted_output_tokens: int
+    seconds: float
+    prepare_seconds: float
+    engine_start_seconds: float
+    generate_seconds: float
+    engine_stop_seconds: float
+    idle_seconds: float
+    checkpoint_seconds: float
+    export_seconds: float
+    preemptions: int
+    recomputed_tokens: int
+    steps: int
+    starved_steps: int
+    sequences: int
+    engine_restarts: int
+    engine_deaths: int
+    in_flight_at_deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDeath:
+    """An engine ended, or was ended because it hung, with requests in flight; `seconds` after the
+    run began."""
+
+    died_at: datetime
+    reason: str
+    in_flight: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A price of a million tokens, of computed prompt tokens, cached ones and output tokens."""
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, computed: float, cached: float, output: float) -> float:
+        spent = computed * self.input + cached * self.cached + output * self.output
+        return spent / 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a run's processes and devices used, as far as it was measured; `gpu_...` and energy
+    are None where no device told them. `memory_bytes` at the last look, `gpu_utilization` (0..1)
+    the mean over the run."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    peak_memory_bytes: int
+    gpu_utilization: float | None
+    gpu_memory_bytes: int | None
+    energy_joules: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUsage(Amounts):
+    """One run; `rows` are those that it settled. `forecast` is what was expected of the prefix
+    cache when its first engine was ready (see `estimate.cache_forecast.Forecast`), if anything was;
+    `measured_hits` is the share of the prompt tokens that it served to requests that were tried
+    for the first time, as forecast (None if there were none).
+
+    `moments` are of the engine's steps, `weights` what tokens weigh by them; where they tell
+    nothing, by those of all runs with the same model. `latency` counts requests by their seconds
+    in flight (see `core.latency_histogram`). The price is by the hour or by the token, or None."""
+
+    run: int
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+    exit_code: int | None
+    pid: int
+    host: str
+    llmbatch: str
+    checkpoints: int
+    deaths: list[EngineDeath]
+    forecast: dict[str, Any] | None
+    measured_hits: float | None
+    moments: StepMoments = field(default_factory=StepMoments)
+    weights: Weights = field(default_factory=lambda: Weights(1.0, 1.0, measured=False))
+    latency: list[int] = field(default_factory=list)
+    resources: Resources | None = None
+    price_per_hour: float | None
+    price_per_million: Rates | None = None
+    devices: int
+    currency: str = "USD"
+
+    @property
+    def computed_tokens(self) -> int:
+        """Prompt tokens that the prefix cache did not serve."""
+        return self.prompt_tokens - self.cached_tokens
+
+    @property
+    def device_hours(self) -> float:
+        return self.seconds / 3600 * self.devices
+
+    @property
+    def cost(self) -> float | None:
+        """Device-hours, or tokens, times their price; None without a price."""
+        if self.price_per_million is not None:
+            return self.price_per_million.of(
+                self.computed_tokens, self.cached_tokens, self.output_tokens
+            )
+        return None if self.price_per_hour is None else self.device_hours * self.price_per_hour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(Amounts):
+    """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
+
+    Money is None where a run had no price, or one in another currency. What tokens came to is
+    told by `costs.Prices`.
+    """
+
+    runs: int
+    rows_per_second_overall: float | None
+    rows_per_second_steady: float | None
+    output_tokens_per_second_overall: float | None
+    output_tokens_per_second_steady: float | None
+    tokens_per_second_steady: float | None
+    device_hours: float
+    cost: float | None
+    cost_per_1000_rows: float | None
+
+
+def total(runs: Sequence[RunUsage]) -> Usage:
+    """The sums over `runs` and the rates that follow from them."""
+    summed = [*(field.name for field in fields(Amounts)), "device_hours"]
+    sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
+    cost = money_of(runs)
+    steady = sums["generate_seconds"]
+    overall = sums["seconds"]
+    tokens = sums["prompt_tokens"] + sums["output_tokens"]
+    return Usage(
+        runs=len(runs),
+        **sums,
+        rows_per_second_overall=_ratio(sums["rows"], overall),
+        rows_per_second_steady=_ratio(sums["rows"], steady),
+        output_tokens_per_second_overall=_ratio(sums["output_tokens"], overall),
+        output_tokens_per_second_steady=_ratio(sums["output_tokens"], steady),
+        tokens_per_second_steady=_ratio(tokens, steady),
+        cost=cost,
+        cost_per_1000_rows=_price(cost, sums["rows"], 1_000),
+    )
+
+
+def money_of(runs: Sequence[RunUsage]) -> float | None:
+    """What the runs cost together; None where a run has no price, or one in another currency."""
+    costs = [run.cost for run in runs]
+    if None in costs or len({run.currency for run in runs}) > 1:
+        return None
+    return sum(cost for cost in costs if cost is not None)
+
+
+def _ratio(amount: float, seconds: float) -> float | None:
+    return amount / seconds if seconds > 0 and amount > 0 else None
+
+
+def _price(cost: float | None, amount: float, unit: int) -> float | None:
+    return cost / amount * unit if cost is not None and amount > 0 else None

@@ -1,0 +1,1 @@
+"""One command a file: check what was asked, call one function, print."""

@@ -1,0 +1,79 @@
+"""The only place that renames files: a name exists only when what it names is whole."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count
+from pathlib import Path
+from typing import BinaryIO
+
+from llmbatch.core import drafts
+
+
+def publish(draft: Path, final: Path) -> None:
+    """Sync `draft`, give it its final name, sync the folder: it survives a power cut."""
+    descriptor = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(final)
+    sync_folder(final.parent)
+
+
+@contextmanager
+def atomic(final: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears under its name only when the block ends without an error, and then
+    survives a power cut. Of a killed run a draft may be left, until the name is written again."""
+    with drafts.draft(final) as (path, stream):
+        yield stream
+        if not stream.closed:
+            stream.flush()
+        publish(path, final)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file a name under which nothing looks for it; returns that name."""
+    aside = free_name(path)
+    path.rename(aside)
+    sync_folder(path.parent)
+    return aside
+
+
+def keep_copy(path: Path) -> Path:
+    """A copy of a damaged file under a name under which nothing looks for it; returns that."""
+    kept = free_name(path)
+    with atomic(kept) as copy, path.open("rb") as stream:
+        shutil.copyfileobj(stream, copy)
+    return kept
+
+
+def free_name(path: Path) -> Path:
+    """The first name of the form NAME.damaged, NAME.damaged.2, ... that is not taken."""
+    first = path.with_name(path.name + ".damaged")
+    later = (first.with_name(f"{first.name}.{number}") for number in count(2))
+    return next(name for name in chain((first,), later) if not os.path.lexists(name))
+
+
+def replace_text(final: Path, text: str) -> None:
+    """Put `text` under a name at once, unsynced: for the live view, which a crash may lose."""
+    with drafts.draft(final) as (path, stream):
+        stream.write(text.encode())
+        stream.flush()
+        path.replace(final)
+
+
+def remove(final: Path) -> None:
+    """The name shall not exist, nor what killed runs have left of it."""
+    final.unlink(missing_ok=True)
+    drafts.remove_stale(final)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that came to a folder, or left it, survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

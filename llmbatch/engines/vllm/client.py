@@ -1,0 +1,169 @@
+"""A running LLMEngine from our side: one call at a time, its death, its end."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llmbatch.core.errors import EngineError
+from llmbatch.engines.vllm import failure_reasons, leftovers, processes, start, ways
+from llmbatch.engines.vllm.core_channel import Arrived, Exchange
+from llmbatch.engines.vllm.public_way import StepStats
+from llmbatch.engines.vllm.versions import MISMATCHES
+
+CLOSE_SECONDS = 15.0
+CLOSED = "it was closed"
+
+
+class Client:
+    """vLLM's engine with its processes and files.
+
+    vLLM's client is made for one thread, so each call of it holds a lock, and `close` from
+    another thread waits for the call that it has interrupted.
+    """
+
+    def __init__(self, log_path: str | None, log_start: int) -> None:
+        self._log = (log_path, log_start)
+        self._calls = threading.Lock()
+        self._processes = processes.Processes()
+        self._scratch = leftovers.Scratch()
+        self._shut_down: Callable[[], object] | None = None
+        self.engine: Any = None
+        self.exchange: Exchange | None = None
+        self.stats = StepStats()
+        self.way: dict[str, str | None] = {}
+        self.death: str | None = None
+
+    def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
+        """Build the engine. Whatever vLLM raises is left to the caller, who then closes."""
+        engine = start.build(
+            model, options, local=local, scratch=self._scratch, stat_loggers=[self.stats]
+        )
+        with self._calls:
+            self._shut_down = _take_over(engine)
+            self.engine = engine
+            self.exchange, reason = ways.choose(engine, self.stats)
+            self.way = {"way": self.exchange.way, "way_reason": reason}
+            self._scratch.note(leftovers.segments_of(self._processes.remember()))
+        self._processes.watch(_children(engine), self._on_death)
+        self._require_alive()
+
+    def pattern(self, parameters: Any) -> Any:
+        """A request with these parameters, for `add`. Raises what vLLM says of them."""
+        with self._calls:
+            return self._require_alive().pattern(parameters)
+
+    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+        """Send a request. Raises EngineError if the engine is gone, else what vLLM says of it."""
+        with self._calls:
+            exchange = self._require_alive()
+            try:
+                exchange.add(number, tokens, pattern)
+            except Exception as error:
+                # Told apart here, or the death of the engine would be a fault of this request.
+                if self._is_gone():
+                    raise self._died(error) from error
+                if isinstance(error, MISMATCHES):
+                    raise
+                exchange.abort([number])  # it may have been noted before it failed
+                raise
+
+    def receive(self) -> Arrived:
+        """What the engine has done since, waiting for the end of its present step."""
+        with self._calls:
+            exchange = self._require_alive()
+            try:
+                return exchange.receive()
+            except Exception as error:
+                if isinstance(error, MISMATCHES) and not self._is_gone():
+                    raise
+                raise self._died(error) from error
+
+    def has_arrived(self) -> bool:
+        """Whether `receive` would return at once. False where the engine works in this process."""
+        queue = self._outputs()
+        return queue is not None and not queue.empty()
+
+    def abort(self, numbers: list[str]) -> None:
+        """Give up requests; nothing if the engine is gone."""
+        with self._calls:
+            if self.exchange is not None and self.death is None:
+                self.exchange.abort(numbers)
+
+    def close(self) -> None:
+        """End the engine and its processes, from any thread; leave nothing.
+
+        Its processes are killed: they have nothing to save, one that is dead or hung would never
+        listen, and one that listens takes seconds.
+        """
+        self.death = self.death or CLOSED
+        self._processes.unwatch()
+        self._processes.end()
+        self._wake()
+        # A call that computes in this process cannot be interrupted, and may hang.
+        if self._calls.acquire(timeout=CLOSE_SECONDS):
+            try:
+                self._end_client()
+            finally:
+                self._calls.release()
+        self._processes.end()  # it may have been starting some
+        self._scratch.remove()
+
+    def _end_client(self) -> None:
+        engine, self.engine, self.exchange = self.engine, None, None
+        shut_down, self._shut_down = self._shut_down, None
+        if engine is not None and shut_down is not None:
+            processes.run_bounded(shut_down, CLOSE_SECONDS)
+            end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
+            if end_renderer is not None:
+                processes.run_bounded(end_renderer, CLOSE_SECONDS)
+
+    def _is_gone(self) -> bool:
+        resources = getattr(self.engine.engine_core, "resources", None)
+        said = getattr(resources, "engine_dead", False)
+        return said or self.death is not None or self._processes.has_died()
+
+    def _require_alive(self) -> Exchange:
+        if self.exchange is None or self.death is not None:
+            raise EngineError(f"engine died: {self.death or 'it was not started'}")
+        return self.exchange
+
+    def _on_death(self) -> None:
+        self._died(RuntimeError("See stack trace"))
+        self._wake()
+
+    def _died(self, error: Exception) -> EngineError:
+        """Note that the engine is gone; the error that says why."""
+        if self.death is None:
+            self.death = self._processes.killed_by() or failure_reasons.reason_of(error, *self._log)
+        return EngineError(f"engine died: {failure_reasons.with_advice(self.death)}")
+
+    def _wake(self) -> None:
+        """Make a `receive` that waits for the engine core return, by an exception.
+
+        Without this a killed engine core leaves it waiting for ever.
+        """
+        queue = self._outputs()
+        if queue is not None:
+            queue.put_nowait(EngineError("the engine is gone"))
+
+    def _outputs(self) -> Any:
+        """Where vLLM's client puts what the engine core sends; None: there is no such core."""
+        return getattr(getattr(self.engine, "engine_core", None), "outputs_queue", None)
+
+
+def _children(engine: Any) -> list[Any]:
+    """The engine core's processes; none where it works in this process."""
+    manager = getattr(getattr(engine.engine_core, "resources", None), "engine_manager", None)
+    return list(getattr(manager, "processes", ()))
+
+
+def _take_over(engine: Any) -> Callable[[], object]:
+    """Make vLLM's shutdown ours: when a process dies it would do that in a thread of its own,
+    and close sockets that we may be using."""
+    client = engine.engine_core
+    resources: Callable[[], object] | None = getattr(client, "resources", None)
+    finalizer = getattr(client, "_finalizer", None)
+    if resources is not None and finalizer is not None and finalizer.detach() is not None:
+        return resources
+    shut_down: Callable[[], object] = client.shutdown
+    return shut_down

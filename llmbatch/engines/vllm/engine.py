@@ -1,0 +1,260 @@
+"""vLLM in this process or, as vLLM does by default, in a child process.
+
+Prompts go in as token ids and answers are decoded once, at their end, which keeps this side of
+the engine several times cheaper than vLLM's own.
+"""
+
+import gc
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from llmbatch.core.errors import EngineError, UsageError
+from llmbatch.core.outcomes import Outcome
+from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.engines import model_files
+from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.vllm import (
+    defaults,
+    failure_reasons,
+    leftovers,
+    levers,
+    processes,
+    sizes,
+    start,
+    tokenizer,
+    versions,
+)
+from llmbatch.engines.vllm import options as vllm_options
+from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.in_flight import Crew, Flight, one_line
+from llmbatch.engines.vllm.sampling import Parameters, check_parameters, takes_seeds
+from llmbatch.engines.vllm.stats import Stats
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.model_config import shape_of
+
+WINDOW_FACTOR = 2
+"""Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
+WAITING_STEPS = 4
+"""Prompts wait for as many steps as this, or to fill the cache once again, whichever is more."""
+NOT_INSTALLED = (
+    "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
+)
+
+
+# To the log of a run; never through a link, never waiting for the other end of a pipe.
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def create(config: EngineConfig) -> "VllmEngine":
+    """Check the options and the model's path; load nothing. Raises UsageError."""
+    options = vllm_options.check(config.options)
+    return VllmEngine(config, options, model_files.local_folder(config.model))
+
+
+class VllmEngine:
+    """See `llmbatch.engines.base.Engine` for what it promises."""
+
+    def __init__(
+        self, config: EngineConfig, options: Mapping[str, Any], folder: Path | None
+    ) -> None:
+        self._config = config
+        self._options = dict(options)
+        self._folder = folder
+        self._identity: dict[str, str] | None = None
+        self._client: Client | None = None
+        self._crew: Crew | None = None
+        self._closing = threading.RLock()
+        self._end = "it was not started"
+        self._log: TextIO | None = None
+        self._log_start = 0
+        self._stats = Stats(0)
+        # Loaded when first asked for; None inside: there is none without vLLM.
+        self._reader: tuple[Texts | None] | None = None
+
+    def identity(self) -> dict[str, str]:
+        if self._identity is None:
+            if self._folder is not None:
+                name = {"model": model_files.fingerprint(self._folder)}
+            else:
+                revision = self._options.get("revision")
+                commit = model_files.hub_commit(self._config.model, revision, os.environ)
+                name = {"model": self._config.model, "revision": commit}
+            self._identity = name | vllm_options.answer_affecting(self._options)
+        return dict(self._identity)
+
+    def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        chosen = self._options.get("structured_outputs_config")
+        own_backend = isinstance(chosen, dict) and chosen.get("backend", "xgrammar") != "xgrammar"
+        if not vllm_options.is_installed() or own_backend:
+            return  # starting says what is missing; another backend judges for itself
+        versions.require_known()
+        self._open_log()
+        start.set_environment(local=self._folder is not None)
+        try:
+            with processes.output_to(self._log):
+                check_parameters(sampling, constraint)
+        except versions.MISMATCHES as error:
+            raise versions.mismatch(error) from error
+        except Exception as error:  # vLLM's own kinds of error are many
+            raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+
+    def encode(self, messages: Sequence[Message]) -> list[int] | None:
+        if self._reader is None:
+            self._reader = (tokenizer.load(self._config.model, self._folder, self._options),)
+        (texts,) = self._reader
+        if texts is None:
+            return None
+        try:
+            return texts.encode(messages)
+        except Exception as error:  # a chat template raises whatever it likes
+            raise ValueError(one_line(error)) from error
+
+    def __enter__(self) -> Self:
+        if not vllm_options.is_installed():
+            raise EngineError(NOT_INSTALLED)
+        versions.require_known()
+        options = dict(self._options)
+        if self._folder is None:
+            # What runs is what the keys name, even if the branch moves on meanwhile.
+            options["revision"] = self.identity()["revision"]
+        self._open_log()
+        leftovers.sweep()
+        client = self._client = Client(self._config.log_path, self._log_start)
+        try:
+            with processes.output_to(self._log):
+                self._start(client, options)
+            processes.log_to(self._log)
+        except BaseException as error:
+            with processes.output_to(self._log):
+                client.close()  # also when another thread has closed it before its time
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+            if versions.is_mismatch(error):
+                raise versions.mismatch(error) from error
+            reason = failure_reasons.reason_of(error, self._config.log_path, self._log_start)
+            raise EngineError(f"vLLM: {failure_reasons.with_advice(reason)}") from error
+        return self
+
+    def _open_log(self) -> None:
+        if self._config.log_path is None or self._log is not None:
+            return
+        # Never closed: vLLM's logging goes on using it until this process ends.
+        path = Path(self._config.log_path)
+        try:
+            descriptor = os.open(path, _APPEND, 0o600)
+            self._log = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
+        except OSError:  # no log must never stop a run, and no noise may reach the screen
+            nowhere = Path(os.devnull)
+            self._log = nowhere.open("a", encoding="utf-8")
+        self._log_start = self._log.tell()
+
+    def _start(self, client: Client, options: dict[str, Any]) -> None:
+        model = str(self._folder) if self._folder is not None else self._config.model
+        client.start(model, options, local=self._folder is not None)
+        engine = client.engine
+        self._description = start.description(engine, options) | client.way
+        self._crew = self._gather(client)
+        self._description["window"] = self._crew.window
+        self._description |= start.sizes(self)
+        engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
+        # What was imported stays: looking through it again and again costs more than a request.
+        gc.collect()
+        gc.freeze()
+
+    def _gather(self, client: Client) -> Crew:
+        said, device = self._description, client.engine.vllm_config.device_config.device_type
+        texts = Texts(client.engine.get_tokenizer())
+        parameters = Parameters(
+            seeds_allowed=takes_seeds(device, chunked_prefill=said["chunked_prefill"]),
+            detokenize=not texts.decodes,
+            into=client.pattern,
+        )
+        self._stats = Stats(
+            said["max_num_seqs"],
+            tokens_per_step=said["max_num_batched_tokens"],
+            longest_prompt=said["max_model_len"],
+        )
+        return Crew(
+            client,
+            texts,
+            parameters,
+            self._stats,
+            max_model_len=said["max_model_len"],
+            window=WINDOW_FACTOR * said["max_num_seqs"],
+            waiting_tokens=max(
+                said["kv_cache_tokens"], WAITING_STEPS * said["max_num_batched_tokens"]
+            ),
+        )
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the engine and its processes. From another thread it also ends a waiting `run`."""
+        with self._closing:  # whoever comes second returns when all is done
+            client = self._client
+            if client is None:
+                return
+            with processes.output_to(self._log):
+                client.close()
+            self._end, self._client, self._crew = client.death or self._end, None, None
+            # What the engine held is freed now, not when the next one is started.
+            gc.unfreeze()
+            gc.collect()
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        crew = self._crew
+        if crew is None:
+            raise EngineError(f"engine died: {self._end}")
+        flight = Flight(crew, requests)
+        self._stats.begin()
+        try:
+            yield from flight.outcomes()
+        finally:
+            flight.abort()
+            self._stats.rest()
+
+    def describe(self) -> dict[str, Any]:
+        if self._client is None:
+            raise EngineError("the engine is not started")
+        return dict(self._description)
+
+    def shape(self) -> Shape | None:
+        config = self._configuration()
+        return None if config is None else shape_of(config)
+
+    def weight_bytes(self) -> int | None:
+        config = self._configuration()
+        if config is None:
+            return None
+        return sizes.weight_bytes(self._config.model, self._folder, self._commit(), config)
+
+    def device(self) -> Device | None:
+        return sizes.device(self._options)
+
+    def _configuration(self) -> dict[str, Any] | None:
+        model, commit = self._config.model, self._commit()
+        return sizes.configuration(model, self._folder, commit, self._options)
+
+    def _commit(self) -> str | None:
+        return None if self._folder is not None else self.identity().get("revision")
+
+    def notices(self) -> list[str]:
+        return versions.notices() if vllm_options.is_installed() else []
+
+    def foreseen(self) -> dict[str, Any]:
+        return defaults.foreseen(self._options)
+
+    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+        from vllm.platforms import current_platform
+
+        return levers.alternatives(description, requests, on_cpu=current_platform.is_cpu())
+
+    def telemetry(self) -> Telemetry:
+        return self._stats.telemetry()

@@ -1,0 +1,161 @@
+"""One run of the engine: what is in flight, when more is wanted, and what came of it.
+
+Twice as many requests are in flight as the scheduler runs at once: that costs no more steps
+than handing over everything, and the first answers come at once. Long prompts count by their
+tokens, so that they do not pile up in memory.
+"""
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.records import Request
+from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.core_channel import Answer, Arrived
+from llmbatch.engines.vllm.sampling import Parameters
+from llmbatch.engines.vllm.stats import Stats
+from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
+
+_C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
+
+
+@dataclass
+class Crew:
+    """A running engine and what its runs share. `parameters` makes patterns of the client.
+
+    `window`: requests in flight at most; `waiting_tokens`: once so many prompt tokens have been
+    sent whose answer has not begun, no more requests are pulled.
+    """
+
+    client: Client
+    texts: Texts
+    parameters: Parameters
+    stats: Stats
+    max_model_len: int
+    window: int
+    waiting_tokens: int
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+
+class Flight:
+    """The requests of one run on their way through the engine."""
+
+    def __init__(self, crew: Crew, requests: Iterable[Request]) -> None:
+        self._crew = crew
+        self._feed = iter(requests)
+        self._more = True
+        self._sent: dict[str, Request] = {}
+        self._waiting: dict[str, int] = {}  # prompt tokens of those whose answer has not begun
+        self._waiting_tokens = 0
+        self._settled: deque[Outcome] = deque()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Every outcome as it comes; requests are pulled as there is room for them."""
+        crew, settled = self._crew, self._settled
+        while True:
+            pulls = self._more and self._has_room()
+            if pulls:
+                self._pull()
+            if self._sent and not (pulls or settled):
+                self._receive()
+            while self._sent and crew.client.has_arrived():
+                self._receive()
+            if settled:
+                yield settled.popleft()
+            elif not (self._more or self._sent):
+                return
+
+    def abort(self) -> None:
+        """Give up what is in flight."""
+        if self._sent:
+            self._crew.client.abort(list(self._sent))
+
+    def _has_room(self) -> bool:
+        crew = self._crew
+        few = len(self._sent) + len(self._settled) < crew.window
+        return few and self._waiting_tokens < crew.waiting_tokens
+
+    def _pull(self) -> None:
+        """Take one request from the feed and send it."""
+        request = next(self._feed, None)
+        if request is None:
+            self._more = False
+            return
+        failed = self._send(request)
+        if failed is not None:
+            self._settled.append(failed)
+
+    def _send(self, request: Request) -> Failed | None:
+        """Hand a request to vLLM, or say why not."""
+        crew = self._crew
+        number = str(next(crew.numbers))
+        try:
+            pattern = crew.parameters.of(request.sampling, request.constraint)
+            tokens = self._encode(request)
+            length = len(tokens)
+            if length + 1 > crew.max_model_len:
+                text = f"prompt has {length} tokens, the context length is {crew.max_model_len}"
+                return Failed(request.key, "too_long", text)
+            crew.client.add(number, tokens, pattern)
+        except EngineError:
+            raise
+        except MISMATCHES as error:
+            raise mismatch(error) from error
+        except Exception as error:  # vLLM and its parts raise whatever they like
+            return Failed(request.key, "refused_request", one_line(error))
+        self._sent[number] = request
+        self._waiting[number] = length
+        self._waiting_tokens += length
+        return None
+
+    def _encode(self, request: Request) -> list[int]:
+        try:
+            return self._crew.texts.encode(request.messages)
+        except (TypeError, LookupError) as error:
+            # A chat template raises these of a text, too.
+            raise ValueError(one_line(error)) from error
+
+    def _receive(self) -> None:
+        """Wait for the engine's next step and settle what it has finished."""
+        try:
+            self._settle(self._crew.client.receive())
+        except MISMATCHES as error:
+            raise mismatch(error) from error
+
+    def _settle(self, arrived: Arrived) -> None:
+        self._crew.stats.step(arrived, rows_left=self._more)
+        for number in arrived.begun:
+            self._waiting_tokens -= self._waiting.pop(number, 0)
+        for answer in arrived.finished:
+            # Others finished too late: they belong to a run that was given up.
+            request = self._sent.pop(answer.number, None)
+            self._waiting_tokens -= self._waiting.pop(answer.number, 0)
+            if request is not None:
+                self._settled.append(self._outcome(request, answer))
+
+    def _outcome(self, request: Request, answer: Answer) -> Outcome:
+        texts, reason = self._crew.texts, answer.reason or ""
+        usage = Usage(prompt=answer.prompt, cached=answer.cached, output=len(answer.tokens))
+        if not answer.tokens and reason not in ("stop", "length"):
+            usage = Usage()  # it was turned away before its prompt was computed
+        self._crew.stats.count(usage)
+        text = answer.text
+        if text is None or (texts.decodes and not request.sampling.stop):
+            text = texts.decode(answer.tokens, stopped=reason == "stop")
+        if reason == "length" and usage.prompt + usage.output >= self._crew.max_model_len:
+            reason = "context"  # vLLM has one name for both ends
+        if reason in ("stop", "length", "context"):
+            return Completed(request.key, text, reason, usage)
+        message = answer.error or f"vLLM ended the request with {reason!r}"
+        return Failed(request.key, "refused_request", message, usage, text, reason)
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without line breaks, and without the clock of a library written in C."""
+    text = _C_PREFIX.sub("", " ".join(str(error).split()))
+    return text or type(error).__name__

@@ -1,0 +1,57 @@
+"""Which of vLLM's options are worth trying for speed, and which values of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_CPU_BLOCK_SIZES = (32, 64, 128)
+# vLLM's own default is 0.92; beyond this too little is left for what allocates beside it.
+_MEMORY = 0.95
+
+
+def alternatives(
+    description: Mapping[str, Any], requests: int, *, on_cpu: bool
+) -> dict[str, list[Any]]:
+    """Values other than the present ones, by option, the most promising option first.
+
+    `description` is what `describe` says of the engine; more than `requests` cannot be in
+    flight at once. Every option here is one of `options.NEUTRAL_OPTIONS`.
+    """
+    values: dict[str, list[Any]] = {
+        "enforce_eager": [False] if description["enforce_eager"] else [],
+        "max_num_seqs": _sequences(description["max_num_seqs"], requests),
+        "max_num_batched_tokens": _batched_tokens(description),
+        "block_size": _block_sizes(description) if on_cpu else [],
+        "gpu_memory_utilization": [] if on_cpu else _memory(description["gpu_memory_utilization"]),
+        "async_scheduling": [not description["async_scheduling"]],
+    }
+    return {name: found for name, found in values.items() if found}
+
+
+def _sequences(present: int, requests: int) -> list[int]:
+    """Two and four times as many and half as many, where that makes a difference."""
+    at_once = {min(present, requests)}
+    values = []
+    for value in (2 * present, 4 * present, present // 2):
+        if value > 0 and min(value, requests) not in at_once:
+            at_once.add(min(value, requests))
+            values.append(value)
+    return values
+
+
+def _batched_tokens(description: Mapping[str, Any]) -> list[int]:
+    if not description["chunked_prefill"]:
+        # On a CPU naming a size turns chunks on, and then no seeds are taken: nor those of second
+        # tries, which a sample does not have.
+        return []
+    present = description["max_num_batched_tokens"]
+    least = description["max_num_seqs"]
+    return [value for value in (2 * present, present // 2) if value >= least]
+
+
+def _block_sizes(description: Mapping[str, Any]) -> list[int]:
+    return [size for size in _CPU_BLOCK_SIZES if size != description["block_size"]]
+
+
+def _memory(present: float | None) -> list[float]:
+    """A larger cache, unless its size is given in bytes."""
+    return [_MEMORY] if present is not None and present < _MEMORY else []

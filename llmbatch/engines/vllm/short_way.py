@@ -1,0 +1,130 @@
+"""The short way: requests to vLLM's engine core and its tokens back, past vLLM's front end.
+
+vLLM's own front end checks and copies the parameters of each request and makes eight calls for
+each token. Here a request is a copy of one that vLLM has checked, with a number and a prompt of
+its own, and its tokens are put in a list. Where vLLM has to decode (stop strings) the request
+goes through vLLM's front end. `ways` says what of vLLM this rests on.
+"""
+
+import copy
+import inspect
+from typing import Any
+
+from llmbatch.core import clock
+from llmbatch.engines.vllm.core_channel import Answer, Arrived, answer_of
+
+ANY_TOKENS = [0]
+
+
+class ShortWay:
+    """See `llmbatch.engines.vllm.core_channel.Exchange`."""
+
+    way = "short"
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._open: dict[str, Answer] = {}
+        # Sent through vLLM's front end and not begun: our numbers, by the names that it gave.
+        self._renamed: dict[str, str] = {}
+        self._in_process = not hasattr(engine.engine_core, "outputs_queue")
+        self._last_token = _last_token(engine)
+        known = inspect.signature(engine.output_processor.process_outputs).parameters
+        self._tells_weights = "weight_version" in known  # since vLLM 0.32
+
+    def pattern(self, parameters: Any) -> Any:
+        """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM does."""
+        prompt = {"type": "token", "prompt_token_ids": ANY_TOKENS}
+        engine = self._engine
+        return engine.input_processor.process_inputs(
+            "pattern", prompt, parameters, supported_tasks=engine.get_supported_tasks()
+        )
+
+    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+        """Send a request like `pattern`. Raises ValueError for tokens that the model has not."""
+        engine = self._engine
+        if not tokens:
+            raise ValueError("the prompt is empty")
+        self._check(tokens)
+        request = copy.copy(pattern)
+        request.request_id, request.prompt_token_ids = number, tokens
+        request.arrival_time = clock.seconds()  # decides between requests of equal priority
+        if pattern.sampling_params.detokenize:
+            engine.input_processor.assign_request_id(request)
+            engine.output_processor.add_request(request, None)
+            self._renamed[request.request_id] = number
+        else:
+            request.external_req_id = number
+            self._open[number] = Answer(number, len(tokens))
+        engine.engine_core.add_request(request)
+
+    def _check(self, tokens: list[int]) -> None:
+        """As vLLM's front end does it: the model would take another token, or break."""
+        for token in (min(tokens), max(tokens)):
+            if not 0 <= token <= self._last_token:
+                raise ValueError(f"token id {token} is out of the model's vocabulary")
+
+    def receive(self) -> Arrived:
+        """What the engine core sends next; in one process with it: what its next step brings."""
+        asked_at = clock.seconds() if self._in_process else None
+        outputs = self._engine.engine_core.get_output()
+        arrived = Arrived([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
+        others = [output for output in outputs.outputs if not self._take(output, arrived)]
+        if others:
+            arrived.finished += self._decoded_by_vllm(others, outputs)
+        return arrived
+
+    def _take(self, output: Any, arrived: Arrived) -> bool:
+        """Add an output to its answer. False: it is not for us."""
+        if output.finish_reason is not None:
+            arrived.ended += 1
+        if output.events and arrived.queued_at is None:
+            arrived.queued_at = output.events[0].timestamp
+        if output.new_token_ids:
+            arrived.answering += 1
+        if output.prefill_stats is not None:
+            arrived.prefilled.append(output.prefill_stats.num_computed_tokens)
+        answer = self._open.get(output.request_id)
+        if answer is None:
+            if output.request_id in self._renamed:
+                arrived.begun.append(self._renamed.pop(output.request_id))
+            return False
+        if not answer.tokens:
+            arrived.begun.append(answer.number)
+            if output.prefill_stats is not None:
+                answer.cached = output.prefill_stats.num_cached_tokens
+        answer.tokens += output.new_token_ids
+        if output.finish_reason is not None:
+            answer.reason = str(output.finish_reason)
+            error = getattr(output, "error", None)  # since vLLM 0.33
+            answer.error = None if error is None else error.message
+            arrived.finished.append(self._open.pop(output.request_id))
+        return True
+
+    def _decoded_by_vllm(self, others: list[Any], outputs: Any) -> list[Answer]:
+        """Those also finished whose stop string vLLM has found; outputs of nobody are dropped."""
+        engine = self._engine
+        weights = {"weight_version": outputs.weight_version} if self._tells_weights else {}
+        processed = engine.output_processor.process_outputs(
+            others, outputs.timestamp, None, **weights
+        )
+        engine.engine_core.abort_requests(processed.reqs_to_abort)
+        return [answer_of(output) for output in processed.request_outputs if output.finished]
+
+    def abort(self, numbers: list[str]) -> None:
+        """Give up requests; numbers of others are passed over."""
+        ours = [number for number in numbers if self._open.pop(number, None) is not None]
+        self._engine.engine_core.abort_requests(ours)
+        self._engine.abort_request(numbers)
+        given_up = set(numbers)
+        for name in [name for name, number in self._renamed.items() if number in given_up]:
+            del self._renamed[name]
+
+
+def _last_token(engine: Any) -> int:
+    """The highest token id that the tokenizer or the model knows: one may know more than the
+    other, and vLLM takes what either knows."""
+    tokenizer = engine.get_tokenizer()
+    last = getattr(tokenizer, "max_token_id", None)
+    known = len(tokenizer) - 1 if last is None else last
+    size: int = engine.vllm_config.model_config.get_vocab_size()
+    return max(int(known), size - 1)

@@ -1,0 +1,96 @@
+"""Counters of a vLLM engine, taken where they cost nothing."""
+
+from typing import Any
+
+from llmbatch.core import clock
+from llmbatch.core.outcomes import Usage
+from llmbatch.engines.base import Telemetry
+from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.steps import Steps
+
+
+class Stats:
+    """Counts what passes, and keeps the scheduler's last word.
+
+    It takes the place of vLLM's own statistics on this side of the engine, which follow every
+    token of every request and feed a metrics server that nobody asks.
+
+    Idle time is the engine core's own: from the end of the step after which it had no request,
+    to the arrival of the next one. So it also counts what waits because of a slow taker of the
+    outcomes, which from our side looks like work in flight.
+    """
+
+    def __init__(
+        self, max_num_seqs: int, *, tokens_per_step: int = 1, longest_prompt: int = 1
+    ) -> None:
+        """`tokens_per_step`: what the scheduler computes in a step at most."""
+        self._max_num_seqs = max_num_seqs
+        self._moments = Steps(tokens_per_step, longest_prompt)
+        self._usage = Usage()
+        self._steps = self._starved = self._sequences = 0
+        self._preemptions = self._recomputed = 0
+        self._idle = 0.0
+        self._empty_since: float | None = None
+        self._last: Any = None
+
+    def begin(self) -> None:
+        """A run is open, and the engine has nothing to do yet."""
+        self._empty_since = clock.seconds()
+
+    def step(self, arrived: Arrived, *, rows_left: bool) -> None:
+        """Count one step. `rows_left`: more could have been pulled for it."""
+        self._steps += 1
+        if self._empty_since is not None and arrived.queued_at is not None:
+            self._idle += max(0.0, arrived.queued_at - self._empty_since)
+            self._empty_since = None
+        stats = arrived.stats
+        if stats is None:  # the user has turned them off, or vLLM told none of this step
+            return
+        self._last = stats
+        batch = stats.num_running_reqs + arrived.ended
+        held = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
+        self._sequences += batch
+        if rows_left and not held and batch < self._max_num_seqs:
+            self._starved += 1
+        prefixes = stats.prefix_cache_stats
+        recomputed = prefixes.preempted_queries - prefixes.preempted_hits
+        self._preemptions += prefixes.preempted_requests
+        self._recomputed += recomputed
+        self._moments.count(arrived, recomputed)
+        if not stats.num_running_reqs and not held:
+            self._empty_since = arrived.at
+            self._moments.pause()
+
+    def count(self, usage: Usage) -> None:
+        """Add a finished request."""
+        total = self._usage
+        self._usage = Usage(
+            total.prompt + usage.prompt,
+            total.cached + usage.cached,
+            total.output + usage.output,
+        )
+
+    def rest(self) -> None:
+        """The run is over; nothing is in flight any more."""
+        if self._empty_since is not None:
+            self._idle += clock.seconds() - self._empty_since
+        self._last = self._empty_since = None
+        self._moments.rest()
+
+    def telemetry(self) -> Telemetry:
+        last = self._last
+        return Telemetry(
+            prompt_tokens=self._usage.prompt,
+            cached_tokens=self._usage.cached,
+            output_tokens=self._usage.output,
+            running=last.num_running_reqs if last else 0,
+            waiting=last.num_waiting_reqs if last else 0,
+            cache_usage=last.kv_cache_usage if last else 0.0,
+            preemptions=self._preemptions,
+            recomputed_tokens=self._recomputed,
+            steps=self._steps,
+            starved_steps=self._starved,
+            sequences=self._sequences,
+            idle_seconds=self._idle,
+            moments=self._moments.moments(),
+        )

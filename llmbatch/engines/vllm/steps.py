@@ -1,0 +1,114 @@
+"""What the steps of vLLM's engine core took and did: the moments from which tokens get weights."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from llmbatch.core.step_cost import StepMoments
+from llmbatch.engines.vllm.core_channel import Arrived
+
+WARM_UP_STEPS = 2
+"""Of each engine's first steps nothing is learned: what is compiled or allocated on first use is
+paid there."""
+HELD_UP, SECONDS, KNOWN = 20, 0.25, 10
+"""A step was held up that took so many times as long as the steps before it and longer than so many
+seconds; of the first so many nobody can say."""
+
+
+class Steps:
+    """Counts how long each step took, how many requests got a token, and how many prompt tokens
+    it computed.
+
+    A step lasts from the end of the one before, or from the arrival of a request where the engine
+    core had none, to its own end. vLLM tells of a prompt's computed tokens when the answer
+    begins, although a long prompt is spread over several steps (chunked prefill). Each step
+    computes `tokens_per_step` tokens at most, running requests first, then prompts in their
+    order; so a prompt is taken to have gone through as few steps as had room for it, the room of
+    the earlier ones filled first. That leaves out that some of a short prompt may have been
+    computed a step earlier; the sums over all steps are exact. The last few steps are kept open.
+
+    A step that was held up by something else than its work, such as what else runs on the machine,
+    is counted nowhere: a single one would spoil the cost of all. Where the next one takes as long,
+    the engine has become slow, and it counts.
+    """
+
+    __slots__ = ("_ended_at", "_held_up", "_limit", "_open", "_span", "_sums", "_warm_up")
+
+    def __init__(self, tokens_per_step: int, longest_prompt: int) -> None:
+        self._limit = max(1, tokens_per_step)
+        self._span = 1 + -(-longest_prompt // self._limit)
+        # Of each open step: seconds, requests that got a token, prompt tokens.
+        self._open: deque[list[float]] = deque()
+        self._sums = [0.0] * 10
+        self._warm_up = WARM_UP_STEPS
+        self._held_up = False
+        self._ended_at: float | None = None
+
+    def count(self, arrived: Arrived, recomputed: int) -> None:
+        """Add a step. `recomputed`: prompt tokens computed again for those that were preempted."""
+        began = max(self._began(arrived))
+        self._ended_at = arrived.at
+        self._open.append([max(0.0, arrived.at - began), arrived.answering, recomputed])
+        for tokens in arrived.prefilled:
+            self._place(tokens)
+        while len(self._open) > self._span:
+            self._close()
+
+    def pause(self) -> None:
+        """The engine core has nothing to do: the next step begins with a request's arrival."""
+        self._ended_at = None
+
+    def rest(self) -> None:
+        """No step follows for now; those that are open count, too."""
+        while self._open:
+            self._close()
+        self._ended_at = None
+
+    def moments(self) -> StepMoments:
+        """The sums over all steps but the open ones; may be asked from any thread."""
+        steps, *rest = self._sums
+        return StepMoments(int(steps), *rest)
+
+    def _began(self, arrived: Arrived) -> Iterable[float]:
+        """Moments before which the step cannot have begun. Without any it took no time."""
+        known = (self._ended_at, arrived.asked_at)
+        found = [moment for moment in known if moment is not None]
+        if self._ended_at is None and arrived.queued_at is not None:
+            found.append(arrived.queued_at)
+        return found or [arrived.at]
+
+    def _place(self, tokens: int) -> None:
+        """Divide a prompt's computed tokens among the steps that had room for them."""
+        first, room = len(self._open), 0.0
+        while first and room < tokens:
+            first -= 1
+            room += self._room(first)
+        left: float = tokens
+        for place in range(first, len(self._open)):
+            part = min(left, self._room(place))
+            self._open[place][2] += part
+            left -= part
+        self._open[-1][2] += left
+
+    def _room(self, place: int) -> float:
+        _, answering, prefill = self._open[place]
+        return max(0.0, self._limit - answering - prefill)
+
+    def _close(self) -> None:
+        t, s, p = self._open.popleft()
+        if not s and not p:
+            return  # it only waited, such as for a grammar
+        if self._warm_up:
+            self._warm_up -= 1
+            return
+        self._held_up = not self._held_up and self._is_long(t, s + p)
+        if self._held_up:
+            return
+        added = (1, t, s, p, t * t, t * s, t * p, s * s, s * p, p * p)
+        self._sums = [a + b for a, b in zip(self._sums, added, strict=True)]
+
+    def _is_long(self, seconds: float, tokens: float) -> bool:
+        """Whether a step took far longer than those before it, for as many tokens."""
+        steps, t, s, p = self._sums[:4]
+        if steps < KNOWN or seconds <= SECONDS:
+            return False
+        return seconds > HELD_UP * t / steps * max(1.0, tokens * steps / (s + p))

@@ -1,0 +1,195 @@
+"""What the prefix cache is expected to serve of a job's prompts.
+
+The prompts are tokenised and played through the cache (`prefix_cache`) in the order in which they
+would run. Of many, some stretches of neighbours stand for all, because only neighbours show
+what is shared; the first part of a stretch fills the cache and is not counted.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from llmbatch.core.records import Message
+from llmbatch.estimate.prefix_cache import Cache, simulate
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import keys
+
+# Requests that are looked at, in how many stretches if there are more, and the part of a stretch
+# that is not counted.
+MOST = 4_000
+_STRETCHES = 4
+_WARM_UP = 0.25
+# A stretch ends early after so many tokens, which take about a second.
+_MOST_TOKENS = 1_000_000
+# vLLM's own defaults where nothing tells the engine's.
+_BLOCK_SIZE = 16
+_MAX_NUM_SEQS = 256
+_LONG = 512
+
+# The token ids of a chat; None: they cannot be had before the engine is started.
+Encode = Callable[[Sequence[Message]], Sequence[int] | None]
+# The tokens of neighbours, prompt by prompt.
+Stretch = list[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """The engine that a forecast is for, and where its figures come from; `answers` are lengths
+    (tokens) of answers, as they may follow each other."""
+
+    cache: Cache
+    source: str
+    answers: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is expected of `requests` requests, judged by the `looked_at` of them.
+
+    `prompt_tokens` and `cached_tokens` are of all requests (estimated unless all were looked at),
+    `hits` is their ratio. `at_least`: the sample is too short to have filled the cache, so there
+    may be more hits. `cache_blocks` None: no limit was known. `answer_tokens`: the mean.
+    """
+
+    requests: int
+    looked_at: int
+    prompt_tokens: int
+    cached_tokens: int
+    hits: float
+    at_least: bool
+    block_size: int
+    cache_blocks: int | None
+    max_num_seqs: int
+    answer_tokens: float
+    source: str
+
+
+def ranges(count: int) -> list[range]:
+    """The places of all of `count` things, or of some stretches, evenly spread."""
+    if count <= MOST:
+        return [range(count)] if count else []
+    length = MOST // _STRETCHES
+    last = count - length
+    starts = (last * number // (_STRETCHES - 1) for number in range(_STRETCHES))
+    return [range(start, start + length) for start in starts]
+
+
+def can_tell(encode: Encode) -> bool:
+    """Whether tokens can be had before the engine is started. The first call loads a tokenizer."""
+    try:
+        return encode([Message("user", "")]) is not None
+    except ValueError:  # a chat template may dislike an empty message
+        return True
+
+
+def tokens(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
+    """The tokens of one stretch of prompts, less those that cannot be encoded: they will fail."""
+    found: Stretch = []
+    seen = 0
+    for messages in prompts:
+        try:
+            ids = encode(messages)
+        except ValueError:
+            continue
+        if ids:
+            found.append(array("I", ids))
+            seen += len(ids)
+        if seen >= _MOST_TOKENS:
+            break
+    return found
+
+
+def chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
+    """Messages from the JSON that the store keeps them in."""
+    return map(keys.messages_of, texts)
+
+
+def predict(stretches: Sequence[Stretch], requests: int, assumed: Assumed) -> Forecast | None:
+    """The forecast for `requests` requests from stretches of them; None if there is nothing."""
+    looked_at = sum(map(len, stretches))
+    if not looked_at:
+        return None
+    sampled = requests > MOST or any(_is_cut(stretch) for stretch in stretches)
+    counted = cached = total = 0
+    at_least = False
+    for stretch in stretches:
+        lengths = list(map(len, stretch))
+        warm = int(len(stretch) * _WARM_UP) if sampled else 0
+        hits = simulate(stretch, assumed.cache, assumed.answers)
+        total += sum(lengths)
+        counted += sum(lengths[warm:])
+        cached += sum(hits.cached[warm:])
+        at_least |= sampled and (hits.full_at is None or hits.full_at > warm)
+    share = cached / counted if counted else 0.0
+    prompt_tokens = round(total * requests / looked_at)
+    cache = assumed.cache
+    return Forecast(
+        requests=requests,
+        looked_at=looked_at,
+        prompt_tokens=prompt_tokens,
+        cached_tokens=round(prompt_tokens * share),
+        hits=round(share, 4),
+        at_least=at_least,
+        block_size=cache.block_size,
+        cache_blocks=cache.blocks,
+        max_num_seqs=cache.max_num_seqs,
+        answer_tokens=round(sum(assumed.answers) / len(assumed.answers), 1),
+        source=assumed.source,
+    )
+
+
+def _is_cut(stretch: Stretch) -> bool:
+    return sum(map(len, stretch)) >= _MOST_TOKENS
+
+
+def as_json(forecast: Forecast) -> dict[str, Any]:
+    """A forecast as the store keeps it."""
+    return asdict(forecast)
+
+
+def started(description: Mapping[str, Any], answers: Sequence[int]) -> Assumed | None:
+    """What an engine says of itself; None if it tells of no prefix cache."""
+    if not description.get("block_size") or not description.get("prefix_caching"):
+        return None
+    return Assumed(_cache(description), "the engine", answers)
+
+
+def expected(
+    engine: Mapping[str, Any], options: Mapping[str, Any], answers: Sequence[int]
+) -> Assumed:
+    """What can be known before a start: from the job's last engine, and from the options."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if "num_gpu_blocks_override" in given:
+        given["kv_cache_blocks"] = given["num_gpu_blocks_override"]
+    known = {**engine, **given}
+    cache = _cache(known)
+    if engine.get("block_size"):
+        source = "as the job's last engine"
+    elif cache.blocks is not None:
+        source = "by the engine's options"
+    else:
+        source = "assumed"
+    return Assumed(cache, source, answers)
+
+
+def _cache(known: Mapping[str, Any]) -> Cache:
+    return Cache(
+        block_size=int(known.get("block_size") or _BLOCK_SIZE),
+        blocks=int(known.get("kv_cache_blocks") or 0) or None,
+        max_num_seqs=int(known.get("max_num_seqs") or _MAX_NUM_SEQS),
+        max_batched_tokens=int(known.get("max_num_batched_tokens") or 0) or None,
+    )
+
+
+def answer_lengths(spec: JobSpec, known: Sequence[int]) -> Sequence[int]:
+    """The lengths of answers to expect: those that the job has had; else, for choices, what their
+    characters say (about three make a token, and one ends the answer); else the longest allowed,
+    or `_LONG` if that is less: few answers use up what they are allowed.
+    """
+    if known:
+        return known
+    most = spec.sampling.max_tokens
+    if spec.answer.choice is not None:
+        return [min(most, len(choice) // 3 + 2) for choice in spec.answer.choice]
+    return [min(most, _LONG)]

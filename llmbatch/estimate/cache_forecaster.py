@@ -1,0 +1,86 @@
+"""The forecast of a run, made while its first engine starts."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from llmbatch.core.records import Message
+from llmbatch.engines.base import Engine
+from llmbatch.estimate import cache_forecast
+from llmbatch.estimate.cache_forecast import Forecast, Stretch
+from llmbatch.job.spec import JobSpec
+from llmbatch.store import history, plans
+from llmbatch.store.database import Database
+
+
+class Forecaster:
+    """Works in a thread of its own, because tokenising takes its time and the main thread has to
+    notice signals. Whatever goes wrong there costs the forecast and nothing else."""
+
+    def __init__(self, db: Database, spec: JobSpec, positions: Sequence[int], engine: Engine):
+        self._db = db
+        self._reading = db.cursor()
+        self._spec = spec
+        self._positions = positions
+        self._engine = engine
+        self._answers: Sequence[int] = ()
+        self._descriptions: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._found: Forecast | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Start to read; to be called before the engine's thread is started."""
+        self._answers = cache_forecast.answer_lengths(self._spec, history.answer_lengths(self._db))
+        with suppress(Exception):  # the engine will say better what is wrong with the tokenizer
+            # In this thread: two that import the same packages at a time may get them unfinished.
+            if cache_forecast.can_tell(self._engine.encode):
+                self._thread = threading.Thread(target=self._work, name="forecast", daemon=True)
+                self._thread.start()
+
+    def ready(self, description: Mapping[str, Any]) -> None:
+        """Tell what the engine, now started, says of itself."""
+        self._descriptions.put(description)
+
+    def take(self) -> Forecast | None:
+        """The forecast, once, as soon as it is made."""
+        if self._found is None:
+            return None
+        found, self._found = self._found, None
+        return found
+
+    def wait(self, seconds: float) -> None:
+        """Give it time to come to its end."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def end(self) -> None:
+        """Give up what is not finished."""
+        self._ended.set()
+        self._descriptions.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        with suppress(Exception):
+            stretches = list(self._read())
+            description = self._descriptions.get()
+            assumed = description and cache_forecast.started(description, self._answers)
+            if assumed:
+                self._found = cache_forecast.predict(stretches, len(self._positions), assumed)
+
+    def _read(self) -> Iterator[Stretch]:
+        for places in cache_forecast.ranges(len(self._positions)):
+            positions = self._positions[places.start : places.stop]
+            texts = (planned.messages for planned in plans.requests_at(self._reading, positions))
+            yield cache_forecast.tokens(
+                self._engine.encode, self._wanted(cache_forecast.chats(texts))
+            )
+
+    def _wanted(self, prompts: Iterable[Sequence[Message]]) -> Iterator[Sequence[Message]]:
+        for messages in prompts:
+            if self._ended.is_set():
+                return
+            yield messages

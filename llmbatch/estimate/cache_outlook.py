@@ -1,0 +1,84 @@
+"""What `plan` says of the prefix cache: in planned order, in input order, with another template."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.core.records import Message
+from llmbatch.estimate import cache_forecast, template_advice
+from llmbatch.estimate.cache_forecast import Assumed, Encode, Forecast
+from llmbatch.estimate.template_advice import Advice
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.rendering import Renderer
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.store import history, plans
+from llmbatch.store.database import Database
+from llmbatch.store.history import Left, Past
+
+NOTHING_TO_DO = "there is nothing to do"
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """The forecast of the requests to do, in `planned` order and as they come: `as_input`, with
+    the fields of a record in the input's order, too. Both are None if `unknown` says why."""
+
+    planned: Forecast | None = None
+    as_input: Forecast | None = None
+    advice: Advice | None = None
+    unknown: str | None = None
+
+
+def foresee(
+    db: Database,
+    spec: JobSpec,
+    order: Sequence[str],
+    left: Left,
+    assumed: Assumed,
+    encode: Encode,
+) -> Foresight:
+    """Look at what is `left` of the plan in `db`. `order` is that of a record's fields; `assumed`
+    the engine that the forecast is for."""
+    if not left.positions:
+        return Foresight(unknown=NOTHING_TO_DO)
+    if not cache_forecast.can_tell(encode):
+        return Foresight(unknown="the engine cannot tell a prompt's tokens before it is started")
+    data = [_rows(db, left.rows, places) for places in cache_forecast.ranges(len(left.rows))]
+    return Foresight(
+        _planned(db, left, assumed, encode),
+        _as_input(spec, data, left, assumed, encode),
+        template_advice.give(spec, order, data, len(left.rows), assumed, encode),
+    )
+
+
+def assume(spec: JobSpec, past: Past, known: Mapping[str, Any]) -> Assumed:
+    """The engine to come: as the job's last one, with the present options. `known` is what the
+    engine knows of its settings before it is started."""
+    return cache_forecast.expected(
+        past.engine, known, cache_forecast.answer_lengths(spec, past.answers)
+    )
+
+
+def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:
+    return history.rows_at(db, rows[places.start : places.stop])
+
+
+def _planned(db: Database, left: Left, assumed: Assumed, encode: Encode) -> Forecast | None:
+    stretches = []
+    for places in cache_forecast.ranges(len(left.positions)):
+        found = plans.requests_at(db, left.positions[places.start : places.stop])
+        chats = cache_forecast.chats(planned.messages for planned in found)
+        stretches.append(cache_forecast.tokens(encode, chats))
+    return cache_forecast.predict(stretches, len(left.positions), assumed)
+
+
+def _as_input(
+    spec: JobSpec, data: list[list[str]], left: Left, assumed: Assumed, encode: Encode
+) -> Forecast | None:
+    with Renderer(Prompt(spec.prompt, spec.system)) as renderer:
+        stretches = [cache_forecast.tokens(encode, _rendered(renderer, rows)) for rows in data]
+    return cache_forecast.predict(stretches, len(left.rows), assumed)
+
+
+def _rendered(renderer: Renderer, rows: Sequence[str]) -> Iterator[list[Message]]:
+    return (made for made in renderer.render(rows) if not isinstance(made, TemplateError))

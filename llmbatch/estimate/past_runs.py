@@ -1,0 +1,187 @@
+"""What the earlier runs of a job tell about the time of its next one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from llmbatch.core import step_cost
+from llmbatch.core.interval import Interval
+from llmbatch.core.step_cost import StepCost, StepMoments
+from llmbatch.estimate.batching import Steps
+from llmbatch.job.spec import JobSpec
+from llmbatch.store.history import Past, PastRun
+
+# What shapes an answer beside its row.
+_SHAPING = ("model", "system", "prompt", "sampling", "answer")
+SAMPLE_REASON = "sample of"
+"""How the reason of a run begins that was a sample."""
+# The newest runs tell most: engines, machines and their load change.
+_NEWEST = 8
+# By how much the next start may be beyond one, two, or more that are known.
+_OF_STARTS = (0.5, 0.35, 0.25)
+
+
+def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
+    """Whether a run of the spec `kept` (as the store has it) answered as one of `spec` will."""
+    wanted = spec.model_dump(mode="json", by_alias=True)
+    return all(kept.get(name) == wanted[name] for name in _SHAPING)
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """Runs that computed something with the job's model and engine, added up.
+
+    `same_settings`: with the engine's present options, too. `samples_only`: they were samples.
+    `cost`, from `moments`: of a step (None: they do not tell). `steps`, `computed` and `output`
+    tokens, `seconds` of generation without idleness are those of runs that came to an end, if any
+    did. `rest`: seconds of generation that the cost of steps does not explain; at most as long as
+    in the worst run, and idle besides. `start`, `stop`, `export`, `other`: of these parts of a run.
+    """
+
+    runs: Sequence[PastRun]
+    same_settings: bool
+    samples_only: bool
+    moments: StepMoments
+    cost: StepCost | None
+    steps: Steps
+    computed: float
+    output: float
+    seconds: float
+    rest: Interval
+    start: Interval | None
+    stop: Interval | None
+    export: Interval | None
+    other: Interval | None
+
+    @property
+    def sequences_per_token(self) -> float:
+        """In how many steps a request was for each output token: one, unless the engine guesses
+        tokens ahead or does not count steps by tokens."""
+        if not (self.output and self.steps.sequences):
+            return 1.0
+        return self.steps.sequences / self.output
+
+
+def of(past: Past, spec: JobSpec) -> Experience | None:
+    """What the runs in `past` tell for `spec`; None if none of them computed with its engine."""
+    wanted = spec.model_dump(mode="json", by_alias=True)
+    known = [
+        run
+        for run in past.runs
+        if run.attempts
+        and run.spec.get("model") == wanted["model"]
+        and _options(run.spec).get("name") == wanted["engine"]["name"]
+    ]
+    same = [run for run in known if _options(run.spec) == _options(wanted)]
+    chosen = (same or known)[-_NEWEST:]
+    return _added_up(_telling(chosen), chosen, same_settings=bool(same)) if chosen else None
+
+
+def _telling(runs: Sequence[PastRun]) -> Sequence[PastRun]:
+    """Without the samples, if other runs have done more: a sample never fills the batch."""
+    whole = [run for run in runs if not is_sample(run)]
+    sampled = sum(run.attempts for run in runs if is_sample(run))
+    return whole if sum(run.attempts for run in whole) > sampled else runs
+
+
+def is_sample(run: PastRun) -> bool:
+    """Whether a run was a sample (see `pipeline.run.sample`)."""
+    return (run.reason or "").startswith(SAMPLE_REASON)
+
+
+def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
+    engine: Mapping[str, Any] = spec.get("engine") or {}
+    return {name: value for name, value in engine.items() if value is not None}
+
+
+def _added_up(
+    runs: Sequence[PastRun], every: Sequence[PastRun], *, same_settings: bool
+) -> Experience:
+    """`every`: those of which starts and ends are taken, samples or not."""
+    moments = sum((_moments(run) for run in runs), StepMoments())
+    cost = step_cost.fit(moments)
+    ended, whole = ([run for run in some if run.timings.get("generate")] for some in (runs, every))
+    return Experience(
+        runs,
+        same_settings,
+        all(map(is_sample, runs)),
+        moments,
+        cost,
+        *(_work(ended) if ended else _work_of_steps(moments)),
+        _rest(ended, cost),
+        _starts([run.timings["engine_start"] / run.starts for run in whole if run.starts]),
+        _around([run.timings.get("engine_stop", 0.0) for run in whole], 0.7),
+        _around([run.timings["export"] for run in whole if run.timings.get("export")], 0.6),
+        _around([_other(run) for run in whole], 0.9),
+    )
+
+
+def _work(runs: Sequence[PastRun]) -> tuple[Steps, float, float, float]:
+    """Steps, computed and output tokens, and seconds of runs that came to an end."""
+    output = _counted(runs, "output_tokens")
+    return _steps(runs), sum(map(_computed, runs)), output, sum(map(_busy, runs))
+
+
+def _work_of_steps(moments: StepMoments) -> tuple[Steps, float, float, float]:
+    """The same where all runs were killed, and only their steps tell."""
+    return Steps(moments.steps, moments.s), moments.p, moments.s, moments.t
+
+
+def _moments(run: PastRun) -> StepMoments:
+    return StepMoments.from_json(run.telemetry.get("moments"))
+
+
+def _counted(runs: Sequence[PastRun], name: str) -> float:
+    return sum(float(run.telemetry.get(name, 0)) for run in runs)
+
+
+def _steps(runs: Sequence[PastRun]) -> Steps:
+    """Those that the moments tell of, which are all but the first ones; else those counted."""
+    told = sum((_moments(run) for run in runs), StepMoments())
+    if told.steps:
+        return Steps(told.steps, told.s)
+    return Steps(_counted(runs, "steps"), _counted(runs, "sequences"))
+
+
+def _computed(run: PastRun) -> float:
+    """Prompt tokens that the engine computed, those of preempted requests again."""
+    told = run.telemetry
+    new = told.get("prompt_tokens", 0) - told.get("cached_tokens", 0)
+    return float(new + told.get("recomputed_tokens", 0))
+
+
+def _busy(run: PastRun) -> float:
+    """Seconds of generation in which the engine had something to do."""
+    return max(0.0, run.timings["generate"] - float(run.telemetry.get("idle_seconds", 0.0)))
+
+
+def _rest(runs: Sequence[PastRun], cost: StepCost | None) -> Interval:
+    """Seconds of generation that come once: warming up, filling and draining."""
+    if cost is None or not runs:
+        return Interval.exactly(0.0)
+    found = []
+    for run in runs:
+        told = run.telemetry
+        explained = cost.seconds(told.get("steps", 0), told.get("sequences", 0), _computed(run))
+        found.append(max(0.0, _busy(run) - explained))
+    idle = median(float(run.telemetry.get("idle_seconds", 0.0)) for run in runs)
+    return Interval(median(found), 0.0, max(found) * 1.5 + idle)
+
+
+def _other(run: PastRun) -> float:
+    """Seconds of a run that no part of it accounts for."""
+    parts = ("prepare", "engine_start", "generate", "engine_stop", "export")
+    return max(0.0, (run.seconds or 0.0) - sum(run.timings.get(name, 0.0) for name in parts))
+
+
+def _starts(values: Sequence[float]) -> Interval | None:
+    """How long a start takes; measured starts of one job on a shared machine differ by half."""
+    return _around(values, _OF_STARTS[min(len(values), len(_OF_STARTS)) - 1]) if values else None
+
+
+def _around(values: Sequence[float], share: float) -> Interval | None:
+    """The middle one, and a share beyond the least and the most of them."""
+    if not values:
+        return None
+    return Interval(median(values), min(values) * (1 - share), max(values) * (1 + share))

@@ -1,0 +1,220 @@
+"""What a plan's requests will take: tokens, memory, time and money, brought together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.core.interval import Interval
+from llmbatch.engines import base
+from llmbatch.engines.base import Foreseeing, Sized
+from llmbatch.estimate import cache_outlook, output_tokens, past_runs, prompt_tokens, time_and_cost
+from llmbatch.estimate.batching import Scheduler
+from llmbatch.estimate.cache_forecast import Assumed
+from llmbatch.estimate.cache_outlook import Foresight
+from llmbatch.estimate.output_tokens import OutputTokens
+from llmbatch.estimate.prompt_tokens import Limit, PromptTokens
+from llmbatch.estimate.time_and_cost import Engine, Money, Time, Tokens
+from llmbatch.job.spec import JobSpec
+from llmbatch.sizing import memory
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.memory import Memory
+from llmbatch.store.database import Database
+from llmbatch.store.history import Left, Past
+
+# A forecast of the cache is off by this share of the prompts' tokens, at most as far as was seen.
+_HITS = 0.02
+# Tokens that vLLM computes in a step by default, by kind of device.
+_BUDGET = {"cpu": 4_096, "gpu": 8_192}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlay:
+    """See `preview.Preview`."""
+
+    prompt: PromptTokens | None
+    output: OutputTokens | None
+    tokens: Tokens | None
+    memory: Memory | None
+    device: Device | None
+    time: Time
+    cost: Money
+    prefix_cache: Foresight
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is known of the engine before it starts. `said`: what the job's last one said of
+    itself; `options`: the user's, and those that the engine foresees. `moved`: it would run on
+    another device than before, so that earlier runs tell nothing of its time; `elsewhere`: on one
+    that was named, and need not be here."""
+
+    engine: base.Engine
+    options: Mapping[str, Any]
+    said: Mapping[str, Any]
+    device: Device | None
+    moved: bool = False
+    elsewhere: bool = False
+
+
+def estimate(
+    db: Database,
+    spec: JobSpec,
+    left: Left,
+    engine: base.Engine,
+    order: Sequence[str],
+    device: Device | None,
+    reading: float,
+) -> Outlay:
+    """What it takes to do what is `left`. `order`: of a record's fields; `device`: None for the
+    one that is there; `reading`: seconds that reading and planning took."""
+    given = _given(spec, engine, left.past, device)
+    assumed = cache_outlook.assume(spec, left.past, given.options)
+    seen = cache_outlook.foresee(db, spec, order, left, assumed, engine.encode)
+    limit = _limit(spec, given)
+    prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
+    known = None if given.moved else past_runs.of(left.past, spec)
+    rows = _rows(left)
+    if prompt is None:
+        return _without_prompts(spec, left, given, known, seen, reading, rows)
+    room = max(1, limit.tokens - round(prompt.mean)) if limit.tokens else None
+    output = output_tokens.expect(spec, left.past, prompt.requests, prompt.fitting.expected, room)
+    again = output_tokens.prompts_again(left.past, prompt.requests, prompt.fitting.expected)
+    tokens = _tokens(prompt, again, output, seen, given)
+    held = _memory(spec, given, prompt, output)
+    machine = _machine(assumed, given, held, tokens, prompt.requests)
+    load = time_and_cost.load_of(
+        tokens,
+        prompt.requests,
+        output.retries.expected,
+        output_tokens.lengths(spec, left.past),
+        machine.scheduler,
+    )
+    time = time_and_cost.time(load, tokens, machine, known, reading, rows)
+    cost = time_and_cost.money(spec.cost, spec.devices, time.seconds, tokens)
+    return Outlay(prompt, output, tokens, held, given.device, time, cost, seen)
+
+
+def _rows(left: Left) -> int:
+    """About as many rows as an export writes."""
+    return len(left.rows) + left.past.settled_rows
+
+
+def _without_prompts(
+    spec: JobSpec,
+    left: Left,
+    given: _Given,
+    known: past_runs.Experience | None,
+    seen: Foresight,
+    reading: float,
+    rows: int,
+) -> Outlay:
+    """Where nothing is left to do, or the prompts cannot be read before the engine is started."""
+    nothing = Interval.exactly(0)
+    machine = Engine(Scheduler(1), None, given.device, None, None)
+    none = Tokens(nothing, nothing, nothing)
+    load = time_and_cost.load_of(none, len(left.positions), 0.0, [1.0], machine.scheduler)
+    time = time_and_cost.time(load, none, machine, None if left.positions else known, reading, rows)
+    tokens = None if left.positions else none
+    cost = time_and_cost.money(spec.cost, spec.devices, time.seconds, tokens)
+    return Outlay(None, None, tokens, None, given.device, time, cost, seen)
+
+
+def _given(spec: JobSpec, engine: base.Engine, past: Past, device: Device | None) -> _Given:
+    options = spec.engine.options
+    if device is None and isinstance(engine, Foreseeing):
+        options = engine.foreseen()
+    options = {name: value for name, value in options.items() if value is not None}
+    ran_on = Device.from_json(past.engine.get("hardware"))
+    if device is None:
+        # The next run will be where the last one was, wherever this is asked.
+        there = ran_on or (engine.device() if isinstance(engine, Sized) else None)
+        return _Given(engine, options, past.engine, there)
+    moved = ran_on is None or (ran_on.name, ran_on.count) != (device.name, device.count)
+    return _Given(engine, options, {} if moved else past.engine, device, moved, elsewhere=True)
+
+
+def _limit(spec: JobSpec, given: _Given) -> Limit:
+    """The longest sequence that the engine will take."""
+    longest = spec.sampling.max_tokens
+    option = given.options.get("max_model_len")
+    if isinstance(option, int) and option > 0:
+        return Limit(option, "max_model_len", longest)
+    if said := given.said.get("max_model_len"):
+        return Limit(int(said), "the job's last engine", longest)
+    shape = given.engine.shape() if isinstance(given.engine, Sized) else None
+    if shape is not None and shape.context:
+        return Limit(shape.context, "the model's configuration", longest)
+    return Limit(None, None, longest)
+
+
+def _tokens(
+    prompt: PromptTokens, again: Interval, output: OutputTokens, seen: Foresight, given: _Given
+) -> Tokens:
+    """`again`: tokens of prompts that are sent once more for retries."""
+    total = prompt.fitting + again
+    return Tokens(total.rounded(), _cached(total, seen, given).rounded(), output.total)
+
+
+def _cached(total: Interval, seen: Foresight, given: _Given) -> Interval:
+    """Prompt tokens that the prefix cache will serve."""
+    if False in (given.options.get("enable_prefix_caching"), given.said.get("prefix_caching")):
+        return Interval.exactly(0)
+    if seen.planned is None:
+        return Interval(0, 0, total.expected / 2)
+    hits = seen.planned.hits
+    high = hits + (1 - hits) / 2 if seen.planned.at_least else hits + _HITS
+    share = Interval(hits, max(0.0, hits - _HITS), min(1.0, high))
+    return share * total.expected
+
+
+def _memory(
+    spec: JobSpec, given: _Given, prompt: PromptTokens, output: OutputTokens
+) -> Memory | None:
+    if not isinstance(given.engine, Sized):
+        return None
+    shape, device = given.engine.shape(), given.device
+    if shape is None or device is None:
+        return None
+    return memory.fit(
+        shape,
+        device,
+        weight_bytes=given.engine.weight_bytes(),
+        options=given.options,
+        tokens_mean=prompt.mean + output.each,
+        tokens_longest=_longest(prompt, spec.sampling.max_tokens),
+        known=given.said or None,
+    )
+
+
+def _longest(prompt: PromptTokens, answer: int) -> int:
+    """Tokens of the longest prompt and answer together, as far as the engine takes them."""
+    longest = prompt.longest + answer
+    return longest if prompt.context.limit is None else min(longest, prompt.context.limit)
+
+
+def _machine(
+    assumed: Assumed, given: _Given, held: Memory | None, tokens: Tokens, requests: int
+) -> Engine:
+    """The engine to come, as far as the time depends on it."""
+    sized = given.engine if isinstance(given.engine, Sized) else None
+    known = {**given.said, **given.options}
+    slots = assumed.cache.max_num_seqs if held is None else held.max_num_seqs
+    if known.get("max_num_seqs") == 0:  # an engine that answers one request after the other
+        slots = 1
+    cache = assumed.cache
+    fit = cache.blocks * cache.block_size if cache.blocks else held.cache_tokens if held else None
+    if fit and requests:
+        new = tokens.prompt.expected - tokens.cached.expected
+        # A request that runs holds its prompt, and half of its answer on the mean.
+        each = (new + tokens.output.expected / 2) / requests + cache.block_size / 2
+        slots = max(1, min(slots, int(fit / each)))
+    kind = given.device.kind if given.device is not None and sized is not None else ""
+    budget = cache.max_batched_tokens or _BUDGET.get(kind)
+    return Engine(
+        Scheduler(slots, budget),
+        sized.shape() if sized else None,
+        given.device,
+        held,
+        held.weight_bytes if held else None,
+        elsewhere=given.elsewhere,
+    )

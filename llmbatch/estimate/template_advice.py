@@ -1,0 +1,158 @@
+"""Whether another order of a template's segments would let its prompts share more.
+
+The best order of the segments is that of the columns of a table (`core.fieldorder`). What it
+gains is not guessed: both orders are rendered, tokenised, sorted and played through the cache.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from llmbatch.core import fieldorder
+from llmbatch.core.fieldorder import Groups
+from llmbatch.core.records import Message
+from llmbatch.estimate import cache_forecast
+from llmbatch.estimate.cache_forecast import Assumed, Encode, Forecast
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.prompts.segments import Segment, segments
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+
+# A smaller gain is not worth a change of the template, after which all is computed anew.
+_WORTH = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A better order: `text` says what to move; hits (0..1) and prompt tokens to compute, as the
+    template is and as it should be, estimated for all requests from `looked_at` of them."""
+
+    text: str
+    hits_now: float
+    hits_then: float
+    tokens_now: int
+    tokens_then: int
+    looked_at: int
+
+
+def give(
+    spec: JobSpec,
+    order: Sequence[str],
+    stretches: Iterable[list[str]],
+    requests: int,
+    assumed: Assumed,
+    encode: Encode,
+) -> Advice | None:
+    """The advice for a job of `requests` requests, judged by rows of it (JSON), if there is any.
+
+    `order` is that of a record's fields.
+    """
+    parts = segments(spec)
+    if parts is None or len(parts) < 2:
+        return None
+    rendered = _rendered(Prompt(spec.prompt, spec.system, order), parts, stretches)
+    given = list(range(len(parts)))
+    better = _best(parts, rendered)
+    if better == given:
+        return None
+    now = _forecast(_chats(parts, given, rendered), assumed, encode)
+    then = _forecast(_chats(parts, better, rendered), assumed, encode)
+    if now is None or then is None or then.hits - now.hits < _WORTH:
+        return None
+    return Advice(
+        _words([part.name for part in parts], better),
+        now.hits,
+        then.hits,
+        _to_compute(now, requests),
+        _to_compute(then, requests),
+        now.looked_at,
+    )
+
+
+def _to_compute(seen: Forecast, requests: int) -> int:
+    return round((seen.prompt_tokens - seen.cached_tokens) * requests / seen.looked_at)
+
+
+def _rendered(
+    prompt: Prompt, parts: Sequence[Segment], stretches: Iterable[list[str]]
+) -> list[tuple[str, ...]]:
+    """The texts of the segments, row by row; rows that cannot be rendered, or not in no time, are
+    left out."""
+    found = []
+    for data in (data for stretch in stretches for data in stretch):
+        if len(data) > prompt.small_row:
+            continue
+        try:
+            context = prompt.context(data)
+            found.append(tuple(part.render(context) for part in parts))
+        except TemplateError:
+            continue
+    return found
+
+
+def _best(parts: Sequence[Segment], rendered: Sequence[tuple[str, ...]]) -> list[int]:
+    """The order of the segments that lets sorted prompts share most."""
+    free = [place for place, part in enumerate(parts) if not part.last]
+    columns = [[row[place] for row in rendered] for place in free]
+    numbers = [_numbered(column) for column in columns]
+    lengths = [[len(text.encode()) for text in column] for column in columns]
+
+    def measure(fields: frozenset[int]) -> Groups:
+        places = sorted(fields)
+        firsts: dict[tuple[int, ...], int] = {}
+        for row, key in enumerate(zip(*(numbers[place] for place in places), strict=True)):
+            firsts.setdefault(key, row)
+        of_firsts = {place: sum(lengths[place][row] for row in firsts.values()) for place in places}
+        return Groups(len(firsts), of_firsts)
+
+    choice = fieldorder.choose(len(rendered), [sum(column) for column in lengths], measure)
+    fixed = [place for place, part in enumerate(parts) if part.last]
+    return [free[place] for place in choice.order] + fixed
+
+
+def _numbered(column: Sequence[str]) -> list[int]:
+    names: dict[str, int] = {}
+    return [names.setdefault(text, len(names)) for text in column]
+
+
+def _chats(
+    parts: Sequence[Segment], order: Sequence[int], rendered: Iterable[tuple[str, ...]]
+) -> list[str]:
+    """The distinct chats in planned order, as the store keeps them.
+
+    What comes behind a segment of the prompt cannot stay in the system prompt.
+    """
+    roles, role = [], "system"
+    for place in order:
+        role = "user" if parts[place].role == "user" else role
+        roles.append(role)
+    chats = set()
+    for row in rendered:
+        texts = {"system": "", "user": ""}
+        for place, role in zip(order, roles, strict=True):
+            texts[role] += row[place]
+        chats.add(keys.messages_text(_messages(texts)))
+    return sorted(chats)
+
+
+def _messages(texts: dict[str, str]) -> Iterable[Message]:
+    if texts["system"]:
+        yield Message("system", texts["system"])
+    yield Message("user", texts["user"])
+
+
+def _forecast(chats: Sequence[str], assumed: Assumed, encode: Encode) -> Forecast | None:
+    stretch = cache_forecast.tokens(encode, cache_forecast.chats(chats))
+    return cache_forecast.predict([stretch], len(chats), assumed)
+
+
+def _words(names: Sequence[str], order: Sequence[int]) -> str:
+    """What to do to get this order, in few words."""
+    moved = next(place for place in range(len(order)) if order[place] != place)
+    middle = list(order[moved:])
+    while middle[-1] == moved + len(middle) - 1:
+        middle.pop()
+    kept = next(start for start in range(len(middle)) if middle[start:] == sorted(middle[start:]))
+    if kept > 1 and middle[:-1] == sorted(middle[:-1]):
+        return f"put {names[middle[-1]]} behind {names[middle[-2]]}"
+    first = " and ".join(names[place] for place in middle[:kept])
+    return f"put {first} before {names[middle[kept]]}"

@@ -1,0 +1,259 @@
+"""A plan as text."""
+
+import math
+from collections.abc import Iterator
+
+from llmbatch.core.interval import Interval
+from llmbatch.estimate.cache_forecast import Forecast
+from llmbatch.estimate.cache_outlook import Foresight
+from llmbatch.estimate.output_tokens import OutputTokens
+from llmbatch.estimate.preview import Preview
+from llmbatch.estimate.prompt_tokens import Context, PromptTokens
+from llmbatch.estimate.time_and_cost import Money, Part, Time
+from llmbatch.reports import wording
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.memory import Memory
+
+_BLANK = " " * 10
+# Parts of the time below this share of it are told together.
+_SMALL = 0.01
+
+
+def lines(seen: Preview) -> Iterator[str]:
+    """The lines of a plan: each begins with what it is about."""
+    planned = seen.rows_in - seen.rejected - seen.template_failures
+    yield (
+        f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
+        f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
+    )
+    if seen.failure_example is not None:
+        yield f"failing   {seen.failure_example}"
+    yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
+    if seen.reused_requests is None:
+        yield "reuse     unknown: a run holds the job"
+    else:
+        left = seen.requests - seen.reused_requests
+        yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
+        yield f"to do     {left:,} requests (the plan has {seen.chunks:,} chunks)"
+    yield from _token_lines(seen)
+    if seen.memory is not None and seen.device is not None:
+        yield from _memory_lines(seen.memory, seen.device.title)
+    yield from _time_lines(seen.time)
+    yield from _cost_lines(seen.cost, seen.device)
+    yield from (f"limit     {line}" for line in seen.stops)
+    yield from _advice_lines(seen)
+    for role, text in seen.first_messages:
+        yield f"first row, {role} message:"
+        yield from (f"  {line}" for line in text.removesuffix("\n").split("\n") if text)
+
+
+def _token_lines(seen: Preview) -> Iterator[str]:
+    if seen.prompt is None:
+        yield f"tokens    unknown: {seen.prefix_cache.unknown}"
+        return
+    yield from _prompt_lines(seen.prompt)
+    yield from _context_lines(seen.prompt.context)
+    yield from _cache_lines(seen.prefix_cache)
+    if seen.output is not None:
+        yield from _output_lines(seen.output)
+
+
+def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
+    if prompt.exact:
+        yield f"tokens    {prompt.fitting.expected:,.0f} in the prompts"
+    else:
+        looked_at = f"from {prompt.looked_at:,} requests"
+        yield f"tokens    about {_between(prompt.fitting)} in the prompts ({looked_at})"
+    if prompt.context.too_long.high:
+        yield f"{_BLANK}without those that are too long"
+    if prompt.unreadable:
+        yield f"{_BLANK}{prompt.unreadable:,} prompts cannot be encoded: they will fail"
+
+
+def _context_lines(context: Context) -> Iterator[str]:
+    if context.limit is None or not (context.too_long.high or context.cut.high):
+        return
+    longest = context.longest
+    where = f"the longest has {longest.tokens:,}: row {longest.id} on line {longest.line:,}"
+    if context.too_long.high:
+        yield (
+            f"too long  {_count(context.too_long)} rows exceed the context length of "
+            f"{context.limit:,} tokens ({context.source}) and will fail; {where}"
+        )
+    if context.cut.high:
+        more = " more" if context.too_long.high else ""
+        yield (
+            f"cut       {_count(context.cut)}{more} rows may be cut off: prompt and longest answer "
+            f"exceed {context.limit:,} tokens ({context.source})"
+        )
+
+
+def _cache_lines(seen: Foresight) -> Iterator[str]:
+    if seen.planned is None or seen.as_input is None:
+        return
+    planned = seen.planned
+    sampled = f" (from {planned.looked_at:,} requests)"
+    yield (
+        f"cache     {_hits(planned)} of them are predicted to be prefix-cache hits; "
+        f"in input order {_hits(seen.as_input)}"
+        f"{sampled if planned.looked_at < planned.requests else ''}"
+    )
+    yield f"{_BLANK}({_assumed(planned)})"
+
+
+def _hits(seen: Forecast) -> str:
+    return f"{'at least ' if seen.at_least else ''}{_share(seen.hits)}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _assumed(seen: Forecast) -> str:
+    size = "no limit" if seen.cache_blocks is None else f"{seen.cache_blocks:,} blocks"
+    return (
+        f"{seen.source}: {size}, {seen.block_size} tokens in a block, "
+        f"{seen.max_num_seqs:,} requests at a time, answers of {seen.answer_tokens:,.0f} tokens"
+    )
+
+
+_SOURCES = {
+    "history": "from {known:,} answers of earlier runs",
+    "sample": "from the {known:,} answers of a sample",
+    "choices": "from the texts of the choices",
+    "max_tokens": "nothing is known but max_tokens, which answers may fall far short of",
+}
+
+
+def _output_lines(output: OutputTokens) -> Iterator[str]:
+    source = _SOURCES[output.source].format(known=output.known)
+    yield (
+        f"output    about {_between(output.total)} tokens, {wording.number(output.each)} for "
+        f"an answer ({source})"
+    )
+    if output.left_long:
+        long = wording.count(output.left_long, "answer")
+        yield f"{_BLANK}at most {long} of full length more: the last run was stopped, and may have"
+        yield f"{_BLANK}left what takes long"
+    if output.retries.expected:
+        yield f"{_BLANK}{wording.share(output.retries.expected)} of the requests are tried again"
+
+
+def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
+    weights, usable = wording.size(memory.weight_bytes), wording.size(memory.usable_bytes)
+    told = "as the job's last engine said" if memory.measured else "by formula"
+    yield f"memory    {device}: {weights} of {usable} for weights,"
+    yield f"{_BLANK}{_cache_size(memory)} ({told})"
+    if memory.fits:
+        yield (
+            f"{_BLANK}up to {memory.batch:,} requests run at once (the cache holds "
+            f"{memory.batch_mean:,} of the mean length, {memory.batch_longest:,} of the longest)"
+        )
+    else:
+        yield f"{_BLANK}it does not fit"
+    yield from (f"{_BLANK}{line}" for line in memory.advice)
+
+
+def _cache_size(memory: Memory) -> str:
+    return (
+        f"{wording.size(memory.cache_bytes)} for a cache of {memory.cache_tokens:,} tokens, "
+        f"{wording.size(memory.token_bytes)} each"
+    )
+
+
+_TIME_SOURCES = {
+    "history": "by the job's history",
+    "sample": "by a sample",
+    "roofline": "by the device's roofline",
+    "assumed": "nothing is to be computed",
+}
+
+
+def _time_lines(time: Time) -> Iterator[str]:
+    if time.seconds is None:
+        yield "time      unknown"
+    else:
+        yield f"time      about {_span(time.seconds)}, {_TIME_SOURCES[time.source]}"
+        yield f"{_BLANK}= {_parts(time)}"
+    yield from (f"{_BLANK}{note}" for note in time.notes)
+    assumed = [
+        part.name for part in time.parts if part.source == "assumed" and _matters(part, time)
+    ]
+    if assumed and time.seconds is not None:
+        yield f"{_BLANK}assumed, because no run has told: {', '.join(assumed)}"
+
+
+def _parts(time: Time) -> str:
+    told = [part for part in time.parts if _matters(part, time)]
+    rest = sum(part.seconds.expected for part in time.parts if not _matters(part, time))
+    named = [f"{part.name} {wording.seconds(part.seconds.expected)}" for part in told]
+    return " + ".join([*named, *([f"the rest {wording.seconds(rest)}"] if rest else [])])
+
+
+def _matters(part: Part, time: Time) -> bool:
+    """Whether a part could be more than a little of all."""
+    return time.seconds is None or part.seconds.high >= _SMALL * time.seconds.expected
+
+
+def _span(seconds: Interval) -> str:
+    low, high = wording.seconds(seconds.low), wording.seconds(seconds.high)
+    return f"{wording.seconds(seconds.expected)} ({low} to {high})"
+
+
+def _cost_lines(cost: Money, device: Device | None) -> Iterator[str]:
+    if cost.cost is not None:
+        yield f"cost      about {_amount(cost.cost, cost.currency)} for {cost.basis}"
+        used = device.count if device is not None and device.kind == "gpu" else cost.devices
+        if cost.basis == "device time" and cost.devices != used:
+            paid = wording.count(cost.devices, "device")
+            yield f"{_BLANK}paid as {paid}, while the engine uses {used}"
+    if cost.listed is not None:
+        name = f"{cost.listed_name}'s prices" if cost.listed_name else "the listed prices"
+        yield f"listed    about {_amount(cost.listed, cost.currency)} at {name}"
+
+
+def _amount(cost: Interval, currency: str) -> str:
+    said = f"{currency} {_rough(cost.expected)}"
+    return said if cost.is_exact else f"{said} ({_rough(cost.low)} to {_rough(cost.high)})"
+
+
+def _rough(amount: float) -> str:
+    """Of an estimate three digits say enough."""
+    digits = 2 if amount <= 0 else max(0, 2 - math.floor(math.log10(amount)))
+    return f"{amount:,.{digits}f}"
+
+
+def _advice_lines(seen: Preview) -> Iterator[str]:
+    forecasts, each = seen.prefix_cache, seen.time.seconds_per_prompt_token
+    planned, as_input = forecasts.planned, forecasts.as_input
+    if each and planned is not None and as_input is not None:
+        spared = as_input.prompt_tokens - as_input.cached_tokens
+        spared -= planned.prompt_tokens - planned.cached_tokens
+        if spared > 0:
+            saved = wording.seconds(spared * each)
+            yield f"order     the planned order spares {spared:,} prompt tokens, about {saved}"
+    if (advice := forecasts.advice) is not None and planned is not None:
+        sampled = advice.looked_at < planned.requests
+        judged = f"predicted from {advice.looked_at:,} requests" if sampled else "predicted"
+        yield (
+            f"advice    {advice.text}: prefix-cache hits {_share(advice.hits_now)} -> "
+            f"{_share(advice.hits_then)} ({judged}),"
+        )
+        saved = ""
+        if each:
+            spared = advice.tokens_now - advice.tokens_then
+            saved = f" (about {wording.seconds(spared * each)} less)"
+        yield (
+            f"{_BLANK}{advice.tokens_then:,} prompt tokens to compute instead of "
+            f"{advice.tokens_now:,}{saved}; all answers would be made anew"
+        )
+
+
+def _between(tokens: Interval) -> str:
+    if tokens.is_exact:
+        return f"{tokens.expected:,.0f}"
+    return f"{tokens.expected:,.0f} ({tokens.low:,.0f} to {tokens.high:,.0f})"
+
+
+def _count(rows: Interval) -> str:
+    return f"{rows.expected:,.0f}" if rows.is_exact else f"about {_between(rows)}"

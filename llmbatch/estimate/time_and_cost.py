@@ -1,0 +1,278 @@
+"""What a job's next run will take: seconds part by part, and money, with bounds and sources."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from llmbatch.core import interval
+from llmbatch.core.interval import Interval
+from llmbatch.estimate import generation_time
+from llmbatch.estimate.batching import Scheduler, resampled
+from llmbatch.estimate.generation_time import Generation, Load, Measured
+from llmbatch.estimate.past_runs import Experience
+from llmbatch.job.spec import CostSpec
+from llmbatch.sizing import roofline
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.memory import Memory
+from llmbatch.sizing.roofline import Ceilings
+
+# Seconds to start an engine of which no start is known, and for each gigabyte of weights to load;
+# to stop it; what a run does beside its parts.
+_START = Interval(45.0, 15.0, 120.0)
+_LOAD_GIGABYTE = Interval(1.0, 0.2, 5.0)
+_STOP = Interval(2.0, 0.0, 10.0)
+_OTHER = Interval(0.3, 0.0, 2.0)
+# What an export takes beside its rows, and rows written in a second, where none is known.
+_EXPORT = Interval(0.05, 0.0, 0.5)
+_EXPORTED = Interval(30_000.0, 5_000.0, 200_000.0)
+# Answers whose lengths the play of the steps takes in turn.
+_PLAYED = 4_000
+# Beyond this ratio and difference (seconds) of its bounds an estimate is told to be wide, and a
+# sample of so many requests for each that runs at once asked for: it fills the batch.
+_WIDE = 2.5
+_WORTH = 60.0
+_LARGER = 3
+_ASK_FOR_SAMPLE = "run some rows for real to know better: --sample 50"
+_ASK_THERE = "run some rows there to know better: --sample 50"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Seconds of one part of a run. `source`: "measured" (by this plan), "history", "sample",
+    "roofline" or "assumed"."""
+
+    name: str
+    seconds: Interval
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Seconds of the next run, if it does all that is left. `source` is that of the generation:
+    "history", "sample", "roofline" or "unknown", and then `seconds` is None; "assumed": nothing is
+    to be generated, and no run has told of the rest. `steps` of the engine and requests in one of
+    them (`batch`), on the mean. `notes`: what it rests on, and what would
+    make it better, a line each. `seconds_per_prompt_token`: of one that is
+    computed."""
+
+    source: str
+    seconds: Interval | None
+    parts: list[Part]
+    steps: int | None
+    batch: float | None
+    seconds_per_prompt_token: float | None
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the next run costs. `basis`: "device time" of so many `devices`, or "tokens" (None: no
+    price was given, or the time is not known). `listed`: the same tokens at the listed
+    price, whose name that is."""
+
+    currency: str
+    basis: str | None
+    cost: Interval | None
+    listed: Interval | None
+    listed_name: str | None
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of all requests to do, their retries among them; `cached` is part of `prompt`."""
+
+    prompt: Interval
+    cached: Interval
+    output: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What is known of the engine to come; `elsewhere`: on a device that is not here."""
+
+    scheduler: Scheduler
+    shape: Shape | None
+    device: Device | None
+    memory: Memory | None
+    weight_bytes: int | None
+    elsewhere: bool = False
+
+    @property
+    def advice(self) -> str:
+        """What would tell the time better."""
+        return _ASK_THERE if self.elsewhere else _ASK_FOR_SAMPLE
+
+
+def time(
+    load: Load,
+    tokens: Tokens,
+    engine: Engine,
+    past: Experience | None,
+    reading: float,
+    rows: int,
+) -> Time:
+    """Seconds of the next run; `reading`: how long reading and planning took just now."""
+    found = _generation(load, tokens, engine, past)
+    once = _once(engine, past, reading, rows, started=load.requests > 0)
+    if not load.requests:
+        return _sum(_known(past) if past else "assumed", once, None, None, [])
+    if found is None:
+        notes = ["neither an earlier run nor the device tells how fast the engine is"]
+        return Time("unknown", None, once, None, None, None, [*notes, engine.advice])
+    generation, source, notes = found
+    between = [
+        Part("prefill", generation.prefill, source),
+        Part("decode", generation.decode, source),
+        Part("warm-up and idle", generation.rest, source),
+    ]
+    computed = load.computed.expected
+    each = generation.prefill.expected / computed if computed else None
+    return _sum(source, [*once[:2], *between, *once[2:]], generation, each, notes)
+
+
+def _sum(
+    source: str,
+    parts: Sequence[Part],
+    generation: Generation | None,
+    per_token: float | None,
+    notes: Sequence[str],
+) -> Time:
+    apart = [part.seconds for part in parts if part.name not in _GENERATION]
+    seconds = interval.total([*apart, *([generation.seconds] if generation else [])])
+    return Time(
+        source,
+        seconds.within(0.0, float("inf")),
+        list(parts),
+        round(generation.steps) if generation else None,
+        round(generation.batch, 1) if generation else None,
+        per_token,
+        list(notes),
+    )
+
+
+_GENERATION = {"prefill", "decode", "warm-up and idle"}
+
+
+def _once(
+    engine: Engine, past: Experience | None, reading: float, rows: int, *, started: bool
+) -> list[Part]:
+    """What a run does before and after it generates."""
+    measured = Interval(reading, 0.2 * reading, 2 * reading + 0.5)
+    parts = [Part("reading and planning", measured, "measured")]
+    known = _known(past)
+    if started:
+        assumed = _START + _LOAD_GIGABYTE * ((engine.weight_bytes or 0) / 1e9)
+        parts.append(_part("engine start", past.start if past else None, assumed, known))
+        parts.append(_part("engine stop", past.stop if past else None, _STOP, known))
+    export = Interval(
+        *(rows / rate for rate in (_EXPORTED.expected, _EXPORTED.high, _EXPORTED.low))
+    )
+    parts.append(_part("export", past.export if past else None, export + _EXPORT, known))
+    parts.append(_part("other", past.other if past else None, _OTHER, known))
+    return parts
+
+
+def _known(past: Experience | None) -> str:
+    return "sample" if past is not None and past.samples_only else "history"
+
+
+def _part(name: str, known: Interval | None, assumed: Interval, source: str) -> Part:
+    return Part(name, known or assumed, source if known else "assumed")
+
+
+def _generation(
+    load: Load, tokens: Tokens, engine: Engine, past: Experience | None
+) -> tuple[Generation, str, list[str]] | None:
+    if past is not None and past.seconds > 0 and past.computed + past.output > 0:
+        return _by_experience(load, past)
+    if engine.shape is None or engine.device is None or not load.requests:
+        return None
+    found, notes = _by_roofline(load, tokens, engine.shape, engine.device)
+    return found, "roofline", [*notes, engine.advice]
+
+
+def _by_experience(load: Load, past: Experience) -> tuple[Generation, str, list[str]]:
+    source = _known(past)
+    notes = [_told_by(past)]
+    if not past.same_settings:
+        notes.append("those runs had other engine settings")
+    scaled = replace(load, output=load.output * past.sequences_per_token)
+    if past.cost is None:
+        notes.append("too few steps to tell what a step costs: a wide guess")
+    least = generation_time.OF_SAMPLE if past.samples_only else generation_time.OF_HISTORY
+    if not past.same_settings:
+        least = generation_time.OF_OTHER_SETTINGS
+    tokens = past.computed + past.output * past.sequences_per_token
+    done = Measured(past.steps, tokens, past.seconds, past.cost, past.moments)
+    found = generation_time.by_experience(scaled, done, past.rest, least)
+    bounds, larger = found.seconds, _LARGER * load.scheduler.slots
+    wide = bounds.high > _WIDE * bounds.low and bounds.high - bounds.low > _WORTH
+    if past.samples_only and wide and larger < load.requests / 2:
+        notes.append(f"a larger sample would tell more: --sample {larger}")
+    return found, source, notes
+
+
+def _told_by(past: Experience) -> str:
+    count = len(past.runs)
+    runs = "an earlier run" if count == 1 else f"{count} earlier runs"
+    if past.samples_only:
+        runs = "a sample" if count == 1 else f"{count} samples"
+    told = past.moments.steps or past.steps.steps
+    return f"from {runs} of {past.output:,.0f} output tokens in {told:,.0f} steps"
+
+
+def _by_roofline(
+    load: Load, tokens: Tokens, shape: Shape, device: Device
+) -> tuple[Generation, list[str]]:
+    count = load.requests
+    ceilings = Ceilings.of(device)
+    batch = max(1.0, min(count, load.scheduler.slots))
+    cached = tokens.cached.expected / count
+
+    def least(computed: float, output: float) -> tuple[float, float]:
+        each = roofline.Load(computed / count + cached, cached, output / count)
+        bound = roofline.bound(shape, each, batch, ceilings)
+        return bound.prefill_seconds * count, bound.decode_seconds * count
+
+    on_cpu = device.kind == "cpu"
+    reached = generation_time.REACHED_BY_CPU if on_cpu else generation_time.REACHED_BY_GPU
+    notes = [
+        f"{'rough: ' if on_cpu else ''}assumes {reached.low:.0%} to {reached.high:.0%} of what "
+        f"{device.title} can do at best ({device.source})",
+    ]
+    return generation_time.by_roofline(load, least, on_cpu=on_cpu), notes
+
+
+def load_of(
+    tokens: Tokens, requests: int, retries: float, lengths: Sequence[float], scheduler: Scheduler
+) -> Load:
+    """What there is to compute of `requests` requests, a share `retries` of which is tried again;
+    `lengths`: of single answers."""
+    low = max(0.0, tokens.prompt.low - tokens.cached.high)
+    expected = max(0.0, tokens.prompt.expected - tokens.cached.expected)
+    high = max(expected, tokens.prompt.high - tokens.cached.low)
+    computed = Interval(expected, min(low, expected), high)
+    tries = round(requests * (1 + retries))
+    return Load(tries, computed, tokens.output, resampled(lengths, _PLAYED) or [1.0], scheduler)
+
+
+def money(cost: CostSpec, devices: int, seconds: Interval | None, tokens: Tokens | None) -> Money:
+    """The price of so much time of so many devices, or of so many tokens."""
+    basis, spent, listed = None, None, None
+    if cost.price_per_million is not None and tokens is not None:
+        basis, spent = "tokens", _priced(cost.price_per_million.of, tokens)
+    elif cost.price_per_hour is not None and seconds is not None:
+        basis = "device time"
+        spent = seconds * (cost.price_per_hour * devices / 3600)
+    name = None
+    if cost.listed_price is not None and tokens is not None:
+        listed, name = _priced(cost.listed_price.of, tokens), cost.listed_price.name
+    return Money(cost.currency, basis, spent, listed, name, devices)
+
+
+def _priced(price: Callable[[int, int, int], float], tokens: Tokens) -> Interval:
+    def of(prompt: float, cached: float, output: float) -> float:
+        return price(round(prompt), round(cached), round(output))
+
+    return interval.of_function(of, tokens.prompt, tokens.cached, tokens.output)

@@ -1,0 +1,101 @@
+"""Where a job keeps its files."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmbatch.core.errors import UsageError
+from llmbatch.job.spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class JobPaths:
+    """The state folder of a job and the names in it."""
+
+    state: Path
+
+    @property
+    def store(self) -> Path:
+        return self.state / "job.duckdb"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "job.lock"
+
+    @property
+    def status(self) -> Path:
+        return self.state / "status.json"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "run.log"
+
+    @property
+    def report(self) -> Path:
+        return self.state / "report.json"
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "stdin"
+
+
+def of_spec(spec: JobSpec) -> JobPaths:
+    """The paths of a job: `--state`, or the output's name with the suffix .llmbatch."""
+    state = Path(spec.state) if spec.state else state_of_output(Path(spec.output))
+    return JobPaths(state)
+
+
+def state_of_output(output: Path) -> Path:
+    return output.with_suffix(".llmbatch")
+
+
+def errors_of_output(output: Path) -> Path:
+    """Where failed and rejected rows go."""
+    return output.with_name(output.stem + ".errors.jsonl")
+
+
+def find(job: Path) -> JobPaths:
+    """The paths of a job named by its state folder, its output, or a file in the folder.
+
+    A journal alone is a job too: its store can be made again.
+    """
+    states = (job, state_of_output(job), job.parent) if job.name else (job,)
+    for state in states:
+        if holds_job(state):
+            return JobPaths(state)
+    raise UsageError(
+        f"{job}: no job found there; name its output file, its job file or its state folder"
+    )
+
+
+def holds_job(state: Path) -> bool:
+    """Whether the folder is a job's: its store, or the journal of which one can be made."""
+    return any(is_file(state / name) for name in ("job.duckdb", "journal"))
+
+
+def is_file(path: Path) -> bool:
+    """As Path.is_file, also for names that no file can have, and folders that are closed."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def make_private(state: Path) -> bool:
+    """Create the state folder, readable by its owner only. True if it was not there before."""
+    if state.is_dir():
+        return False
+    try:
+        state.mkdir(mode=0o700)
+    except FileExistsError:  # another run was quicker, or a file is in the way
+        if state.is_dir():
+            return False
+        raise UsageError(f"{state}: is a file; the state folder needs another name") from None
+    except OSError as error:
+        raise UsageError(f"{state}: cannot create the state folder: {error.strerror}") from error
+    return True
+
+
+def discard(state: Path) -> None:
+    """Remove a state folder that never came to hold any work."""
+    shutil.rmtree(state, ignore_errors=True)

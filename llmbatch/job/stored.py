@@ -1,0 +1,67 @@
+"""What a store holds as JSON, read by a version that may know less of it, or more.
+
+A store outlives the llmbatch that wrote it. A key that is not known is left out, a value that is
+not understood gives way to its default, and what is no table counts as an empty one.
+"""
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from llmbatch.job.spec import JobSpec
+
+# Stands for what a job cannot do without.
+_UNKNOWN = "unknown"
+# Each round leaves out all that is wrong on one level.
+_ROUNDS = 8
+
+
+def table(text: str | None) -> dict[str, Any]:
+    """An object; an empty one for anything else."""
+    try:
+        found = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def spec(text: str) -> tuple[JobSpec, list[str]]:
+    """The spec of a run, and the keys that are not understood."""
+    held = table(text)
+    odd: list[str] = []
+    for _ in range(_ROUNDS):
+        try:
+            return JobSpec.model_validate(held), odd
+        except ValidationError as error:
+            for problem in error.errors():
+                where = [str(part) for part in problem["loc"]]
+                odd.append(".".join(where))
+                _leave_out(held, where, is_missing=problem["type"] == "missing")
+    needed = dict.fromkeys(("input", "output", "model", "prompt"), _UNKNOWN)
+    return JobSpec.model_validate(needed), odd
+
+
+def settings(text: str) -> dict[str, Any]:
+    """The spec of a run as plain tables, with every key that this version knows."""
+    return spec(text)[0].model_dump(mode="json", by_alias=True)
+
+
+def _leave_out(held: dict[str, Any], where: list[str], *, is_missing: bool) -> None:
+    """Take the value at this place out; what is missing for good gets a stand-in."""
+    inner: Any = held
+    for part in where[:-1]:
+        if not isinstance(inner.get(part), dict):
+            # The value of a field that takes one of several kinds.
+            inner.pop(part, None)
+            return
+        inner = inner[part]
+    if is_missing and inner is held:
+        inner[where[-1]] = _UNKNOWN
+    elif where[-1:] and where[-1] in inner:
+        taken = inner.pop(where[-1])
+        if inner is held and where[-1] in ("input", "output", "model", "prompt"):
+            inner[where[-1]] = str(taken) if taken else _UNKNOWN
+    elif len(where) > 1:
+        # The table as a whole does not add up.
+        held.pop(where[0], None)

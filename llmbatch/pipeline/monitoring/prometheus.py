@@ -1,0 +1,222 @@
+"""The metrics file: a run for Prometheus, as node_exporter's textfile collector reads it.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. Every value is of the last
+run, so counters begin again with each; a value that nobody knows is left out.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llmbatch import __version__
+from llmbatch.core import clock, files
+from llmbatch.core.errors import UsageError
+from llmbatch.job import folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.job.targets import Target
+
+_SUFFIX = ".prom"
+_BEGINNING = b"# HELP llmbatch_"
+_INTERVAL = 5.0
+_LAST_SUCCESS = re.compile(r"^llmbatch_last_success_timestamp_seconds\{.*\} (\S+)$", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """A metric, where its value is in the live view, and its help."""
+
+    name: str
+    place: str
+    text: str
+    counts: bool = False
+
+
+_METRICS = (
+    _Metric("run_start_timestamp_seconds", "started_at", "When the last run began."),
+    _Metric("run_end_timestamp_seconds", "ended_at", "When it ended; absent while it runs."),
+    _Metric("run_exit_code", "exit_code", "Its exit code; absent while it runs."),
+    _Metric("run_success", "success", "1 if its exit code is 0, else 0; absent while it runs."),
+    _Metric("run_duration_seconds", "elapsed_seconds", "How long it has lasted."),
+    _Metric("run_update_timestamp_seconds", "updated_at",
+            "When it last told of itself. Alert on its age while there is no run_exit_code: a run "
+            "that was killed says nothing more."),
+    _Metric("last_success_timestamp_seconds", "last_success_at",
+            "When a run of the job last ended with exit code 0."),
+    _Metric("remaining_seconds", "eta_seconds", "Time left at the present rate."),
+    _Metric("prompt_tokens", "progress.prompt_tokens",
+            "Tokens of prompts, those from the prefix cache included.", counts=True),
+    _Metric("cached_prompt_tokens", "progress.cached_tokens",
+            "Tokens of prompts that the prefix cache served.", counts=True),
+    _Metric("output_tokens", "progress.output_tokens", "Tokens of answers.", counts=True),
+    _Metric("cache_usage_ratio", "progress.cache_usage",
+            "Used part of the engine's cache of keys and values."),
+    _Metric("running_requests", "progress.running", "Requests in the engine's batch."),
+    _Metric("waiting_requests", "progress.waiting", "Requests that wait in the engine."),
+    _Metric("engine_restarts", "engine_restarts", "Starts of an engine after the first.",
+            counts=True),
+    _Metric("cpu_seconds", "resources.cpu_seconds", "Processor time of the run's processes.",
+            counts=True),
+    _Metric("memory_bytes", "resources.memory_bytes", "Resident memory of the run's processes."),
+    _Metric("peak_memory_bytes", "resources.peak_memory_bytes", "The most of it so far."),
+    _Metric("gpu_utilization_ratio", "resources.gpu_utilization",
+            "Mean utilisation of the devices over the run."),
+    _Metric("gpu_memory_bytes", "resources.gpu_memory_bytes", "Used memory of the devices."),
+    _Metric("energy_joules", "resources.energy_joules", "What the devices have used.",
+            counts=True),
+)  # fmt: skip
+
+
+class MetricsFile:
+    """Writes the file, whole at every moment, every five seconds and when something happens.
+
+    A file that cannot be written never stops a run; `warn` is told of it once.
+    """
+
+    def __init__(self, path: Path, labels: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        """`labels`: what names the job and the run; `job_name` goes with every metric."""
+        self._path = path
+        self._labels = {name: _printable(value) for name, value in labels.items()}
+        self._warn = warn
+        self._warned = False
+        self._written = float("-inf")
+        self._last_success = _former_success(path)
+
+    def show(self, view: Mapping[str, Any], *, at_once: bool) -> None:
+        """Write what the live view says, if it is time for that."""
+        if not at_once and clock.seconds() - self._written < _INTERVAL:
+            return
+        self._written = clock.seconds()
+        try:
+            files.replace_text(self._path, self._text(self._known(view)))
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                self._warn(f"warning: {self._path}: cannot be written: {error.strerror}")
+
+    def _known(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        """The live view with what follows from it."""
+        known = dict(view)
+        if known.get("last_success_at") is None:
+            known["last_success_at"] = self._last_success
+        if "exit_code" in known:
+            known["ended_at"] = known.get("ended_at", known["updated_at"])
+            known["success"] = int(known["exit_code"] == 0)
+            if known["success"]:
+                known["last_success_at"] = known["ended_at"]
+            known |= {"eta_seconds": None, "projected_cost": None}
+        return known
+
+    def _text(self, known: Mapping[str, Any]) -> str:
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry()
+        registry.register(_Collector(list(self._families(known))))
+        return generate_latest(registry).decode()
+
+    def _families(self, known: Mapping[str, Any]) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        def family(
+            kind: Any, name: str, text: str, samples: list[tuple[dict[str, str], Any]]
+        ) -> Any:
+            told = [(labels, value) for labels, value in samples if value is not None]
+            job = {"job_name": self._labels["job_name"]}
+            made = kind(f"llmbatch_{name}", text, labels=[*job, *(told[0][0] if told else ())])
+            for labels, value in told:
+                made.add_metric([*job.values(), *labels.values()], value)
+            return made
+
+        about = {name: text for name, text in self._labels.items() if name != "job_name"}
+        yield family(GaugeMetricFamily, "run_info", "What was run.", [(about, 1)])
+        phase = {"phase": str(known["phase"])}
+        yield family(GaugeMetricFamily, "run_phase", "What it is doing: 1.", [(phase, 1)])
+        rows = [({"state": state}, count) for state, count in known.get("rows", {}).items()]
+        yield family(GaugeMetricFamily, "rows", "Rows of the input by what became of them.", rows)
+        currency = {"currency": str(known.get("currency", ""))}
+        spent, will = known.get("cost"), known.get("projected_cost")
+        yield family(CounterMetricFamily, "cost", "Cost of the run.", [(currency, spent)])
+        yield family(
+            GaugeMetricFamily, "projected_cost", "What it will be in the end.", [(currency, will)]
+        )
+        for metric in _METRICS:
+            kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
+            value = _number(_at(known, metric.place))
+            yield family(kind, metric.name, metric.text, [({}, value)])
+
+
+class _Collector:
+    """Hands over families that are made already; those without a value are left out."""
+
+    def __init__(self, families: list[Any]) -> None:
+        self._families = [family for family in families if family.samples]
+
+    def collect(self) -> list[Any]:
+        return self._families
+
+
+def target(path: str) -> Target:
+    """The file, to be looked at before a run."""
+    return Target("metrics file", Path(path), _is_ours)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_BEGINNING)) == _BEGINNING
+
+
+def check(spec: JobSpec) -> None:
+    """Raise UsageError if the job's metrics file has a name that nobody collects."""
+    if spec.run.metrics_file is None:
+        return
+    path = Path(spec.run.metrics_file)
+    if path.name == _SUFFIX:
+        raise UsageError(f"metrics file {path}: there must be a name before {_SUFFIX}")
+    if path.suffix != _SUFFIX:
+        raise UsageError(f"metrics file {path}: must end in {_SUFFIX}, or nobody collects it")
+
+
+def of_spec(spec: JobSpec, host: str, warn: Callable[[str], None]) -> MetricsFile | None:
+    """The metrics file that a job asks for, if it does."""
+    if spec.run.metrics_file is None:
+        return None
+    state = folder.of_spec(spec).state
+    labels = {
+        "job_name": Path(spec.output).name if spec.state is None else state.name,
+        "version": __version__,
+        "model": spec.model,
+        "engine": spec.engine.name,
+        "host": host,
+        "output": spec.output,
+    }
+    return MetricsFile(Path(spec.run.metrics_file), labels, warn)
+
+
+def _former_success(path: Path) -> float | None:
+    """When a run last succeeded, as the file of an earlier run says."""
+    with suppress(OSError, ValueError):
+        found = _LAST_SUCCESS.findall(path.read_text(encoding="utf-8"))
+        return float(found[-1]) if found else None
+    return None
+
+
+def _at(known: Mapping[str, Any], place: str) -> Any:
+    value: Any = known
+    for name in place.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _number(value: Any) -> float | None:
+    """A time as seconds of the Unix epoch, any other number as it is."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()
+    return None if value is None else float(value)
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,90 @@
+"""The only place that hashes request keys.
+
+A key is BLAKE2b-128 (RFC 7693) over the JSON of everything that can change the
+answer: model identity, sampling and constraint once per job, then the rendered messages and
+the sample number of each request. Whatever is not in here must not change an answer.
+"""
+
+import hashlib
+import json.encoder
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from llmbatch.core.records import Message
+from llmbatch.job.fields import Affects
+from llmbatch.job.spec import JobSpec, json_text
+
+_KEY_BYTES = 16
+_TASK = "generate"
+# Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
+_KEY_VERSION = 1
+# A string as `json_text` writes it, without the cost of an encoder for each message.
+_quoted = json.encoder.encode_basestring
+
+
+def answer_fields(section: BaseModel) -> dict[str, Any]:
+    """The values of the fields declared ANSWER, defaults applied, sections nested."""
+    found: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict), f"{type(section).__name__}.{name} declares nothing"
+        if extra["affects"] == Affects.ANSWER:
+            value = getattr(section, name)
+            found[name] = answer_fields(value) if isinstance(value, BaseModel) else value
+    return found
+
+
+class KeyMaker:
+    """Makes the keys of one job's requests."""
+
+    def __init__(self, spec: JobSpec, model_identity: Mapping[str, str]) -> None:
+        base = {
+            "version": _KEY_VERSION,
+            "task": _TASK,
+            "model": dict(sorted(model_identity.items())),
+            "fields": answer_fields(spec),
+        }
+        self._base = hashlib.blake2b(json_text(base).encode(), digest_size=_KEY_BYTES)
+
+    def base(self) -> str:
+        """A digest of all that the job's requests have in common."""
+        return self._base.hexdigest()
+
+    def key(self, messages: str) -> str:
+        """The key (32 hex digits) of a request with these messages (JSON text)."""
+        digest = self._base.copy()
+        # Unpaired surrogates cannot be encoded; a template can make them from escapes.
+        digest.update(messages.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def sample_key(key: str, sample: int) -> str:
+    """The key of the n-th own sample (from 1) of a request; the first (0) has the plain key."""
+    return hashlib.blake2b(f"{key}:{sample}".encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def messages_text(messages: Iterable[Message]) -> str:
+    """Messages as the JSON text that is hashed, stored and sent."""
+    written = (f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages)
+    return f"[{','.join(written)}]"
+
+
+def messages_of(text: str) -> tuple[Message, ...]:
+    """The messages that `messages_text` has written."""
+    return tuple(Message(role, content) for role, content in orjson.loads(text))
+
+
+def plan_digest(
+    spec: JobSpec, snapshot_digest: str, base: str, order: Sequence[str] | None = None
+) -> str:
+    """A digest of all that shapes a plan: the rows, the templates, the keys' base, the order of
+    a record's fields and what becomes of duplicates."""
+    parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
+    if order:
+        parts.append({"order": list(order)})
+    if spec.duplicates != "auto":
+        parts.append({"duplicates": spec.duplicates})
+    return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()

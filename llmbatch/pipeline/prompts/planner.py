@@ -1,0 +1,94 @@
+"""From rows to requests: render, name by content, put in order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from llmbatch.core.errors import UsageError, nearest
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import keys as prompts_keys
+from llmbatch.pipeline.prompts.rendering import Rendered, Renderer
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.store import plans, snapshots
+from llmbatch.store.database import Database
+from llmbatch.store.plans import Plan, RenderedRow
+from llmbatch.store.snapshots import Snapshot
+
+_WINDOW = 20_000
+# A batch ends early once its messages have so many characters.
+_CHARACTERS = 64_000_000
+
+
+def plan(
+    db: Database,
+    spec: JobSpec,
+    snapshot: Snapshot,
+    model_identity: Mapping[str, str],
+    order: Sequence[str] | None = None,
+) -> Plan:
+    """The plan of `snapshot` under `spec`; made anew only if something that shapes it changed.
+
+    `order` is that of a record's fields (`record_order.decide`); None is the input's. Raises
+    UsageError when a template names a column that the input does not have.
+    """
+    prompt = Prompt(spec.prompt, spec.system, order or (), snapshot.source.columns)
+    prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
+    _check_response_column(spec, snapshot)
+    check_attribution(spec.cost.attribute_by, snapshot)
+    keys = prompts_keys.KeyMaker(spec, model_identity)
+    digest = prompts_keys.plan_digest(spec, snapshot.source.digest, keys.base(), order)
+    held = plans.current(db)
+    if held is not None and held.digest == digest:
+        return held
+    own_sample = prompts_keys.sample_key if _separate(spec) else None
+    with Renderer(prompt) as renderer:
+        batches = _batches(db, renderer, keys)
+        return plans.replace(db, snapshot.snapshot, digest, batches, own_sample)
+
+
+def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:
+    """Raise UsageError if the cost is to be divided by a column that the input does not have."""
+    known = snapshot.source.columns
+    for name in by if snapshot.row_count else ():
+        if name not in known:
+            raise UsageError(
+                f"attribute_by: no column {name!r} in {snapshot.source.input}"
+                f"{nearest(name, known)}; columns: {', '.join(known[:20]) or 'none'}"
+            )
+
+
+def _separate(spec: JobSpec) -> bool:
+    """Whether each of several equal requests is computed. With sampling they are separate draws;
+    greedy ones have one answer, and so have those that are drawn with the same seed."""
+    if spec.duplicates == "auto":
+        return spec.sampling.temperature > 0 and spec.sampling.seed is None
+    return spec.duplicates == "each"
+
+
+def _batches(
+    db: Database, renderer: Renderer, keys: prompts_keys.KeyMaker
+) -> Iterator[list[RenderedRow]]:
+    """The rows rendered, in batches that memory holds."""
+    for window in snapshots.windows(db, _WINDOW):
+        batch, size = [], 0
+        rendered = renderer.render([data for _, data in window])
+        for (row, _), made in zip(window, rendered, strict=True):
+            batch.append(_named(row, made, keys))
+            size += len(batch[-1].messages or "")
+            if size > _CHARACTERS:
+                yield batch
+                batch, size = [], 0
+        yield batch
+
+
+def _named(row: int, made: Rendered, keys: prompts_keys.KeyMaker) -> RenderedRow:
+    if isinstance(made, TemplateError):
+        return RenderedRow(row, None, "template", str(made), None)
+    messages = prompts_keys.messages_text(made)
+    return RenderedRow(row, keys.key(messages), None, None, messages)
+
+
+def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:
+    if spec.response_column in snapshot.source.columns:
+        raise UsageError(
+            f"{spec.input}: has a column {spec.response_column!r} already; "
+            "name another for the answer with --response-column"
+        )

@@ -1,0 +1,92 @@
+"""In which order `{{ record }}` writes the fields of a row."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from llmbatch.core import exact_json, fieldorder
+from llmbatch.core.errors import LockedError, UsageError, nearest
+from llmbatch.core.fieldorder import Choice
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.template import Prompt
+from llmbatch.store import field_groups, snapshots
+from llmbatch.store.database import Database
+from llmbatch.store.field_groups import Held
+from llmbatch.store.snapshots import Snapshot
+
+# The fields' values of so many rows are in memory at a time.
+_WINDOW = 20_000
+# With more columns the records are sparse, and counting them in sets says little.
+_MOST_COLUMNS = 256
+
+
+def decide(db: Database, spec: JobSpec, snapshot: Snapshot, held: Held) -> tuple[str, ...] | None:
+    """The order for the rows of `snapshot`; columns that it does not name follow as they come.
+
+    None if no template writes a whole record. `auto` is the order that the job used last, because
+    another one would make its answers useless; while there are none (`held` tells), it is chosen
+    from the rows. Raises UsageError for a name, here or in a template, that is no column.
+    """
+    columns = snapshot.source.columns
+    prompt = Prompt(spec.prompt, spec.system)
+    if not snapshot.row_count:
+        return None
+    # Choosing may take long: what is wrong with the templates is told before.
+    prompt.check(columns, spec.input)
+    if not isinstance(spec.record_order, str):
+        _check(spec.record_order, columns, spec.input)
+    if not prompt.writes_record(columns):
+        return None
+    if spec.record_order == "auto":
+        kept = _kept(spec, held)
+        return choose(db, columns) if kept is None else kept
+    return () if spec.record_order == "input" else spec.record_order
+
+
+def _kept(spec: JobSpec, held: Held) -> tuple[str, ...] | None:
+    """The order that the job's answers have, if it has any."""
+    if not held.answered:
+        return None
+    # Without a record of it they are from a version that knew only the input's order.
+    is_older = held.order is None and (spec.prompt, spec.system) in held.prompts
+    return () if is_older else held.order
+
+
+def held_elsewhere(db: Database, store: Path) -> Held:
+    """What the store of a job knows, asked from another one; nothing while a run holds it."""
+    if not store.is_file():
+        return field_groups.NOTHING
+    try:
+        return field_groups.held_in(db, store)
+    except LockedError:
+        return field_groups.NOTHING
+
+
+def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:
+    """The order that lets the sorted prompts of the rows in the store share most; that of the
+    columns if it is as good. Either way it is one, in whatever order the keys of a row came."""
+    if len(columns) > _MOST_COLUMNS:
+        return tuple(columns)
+    return tuple(columns[place] for place in measured(db, columns).order)
+
+
+def measured(db: Database, columns: Sequence[str]) -> Choice:
+    """The best order of the columns of the rows in the store, with what it saves."""
+    with field_groups.table(db, columns, _batches(db, columns)) as table:
+        return fieldorder.choose(table.rows, table.totals, table.groups)
+
+
+def _batches(db: Database, columns: Sequence[str]) -> Iterator[list[list[str | None]]]:
+    dump = exact_json.dump_record
+    for window in snapshots.windows(db, _WINDOW):
+        rows = [exact_json.parse_record(data) for _, data in window]
+        yield [[dump(row[name]) if name in row else None for row in rows] for name in columns]
+
+
+def _check(order: Sequence[str], columns: Sequence[str], source: str) -> None:
+    for name in order:
+        if name not in columns:
+            shown = ", ".join(columns[:20])
+            raise UsageError(
+                f"record_order: no column {name!r} in {source}{nearest(name, columns)}; "
+                f"columns: {shown}"
+            )

@@ -1,0 +1,113 @@
+"""The prompts of rows, whatever their template does: bounded in time, memory and size.
+
+Rows of which it is sure that little comes of them are rendered here, the others in another process
+that the kernel ends when it takes too long, and that gets no more than so much memory.
+"""
+
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import orjson
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Message
+from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
+from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+
+LIMIT = 2.0
+"""Seconds of processor time that the prompts of one row may take."""
+MEMORY = 1 << 30
+"""Bytes that the process takes which renders them, all in all."""
+# Those among so many rows are asked for together.
+_ROWS = 256
+# When the first so many rows that a template may make anything of take too long, so will all.
+_HOPELESS = 5
+
+Rendered = list[Message] | TemplateError
+
+
+class Renderer:
+    """Renders the rows of a job. A context manager, which leaves no process behind."""
+
+    def __init__(self, prompt: Prompt, limit: float = LIMIT, memory: int = MEMORY) -> None:
+        """`limit`: seconds of processor time for a row; `memory`: bytes of the other process."""
+        self._prompt = prompt
+        self._limit = limit
+        self._helper = Helper(__name__, [*prompt.settings, limit, memory], limit)
+        # How many rows have taken too long before the first that has not; None: there was one.
+        self._overdue = 0 if prompt.small_row < 0 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._helper.end()
+
+    def render(self, rows: Sequence[str]) -> Iterator[Rendered]:
+        """The messages of rows (JSON), in their order, or why there are none. Raises UsageError
+        when the template takes too long whatever the row is."""
+        small = self._prompt.small_row
+        for start in range(0, len(rows), _ROWS):
+            asked = rows[start : start + _ROWS]
+            large = [data for data in asked if len(data) > small]
+            answers = self._elsewhere(large)
+            for data in asked:
+                yield next(answers) if len(data) > small else self._here(data)
+
+    def _here(self, data: str) -> Rendered:
+        try:
+            return self._prompt.render(data)
+        except TemplateError as error:
+            return error
+
+    def _elsewhere(self, rows: Sequence[str]) -> Iterator[Rendered]:
+        """All at once, or each by itself where one of them ends the helper."""
+        try:
+            yield from self._ask(rows)
+        except EndedError as ended:
+            if len(rows) > 1:
+                for data in rows:
+                    yield from self._elsewhere([data])
+            else:
+                yield self._gave_up(ended)
+
+    def _ask(self, rows: Sequence[str]) -> Sequence[Rendered]:
+        found = orjson.loads(self._helper.ask(orjson.dumps(rows).decode()) or "[]")
+        self._overdue = None
+        return [
+            TemplateError(one)
+            if isinstance(one, str)
+            else [Message(role, text) for role, text in one]
+            for one in found
+        ]
+
+    def _gave_up(self, ended: EndedError) -> TemplateError:
+        reason = f"takes longer than {self._limit:g} s" if ended.overdue else "breaks down"
+        if self._overdue is not None:
+            self._overdue += 1
+            if self._overdue == _HOPELESS:
+                raise UsageError(
+                    f"prompt: to render it {reason} for each of the first rows; simplify the "
+                    "template"
+                )
+        return TemplateError(f"prompt: to render it {reason}")
+
+
+def answering(settings: Sequence[Any]) -> Callable[[str], str]:
+    """What the helper does: rows to their messages, each a list of pairs or a reason."""
+    *parts, limit, memory = settings
+    prompt = Prompt(*parts)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    def answer(rows: str) -> str:
+        return orjson.dumps([one(data) for data in orjson.loads(rows)]).decode()
+
+    def one(data: str) -> object:
+        allow(limit)  # each row as much
+        try:
+            return [(message.role, message.content) for message in prompt.render(data)]
+        except TemplateError as error:
+            return str(error)
+
+    return answer

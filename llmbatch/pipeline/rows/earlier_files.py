@@ -1,0 +1,75 @@
+"""How the output and the error file of an earlier run are known, so that nobody else's file is
+replaced: by what they hold, or because the store tells that a run of the job has named them."""
+
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from llmbatch import formats
+from llmbatch.core import exact_json
+from llmbatch.job import folder, stored
+from llmbatch.job.spec import JobSpec
+from llmbatch.job.targets import OUTPUT, Target, foreign
+from llmbatch.pipeline.rows.columns import answer_columns
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+ERRORS = "error file"
+# A record that is longer than this is taken for something else.
+_LINE = 2**26
+
+
+def output(spec: JobSpec, *, known: bool) -> Target:
+    """The job's output; `known`: whatever has its name is taken for it for now."""
+    return Target(OUTPUT, Path(spec.output), lambda path: known or _is_output(path, spec))
+
+
+def errors(spec: JobSpec, *, known: bool) -> Target:
+    """The job's error file; `known` as for the output."""
+    place = folder.errors_of_output(Path(spec.output))
+    return Target(ERRORS, place, lambda path: known or _is_error_file(path))
+
+
+def check(db: Database, spec: JobSpec, *, with_errors: bool = True) -> None:
+    """Raise UsageError for a file that neither looks like the output, or the error file, nor was
+    named by a run that the store knows."""
+    targets = [output(spec, known=False), *([errors(spec, known=False)] if with_errors else [])]
+    names = _named(db)
+    for target in targets:
+        path = target.path
+        there = path.exists() and path.stat().st_size
+        if there and path.name not in names and not target.is_ours(path):
+            raise foreign(target)
+
+
+def _named(db: Database) -> AbstractSet[str]:
+    """The names of the files that earlier runs had as their output and error file. Not their
+    places: the folder may have been moved, and so was the store."""
+    named = (stored.table(run["spec"]).get("output") for run in results.report(db, "run_summaries"))
+    outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
+    return {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
+
+
+def _is_output(path: Path, spec: JobSpec) -> bool:
+    """Whether the file has the columns of the job's answers."""
+    name = formats.detect(str(path), None, writing=True)
+    answer = answer_columns(spec, name)
+    if name == "jsonl":
+        return answer <= _first_record(path).keys()
+    return answer <= set(formats.written_columns(str(path), name))
+
+
+def _is_error_file(path: Path) -> bool:
+    error = _first_record(path).get("error")
+    return isinstance(error, dict) and {"kind", "message", "attempts"} <= error.keys()
+
+
+def _first_record(path: Path) -> dict[str, Any]:
+    """The first record of a JSON Lines file; empty where there is none."""
+    with path.open("rb") as stream:
+        line = stream.readline(_LINE)
+    try:
+        record = exact_json.parse_record(line.decode())
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,36 @@
+"""Rows of an error file that were mended and fed back in."""
+
+from llmbatch.core import exact_json
+from llmbatch.core.records import Record
+
+COLUMN = "error"
+_FIELDS = {"kind", "message", "attempts"}
+
+
+class Mended:
+    """Takes the `error` off that a former run gave a row; a column of the user's own stays.
+
+    It must not be part of the prompt (`{{ record }}`), or the mended row would be another one.
+    """
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._left = 0
+
+    def __call__(self, record: Record) -> Record:
+        """The record as it was before it failed."""
+        if f'"{COLUMN}"' not in record.data or COLUMN not in exact_json.columns_of(record.data):
+            return record
+        parsed = exact_json.parse_record(record.data)
+        error = parsed[COLUMN]
+        if not isinstance(error, dict) or not error.keys() >= _FIELDS:
+            self._left += 1
+            return record
+        self._taken += 1
+        del parsed[COLUMN]
+        return Record(record.line, exact_json.dump_record(parsed))
+
+    def columns(self, found: list[str]) -> list[str]:
+        """The columns that are left, once all records have been seen."""
+        gone = self._taken and not self._left
+        return [name for name in found if not (gone and name == COLUMN)]

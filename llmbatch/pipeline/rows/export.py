@@ -1,0 +1,140 @@
+"""From the store to the output files."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from llmbatch import formats
+from llmbatch.core import exact_json, files
+from llmbatch.core.errors import InvariantError, UnwrittenError
+from llmbatch.core.records import Reject
+from llmbatch.job import folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.rows.columns import USED, Layout
+from llmbatch.store import results, snapshots
+from llmbatch.store.database import Database
+from llmbatch.store.results import Counts
+
+
+def export(db: Database, spec: JobSpec, counts: Counts) -> None:
+    """Write the answers to the job's output and the other rows to its error file.
+
+    Both appear under their names only when they are whole: all that `counts` tells of.
+    """
+    output = Path(spec.output)
+    errors = folder.errors_of_output(output)
+    with _reported(output):
+        _write_answers(db, spec, output, counts.answered)
+    with _reported(errors):
+        _write_errors(db, errors, counts.failed + counts.rejected, meta=spec.meta)
+
+
+def export_answers(db: Database, spec: JobSpec, counts: Counts) -> None:
+    """Write only the answers, and of a job that is not finished those that it has."""
+    with _reported(Path(spec.output)):
+        _write_answers(db, spec, Path(spec.output), counts.answered)
+
+
+@contextmanager
+def _reported(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwrittenError(
+            f"{output}: cannot be written: {error.strerror}; the answers are safe in the store, "
+            "run the same command again"
+        ) from error
+
+
+def _write_answers(db: Database, spec: JobSpec, output: Path, expected: int) -> None:
+    snapshot = snapshots.newest(db)
+    columns = snapshot.source.columns if snapshot else []
+    format_name = formats.detect(str(output), None, writing=True)
+    layout = Layout(spec, columns, format_name)
+    with files.atomic(output) as stream:
+        rows = partial(results.in_input_order, db, ["answered"])
+        written = write_rows(stream, format_name, columns, layout, rows)
+        _check_count(output, written, expected)
+
+
+def write_rows(
+    stream: BinaryIO,
+    format_name: str,
+    columns: Sequence[str],
+    layout: Layout,
+    rows: Callable[[], Iterable[Mapping[str, Any]]],
+) -> int:
+    """Write `rows` (called again for each beginning), and return how many there are. What an answer
+    holds is known only when it is written, so the first one that does not fit into the columns
+    means to begin anew with wider ones, which seldom happens."""
+    while True:
+        written = 0
+        try:
+            with formats.open_writer(stream, format_name, columns, layout.columns) as writer:
+                for row in rows():
+                    writer.write(row["data"], layout.answer(row))
+                    written += 1
+            return written
+        except formats.Misfit as misfit:
+            narrow, layout = layout, layout.widened(misfit)
+            if layout.columns == narrow.columns:
+                raise InvariantError(f"{stream.name}: {misfit}; not written") from misfit
+            stream.seek(0)
+            stream.truncate()
+
+
+def _check_count(path: Path, written: int, expected: int) -> None:
+    if written != expected:
+        raise InvariantError(f"{path}: {written:,} records instead of {expected:,}; not written")
+
+
+def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> None:
+    """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
+    rows = results.in_input_order(db, ["failed"]) if expected else iter(())
+    failed = ((row["line"], _failed_record(row, meta=meta)) for row in rows)
+    rejected = ((reject.line, _rejected_record(reject)) for reject in results.rejects(db))
+    lines = heapq.merge(failed, rejected, key=lambda item: item[0])
+    first = next(lines, None)
+    if first is None:
+        files.remove(path)
+        return
+    with files.atomic(path) as stream:
+        written = 0
+        for _, record in _chain(first, lines):
+            stream.write(record.encode() + b"\n")
+            written += 1
+        _check_count(path, written, expected)
+
+
+def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield first
+    yield from rest
+
+
+def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
+    error = {
+        "kind": row["kind"],
+        "message": row["message"],
+        "attempts": row["attempt"] or 0,
+        "answer": row["answer"],
+    }
+    if meta:
+        error |= {name: row[name] for name in USED}
+    data = row["data"]
+    if "error" in exact_json.columns_of(data):
+        # The row was fed back in with its former error: this one replaces it.
+        record = exact_json.parse_record(data)
+        del record["error"]
+        data = exact_json.dump_record(record)
+    return exact_json.splice(data, {"error": orjson.dumps(error).decode()})
+
+
+def _rejected_record(reject: Reject) -> str:
+    error = {"kind": "rejected", "message": reject.reason, "attempts": 0}
+    record = {"line": reject.line, "raw": reject.raw, "error": error}
+    return orjson.dumps(record).decode()

@@ -1,0 +1,1 @@
+"""One run of a job: engines, requests, settled outcomes, checkpoints."""

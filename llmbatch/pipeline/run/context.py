@@ -1,0 +1,65 @@
+"""What the phases of one run share."""
+
+import socket
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from llmbatch.core import clock
+from llmbatch.core.clock import Moment
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.monitoring import prometheus
+from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.progress import Observer
+from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.run.engine_factory import Engines
+from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.settle import Timings
+from llmbatch.pipeline.run.stop_request import Stops
+
+
+@dataclass
+class Context:
+    """One run: what it was asked for, what it works with, and what shows it.
+
+    `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
+    made when first asked for.
+    """
+
+    spec: JobSpec
+    job: JobPaths
+    engines: Engines
+    observer: Observer
+    stops: Stops
+    fresh: bool
+    deadline: float
+    sample: int | None = None
+    timings: Timings = field(default_factory=Timings)
+    started: Moment = field(default_factory=clock.moment)
+    began: float = 0.0
+    begun: bool = False
+
+    @cached_property
+    def bill(self) -> Bill:
+        return Bill(self.spec.cost, self.began, self.spec.devices)
+
+    @cached_property
+    def meter(self) -> Meter:
+        return Meter(self.spec.engine.devices)
+
+    @cached_property
+    def status(self) -> StatusFile:
+        told = prometheus.of_spec(self.spec, socket.gethostname(), self.observer.phase)
+        return StatusFile(self.job, self.bill, self.meter, told, self.started)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.spec, self.stops, self.began, self.deadline)
+
+    def tell_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
+        """Show that the run is over, unless that was told already. `ended`: when, as the store
+        has it; now, where it has not."""
+        if not self.status.ended:
+            self.meter.end()
+            self.status.end(ended or clock.moment(), reason, int(code))

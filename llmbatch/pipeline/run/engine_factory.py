@@ -1,0 +1,51 @@
+"""The engines of one run: one after the other, all of the same model."""
+
+import threading
+from concurrent.futures import Future
+
+from llmbatch.core.errors import EngineError
+from llmbatch.engines import registry
+from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+
+
+class Naming:
+    """The identity of an engine's model, found out in a thread of its own: that may mean to read
+    all of the model, while the input is read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._found: Future[dict[str, str]] = Future()
+        # Nobody waits for it when the command ends meanwhile.
+        threading.Thread(target=self._find, args=[engine], name="naming", daemon=True).start()
+
+    def _find(self, engine: Engine) -> None:
+        try:
+            self._found.set_result(engine.identity())
+        except BaseException as error:  # whoever asks for it gets it
+            self._found.set_exception(error)
+
+    def identity(self) -> dict[str, str]:
+        """The identity, as soon as it is known. Raises what finding it out has raised."""
+        return self._found.result()
+
+
+class Engines:
+    """Makes a new engine whenever one is wanted. Raises UsageError when none can be made."""
+
+    def __init__(self, spec: JobSpec, job: JobPaths) -> None:
+        self._factory = registry.load(spec.engine.name)
+        self._config = EngineConfig(spec.model, spec.engine.options, str(job.log))
+        self._spare: Engine | None = self._factory(self._config)
+        self.first = self._spare
+
+    def take(self) -> Engine:
+        """An engine that was not started yet.
+
+        Raises EngineError when the model is not the one that the requests' keys name any more:
+        its files, or the branch that it was loaded from, have changed meanwhile.
+        """
+        engine, self._spare = self._spare or self._factory(self._config), None
+        if engine is not self.first and engine.identity() != self.first.identity():
+            raise EngineError("the model has changed since the run began; run the same command")
+        return engine

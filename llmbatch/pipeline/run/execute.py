@@ -1,0 +1,291 @@
+"""One run of a job, from open to close."""
+
+import signal
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+
+from llmbatch.core import clock
+from llmbatch.core.errors import (
+    EngineError,
+    ExitCode,
+    HelperError,
+    InvariantError,
+    LlmbatchError,
+    LockedError,
+    UnwrittenError,
+    UsageError,
+)
+from llmbatch.engines.base import notices_of
+from llmbatch.estimate.cache_forecaster import Forecaster
+from llmbatch.job import folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.job.stop_rules import Tolerance
+from llmbatch.pipeline.monitoring.progress import Observer
+from llmbatch.pipeline.prompts import planner, record_order
+from llmbatch.pipeline.rows import earlier_files, export, ingest
+from llmbatch.pipeline.run import limits, preflight, reopening, sample
+from llmbatch.pipeline.run.context import Context
+from llmbatch.pipeline.run.engine_factory import Engines, Naming
+from llmbatch.pipeline.run.limits import deadline_of
+from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.settle import Tally, Work
+from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
+from llmbatch.pipeline.tasks.acceptance import Judge
+from llmbatch.pipeline.tasks.bounded_check import Examiner
+from llmbatch.store import field_groups, inspection, plans, results, runs
+from llmbatch.store.database import Database
+from llmbatch.store.journal import DamagedError
+from llmbatch.store.lock import JobLock
+from llmbatch.store.repair import abandon
+from llmbatch.store.results import Counts
+
+# How many seconds those get who only look into the store, and how often they are asked.
+_ONLOOKERS_LEAVE = 30.0
+_PAUSE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended. An engine that did not stop in time may still hold a thread: leave the
+    process at once."""
+
+    exit_code: ExitCode
+    reason: str
+    counts: Counts
+
+
+def execute(
+    spec: JobSpec,
+    observer: Observer,
+    *,
+    fresh: bool = False,
+    sample: int | None = None,
+    beside: Beside = preflight.NOTHING,
+) -> RunResult:
+    """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
+    `sample` only so many of the pending requests are computed, spread over all of them.
+    `beside`: what the caller reads and writes.
+
+    Raises UsageError when the job cannot be used, LockedError when another run holds it,
+    EngineError when the engine did not start or died for good; all that had settled is committed.
+    """
+    job = folder.of_spec(spec)
+    preflight.check(spec, beside)
+    limits.check(spec)
+    engines = Engines(spec, job)
+    began = clock.seconds()
+    deadline = deadline_of(spec, began)
+    is_new = folder.make_private(job.state)
+    stops = Stops(spec.run.grace)
+    context = Context(spec, job, engines, observer, stops, fresh, deadline, sample)
+    with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stops:
+        # Another run may have had the lock, and worked, since the folder was made.
+        is_new = is_new and not job.store.exists()
+        try:
+            return _open_and_run(context)
+        except KeyboardInterrupt as error:
+            code = 128 + (stops.signal or signal.SIGINT)
+            _given_up(context, is_new, "stopped by a signal", code)
+            raise KeyboardInterrupt(code) from error
+        except LlmbatchError as error:
+            is_none = is_new and isinstance(error, UsageError)
+            _given_up(context, is_none, str(error), error.exit_code)
+            raise
+        except Exception:
+            context.tell_end("a bug in llmbatch", ExitCode.BUG)
+            raise
+
+
+def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
+    """Leave no trace of a job that never was one; a run that has begun may have answers."""
+    if is_new and not context.begun:
+        folder.discard(context.job.state)
+    # Without its folder nobody can look at the job, but its metrics file tells.
+    context.tell_end(reason, code)
+
+
+def _open_and_run(context: Context) -> RunResult:
+    context.stops.patience = 0
+    context.started, context.began = clock.moment(), clock.seconds()
+    with _opened(context) as db:
+        context.status.note(last_success_at=_last_success(db))
+        context.meter.begin(context.status.beat)
+        return _run(db, context)
+
+
+def _last_success(db: Database) -> str | None:
+    """When a run of the job last ended with exit code 0."""
+    ended = [
+        run["ended_at"] for run in results.report(db, "run_summaries") if run["exit_code"] == 0
+    ]
+    return ended[-1].isoformat(timespec="milliseconds") if ended else None
+
+
+def _opened(context: Context) -> Database:
+    """The store. Whoever has it open although this run holds the job only looks into it, such as
+    a run that has ended and makes its report."""
+    until = clock.seconds() + _ONLOOKERS_LEAVE
+    if context.spec.run.if_locked == "wait":
+        until = max(until, context.deadline)
+    abandoned = False
+    while True:
+        try:
+            return _looked_at(context)
+        except (DamagedError, InvariantError):
+            if not context.fresh or abandoned:
+                raise
+            abandon(context.job.store)
+            abandoned = True
+        except LockedError:
+            if clock.seconds() >= until:
+                raise
+            context.stops.sleep(_PAUSE)
+
+
+def _looked_at(context: Context) -> Database:
+    """The store, when nothing is wrong with it; what its opening has mended is told."""
+    store = context.job.store
+    db = Database.open(store)
+    try:
+        if told := db.joined.told(store):
+            context.observer.phase(told)
+            context.observer.event("store_mended", what=told)
+        inspection.look(db, store)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _run(db: Database, context: Context) -> RunResult:
+    spec = context.spec
+    earlier_files.check(db, spec)
+    _phase(context, "reading the input")
+    naming = Naming(context.engines.first)
+    snapshot = ingest.ingest(db, spec, context.job)
+    _phase(context, "planning")
+    engine = context.engines.first
+    held = field_groups.NOTHING if context.fresh else field_groups.held(db)
+    order = record_order.decide(db, spec, snapshot, held)
+    plan = planner.plan(db, spec, snapshot, naming.identity(), order)
+    planned = clock.seconds()
+    context.timings.prepare = planned - context.began
+    pending = plans.pending(db)
+    mendable = None if context.fresh else reopening.mendable(db, reopening.foreseen(spec, engine))
+    if pending.positions or mendable or context.fresh:
+        # Checking may mean importing the engine, which is part of starting it.
+        context.limits.check(last_start(db))
+        if not context.stops.drain:
+            _phase(context, STARTING)
+        for notice in notices_of(engine):
+            context.observer.phase(notice)
+        engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
+        context.timings.engine_start = clock.seconds() - planned
+    if context.fresh:
+        # Only now that nothing is wrong with the job.
+        db.forget()
+        pending = plans.pending(db)
+    if mendable:
+        runs.reopen(db, mendable)
+        pending = plans.pending(db)
+    if order is not None:
+        field_groups.keep(db, order)
+    context.stops.patience = 1
+    run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
+    context.begun = True
+    try:
+        counts = results.counts(db)
+        context.status.counts(counts)
+        _tell_begin(context, run, counts)
+        _generate(db, context, run, pending, counts)
+        return _finish(db, context, run)
+    except (EngineError, HelperError, UsageError, UnwrittenError) as error:
+        # A store that cannot be written cannot note its end either.
+        with suppress(UnwrittenError):
+            context.status.counts(results.counts(db))
+            _end(db, context, run, str(error), error.exit_code)
+        raise
+
+
+def _phase(context: Context, name: str) -> None:
+    context.observer.phase(name)
+    context.status.phase(name)
+
+
+def _tell_begin(context: Context, run: int, counts: Counts) -> None:
+    context.observer.event(
+        "started" if run == 1 else "resumed",
+        run=run,
+        rows=counts.rows_in,
+        reused=counts.answered,
+        pending=counts.pending,
+    )
+
+
+def _generate(
+    db: Database, context: Context, run: int, pending: plans.Pending, counts: Counts
+) -> None:
+    """Compute what is pending; an engine is started only if something is."""
+    if not pending.positions or context.stops.drain:
+        return
+    spec, stops, observer = context.spec, context.stops, context.observer
+    bounds, status, take = context.limits, context.status, context.engines.take
+    done, rows = counts.answered + counts.failed, counts.pending
+    if context.sample is not None:
+        pending, rows, size = sample.choose(db, pending, context.sample)
+    else:
+        size = plans.pending_size(db)
+    tally = Tally(done + rows, rows_reused=done, rows_done=done, size=size)
+    examiner = Examiner(spec.answer.to_constraint())
+    judge = Judge(examiner)
+    bill, meter = context.bill, context.meter
+    work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops, bill, meter)
+    passes = Passes(db, spec, pending, bounds, work, sample=context.sample is not None)
+    forecaster = Forecaster(db, spec, pending.positions, context.engines.first)
+    supervisor = Supervisor(
+        db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
+    )
+    with closing(observer), examiner:
+        supervisor.work()
+    if context.sample is not None:
+        stops.request(sample.reason(context.sample))
+
+
+def _finish(db: Database, context: Context, run: int) -> RunResult:
+    counts = results.counts(db)
+    context.status.counts(counts)
+    if counts.pending == 0:
+        began = clock.seconds()
+        _phase(context, "writing the output")
+        results.verify(db)
+        export.export(db, context.spec, counts)
+        context.timings.export = clock.seconds() - began
+    code, reason = verdict(counts, context.stops, context.spec.run.max_failed)
+    _end(db, context, run, reason, code)
+    return RunResult(code, reason, counts)
+
+
+def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitCode, str]:
+    """The exit code of a run that ended in order, and the reason in a word or two."""
+    if counts.pending:
+        code = ExitCode(128 + stops.signal) if stops.signal else ExitCode.STOPPED
+        return code, stops.reason or "stopped"
+    lost = counts.failed + counts.rejected
+    if lost == 0:
+        return ExitCode.OK, "finished"
+    # A run in which no row was answered is never a success.
+    if max_failed and counts.answered and Tolerance.parse(max_failed).covers(lost, counts.rows_in):
+        return ExitCode.OK, f"finished, {lost:,} rows not answered (--max-failed {max_failed})"
+    return ExitCode.INCOMPLETE, "finished, not every row answered"
+
+
+def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:
+    ended = runs.end(db, run, reason, code, asdict(context.timings))
+    # The log can stay as it is when there is no room to fold it into the store.
+    with suppress(UnwrittenError):
+        db.compact()
+    context.tell_end(reason, code, ended)
+    names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
+    context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

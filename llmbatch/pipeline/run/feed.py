@@ -1,0 +1,133 @@
+"""Requests of one pass in planned order, chunk by chunk, until something says stop."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, groupby
+
+from llmbatch.core import clock, retry
+from llmbatch.core.outcomes import Completed, Outcome
+from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.retry import Tries
+from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.store import plans
+from llmbatch.store.database import Database
+from llmbatch.store.plans import PlannedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request in flight: its place, the rows it answers, its failed tries, when it was sent."""
+
+    key: str
+    position: int
+    copies: int
+    tries: Tries
+    sent_at: float
+    size: int = 0  # characters of its messages
+
+
+class Feed:
+    """An iterator of requests for the engine. It ends early once a stop was asked for.
+
+    A chunk is the unit of reading: one query brings its requests into memory, and the engine
+    goes from one chunk to the next without a pause. Nor does it run dry before retries: those of
+    requests that have failed by the end of the pass follow at once.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        positions: Sequence[int],
+        tries: Mapping[int, Tries],
+        chunk_size: int,
+        sampling: Sampling,
+        constraint: Constraint | None,
+        limits: Limits,
+        tail: Tail,
+    ) -> None:
+        self._db = db
+        self._positions = positions
+        self._tries = tries
+        self._chunk_size = chunk_size
+        self._constraint = constraint
+        self._limits = limits
+        self._tail = tail
+        # One object for all requests that are sent alike: engines cache by it.
+        self._sampling = lru_cache(lambda tries: retry.sampling_for(sampling, tries))
+        self._in_flight: dict[str, Ticket] = {}
+        self._failed: deque[int] = deque()
+        self._newer_tries: dict[int, Tries] = {}
+        self.retried = 0
+        # It has ended before its last request, to go on when what is in flight is settled.
+        self.paused = False
+
+    def __iter__(self) -> Iterator[Request]:
+        for planned in chain(self._planned(), self._retries()):
+            if not self._limits.take(len(self._in_flight)):
+                self.paused = True
+                return
+            yield self._request(planned)
+
+    def _planned(self) -> Iterator[PlannedRequest]:
+        """In planned order, but for the last ones, of which long ones may come earlier."""
+        requests = self._chunks()
+        left = len(self._positions)
+        for planned in requests:
+            # Asked again and again, because an engine that has just started may not have said.
+            if left <= self._tail.end:
+                yield from self._tail.ordered(chain([planned], requests), self._sizes)
+                return
+            left -= 1
+            yield planned
+
+    def _chunks(self) -> Iterator[PlannedRequest]:
+        for _, group in groupby(self._positions, key=lambda place: place // self._chunk_size):
+            yield from self._chunk(set(group))
+
+    def _retries(self) -> Iterator[PlannedRequest]:
+        while self._failed:
+            count = min(len(self._failed), self._chunk_size)
+            positions = sorted(self._failed.popleft() for _ in range(count))
+            self.retried += count
+            yield from plans.requests_at(self._db, positions)
+
+    def _sizes(self) -> list[int]:
+        return [ticket.size for ticket in self.in_flight()]
+
+    def _chunk(self, positions: set[int]) -> list[PlannedRequest]:
+        held = plans.requests(self._db, min(positions), max(positions))
+        return [planned for planned in held if planned.position in positions]
+
+    def _request(self, planned: PlannedRequest) -> Request:
+        place = planned.position
+        tries = self._newer_tries.get(place) or self._tries.get(place, retry.NONE)
+        messages = keys.messages_of(planned.messages)
+        self._in_flight[planned.key] = Ticket(
+            planned.key,
+            planned.position,
+            planned.copies,
+            tries,
+            clock.seconds(),
+            len(planned.messages),
+        )
+        return Request(planned.key, messages, self._sampling(tries), self._constraint)
+
+    def settle(self, outcome: Outcome) -> Ticket:
+        """The ticket of a request in flight; to be asked once, when its outcome has come."""
+        ticket = self._in_flight.pop(outcome.key)
+        if isinstance(outcome, Completed):
+            self._tail.learn(ticket.size, outcome.usage)
+        return ticket
+
+    def retry(self, ticket: Ticket, kind: str) -> None:
+        """Send a request again that has failed and may be tried once more."""
+        self._newer_tries[ticket.position] = retry.after(ticket.tries, kind)
+        self._failed.append(ticket.position)
+
+    def in_flight(self) -> list[Ticket]:
+        """What was given to the engine and has no outcome yet, in the order it was sent."""
+        return list(self._in_flight.values())

@@ -1,0 +1,147 @@
+"""What a run may spend: time, money, rows. Decided before it is spent."""
+
+from math import sqrt
+
+from llmbatch.core import clock
+from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Usage
+from llmbatch.job import stop_rules
+from llmbatch.job.spec import JobSpec, TokenPrice
+from llmbatch.pipeline.run.stop_request import NEVER, Stops
+
+# The longest time in flight that was seen fades by this share with each later request.
+_FADING = 0.99
+# Fewer outcomes than these, or than two for each request in flight, tell of short answers only.
+_FEWEST_OUTCOMES = 32
+# A budget of which so much is spent is not worth waiting for what is in flight.
+_NEAR = 0.95
+
+
+class Limits:
+    """Asks the run to stop in time, so that what is in flight still ends within the limits."""
+
+    def __init__(self, spec: JobSpec, stops: Stops, began: float, deadline: float) -> None:
+        """`began`, `deadline`: clock.seconds() from which device time is paid, and to which the
+        work may last."""
+        self._stops = stops
+        self._rows_left = NEVER if spec.run.max_rows is None else spec.run.max_rows
+        self._budget_name = f"budget of {spec.run.max_cost} {spec.cost.currency}"
+        self._ends = [
+            (deadline, f"deadline {spec.run.deadline}"),
+            (_budget_end(spec, began), self._budget_name),
+        ]
+        self._drain_seconds = 0.0
+        self._tokens: TokenBudget | None = None
+        if spec.cost.price_per_million is not None and spec.run.max_cost is not None:
+            longest = spec.sampling.max_tokens
+            self._tokens = TokenBudget(spec.run.max_cost, spec.cost.price_per_million, longest)
+
+    def take(self, in_flight: int = 0) -> bool:
+        """One request more is about to be sent, beside those in flight; False if that is one too
+        many: for ever if a stop was asked for, else until those in flight are settled."""
+        if self._stops.drain:
+            return False
+        if self._rows_left <= 0:
+            self._stops.request("--max-rows reached")
+            return False
+        if self._tokens is not None and not self._tokens.pays_for(in_flight):
+            if self._tokens.is_used_up(in_flight):
+                self._stops.request(f"{self._budget_name} reached")
+            return False
+        self._rows_left -= 1
+        return True
+
+    def settled(self, seconds_in_flight: float, usage: Usage) -> None:
+        """Learn how long what is in flight may still take, and what it may cost. That something
+        was refused at once does not say that others take less time."""
+        fading = 1.0 if usage.is_nothing else _FADING
+        self._drain_seconds = max(seconds_in_flight, self._drain_seconds * fading)
+        if self._tokens is not None:
+            self._tokens.settled(usage)
+
+    def check(self, expected: float = 0.0) -> None:
+        """Ask to stop if work that takes `expected` seconds more than a drain would be late."""
+        for end, name in self._ends:
+            if clock.seconds() + self._drain_seconds + expected >= end:
+                self._stops.request(f"{name} reached", end)
+
+
+class TokenBudget:
+    """What may be spent on tokens, of which something is kept for each request in flight.
+
+    At first that is the longest answer, and the mean of the prompts seen: nobody knows better.
+    After enough outcomes it is what one of them cost at the mean and two standard deviations. Since
+    long answers are longer in flight, it is no less than the mean of the costs weighted by
+    themselves (the waiting time paradox: Feller, An Introduction to Probability Theory and Its
+    Applications, volume 2, I.4), and never more than the longest answer or the dearest outcome. A
+    single request is sent if its mean cost is left: that one may cost more, and so may long prompts
+    and retries with longer answers.
+    """
+
+    def __init__(self, budget: float, price: TokenPrice, longest: int) -> None:
+        """`budget`: in the currency of `price`; `longest`: tokens of the longest answer."""
+        self._budget = budget
+        self._price = price
+        self._longest = price.of(0, 0, longest)
+        self._outcomes = 0
+        self._spent = self._squares = self._dearest = self._prompts = 0.0
+
+    def settled(self, usage: Usage) -> None:
+        """Learn what a request cost."""
+        cost = self._price.of(usage.prompt, min(usage.cached, usage.prompt), usage.output)
+        self._outcomes += 1
+        self._spent += cost
+        self._squares += cost * cost
+        self._dearest = max(self._dearest, cost)
+        self._prompts += self._price.of(usage.prompt, 0, 0)
+
+    def pays_for(self, in_flight: int) -> bool:
+        """Whether it pays for one request beside those in flight."""
+        if in_flight == 0:
+            # Before the first outcome, one is sent to learn from.
+            return self._spent + self._mean <= self._budget
+        return self._spent + (in_flight + 1) * self._kept(in_flight) <= self._budget
+
+    def is_used_up(self, in_flight: int) -> bool:
+        """Whether what it does not pay for now it will not pay for later."""
+        return in_flight == 0 or self._spent >= _NEAR * self._budget
+
+    @property
+    def _mean(self) -> float:
+        return self._spent / max(1, self._outcomes)
+
+    def _kept(self, in_flight: int) -> float:
+        """What is kept for one request."""
+        longest = max(self._longest + self._prompts / max(1, self._outcomes), self._dearest)
+        if self._outcomes < max(_FEWEST_OUTCOMES, 2 * in_flight):
+            return longest
+        mean = self._mean
+        variance = max(0.0, self._squares / self._outcomes - mean * mean)
+        by_itself = variance / mean if mean else 0.0
+        return min(longest, mean + max(2 * sqrt(variance), by_itself))
+
+
+def check(spec: JobSpec) -> None:
+    """Raise UsageError if the job's limits cannot be kept."""
+    _budget_end(spec, 0.0)
+
+
+def deadline_of(spec: JobSpec, called: float) -> float:
+    """The job's deadline as clock.seconds(), for a command that was called at `called`."""
+    if spec.run.deadline is None:
+        return NEVER
+    now = clock.now().astimezone()
+    return called + (stop_rules.deadline(spec.run.deadline, now) - now).total_seconds()
+
+
+def _budget_end(spec: JobSpec, began: float) -> float:
+    """When the device time since the run began has cost as much as it may; never where the
+    tokens are paid, or where the time is free."""
+    cost = spec.cost
+    if spec.run.max_cost is None or cost.price_per_million is not None or cost.price_per_hour == 0:
+        return NEVER
+    if cost.price_per_hour is None:
+        raise UsageError(
+            "--max-cost needs a price: give --price-per-hour or --price-per-million, too"
+        )
+    return began + spec.run.max_cost / (cost.price_per_hour * spec.devices) * 3600

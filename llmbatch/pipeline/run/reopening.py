@@ -1,0 +1,62 @@
+"""Dead letters for which there was no room, and an engine that has more of it.
+
+The longest sequence that an engine takes cannot change an answer that fits, so it is not in a
+request's key: a dead letter would stay one although its user did what the advice says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.core.outcomes import CONTEXT, mended_by
+from llmbatch.engines.base import Engine, Foreseeing, Sized
+from llmbatch.job.spec import JobSpec
+from llmbatch.store import runs
+from llmbatch.store.database import Database
+from llmbatch.store.frames import Columns
+from llmbatch.store.runs import RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The longest sequence that the next engine takes. `sure`: an option or the engine itself says
+    so, not only the model's configuration, of which an engine may take less."""
+
+    tokens: int
+    sure: bool
+
+
+def foreseen(spec: JobSpec, engine: Engine) -> Room | None:
+    """The room of an engine that is not started; None where nobody can know."""
+    options = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
+    option = options.get(CONTEXT)
+    if isinstance(option, int) and option > 0:
+        return Room(option, sure=True)
+    shape = engine.shape() if option is None and isinstance(engine, Sized) else None
+    return Room(shape.context, sure=False) if shape is not None and shape.context else None
+
+
+def outgrown(contexts: Sequence[RunContext], room: Room | None) -> list[int]:
+    """The runs that had less room. Where that is not sure: those whose option has made it less,
+    or the same dead letters would be tried at each run, in vain."""
+    if room is None:
+        return []
+    return [
+        one.run
+        for one in contexts
+        if one.tokens is not None
+        and one.tokens < room.tokens
+        and (room.sure or _had_option(one.spec))
+    ]
+
+
+def _had_option(spec: Mapping[str, Any]) -> bool:
+    names = (name.lstrip("-").replace("-", "_") for name in spec.get("engine", {}))
+    return CONTEXT in names
+
+
+def mendable(db: Database, room: Room | None) -> Columns | None:
+    """The dead letters that more room may mend; None where there are none."""
+    had_less = outgrown(runs.contexts(db), room)
+    found = runs.dead(db, mended_by(CONTEXT), had_less) if had_less else None
+    return found if found and found["copies"] else None

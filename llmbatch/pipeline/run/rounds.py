@@ -1,0 +1,139 @@
+"""Which requests go to the engine next, pass by pass."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from llmbatch.core.records import Constraint
+from llmbatch.core.retry import NONE
+from llmbatch.estimate import past_runs
+from llmbatch.job import stored
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import sample as run_sample
+from llmbatch.pipeline.run.feed import Feed, Ticket
+from llmbatch.pipeline.run.isolation import Isolation
+from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.settle import Work
+from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.store import plans, results
+from llmbatch.store.database import Database
+
+
+class Passes:
+    """First all that is pending, then rounds of what is to be retried; after the engine has died,
+    those that may have killed it in companies of their own."""
+
+    def __init__(
+        self,
+        db: Database,
+        spec: JobSpec,
+        pending: plans.Pending,
+        limits: Limits,
+        work: Work,
+        *,
+        sample: bool = False,
+    ) -> None:
+        """`sample`: of all that is pending in the store only these are wanted, in growing groups
+        (see `sample`)."""
+        self._db = db
+        self._reading = db.cursor()
+        self._spec = spec
+        self._sampling = spec.sampling.to_sampling()
+        self._constraint: Constraint | None = spec.answer.to_constraint()
+        self._limits = limits
+        self._work = work
+        self._wanted = frozenset(pending.positions) if sample else None
+        groups = run_sample.groups(pending.positions) if sample else [pending.positions]
+        self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
+        self._pending: plans.Pending | None = plans.NOTHING
+        self._feed: Feed | None = None
+        # How the engine ended when a request was in flight last, by its position.
+        self._causes: dict[int, tuple[str, str]] = {}
+        self._more = False
+        self._cause = ("engine_crash", "")
+        self.isolation = Isolation()
+        self.tail = Tail(spec.sampling.max_tokens)
+        for prompt, output in results.lengths(db, _alike(db, spec)):
+            self.tail.remember(prompt, output)
+
+    def next(self) -> Feed | None:
+        """The feed of the next pass; None when nothing is left to do."""
+        chosen: Sequence[int] = ()
+        while not chosen:
+            self._convict()
+            pending = self._left()
+            if not pending.positions:
+                return None
+            chosen = self.isolation.next(pending.positions)
+        self._work.tally.to_retry = 0
+        self._feed = Feed(
+            self._reading,
+            chosen,
+            pending.tries,
+            self._spec.run.chunk_size,
+            self._sampling,
+            self._constraint,
+            self._limits,
+            self.tail,
+        )
+        return self._feed
+
+    def interrupted(self) -> None:
+        """The last pass did not come to its end, or not even to its start."""
+        self._pending = None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether only some of what is pending is wanted."""
+        return self._wanted is not None
+
+    def reopened(self) -> None:
+        """More has become pending; the pass that is under way does not know of it."""
+        self._more = True
+
+    def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
+        """The engine died in the midst of a pass. True if that has brought us nearer to why."""
+        self._cause = (kind, reason)
+        positions = [ticket.position for ticket in in_flight]
+        self._causes |= dict.fromkeys(positions, self._cause)
+        return self.isolation.died(positions)
+
+    def _left(self) -> plans.Pending:
+        """What is pending; not asked again when the last pass has left nothing."""
+        held, self._pending = self._pending, plans.NOTHING
+        if self._more or (self._feed is not None and self._feed.paused):
+            held, self._more = None, False
+        retried = self._feed.retried if self._feed else 0
+        if self._work.tally.to_retry > retried or self.isolation.isolating or held is None:
+            self._groups.clear()
+            return self._asked()
+        return self._groups.popleft() if self._groups else held
+
+    def _asked(self) -> plans.Pending:
+        pending = plans.pending(self._db)
+        if self._wanted is None:
+            return pending
+        return plans.Pending(
+            [one for one in pending.positions if one in self._wanted], pending.tries
+        )
+
+    def _convict(self) -> None:
+        """Write off the requests that were found to bring the engine down."""
+        for position in self.isolation.convicted:
+            # Several may be convicted at a time, each of something else.
+            kind, reason = self._causes.get(position, self._cause)
+            (planned,) = plans.requests(self._db, position, position)
+            tries = plans.pending(self._db).tries.get(position, NONE)
+            size = len(planned.messages)
+            ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
+            self._work.convict(ticket, kind, f"alone with this request, {reason}")
+            self._pending = None
+        self.isolation.convicted.clear()
+
+
+def _alike(db: Database, spec: JobSpec) -> list[int]:
+    """The runs whose answers were made as those of this one will be, whatever the rows."""
+    return [
+        summary["run"]
+        for summary in results.report(db, "run_summaries")
+        if past_runs.is_alike(stored.table(summary["spec"]), spec)
+    ]

@@ -1,0 +1,56 @@
+"""A sample of a job's requests that is run for real: the first part of the job.
+
+They are evenly spread over the planned order, and go to the engine in growing groups, one after
+the other: the first ones warm it up, and from groups of different sizes it can be told what a step
+costs and what each request in it adds (`core.step_cost`).
+"""
+
+from collections.abc import Sequence
+
+from llmbatch.estimate.past_runs import SAMPLE_REASON
+from llmbatch.estimate.prompt_tokens import spread
+from llmbatch.store import plans
+from llmbatch.store.database import Database
+from llmbatch.store.plans import Pending
+
+# A group is so many times as large as the one before.
+_GROWTH = 1.35
+
+
+def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, int, int]:
+    """`count` of the pending requests, or all that there are; how many rows they answer, and
+    how many characters their messages have."""
+    positions = [pending.positions[place] for place in spread(len(pending.positions), count)]
+    planned = plans.requests_at(db, positions)
+    rows, size = sum(one.copies for one in planned), sum(len(one.messages) for one in planned)
+    return Pending(positions, pending.tries), rows, size
+
+
+def reason(count: int) -> str:
+    """Why a run ends that was a sample, and has left something to do."""
+    return f"{SAMPLE_REASON} {count:,} rows"
+
+
+def groups(positions: Sequence[int]) -> list[list[int]]:
+    """All of the positions in growing groups, each spread over the whole order."""
+    sizes = _sizes(len(positions))
+    left = list(positions)
+    found = []
+    for size in reversed(sizes):
+        chosen = set(spread(len(left), size))
+        found.append([left[place] for place in sorted(chosen)])
+        left = [one for place, one in enumerate(left) if place not in chosen]
+    return found[::-1]
+
+
+def _sizes(count: int) -> list[int]:
+    """Growing numbers that sum up to `count`."""
+    sizes: list[int] = []
+    size = 1.0
+    while sum(sizes) + round(size) <= count:
+        sizes.append(round(size))
+        size = max(size + 1, size * _GROWTH)
+    rest = count - sum(sizes)
+    if sizes and rest:
+        sizes[-1] += rest
+    return sizes

@@ -1,0 +1,266 @@
+"""What a run has done so far: outcomes judged, counted, and committed in groups."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from llmbatch.core import clock, latency_histogram, step_cost
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
+from llmbatch.core.step_cost import Weights
+from llmbatch.engines.base import LOAD, Telemetry
+from llmbatch.job.spec import RunSpec
+from llmbatch.job.stop_rules import FailureRate, FailureWatch
+from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.progress import Observer, Progress
+from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.run.feed import Ticket
+from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.tasks.acceptance import Judge
+from llmbatch.store import runs
+from llmbatch.store.database import Database
+from llmbatch.store.runs import Attempt
+
+_WEIGHING_INTERVAL = 1.0
+
+
+@dataclass
+class Timings:
+    """Where the time of a run went, in seconds. Phases follow each other."""
+
+    prepare: float = 0.0
+    engine_start: float = 0.0
+    generate: float = 0.0
+    engine_stop: float = 0.0
+    checkpoint: float = 0.0
+    export: float = 0.0
+
+
+@dataclass
+class Tally:
+    """Counts of the run so far; rows count every row that shares a request. `size`: characters of
+    the messages of all requests of the run, and `size_done` of those that are settled."""
+
+    rows: int
+    rows_reused: int
+    rows_done: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    to_retry: int = 0
+    size: int = 0
+    size_done: int = 0
+    began: float = field(default_factory=clock.seconds)
+
+    def progress(self, at: float) -> Progress:
+        return Progress(
+            self.rows,
+            self.rows_done,
+            self.rows_reused,
+            self.failed,
+            self.output_tokens,
+            self.prompt_tokens,
+            max(0.0, at - self.began),
+            self.cached_tokens,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self.prompt_tokens, self.cached_tokens, self.output_tokens)
+
+    @property
+    def done(self) -> float:
+        """The share of the run's rows that are done."""
+        mine = self.rows - self.rows_reused
+        return (self.rows_done - self.rows_reused) / mine if mine else 1.0
+
+    @property
+    def read(self) -> float:
+        """The share of the characters of its prompts that are settled."""
+        return self.size_done / self.size if self.size else self.done
+
+    def share(self, weights: Weights) -> float:
+        """The share of the run's work that is done, where tokens weigh so much: what prompts took
+        grows with their characters to the end, and what answers took with the rows."""
+        computed = self.prompt_tokens - min(self.cached_tokens, self.prompt_tokens)
+        prompts, answers = weights.seconds(computed, 0), weights.seconds(0, self.output_tokens)
+        if not prompts + answers or not self.read or not self.done:
+            return self.done
+        return (prompts + answers) / (prompts / self.read + answers / self.done)
+
+
+class Work:
+    """Takes the outcomes of a run, whichever engine they came from."""
+
+    def __init__(
+        self,
+        db: Database,
+        run: int,
+        spec: RunSpec,
+        judge: Judge,
+        tally: Tally,
+        timings: Timings,
+        observer: Observer,
+        stops: Stops,
+        bill: Bill | None = None,
+        meter: Meter | None = None,
+    ) -> None:
+        """`bill`: what the run costs, if it costs anything; `meter`: what it takes, if that is
+        measured."""
+        self._db = db
+        self._run = run
+        self._spec = spec
+        self._judge = judge
+        self._observer = observer
+        self._stops = stops
+        self._bill = bill or Bill()
+        self._meter = meter
+        self._latency = latency_histogram.empty()
+        self._settled: list[Attempt] = []
+        self._checkpoints = 0
+        self._committed_at = clock.seconds()
+        # The counters of the engines that have ended, whose successors count from zero.
+        self._past = Telemetry()
+        self._weights = step_cost.weights(self._past.moments)
+        self._weighed_at = float("-inf")
+        self._watch = FailureWatch(FailureRate.parse(spec.fail_fast)) if spec.fail_fast else None
+        self.tally = tally
+        self.timings = timings
+
+    def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
+        """Judge an outcome and keep it for the next checkpoint. The kind of failure of a request
+        that is to be tried again."""
+        if not outcome.usage.is_nothing:
+            self._latency[latency_histogram.bin_of(clock.seconds() - ticket.sent_at)] += 1
+        judged = self._judge(outcome)
+        failed = isinstance(judged, Failed)
+        again = isinstance(judged, Failed) and self._may_retry(judged.kind, ticket)
+        self._count(judged, ticket, again=again)
+        self._settled.append(_attempt(judged, ticket, again=again))
+        reason = self._watch.saw(failed=failed) if self._watch else None
+        if reason:
+            self._stops.request(reason)
+        return judged.kind if again and isinstance(judged, Failed) else None
+
+    def _may_retry(self, kind: str, ticket: Ticket) -> bool:
+        known = FAILURE_KINDS.get(kind)
+        tries = ticket.tries.since_reopened + 1
+        return known is not None and known.retryable and tries < self._spec.attempts
+
+    def _count(self, judged: Outcome, ticket: Ticket, *, again: bool) -> None:
+        tally = self.tally
+        tally.prompt_tokens += judged.usage.prompt
+        tally.cached_tokens += judged.usage.cached
+        tally.output_tokens += judged.usage.output
+        if again:
+            tally.to_retry += 1
+            return
+        tally.rows_done += ticket.copies
+        tally.size_done += ticket.size
+        if isinstance(judged, Failed):
+            tally.failed += ticket.copies
+
+    def convict(self, ticket: Ticket, kind: str, message: str) -> None:
+        """Make a request that brings the engine down a dead letter, and commit it."""
+        failed = Failed(ticket.key, kind, message)
+        self._count(failed, ticket, again=False)
+        self._settled.append(_attempt(failed, ticket, again=False))
+        self.commit(Telemetry())
+
+    def reopened(self, rows: int) -> None:
+        """Rows that counted as done before the run are to be done by it."""
+        self.tally.rows_reused -= rows
+        self.tally.rows_done -= rows
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough has settled for a checkpoint."""
+        return len(self._settled) >= self._spec.checkpoint_rows
+
+    def commit_if_due(self, telemetry: Telemetry) -> None:
+        """Commit what has settled, if there is enough of it or it has waited long enough."""
+        waited = clock.seconds() - self._committed_at
+        if self.is_full or (self._settled and waited >= self._spec.checkpoint_seconds):
+            self.commit(telemetry)
+        elif not self._settled:
+            # The interval counts from the first outcome that waits.
+            self._committed_at = clock.seconds()
+
+    def commit(self, telemetry: Telemetry) -> None:
+        """One checkpoint of all that has settled, if anything has."""
+        if not self._settled:
+            return
+        began = clock.seconds()
+        self._checkpoints += 1
+        counters = self._counters(telemetry)
+        runs.checkpoint(self._db, self._run, self._checkpoints, self._settled, counters)
+        self._observer.event("checkpoint", number=self._checkpoints, attempts=len(self._settled))
+        self._settled = []
+        self._committed_at = clock.seconds()
+        self.timings.checkpoint += self._committed_at - began
+
+    def _counters(self, telemetry: Telemetry) -> dict[str, object]:
+        """What the engines, the requests and the machine tell, since the run began."""
+        used = self._meter.resources if self._meter else None
+        return asdict(_sum(self._past, telemetry)) | {
+            "latency": list(self._latency),
+            "resources": asdict(used) if used else None,
+        }
+
+    def progress(self, at: float, telemetry: Telemetry) -> Progress:
+        """Where the run stands; rates are those until `at` (clock.seconds())."""
+        tally = self.tally
+        bare = replace(tally.progress(at), share=tally.share(self._weights_now(telemetry)))
+        end = self._bill.in_the_end(tally.usage, tally.done, bare.eta_seconds, tally.read)
+        return replace(
+            bare,
+            # An engine without such a cache says 0, and so does one that has nothing to do.
+            cache_usage=telemetry.cache_usage or None,
+            running=telemetry.running,
+            waiting=telemetry.waiting,
+            cost=self._bill.so_far(tally.usage),
+            projected_cost=end,
+            currency=self._bill.cost.currency,
+        )
+
+    def _weights_now(self, telemetry: Telemetry) -> Weights:
+        """What tokens weigh; a fit is not made each time that somebody looks."""
+        now = clock.seconds()
+        if now - self._weighed_at >= _WEIGHING_INTERVAL:
+            self._weighed_at = now
+            self._weights = step_cost.weights(self._past.moments + telemetry.moments)
+        return self._weights
+
+    def engine_ready(self, began: float) -> None:
+        """Rates and intervals count from here when the first engine of a run is ready."""
+        self._committed_at = clock.seconds()
+        if self.timings.generate == 0:
+            self.tally.began = began
+
+    def engine_ended(self, telemetry: Telemetry) -> None:
+        """Keep what an engine has counted in its life."""
+        self._past = _sum(self._past, telemetry)
+
+
+def _sum(past: Telemetry, now: Telemetry) -> Telemetry:
+    """The counters of both; the load is that of `now`."""
+    counters = [each.name for each in fields(Telemetry) if each.name not in LOAD]
+    return replace(now, **{name: getattr(past, name) + getattr(now, name) for name in counters})
+
+
+def _attempt(outcome: Outcome, ticket: Ticket, *, again: bool) -> Attempt:
+    usage = outcome.usage
+    number = ticket.tries.attempts + 1
+    # An engine that counts oddly must not cost an answer.
+    tokens = (usage.prompt, min(usage.cached, usage.prompt), usage.output)
+    if isinstance(outcome, Completed):
+        reason = outcome.finish_reason
+        return Attempt(outcome.key, number, "answered", None, None, reason, outcome.text, *tokens)
+    return Attempt(
+        outcome.key,
+        number,
+        "retry" if again else "dead",
+        outcome.kind,
+        outcome.message,
+        outcome.finish_reason,
+        outcome.text,
+        *tokens,
+    )

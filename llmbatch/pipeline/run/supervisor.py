@@ -1,0 +1,217 @@
+"""Keeps an engine at work: starts it, and starts another when it has died or hangs."""
+
+from collections.abc import Callable
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
+
+from llmbatch.core import clock
+from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
+from llmbatch.core.outcomes import CONTEXT
+from llmbatch.engines.base import Engine
+from llmbatch.estimate import cache_forecast
+from llmbatch.estimate.cache_forecaster import Forecaster
+from llmbatch.job.spec import RunSpec
+from llmbatch.pipeline.monitoring.progress import Observer
+from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.run import reopening
+from llmbatch.pipeline.run.engine_session import Loop
+from llmbatch.pipeline.run.engine_thread import Pump, Ready
+from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.reopening import Room
+from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.settle import Work
+from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.store import moments, results, runs
+from llmbatch.store.database import Database
+
+STARTING = "starting the engine"
+"""The phase in which it is checked, imported and loaded."""
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+# How long the forecast may take when all is answered before it is made.
+_FORECAST_GRACE = 1.0
+# Another engine would not help, and no request is to blame.
+_FINAL = (HungEngineError, MismatchedEngineError)
+
+
+class Supervisor:
+    """One run's engines, one after the other."""
+
+    def __init__(
+        self,
+        db: Database,
+        run: int,
+        spec: RunSpec,
+        engines: Callable[[], Engine],
+        passes: Passes,
+        work: Work,
+        limits: Limits,
+        stops: Stops,
+        observer: Observer,
+        status: StatusFile,
+        forecaster: Forecaster,
+    ) -> None:
+        self._db = db
+        self._run = run
+        self._spec = spec
+        self._engines = engines
+        self._passes = passes
+        self._work = work
+        self._limits = limits
+        self._stops = stops
+        self._observer = observer
+        self._status = status
+        self._forecaster = forecaster
+        self._starts = 0
+        self._start_seconds = last_start(db)
+
+    def work(self) -> bool:
+        """Work until nothing is pending or a stop was asked for; False if an engine that does
+        not end had to be left behind.
+
+        Raises EngineError when the first engine does not start, and when restarts in a row
+        bring nothing.
+        """
+        self._begin_forecast()
+        self._stops.patience = NEVER
+        try:
+            while (ended := self._retrying()(self._life)) is None:
+                continue
+            self._forecaster.wait(0 if self._stops.drain else _FORECAST_GRACE)
+            self._keep_forecast()
+            return ended
+        finally:
+            self._stops.patience = 1
+            self._forecaster.end()
+
+    def _retrying(self) -> Retrying:
+        """Restarts that bring nothing are few and ever further apart."""
+
+        def in_vain(state: RetryCallState) -> bool:
+            enough = state.attempt_number > self._spec.engine_restarts
+            return enough or self._stops.drain or self._passes.isolation.hopeless
+
+        def may_help(error: BaseException) -> bool:
+            final = isinstance(error, _FINAL)
+            return isinstance(error, EngineError) and not final and self._starts > 0
+
+        return Retrying(
+            retry=retry_if_exception(may_help),
+            stop=in_vain,
+            wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE) + wait_random(0, _FIRST_PAUSE),
+            sleep=self._pause,
+            reraise=True,
+        )
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless a limit would be reached meanwhile."""
+        self._limits.check(seconds + self._start_seconds)
+        self._stops.sleep(seconds)
+
+    def _life(self) -> bool | None:
+        """One engine from start to end; None if it died but brought the work forward."""
+        # An engine that would not even have started in time costs for nothing.
+        self._limits.check(self._start_seconds)
+        feed = None if self._stops.drain else self._passes.next()
+        if feed is None:
+            return True
+        self._tell_start()
+        loop = Loop(
+            Pump(self._engines()),
+            self._work,
+            self._limits,
+            self._stops,
+            self._observer,
+            self._status,
+            self._spec.stall_timeout,
+        )
+        loop.answered = self._answered
+        try:
+            return loop.drive(feed, self._passes.next, self._ready)
+        except _FINAL as error:
+            self._note_death(loop, str(error))
+            raise
+        except EngineError as error:
+            return self._died(loop, str(error))
+
+    def _begin_forecast(self) -> None:
+        """Its imports are those of the engine, whose start they shorten by what they take."""
+        began = clock.seconds()
+        self._forecaster.begin()
+        self._work.timings.engine_start += clock.seconds() - began
+
+    def _answered(self) -> None:
+        self._passes.isolation.answered()
+        self._keep_forecast()
+
+    def _keep_forecast(self) -> None:
+        """Note the forecast as soon as it is made, so that it outlives a run that does not end."""
+        if made := self._forecaster.take():
+            runs.forecast(self._db, self._run, cache_forecast.as_json(made))
+
+    def _tell_start(self) -> None:
+        phase = STARTING if self._starts == 0 else f"{STARTING} again"
+        # The run has told of the first start already if it checked the engine.
+        if self._starts or self._status.current != phase:
+            self._observer.phase(phase)
+            self._status.phase(phase)
+
+    def _ready(self, ready: Ready) -> None:
+        runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
+        self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
+        self._reopen(ready.description.get(CONTEXT))
+        self._starts += 1
+        self._start_seconds = ready.at.since(ready.began)
+        self._status.engine(self._starts - 1, ready.description)
+        if self._starts == 1:
+            self._forecaster.ready(ready.description)
+        name = "engine_started" if self._starts == 1 else "engine_restarted"
+        self._observer.event(name, seconds=round(self._start_seconds, 3))
+
+    def _reopen(self, tokens: object) -> None:
+        """Try again what failed for want of the room that this engine turns out to have."""
+        if self._passes.is_sample or not isinstance(tokens, int):
+            return
+        room = Room(tokens, sure=True)
+        if dead := reopening.mendable(self._db, room):
+            rows = runs.reopen(self._db, dead)
+            self._work.reopened(rows)
+            self._passes.reopened()
+            self._observer.phase(f"{rows:,} rows that were too long are tried again")
+
+    def _died(self, loop: Loop, reason: str) -> bool | None:
+        self._passes.interrupted()
+        if loop.ready is None:
+            self._observer.event("engine_failed_to_start", reason=reason)
+            if self._stops.signal or (self._stops.drain and self._starts > 0):
+                # It would not have been tried again; or its processes, which are in the terminal's
+                # group while they start, got the signal, too.
+                return True
+            raise EngineError(reason)
+        self._note_death(loop, reason)
+        kind = "timeout" if loop.stalled else "engine_crash"
+        nearer = self._passes.died(loop.in_flight(), kind, reason)
+        if self._stops.drain:
+            return True
+        if self._spec.engine_restarts == 0:
+            raise EngineError(reason)
+        if nearer or loop.settled:
+            return None
+        raise EngineError(
+            f"{reason}; it was started {self._starts} times and answers nothing: see run.log, "
+            "then run the same command again"
+        )
+
+    def _note_death(self, loop: Loop, reason: str) -> None:
+        in_flight = len(loop.in_flight())
+        runs.engine_died(self._db, self._run, clock.moment(), reason, in_flight)
+        self._observer.event("engine_died", reason=reason, in_flight=in_flight)
+        self._observer.phase(f"{reason}; requests in flight: {in_flight:,}")
+
+
+def last_start(db: Database) -> float:
+    """How many seconds the job's last start of an engine took."""
+    starts = results.report(db, "engine_starts")
+    if not starts:
+        return 0.0
+    return moments.read(starts[-1], "ready").since(moments.read(starts[-1], "began"))

@@ -1,0 +1,1 @@
+"""What is accepted as an answer."""

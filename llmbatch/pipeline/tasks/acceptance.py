@@ -1,0 +1,30 @@
+"""The engine's outcomes, judged: only an answer that keeps its constraint is accepted."""
+
+from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.pipeline.tasks.constraint import Check
+
+# By finish reason: which failure a cut answer is, and what cut it.
+_CUT = {
+    "length": ("truncated", "max_tokens"),
+    "context": ("context_full", "prompt and answer fill the context"),
+}
+
+
+class Judge:
+    """Turns the engine's outcomes into accepted ones: a wrong answer becomes a failure."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Failed):
+            return outcome
+        if outcome.finish_reason in _CUT:
+            kind, why = _CUT[outcome.finish_reason]
+            return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
+        reason = self._check(outcome.text)
+        return outcome if reason is None else _rejected(outcome, "invalid_output", reason)
+
+
+def _rejected(outcome: Completed, kind: str, message: str) -> Failed:
+    return Failed(outcome.key, kind, message, outcome.usage, outcome.text, outcome.finish_reason)

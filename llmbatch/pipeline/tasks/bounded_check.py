@@ -1,0 +1,55 @@
+"""Checks of answers, bounded in time.
+
+A pattern may try exponentially many ways to match an answer that almost fits, and a schema has more
+such corners. What is not surely quick is checked in another process.
+"""
+
+from dataclasses import astuple
+from typing import Self
+
+from llmbatch.core.records import Constraint
+from llmbatch.pipeline.bounded_process import EndedError, Helper
+from llmbatch.pipeline.tasks import constraint as tasks_constraint
+from llmbatch.pipeline.tasks.constraint import Check
+
+LIMIT = 2.0
+"""Seconds of processor time that the check of one answer may take."""
+
+
+class Examiner:
+    """The check of one constraint, whose helper starts while the engine does.
+
+    A context manager, which leaves no process behind.
+    """
+
+    def __init__(self, constraint: Constraint | None, limit: float = LIMIT) -> None:
+        """`limit`: seconds of processor time for an answer."""
+        self._constraint = constraint
+        self._limit = limit
+        self._check = tasks_constraint.of(constraint)
+        self._helper = Helper(__name__, constraint and astuple(constraint), limit)
+
+    def __enter__(self) -> Self:
+        if not tasks_constraint.is_surely_quick(self._constraint, ""):
+            self._helper.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._helper.end()
+
+    def __call__(self, text: str) -> str | None:
+        """Why an answer breaks the constraint, or that this could not be told in time."""
+        if tasks_constraint.is_surely_quick(self._constraint, text):
+            return self._check(text)
+        try:
+            return self._helper.ask(text)
+        except EndedError as ended:
+            if ended.overdue:
+                return f"the check took longer than {self._limit:g} s"
+            return "the check of this answer broke down"
+
+
+def answering(settings: tuple[str, str]) -> Check:
+    """What the helper does."""
+    kind, value = settings
+    return tasks_constraint.of(Constraint(kind, value))  # type: ignore[arg-type]

@@ -1,0 +1,150 @@
+"""The figures of a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from llmbatch.accounting.attribution import Share
+from llmbatch.accounting.distributions import Histogram
+from llmbatch.reports import wording
+from llmbatch.reports.html import charts
+from llmbatch.reports.html.charts import Bar, Part
+from llmbatch.reports.report import Report
+
+_MOST_SHARES = 12
+
+_PHASES = {
+    "reading and planning": "series-5",
+    "engine start": "series-2",
+    "prefill": "series-3",
+    "decode": "series-1",
+    "idle": "series-7",
+    "engine stop": "series-4",
+    "export": "series-8",
+    "other": "muted",
+}
+_CAUSES = ("series-2", "series-5", "series-4", "series-3", "series-8", "series-6", "series-7")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing (an `<svg>` element), or why there is none; a caption; its data as a table."""
+
+    name: str
+    title: str
+    svg: str | None
+    caption: str = ""
+    missing: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = field(default_factory=list)
+
+
+def phases(report: Report) -> Figure:
+    """Where the time of the last run went."""
+    name, title = "phases", "The last run by phase"
+    shown = [phase for phase in report.costs.phases if phase.seconds > 0 and not phase.parallel]
+    if not shown:
+        return Figure(name, title, None, missing="the run took no time that was measured")
+    scale, unit = charts.time_scale(sum(phase.seconds for phase in shown))
+    parts = [
+        Part(phase.name, phase.seconds / scale, colour_of(phase.name), phase.name == "idle")
+        for phase in shown
+    ]
+    return Figure(name, title, charts.stacked(name, title, parts, f"{unit} of the last run"))
+
+
+def colour_of(phase: str) -> str:
+    """The variable of a phase's colour."""
+    return _PHASES.get(phase, "muted")
+
+
+def limit(report: Report) -> Figure:
+    """The generation against what the device could do, and what it lost."""
+    name, title = "limit", "Generation by cause"
+    found = report.limit
+    if found is None or found.seconds <= 0:
+        missing = "nothing to compare with: the device or the model's shape is not known"
+        return Figure(name, title, None, missing=missing)
+    scale, unit = charts.time_scale(found.seconds)
+    parts = [Part("roofline", found.roofline_seconds / scale, "series-1")]
+    parts += [
+        Part(cause.name, cause.seconds / scale, cause_colour(place), cause.name.startswith("idle"))
+        for place, cause in enumerate(found.causes)
+        if cause.seconds > 0
+    ]
+    shown = [part for part in parts if part.amount > 0]
+    svg = charts.stacked(name, title, shown, f"{unit} of generation")
+    return Figure(name, title, svg)
+
+
+def cause_colour(place: int) -> str:
+    """The variable of the colour of the cause at a place of the list."""
+    return _CAUSES[place % len(_CAUSES)]
+
+
+def payers(report: Report) -> Figure:
+    """The cost by the values of columns."""
+    name, title = "payers", "Cost by what the rows say"
+    found = report.attribution
+    if found is None or not found.shares:
+        missing = "no columns were named: attribute_by in [cost], or --attribute-by"
+        return Figure(name, title, None, missing=missing)
+    title = f"Cost by {', '.join(found.by)}"
+    shown = found.shares[:_MOST_SHARES]
+    bars = [
+        Bar(_short(share), _amount(share), _value(report, share), wording.share(share.share))
+        for share in shown
+    ]
+    unit = "seconds of the device" if found.total is None else f"cost, {report.currency}"
+    more = len(found.shares) - len(shown)
+    caption = f"The largest {len(shown)} of {len(found.shares):,}." if more > 0 else ""
+    svg = charts.bars(name, title, bars, unit, "series-1")
+    return Figure(name, title, svg, caption)
+
+
+def _short(share: Share) -> str:
+    """Its name with every value cut where it is long, so that the others can be told apart."""
+    return wording.group(share.values, share.note, max(6, 30 // max(1, len(share.values))))
+
+
+def _amount(share: Share) -> float:
+    return share.device_seconds if share.cost is None else share.cost
+
+
+def _value(report: Report, share: Share) -> str:
+    if share.cost is None or report.attribution is None:
+        return f"{wording.seconds(share.device_seconds)} ({wording.share(share.share)})"
+    amount = wording.money(share.cost, report.currency, report.attribution.total)
+    return f"{amount} ({wording.share(share.share)})"
+
+
+def failures(report: Report) -> Figure:
+    """Failed rows by kind."""
+    name, title = "failures", "Failed rows by kind"
+    if not report.failures:
+        return Figure(name, title, None, missing="no row failed")
+    bars = [Bar(line.kind, line.rows, wording.number(line.rows)) for line in report.failures]
+    return Figure(name, title, charts.bars(name, title, bars, "rows", "series-6"))
+
+
+def spreads(report: Report) -> list[Figure]:
+    """How long prompts, answers and waits were."""
+    details = report.details
+    return [
+        _spread("prompts", "Prompt lengths", details.prompt_tokens, "tokens", "answers"),
+        _spread("outputs", "Output lengths", details.output_tokens, "tokens", "answers"),
+        _spread("latency", "Time in flight", details.latency, "time", "requests"),
+    ]
+
+
+def _spread(name: str, title: str, held: Histogram | None, axis: str, counted: str) -> Figure:
+    if held is None:
+        return Figure(name, title, None, missing=f"no {counted} yet, or not measured")
+    told = wording.seconds if held.unit == "seconds" else wording.number
+    rows = [
+        (f"{told(low)} to {told(high)}", f"{count:,}")
+        for low, high, count in zip(held.edges, held.edges[1:], held.counts, strict=False)
+        if count
+    ]
+    svg = charts.histogram(name, title, held, axis, counted)
+    caption = charts.spread(held).capitalize() + "."
+    return Figure(name, title, svg, caption, header=("from, to below", counted), rows=rows)

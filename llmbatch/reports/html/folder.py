@@ -1,0 +1,97 @@
+"""All jobs of a folder as one HTML file that needs nothing else."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmbatch.reports import folder_words as words
+from llmbatch.reports import wording
+from llmbatch.reports.folder import Amount, Fleet
+from llmbatch.reports.html import charts, job
+from llmbatch.reports.html.charts import Bar
+from llmbatch.reports.html.figures import Figure
+
+_MOST_BARS = 15
+_COLOUR = "series-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A sum over all jobs."""
+
+    name: str
+    value: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A job: its name and its state, which come first on a page, and its other cells."""
+
+    job: str
+    state: str
+    cells: Sequence[str]
+
+
+def render(fleet: Fleet) -> str:
+    """The page: the sums, the cost of each job as a bar, a table of all jobs."""
+    return job.page(
+        "folder.html.jinja",
+        fleet=fleet,
+        heading=words.heading(fleet),
+        tiles=list(_tiles(fleet)),
+        figures=list(_figures(fleet)),
+        remarks=words.remarks(fleet),
+        header=["job", *words.HEADER[:-2]],
+        lines=[_line(words.cells(line)) for line in fleet.jobs],
+    )
+
+
+def _line(cells: Sequence[str]) -> Line:
+    return Line(job=cells[-2], state=cells[-1], cells=[*map(_unbroken, cells[:-3]), cells[-3]])
+
+
+def _unbroken(cell: str) -> str:
+    """A cell that may only be broken between amounts of several currencies."""
+    return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}+", " +")
+
+
+def _tiles(fleet: Fleet) -> Iterator[Tile]:
+    total = fleet.total
+    for amount in total.amounts:
+        more = f"{words.hours(amount.device_hours)} device-hours, "
+        rows = wording.count(amount.rows, "row")
+        yield Tile("Cost", wording.money(amount.cost, amount.currency), more + rows)
+    if total.unpriced_runs:
+        runs = wording.count(total.unpriced_runs, "run")
+        yield Tile("Device-hours without a price", words.hours(total.unpriced_hours), runs)
+    if total.runs:
+        tokens = wording.number(total.prompt_tokens + total.output_tokens)
+        yield Tile("Tokens", tokens, wording.count(total.runs, "run"))
+
+
+def _figures(fleet: Fleet) -> Iterator[Figure]:
+    for number, amount in enumerate(fleet.total.amounts):
+        found = _bars(fleet, amount)
+        if len(found) < 2:
+            continue
+        name = f"cost-{number}"
+        title = f"Cost by job, {amount.currency}"
+        svg = charts.bars(name, title, found[:_MOST_BARS], amount.currency, _COLOUR)
+        more = len(found) - _MOST_BARS
+        yield Figure(name, title, svg, f"and {more:,} cheaper jobs" if more > 0 else "")
+
+
+def _bars(fleet: Fleet, total: Amount) -> list[Bar]:
+    paid = [
+        Bar(
+            line.job,
+            own.cost,
+            wording.money(own.cost, own.currency),
+            wording.share(own.cost / total.cost),
+        )
+        for line in fleet.jobs
+        if line.spent is not None
+        for own in line.spent.amounts
+        if own.currency == total.currency and own.cost > 0
+    ]
+    return sorted(paid, key=lambda bar: -bar.amount)

@@ -1,0 +1,66 @@
+"""What can be told of a job while a run holds its store: its live view, and its last report."""
+
+from dataclasses import asdict, replace
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from llmbatch.accounting import runs as of_store
+from llmbatch.accounting.usage import RunUsage
+from llmbatch.core.errors import UsageError
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import CostSpec
+from llmbatch.pipeline.monitoring import status
+from llmbatch.reports import wording
+from llmbatch.reports.report import REPORT_VERSION
+from llmbatch.store.database import utc
+
+
+def standing(job: JobPaths) -> str:
+    """Where a running job stands, in a few words."""
+    try:
+        seen = status.read(job)
+    except (UsageError, OSError):
+        return "starting"
+    if seen.get("phase") == "ended":
+        return "starting"
+    progress = seen.get("progress")
+    if not progress:
+        return str(seen.get("phase", "starting"))
+    cost = progress.get("cost")
+    paid = "" if cost is None else f", {wording.money(cost, progress['currency'])} so far"
+    return f"{seen['phase']}: {progress['rows_done']:,} of {progress['rows']:,} rows{paid}"
+
+
+def runs(job: JobPaths, cost: CostSpec | None) -> list[RunUsage] | None:
+    """The runs of the job's last report, with what `cost` sets; None if there is none, or one of
+    another version."""
+    try:
+        report = orjson.loads(job.report.read_bytes())
+        if report["version"] != REPORT_VERSION:
+            return None
+        held = TypeAdapter(list[RunUsage]).validate_python(report["runs"])
+    except (OSError, ValueError, TypeError, KeyError, ValidationError):
+        return None
+    return [_priced(run, cost) for run in held]
+
+
+def _priced(run: RunUsage, cost: CostSpec | None) -> RunUsage:
+    """The run with times as the store has them, and with the prices that win over its own."""
+    rates = run.price_per_million
+    table = {
+        "price_per_hour": run.price_per_hour,
+        "price_per_million": None if rates is None else asdict(rates),
+        "devices": run.devices,
+        "currency": run.currency,
+    }
+    settings = of_store.cost_of({"cost": table}, cost)
+    return replace(
+        run,
+        started_at=utc(run.started_at),
+        ended_at=utc(run.ended_at),
+        price_per_hour=settings.price_per_hour,
+        price_per_million=of_store.rates(settings.price_per_million),
+        devices=settings.devices or run.devices,
+        currency=settings.currency,
+    )

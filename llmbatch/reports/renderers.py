@@ -1,0 +1,50 @@
+"""The forms in which a report can be had, and which of them a file is for."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+from llmbatch.core.errors import UsageError
+from llmbatch.reports.folder import Fleet
+from llmbatch.reports.report import Report
+
+_STYLES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": "html"}
+STYLES = tuple(_STYLES.values())
+
+# How reports begin, of a job and of a folder.
+_REPORT = re.compile(
+    rb"[^\n]+ -> [^\n]+\n  rows +[\d,]+ in = "  # text
+    rb"|## [\d,]+ of [\d,]+ rows? answered\n"  # Markdown
+    rb"|(## )?(no|[\d,]+) jobs? below "
+    rb"|<!doctype html>.*<title>[^<]*: llmbatch report</title>"
+    rb'|\{\s*"version": \d+,\s*"(input|made_at)": '
+    rb'|\{\s*"\$schema": "[^"]*",\s*"title": "[^"]*\bllmbatch\b',
+    re.DOTALL,
+)
+_HEAD = 2**14
+
+
+def style_of(path: Path) -> str:
+    """The form that a file's suffix stands for. Raises UsageError for any other suffix."""
+    style = _STYLES.get(path.suffix.lower())
+    if style is None:
+        known = ", ".join(_STYLES)
+        raise UsageError(f"{path}: the name of a report ends in one of {known}")
+    return style
+
+
+def is_report(path: Path) -> bool:
+    """Whether the file holds a report in any form, or the schema of one."""
+    with path.open("rb") as stream:
+        return _REPORT.match(stream.read(_HEAD)) is not None
+
+
+def render(report: Report | Fleet, style: str) -> str:
+    """The report of a job, or of all jobs of a folder, in one of STYLES.
+
+    Only its own renderer is loaded: that of the page draws figures.
+    """
+    subject = "folder" if isinstance(report, Fleet) else "job"
+    module = style if style == "json" else f"{style}.{subject}"
+    text: str = import_module(f"llmbatch.reports.{module}").render(report)
+    return text

@@ -1,0 +1,154 @@
+"""The report as a value: every figure comes from the store."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.accounting import attribution, costs, device_share, distributions, runs
+from llmbatch.accounting.attribution import Attribution
+from llmbatch.accounting.costs import Costs
+from llmbatch.accounting.device_share import Limit
+from llmbatch.accounting.distributions import Details
+from llmbatch.accounting.usage import Resources, RunUsage, Usage, total
+from llmbatch.core.outcomes import FAILURE_KINDS
+from llmbatch.job import stored
+from llmbatch.job.spec import CostSpec
+from llmbatch.pipeline.prompts import planner
+from llmbatch.store import results, snapshots
+from llmbatch.store.database import Database
+from llmbatch.store.results import Counts
+
+REPORT_VERSION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    """Failed rows of one kind, with one message and what to do about it."""
+
+    kind: str
+    rows: int
+    example: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsLine:
+    """Rows that are settled after so many attempts; 0: no request could be made of the row."""
+
+    attempts: int
+    answered: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Rows that share the request of another, and what computing each by itself would have taken:
+    tokens of the answers that they share, and their cost (see `costs.Saving`; None without a
+    price)."""
+
+    rows: int
+    prompt_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is told of a job. `last_run` and `all_runs` have the same figures, and so have
+    their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
+    `limit` of the last run that did work, None where the device or the model is not known;
+    `resources` of the last run, None where they were not measured."""
+
+    version: int
+    input: str
+    output: str
+    model: str
+    rows_in: int
+    counts: Counts
+    reused: int
+    requests: int
+    duplicates: Duplicates
+    currency: str
+    last_run: Usage
+    all_runs: Usage
+    costs: Costs
+    all_costs: Costs
+    attribution: Attribution | None
+    limit: Limit | None
+    resources: Resources | None
+    failures: list[FailureLine]
+    rows_by_attempts: list[AttemptsLine]
+    runs: list[RunUsage]
+    engine: dict[str, Any] | None
+    details: Details
+
+
+def build(db: Database, cost: CostSpec | None = None) -> Report | None:
+    """The report of a job, or None if no run has begun yet.
+
+    What `cost` sets wins over the settings of the runs: a price that was given later. Raises
+    UsageError when its `attribute_by` names a column that the input does not have.
+    """
+    summaries = results.report(db, "run_summaries")
+    if not summaries:
+        return None
+    spec = stored.settings(summaries[-1]["spec"])
+    settings = runs.cost_of(spec, cost)
+    _check(db, cost)
+    counts = results.counts(db)
+    plan = results.report(db, "plan_counts")[0]
+    starts = results.report(db, "engine_starts")
+    every = runs.read(db, summaries, starts, cost)
+    worked = next((run for run in reversed(every) if run.requests), None)
+    description = _description(starts, worked)
+    last_costs, all_costs = costs.build(db, every, settings.listed_price)
+    return Report(
+        version=REPORT_VERSION,
+        input=spec["input"],
+        output=spec["output"],
+        model=spec["model"],
+        rows_in=counts.rows_in,
+        counts=counts,
+        reused=summaries[-1]["reused"],
+        requests=plan["requests"],
+        duplicates=_duplicates(plan["duplicates"], all_costs),
+        currency=settings.currency,
+        last_run=total(every[-1:]),
+        all_runs=total(every),
+        costs=last_costs,
+        all_costs=all_costs,
+        attribution=attribution.build(db, every, settings.attribute_by),
+        limit=device_share.judge([worked], description) if worked else None,
+        resources=every[-1].resources,
+        failures=[_failure(line) for line in results.report(db, "failure_counts")],
+        rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],
+        runs=every,
+        engine=stored.table(starts[-1]["description"]) if starts else None,
+        details=distributions.build(db, worked),
+    )
+
+
+def _check(db: Database, cost: CostSpec | None) -> None:
+    """The columns of a run were checked before it began; the input may have changed since."""
+    snapshot = snapshots.newest(db)
+    if cost is not None and snapshot is not None:
+        planner.check_attribution(cost.attribute_by, snapshot)
+
+
+def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str, Any] | None:
+    """What the last engine of the run said of itself."""
+    if run is None:
+        return None
+    own = [line for line in starts if line["run"] == run.run]
+    found: dict[str, Any] | None = stored.table(own[-1]["description"]) if own else None
+    return found
+
+
+def _duplicates(rows: int, every: Costs) -> Duplicates:
+    saved = next(saving for saving in every.savings if saving.by == "duplicates")
+    return Duplicates(rows, saved.prompt_tokens, saved.output_tokens, saved.cost)
+
+
+def _failure(line: dict[str, Any]) -> FailureLine:
+    kind = FAILURE_KINDS.get(line["kind"])
+    advice = kind.advice if kind else "see the messages in the error file"
+    return FailureLine(line["kind"], line["rows"], line["example"] or "", advice)

@@ -1,0 +1,148 @@
+"""Whether a model and its cache fit a device, and how many requests run at once.
+
+The cache is paged (Kwon et al. 2023, "PagedAttention"): a sequence takes whole blocks for the
+tokens that it has, and no more, so the memory beside the weights divides into tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.sizing import memory_advice
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.memory_advice import GIB, Need, Room
+
+DEVICE_SHARE = 0.92
+"""Of a GPU's memory, what vLLM takes unless told otherwise (`gpu_memory_utilization`)."""
+RESERVE = 3 * GIB
+"""On each GPU, for activations, captured graphs and what CUDA takes: an assumption, on the large
+side for small models. On a CPU the size of the cache is given, so that nothing need be assumed."""
+LARGE_DEVICE = 70 * GIB
+"""From this memory on vLLM runs as many sequences at once as we ever ask for, but on an A100."""
+FEWEST_SEQUENCES, MOST_SEQUENCES = 256, 1024
+SEQUENCE_TOKENS = 512
+"""Prompt and answer of a usual row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of all devices together, tokens, and requests.
+
+    `usable_bytes`: what the engine may use; `weight_bytes`: the model's; `reserve_bytes`: taken
+    for activations and captured graphs; `cache_bytes`: what is left for keys and values (0: nothing
+    is). `token_bytes`: of a token in the cache; `cache_tokens`: how many fit, in sequences of the
+    largest length. `max_num_seqs`, `max_model_len`: the engine's settings, or what it takes where
+    none was given (0: nobody knows). `batch_mean`, `batch_longest`: requests that the cache holds
+    at once if all have the mean length, or the largest; `batch`: how many run at once, by that and
+    by `max_num_seqs`. `measured`: whether an engine has told the size of the cache; else all
+    follows from formulas. `fits`: whether the engine can start and the longest request can run.
+    `advice`: what to change, a line each.
+    """
+
+    usable_bytes: int
+    weight_bytes: int
+    reserve_bytes: int
+    cache_bytes: int
+    token_bytes: int
+    cache_tokens: int
+    max_num_seqs: int
+    max_model_len: int
+    batch_mean: int
+    batch_longest: int
+    batch: int
+    measured: bool
+    fits: bool
+    advice: list[str]
+
+
+def fit(
+    shape: Shape,
+    device: Device,
+    *,
+    weight_bytes: int | None = None,
+    options: Mapping[str, Any],
+    tokens_mean: float,
+    tokens_longest: int,
+    known: Mapping[str, Any] | None = None,
+) -> Memory:
+    """How `shape` fits `device` (and its `count`).
+
+    `weight_bytes`: of the model's files, where they are known better than by formula. `options`:
+    the engine's, as the user wrote them and as far as the engine foresees them (`Foreseeing`).
+    `tokens_mean`, `tokens_longest`: prompt and answer of a request, together. `known`: what a
+    started engine with the same options said of itself (`Engine.describe`): its figures win.
+    """
+    said = {**options, **{name: value for name, value in (known or {}).items() if value}}
+    weights = weight_bytes or shape.weight_bytes
+    need = Need(shape, device, weights, said, tokens_mean, tokens_longest)
+    room = _room(need)
+    sequences = _max_num_seqs(need)
+    batch_mean = int(room.cache // need.sequence_bytes(tokens_mean))
+    return Memory(
+        usable_bytes=room.usable,
+        weight_bytes=weights,
+        reserve_bytes=room.reserve,
+        cache_bytes=room.cache,
+        token_bytes=need.token_bytes,
+        cache_tokens=int(room.cache / need.full_bytes * need.length),
+        max_num_seqs=sequences,
+        max_model_len=need.max_model_len,
+        batch_mean=batch_mean,
+        batch_longest=int(room.cache // need.sequence_bytes(tokens_longest)),
+        batch=min(sequences, batch_mean),
+        measured=room.measured,
+        fits=room.holds_weights and room.holds(need),
+        advice=memory_advice.of(need, room, sequences),
+    )
+
+
+def usual_sequences(memory: int, weights: int, token: int) -> int:
+    """How many sequences of a usual length the cache will hold, within bounds.
+
+    `memory` of all devices and `weights` in bytes, `token`: bytes of one token in the cache.
+    """
+    cache = max(0, int(memory * DEVICE_SHARE) - weights - RESERVE)
+    return max(FEWEST_SEQUENCES, min(MOST_SEQUENCES, cache // (token * SEQUENCE_TOKENS)))
+
+
+def usual_cpu_cache(memory: int) -> int:
+    """Bytes of the cache on a CPU with so much memory: an eighth, between 1 and 16 GiB."""
+    return max(1, min(16, memory // (8 * GIB))) * GIB
+
+
+def _room(need: Need) -> Room:
+    device = need.device
+    usable, reserve = device.total_memory, 0
+    if device.kind != "cpu":
+        usable = int(usable * (need.said.get("gpu_memory_utilization") or DEVICE_SHARE))
+        reserve = RESERVE * device.count
+    cache, measured = _cache_bytes(need, usable - need.weight_bytes - reserve)
+    return Room(usable, reserve, cache, measured, need.weight_bytes + reserve)
+
+
+def _cache_bytes(need: Need, left: int) -> tuple[int, bool]:
+    """Bytes of the cache, and whether an engine has told them; `left`: beside the weights."""
+    said = need.said
+    blocks = said.get("num_gpu_blocks_override")
+    tokens = said.get("kv_cache_tokens") or (blocks or 0) * need.block_size
+    if tokens:
+        return round(tokens * need.full_bytes / need.length), bool(said.get("kv_cache_tokens"))
+    given = said.get("kv_cache_memory_bytes")
+    if isinstance(given, int) and given:
+        return given * need.device.count, False
+    if need.device.kind == "cpu" and not said.get("gpu_memory_utilization"):
+        return usual_cpu_cache(need.device.memory_bytes), False
+    return max(0, left), False
+
+
+def _max_num_seqs(need: Need) -> int:
+    given = need.said.get("max_num_seqs")
+    if given:
+        return int(given)
+    device = need.device
+    if device.kind == "cpu":
+        return FEWEST_SEQUENCES
+    if device.memory_bytes >= LARGE_DEVICE and "a100" not in device.name.lower():
+        return MOST_SEQUENCES
+    return usual_sequences(device.total_memory, need.weight_bytes, need.token_bytes)

@@ -1,0 +1,201 @@
+"""What to change when a model does not fit a device, or leaves little room for requests."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+
+GIB = 1 << 30
+BLOCK_SIZE = 16
+_LENGTH_STEP = 128
+_STEP = 8192
+"""Tokens in a step where nobody says (`max_num_batched_tokens`), as on most devices."""
+_MOST_DEVICES = 64
+# What a number takes with scales of groups of 128.
+_FOUR_BITS, _EIGHT_BITS = 4.25, 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model on a device, and what its requests ask for (see `sizing.memory.fit`)."""
+
+    shape: Shape
+    device: Device
+    weight_bytes: int
+    said: Mapping[str, Any]
+    tokens_mean: float
+    tokens_longest: int
+
+    @property
+    def max_model_len(self) -> int:
+        given = self.said.get("max_model_len")
+        return given if isinstance(given, int) and given > 0 else self.shape.context
+
+    @property
+    def block_size(self) -> int:
+        return int(self.said.get("block_size") or BLOCK_SIZE)
+
+    @property
+    def cache_dtype(self) -> str:
+        return str(self.said.get("kv_cache_dtype") or "auto")
+
+    @property
+    def copies(self) -> float:
+        """How often all devices together keep a token: a head is not divided among devices."""
+        pipeline = self.said.get("pipeline_parallel_size") or 1
+        tensor = max(1, self.device.count // pipeline)
+        return tensor / min(tensor, 1 if self.shape.latent else self.shape.kv_heads)
+
+    @property
+    def token_bytes(self) -> int:
+        return math.ceil(self.shape.token_bytes(self.cache_dtype) * self.copies)
+
+    def sequence_bytes(self, tokens: float, ahead: int = 0) -> float:
+        """Of a sequence in the cache, in whole blocks; `ahead`: of its prompt in one step."""
+        whole = max(1, math.ceil(tokens / self.block_size)) * self.block_size
+        return _paged(self.shape).cache_bytes(whole, self.cache_dtype, ahead) * self.copies
+
+    @property
+    def full_bytes(self) -> float:
+        """What the engine must have room for: the longest sequence that it may be given, by whose
+        tokens it also tells the size of its cache."""
+        return self.sequence_bytes(self.length, self.said.get("max_num_batched_tokens") or _STEP)
+
+    @property
+    def length(self) -> int:
+        """Of the longest sequence that the engine may be given."""
+        return max(1, self.max_model_len or self.tokens_longest)
+
+
+def _paged(shape: Shape) -> Shape:
+    """With the layers that vLLM adds where some have a window: it puts equally many into each
+    group, as many as the rarer kind has (its `kv_cache_utils`, in 2026)."""
+    wide, narrow = shape.layers - shape.window_layers, shape.window_layers
+    if not wide or not narrow:
+        return shape
+    group = max(wide, narrow) if max(wide, narrow) < 1.5 * min(wide, narrow) else min(wide, narrow)
+    wide, narrow = (math.ceil(layers / group) * group for layers in (wide, narrow))
+    return replace(shape, layers=wide + narrow, window_layers=narrow)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes of all devices together: what can be used, is held in reserve, is the cache's.
+    `measured`: whether an engine has told the cache's; `taken`: weights and reserve."""
+
+    usable: int
+    reserve: int
+    cache: int
+    measured: bool
+    taken: int
+
+    @property
+    def holds_weights(self) -> bool:
+        return self.measured or (self.cache > 0 and self.taken + self.cache <= self.usable)
+
+    def holds(self, need: Need) -> bool:
+        """Whether the cache holds the longest request, and the longest that might come."""
+        return self.cache >= max(need.full_bytes, need.sequence_bytes(need.tokens_longest))
+
+
+def of(need: Need, room: Room, sequences: int) -> list[str]:
+    """A line for each thing to change; `sequences`: the engine runs no more at once."""
+    if not room.holds_weights:
+        return [*_too_heavy(need, room)]
+    if not room.holds(need):
+        return [*_too_long(need, room)]
+    return [*_small_batch(need, room.cache, sequences)]
+
+
+def _too_heavy(need: Need, room: Room) -> Iterator[str]:
+    """The weights alone are too much."""
+    yield (
+        f"the weights ({need.weight_bytes / GIB:.1f} GiB) do not fit: "
+        f"{max(0, room.usable - room.reserve) / GIB:.1f} GiB can be used for them"
+    )
+    yield from _more_devices(need, room)
+    if need.shape.quantisation is None:
+        share = need.shape.value_bytes * 8
+        yield (
+            "use a quantised version of the model: about "
+            f"{need.weight_bytes * _EIGHT_BITS / share / GIB:.1f} GiB with 8 bits, "
+            f"{need.weight_bytes * _FOUR_BITS / share / GIB:.1f} GiB with 4"
+        )
+
+
+def _too_long(need: Need, room: Room) -> Iterator[str]:
+    """The weights fit, but not the longest sequence."""
+    if need.sequence_bytes(need.tokens_longest) <= room.cache:
+        length = math.ceil(need.tokens_longest / _LENGTH_STEP) * _LENGTH_STEP
+        fitting = min(length, _tokens_that_fit(need, room.cache))
+        yield (
+            f"--engine-arg max_model_len={fitting}: the longest request needs "
+            f"{need.tokens_longest:,} tokens, and the cache does not hold {need.max_model_len:,}"
+        )
+        return
+    yield (
+        f"the cache holds {_tokens_that_fit(need, room.cache):,} tokens, the longest request needs "
+        f"{need.tokens_longest:,}: shorten it or lower max_tokens"
+    )
+    if need.device.kind == "cpu" or need.said.get("kv_cache_memory_bytes"):
+        asked = math.ceil(need.sequence_bytes(need.tokens_longest) / GIB) * GIB
+        yield f"--engine-arg kv_cache_memory_bytes={asked}: a larger cache"
+    yield from _smaller_cache(need)
+    yield from _more_devices(need, room)
+
+
+def _small_batch(need: Need, cache: int, sequences: int) -> Iterator[str]:
+    """All fits, but more requests at once would use the device better: as long as a step reads
+    more for the weights than for keys and values, a larger batch costs little."""
+    each = need.sequence_bytes(need.tokens_mean)
+    holds = int(cache // each)
+    batch = max(1, min(holds, sequences))
+    if need.shape.step_bytes(batch) / batch <= each:
+        return
+    if holds >= 2 * sequences:
+        larger = 1 << (holds.bit_length() - 1)
+        yield f"--engine-arg max_num_seqs={larger}: the cache holds {holds:,} requests at once"
+    elif holds < sequences:
+        yield f"the cache holds {holds:,} requests of the mean length at once, a small batch"
+        if need.device.kind == "cpu" or need.said.get("kv_cache_memory_bytes"):
+            yield "give it more by --engine-arg kv_cache_memory_bytes=BYTES"
+        yield from _smaller_cache(need)
+
+
+def _smaller_cache(need: Need) -> Iterator[str]:
+    if need.shape.token_bytes("fp8") < need.shape.token_bytes(need.cache_dtype):
+        factor = need.shape.token_bytes(need.cache_dtype) / need.shape.token_bytes("fp8")
+        yield (
+            f"--engine-arg kv_cache_dtype=fp8: {factor:.0f} times as many tokens in the cache "
+            "(answers may change, so all rows are computed again)"
+        )
+
+
+def _more_devices(need: Need, room: Room) -> Iterator[str]:
+    """The fewest devices, in powers of two, that hold weights and the longest request."""
+    if need.device.kind == "cpu":
+        return
+    each = (room.usable - room.reserve) / need.device.count
+    cache = need.sequence_bytes(need.tokens_longest) / need.copies
+    devices = need.device.count * 2
+    while devices <= min(_MOST_DEVICES, need.shape.heads):
+        copies = max(1, devices / (1 if need.shape.latent else need.shape.kv_heads))
+        if need.shape.heads % devices == 0 and devices * each > need.weight_bytes + cache * copies:
+            yield f"--engine-arg tensor_parallel_size={devices}: {devices} of these devices hold it"
+            return
+        devices *= 2
+
+
+def _tokens_that_fit(need: Need, cache: int) -> int:
+    """The longest sequence that the cache holds, in whole blocks, up to what is asked for."""
+    low, high = 0, math.ceil(max(need.length, need.tokens_longest) / need.block_size)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if need.sequence_bytes(middle * need.block_size) <= cache:
+            low = middle
+        else:
+            high = middle - 1
+    return low * need.block_size

@@ -1,0 +1,1 @@
+"""Finding faster engine settings by trying them."""

@@ -1,0 +1,65 @@
+"""Engines of one job that differ in their settings only."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmbatch.core.errors import UsageError
+from llmbatch.engines import registry
+from llmbatch.engines.base import Engine, EngineConfig, Tunable
+from llmbatch.job.spec import JobSpec
+
+Options = Mapping[str, Any]
+
+
+class Candidates:
+    """Makes engines of one job that differ in their settings only."""
+
+    def __init__(self, spec: JobSpec, log: Path) -> None:
+        self._spec = spec
+        self._log = log
+        self._factory = registry.load(spec.engine.name)
+        self.options = spec.engine.options
+        self.first = self.engine({})
+
+    def engine(self, changes: Options) -> Engine:
+        """One that is not started yet. Raises UsageError for an option that cannot be used."""
+        spelled = {plain(name): name for name in self.options}
+        options = self.options | {spelled.get(name, name): changes[name] for name in changes}
+        return self._factory(EngineConfig(self._spec.model, options, str(self._log)))
+
+    def check(self, knobs: Mapping[str, Sequence[Any]]) -> None:
+        """Raise UsageError if a value cannot be used or could change an answer."""
+        if not knobs and not isinstance(self.first, Tunable):
+            raise UsageError(
+                f"engine {self._spec.engine.name!r} suggests no settings; give some: --set KEY=V,V"
+            )
+        identity = self.first.identity() if knobs else {}
+        # Naming a model may mean reading all of it, so several options are asked about at once.
+        for number in range(max(map(len, knobs.values()), default=0)):
+            column = {name: all_[number] for name, all_ in knobs.items() if number < len(all_)}
+            if self.engine(column).identity() != identity:
+                self._refuse(column, identity)
+
+    def _refuse(self, changes: Options, identity: dict[str, str]) -> None:
+        for name, value in changes.items():
+            if self.engine({name: value}).identity() != identity:
+                raise UsageError(
+                    f"--set {pair(name, value)}: can change the answers, which tuning must not; "
+                    "set it in the job itself and tune then"
+                )
+
+
+def plain(name: str) -> str:
+    """An option's name as engines know it, however it was written."""
+    return name.lstrip("-").replace("-", "_")
+
+
+def describe(changes: Options) -> str:
+    """A setting in the words of its options."""
+    return " ".join(pair(*change) for change in changes.items()) or "present settings"
+
+
+def pair(name: str, value: Any) -> str:
+    """`name=value` as it is written on the command line."""
+    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"

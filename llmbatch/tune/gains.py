@@ -1,0 +1,33 @@
+"""Whether one measured setting is better than another, or only looks so."""
+
+from llmbatch.tune.trial import Measured
+
+MARGIN = 0.03
+"""A gain that is smaller in one of the halves is taken for noise."""
+
+# Starts of one and the same setting differ by as much.
+_START_NOISE = 0.25
+
+
+def gains_over(one: Measured, other: Measured) -> tuple[float, ...]:
+    """How much faster `one` was than `other`, for each half of the sample."""
+    pairs = zip(one.parts, other.parts, strict=True)
+    return tuple(a.tokens_per_second / b.tokens_per_second - 1 for a, b in pairs)
+
+
+def is_faster(one: Measured, other: Measured) -> bool:
+    """Whether it was, by more than noise."""
+    return min(gains_over(one, other)) >= MARGIN
+
+
+def starts_too_late(one: Measured, other: Measured, requests: int) -> bool:
+    """Whether a start that is clearly longer costs a job of so many requests more than it gains."""
+    more = ready_seconds(one) - ready_seconds(other)
+    rates = [measured.total.requests_per_second for measured in (one, other)]
+    saved = requests / rates[1] - requests / rates[0]
+    return more > _START_NOISE * ready_seconds(other) and more > saved
+
+
+def ready_seconds(one: Measured) -> float:
+    """How long it took until the engine worked at its full speed."""
+    return one.start_seconds + one.warm_up.seconds

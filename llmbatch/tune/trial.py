@@ -1,0 +1,150 @@
+"""One engine over a sample of requests: how fast it is, or why it is not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llmbatch.core import clock
+from llmbatch.core.errors import LlmbatchError
+from llmbatch.core.outcomes import Completed, Failed
+from llmbatch.core.records import Request
+from llmbatch.engines.base import Engine
+from llmbatch.pipeline.run.engine_thread import Done, Drained, Event, Pump, Ready
+from llmbatch.pipeline.run.stop_request import Stops
+
+_TICK = 0.1
+# How long an engine gets to end once it was killed.
+_KILL_GRACE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What came of some requests that the engine was given together."""
+
+    requests: int = 0
+    failed: int = 0
+    tokens: int = 0  # of prompts and answers
+    seconds: float = 0.0
+    message: str = ""  # of the first failure
+
+    def __add__(self, other: "Part") -> "Part":
+        return Part(
+            self.requests + other.requests,
+            self.failed + other.failed,
+            self.tokens + other.tokens,
+            self.seconds + other.seconds,
+            self.message or other.message,
+        )
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(self.seconds, 1e-9)
+
+    @property
+    def requests_per_second(self) -> float:
+        return self.requests / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An engine's figures. `seconds`: all that it took, from its start until it was gone."""
+
+    start_seconds: float
+    warm_up: Part
+    parts: tuple[Part, ...]
+    preemptions: int
+    seconds: float
+    description: Mapping[str, Any]
+
+    @property
+    def total(self) -> Part:
+        """The measured parts together, without the warm-up."""
+        return sum(self.parts, Part())
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Why there are no figures. `engine_left`: the engine could not be ended."""
+
+    reason: str
+    engine_left: bool = False
+
+
+class Trial:
+    """Starts an engine, gives it one part after the other, and closes it.
+
+    The first part is the warm-up: whatever is compiled, captured or allocated on first use is
+    paid there. A part begins when the one before has drained.
+    """
+
+    def __init__(
+        self, engine: Engine, parts: Sequence[Sequence[Request]], limit: float, stops: Stops
+    ) -> None:
+        self._pump = Pump(engine)
+        self._waiting = list(parts)
+        self._limit = limit
+        self._stops = stops
+        self._done: list[Part] = []
+        self._part, self._part_began = Part(), 0.0
+        self._description: dict[str, Any] | None = None
+        self._start_seconds = 0.0
+        self._preemptions = 0
+
+    def run(self) -> Measured | Broken:
+        """The figures; a failure is a result, also one that takes longer than `limit` seconds."""
+        began = clock.seconds()
+        self._pump.start()
+        while not isinstance(event := self._pump.next(_TICK), Done):
+            now = clock.seconds()
+            if event is not None:
+                self._take(event, began, now)
+            if self._stops.drain:
+                return self._end(self._stops.reason or "stopped")
+            if now - began > self._limit:
+                what = "start" if self._description is None else "finish"
+                return self._end(f"did not {what} in its share of the budget, {self._limit:.3g} s")
+        self._pump.join(_KILL_GRACE)
+        if event.error is not None:
+            if not isinstance(event.error, LlmbatchError):
+                raise event.error
+            return Broken(" ".join(str(event.error).split()))
+        return self._figures(clock.seconds() - began)
+
+    def _take(self, event: Event, began: float, now: float) -> None:
+        if isinstance(event, Completed | Failed):
+            tokens = event.usage.prompt + event.usage.output
+            failed = isinstance(event, Failed)
+            message = event.message if isinstance(event, Failed) else ""
+            self._part += Part(1, int(failed), tokens, message=message)
+            return
+        if isinstance(event, Ready):
+            self._description = event.description
+            self._start_seconds = now - began
+        elif isinstance(event, Drained):
+            self._done.append(replace(self._part, seconds=now - self._part_began))
+            self._preemptions = self._pump.telemetry().preemptions
+        self._part, self._part_began = Part(), now
+        self._pump.feed(self._waiting.pop(0) if self._waiting else None)
+
+    def _figures(self, seconds: float) -> Measured | Broken:
+        warm_up, *parts = self._done
+        total = sum(parts, Part())
+        if total.failed == total.requests:
+            return Broken(f"every request failed: {total.message}")
+        return Measured(
+            self._start_seconds,
+            warm_up,
+            tuple(parts),
+            self._preemptions,
+            seconds,
+            self._description or {},
+        )
+
+    def _end(self, reason: str) -> Broken:
+        self._pump.abort()
+        self._pump.kill()
+        until = clock.seconds() + _KILL_GRACE
+        while not (ended := self._pump.join(_TICK)):
+            if self._stops.leave or clock.seconds() >= until:
+                break
+        return Broken(reason, engine_left=not ended)

@@ -1,0 +1,85 @@
+"""A sample of a job's requests, read and planned in a store that is thrown away."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Request
+from llmbatch.engines.base import Engine
+from llmbatch.estimate.preview import plan_aside
+from llmbatch.job import folder as job_folder
+from llmbatch.job.folder import JobPaths
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.run import preflight
+from llmbatch.store import plans, results
+from llmbatch.store.database import Database
+
+# A short stretch says little about how requests share prefixes, and few stretches little about
+# the job: as many as this, where each can have so many requests; three at least.
+_STRETCHES = 9
+_STRETCH_REQUESTS = 8
+_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Requests of a job that has `planned` of them. No request is in two parts."""
+
+    warm_up: list[Request]
+    halves: tuple[list[Request], list[Request]]
+    planned: int
+
+
+def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
+    """`rows` of the job's requests; all, if it has no more. `folder` takes the store.
+
+    Raises UsageError as a run would, and when there are too few requests.
+    """
+    preflight.check(spec)
+    job = JobPaths(folder)
+    with Database.open(job.store, beside=job_folder.of_spec(spec).state) as db:
+        plan_aside(db, spec, job, engine)
+        planned = len(plans.pending(db).positions)
+        if min(planned, rows) < _LEAST:
+            failures = results.report(db, "failure_counts")
+            why = f" (others fail: {failures[0]['example']})" if failures else ""
+            raise UsageError(
+                f"{spec.input}: tuning needs {_LEAST} different requests at least, "
+                f"and there are {min(planned, rows)}{why}"
+            )
+        found = [_requests(db, spec, *ends) for ends in stretches(planned, rows)]
+    middle = found.pop(len(found) // 2)
+    first, second = ([one for part in found[k::2] for one in part] for k in (0, 1))
+    return Sample(middle, (first, second), planned)
+
+
+def stretches(planned: int, rows: int) -> list[tuple[int, int]]:
+    """First and last positions of equally long stretches, evenly spread over the order.
+
+    Neighbours stay neighbours, so that they share prefixes as they do in the job.
+    """
+    rows = min(rows, planned)
+    count = _STRETCHES if rows >= _STRETCHES * _STRETCH_REQUESTS else _LEAST
+    length = rows // count
+    starts = (number * planned // count for number in range(count))
+    return [(start, start + length - 1) for start in starts]
+
+
+def rows_for(half: int) -> int:
+    """How many rows a sample needs for its halves to have so many requests each."""
+    length = -(-half * 2 // (_STRETCHES - 1))
+    return max(length, _STRETCH_REQUESTS) * _STRETCHES
+
+
+def _requests(db: Database, spec: JobSpec, first: int, last: int) -> list[Request]:
+    sampling, constraint = spec.sampling.to_sampling(), spec.answer.to_constraint()
+    return [
+        Request(
+            planned.key,
+            keys.messages_of(planned.messages),
+            sampling,
+            constraint,
+        )
+        for planned in plans.requests(db, first, last)
+    ]
