@@ -81,7 +81,7 @@ def test_nothing_depends_on_how_the_user_has_set_up_matplotlib(tmp_path: Path) -
     environment = {name: value for name, value in os.environ.items() if name != "HOME"}
     environment |= {
         "MPLCONFIGDIR": "/proc/nowhere",
-        "PYTHONPATH": str(Path(html_svg.__file__).parents[2]),
+        "PYTHONPATH": str(Path(html_svg.__file__).parents[3]),
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
