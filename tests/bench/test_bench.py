@@ -67,7 +67,7 @@ def test_a_table_with_dummy_weights_shares_prefixes_as_predicted(bench: Bench) -
 def test_a_plan_is_told_beside_what_the_run_then_uses(bench: Bench) -> None:
     """After a sample and after a run. Whether one draw lies in an interval of 95 in 100 is not
     judged: what an engine answers differs from one processor to the next. How often draws do is
-    tested where they cost nothing (tests/unit/test_answers_expected.py)."""
+    tested where they cost nothing (tests/estimate/test_output_tokens.py)."""
     jobs = {"cut off": foretold.JOBS["cut off"]}
     found = {line.what: line for line in foretold.run(bench, foretold.CASES, jobs)}
     for basis in ("a sample of 50 rows", "the run before"):

@@ -17,7 +17,7 @@ from llmbatch.pipeline.run import execute as pipeline
 from tests.cli.command import ENGINE, Finished, Job, QuickJob
 from tests.crash.states import State
 from tests.crash.tracer import Tracer
-from tests.unit.workbench import Observed
+from tests.workbench import Observed
 
 PAIRS = 50
 FOLDERS = 10

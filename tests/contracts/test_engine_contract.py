@@ -1,7 +1,7 @@
 """The engine protocol, clause by clause (see `llmbatch.engines.base.Engine`), for each engine.
 
 What ends an engine is tried here on the scripted one alone: two vLLMs do not fit into one
-process. For vLLM see tests/engine/test_vllm_death.py and tests/engine/test_vllm_lives.py.
+process. For vLLM see tests/engines/vllm/test_death.py and tests/engines/vllm/test_lives.py.
 """
 
 import json
@@ -20,8 +20,8 @@ from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
-from tests.engine import session
-from tests.engine.requests import ask, choice, schema
+from tests.engines.vllm import session
+from tests.engines.vllm.requests import ask, choice, schema
 
 
 @dataclass(frozen=True)

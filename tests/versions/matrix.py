@@ -25,7 +25,7 @@ _ENGINE = (
 )  # fmt: skip
 TESTS = [
     "tests/contracts",
-    *(f"tests/engine/test_vllm_{name}.py" for name in _ENGINE),
+    *(f"tests/engines/vllm/test_{name}.py" for name in _ENGINE),
     "tests/versions/test_source.py",
 ]
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|error)")

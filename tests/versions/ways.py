@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from llmbatch.engines.vllm import engine as vllm
-from tests.engine import session
-from tests.engine.requests import ask
+from tests.engines.vllm import session
+from tests.engines.vllm.requests import ask
 
 WORDS = ("refund", "order", "invoice", "late", "parcel", "broken", "screen", "login")
 

@@ -1,0 +1,186 @@
+"""Imports point down, and heavy packages have one door each."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import llmbatch
+from tests import scheduling
+
+PACKAGE = Path(llmbatch.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# A room may import itself and rooms of a lower level; rooms of one level are siblings.
+LEVELS = {
+    "core": 0,
+    "store": 1,
+    "formats": 1,
+    "sizing": 1,
+    "engines": 2,
+    "job": 3,
+    "accounting": 4,
+    "pipeline": 5,
+    "quality": 5,
+    "estimate": 6,
+    "tune": 6,
+    "reports": 6,
+    "cli": 7,
+}
+# The rooms of the trunk, and what lies in none of them.
+IN_PIPELINE = {"bounded_process": 0, "tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
+# Imports that point up until the splits that they wait for.
+OWED = {
+    "estimate/text.py": {"reports"},
+    "store/field_groups.py": {"job"},
+    "store/history.py": {"job"},
+    "store/runs.py": {"job"},
+    "tune/trial_requests.py": {"estimate"},
+    "pipeline/run/execute.py": {"estimate"},
+    "pipeline/run/rounds.py": {"estimate"},
+    "pipeline/run/sample.py": {"estimate"},
+    "pipeline/run/supervisor.py": {"estimate"},
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all that is imported, anywhere; those that are spelled in strings too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            word = node.value.partition(":")[0]
+            if word.startswith("llmbatch.") and " " not in word:
+                yield word
+
+
+def rooms(tree: ast.AST) -> set[str]:
+    names = (name.split(".") for name in imported(tree) if name.startswith("llmbatch."))
+    # `llmbatch.__version__` is no room.
+    return {parts[1] for parts in names if not parts[1].startswith("__")}
+
+
+def uphill(room: str, tree: ast.AST) -> set[str]:
+    """The rooms that a module of `room` imports although it may not."""
+    return {other for other in rooms(tree) if other != room and LEVELS[other] >= LEVELS[room]}
+
+
+def inner_rooms(tree: ast.AST) -> set[str]:
+    """Of the pipeline: its rooms, and the modules that lie in none of them."""
+    names = (name.split(".") for name in imported(tree))
+    return {parts[2] for parts in names if parts[:2] == ["llmbatch", "pipeline"] and parts[2:]}
+
+
+def uphill_in_pipeline(room: str, tree: ast.AST) -> set[str]:
+    """As `uphill`, of the pipeline's own rooms."""
+    levels = IN_PIPELINE
+    return {other for other in inner_rooms(tree) if other != room and levels[other] >= levels[room]}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0]
+    if room in ("__init__.py", "__main__.py"):
+        assert rooms(ast.parse(path.read_text())) <= {"cli"}
+    else:
+        assert uphill(room, ast.parse(path.read_text())) == OWED.get(name_of(path), set())
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "pipeline").rglob("*.py")), ids=name_of)
+def test_imports_inside_the_pipeline_point_down(path: Path) -> None:
+    room = path.relative_to(PACKAGE / "pipeline").with_suffix("").parts[0]
+    if room == "__init__":
+        assert inner_rooms(ast.parse(path.read_text())) == set()
+    else:
+        assert uphill_in_pipeline(room, ast.parse(path.read_text())) == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("core", "from llmbatch.store import faults"),
+        ("store", "from llmbatch import formats"),
+        ("sizing", "from llmbatch.engines import base"),
+        ("engines", "def lazy():\n    import llmbatch.job.spec"),
+        ("job", "from llmbatch.accounting.usage import RunUsage"),
+        ("formats", "importlib.import_module('llmbatch.engines.vllm.engine')"),
+        ("pipeline", "importlib.import_module(f'llmbatch.reports.{name}')"),
+        ("tune", "from llmbatch.estimate import preview"),
+        ("reports", "BUILTIN = {'x': 'llmbatch.cli.main:entry'}"),
+    ],
+)
+def test_an_import_that_points_up_is_found(room: str, source: str) -> None:
+    assert uphill(room, ast.parse(source))
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("tasks", "from llmbatch.pipeline.run import settle"),
+        ("tasks", "from llmbatch.pipeline.monitoring.progress import Progress"),
+        ("rows", "from llmbatch.pipeline import prompts"),
+        ("bounded_process", "from llmbatch.pipeline.tasks import constraint"),
+    ],
+)
+def test_an_import_that_points_up_in_the_pipeline_is_found(room: str, source: str) -> None:
+    assert uphill_in_pipeline(room, ast.parse(source))
+
+
+def importers(package: str) -> set[str]:
+    return {
+        name_of(path)
+        for path in SOURCES
+        if any(name.split(".")[0] == package for name in imported(ast.parse(path.read_text())))
+    }
+
+
+def test_only_the_store_imports_duckdb() -> None:
+    assert importers("duckdb")
+    assert {name.partition("/")[0] for name in importers("duckdb")} == {"store"}
+
+
+@pytest.mark.parametrize("package", ["vllm", "torch", "transformers", "tokenizers"])
+def test_only_the_vllm_engine_imports_what_vllm_brings(package: str) -> None:
+    assert [name for name in importers(package) if not name.startswith("engines/vllm/")] == []
+
+
+@pytest.mark.parametrize("package", ["os", "pathlib", "socket", "subprocess", "threading", "io"])
+def test_core_touches_no_file_and_no_process(package: str) -> None:
+    """But for the two modules that are there to do it for everybody."""
+    owners = {"core/files.py", "core/drafts.py"}
+    assert {name for name in importers(package) if name.startswith("core/")} <= owners
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from llmbatch.cli.main import cli; cli(['--help'], standalone_mode=False);"
+        "print('heavy:', *sorted({'duckdb', 'pyarrow', 'vllm', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].strip() == "heavy:"
+
+
+def test_files_that_use_one_engine_are_one_piece_of_work() -> None:
+    """Of those that name it: the fixtures of its room, and the files themselves."""
+    root = PACKAGE.parent
+    using = {
+        str(path.relative_to(root))
+        for room in ("contracts", "engines/vllm")
+        for path in (root / "tests" / room).glob("test_*.py")
+        if re.search(r"\bvllm_engine\b|\bsession\.started\b", path.read_text(encoding="utf-8"))
+    }
+    assert using == scheduling.SHARING

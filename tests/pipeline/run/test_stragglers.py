@@ -1,0 +1,146 @@
+"""Long requests are started early where that saves steps, and nowhere else."""
+
+import random
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmbatch.core.outcomes import Usage
+from llmbatch.pipeline.run import early_starts
+from llmbatch.pipeline.run.early_starts import Lengths, arrange, shared, steps
+from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.store import plans
+from llmbatch.store.plans import PlannedRequest
+from tests.workbench import Bench, engine
+
+LENGTHS = st.lists(st.integers(1, 50), max_size=60)
+
+
+def step_by_step(lengths: list[int], slots: int) -> int:
+    """What an engine does: each step a token for each of the first `slots`."""
+    running: list[int] = []
+    waiting, count = list(lengths), 0
+    while running or waiting:
+        while waiting and len(running) < slots:
+            running.append(waiting.pop(0))
+        running = [left - 1 for left in running if left > 1]
+        count += 1
+    return count
+
+
+@given(LENGTHS, st.integers(1, 9))
+def test_steps_are_those_of_an_engine(lengths: list[int], slots: int) -> None:
+    assert steps(lengths, slots) == step_by_step(lengths, slots)
+
+
+@given(LENGTHS, st.integers(1, 9))
+def test_an_arrangement_is_an_order_and_never_dearer(lengths: list[int], slots: int) -> None:
+    texts = [f"text {length % 5} {place}" for place, length in enumerate(lengths)]
+    found = arrange(lengths, texts, slots, 0.25)
+    assert sorted(found.order) == list(range(len(lengths)))
+    assert found.steps <= steps(lengths, slots)
+
+
+def test_a_long_last_request_is_started_early() -> None:
+    lengths = [10.0] * 63 + [100.0]
+    found = arrange(lengths, [""] * 64, 8, 0.25)
+    assert found.order[0] == 63
+    assert found.steps == 100
+    assert steps(lengths, 8) == 170
+
+
+def test_a_prefix_group_is_not_broken_for_less_than_it_saves() -> None:
+    lengths = [10.0] * 56 + [12.0]
+    groups = ["x" * 4000 + str(place) for place in range(28)]
+    groups += ["y" * 4000 + str(place) for place in range(29)]
+    order = arrange(lengths, groups, 8, 0.25).order
+    changes = sum(groups[one][0] != groups[next_][0] for one, next_ in pairwise(order))
+    assert changes == 1
+    apart = [str(place) + "x" * 4000 for place in range(57)]
+    assert arrange(lengths, apart, 8, 0.25).order[0] == 56
+
+
+def test_what_is_under_way_counts() -> None:
+    lengths, texts = [1.0] * 15 + [20.0], [""] * 16
+    assert arrange(lengths, texts, 8, 0.25).order[0] == 15
+    # With so much ahead of them all, the last one ends before the others do.
+    assert arrange(lengths, texts, 8, 0.25, [100.0] * 7).order == list(range(16))
+
+
+@given(st.text("ab", max_size=12), st.text("ab", max_size=12))
+def test_shared_is_the_length_of_the_common_beginning(one: str, other: str) -> None:
+    expected = next(
+        (place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1),
+        min(len(one), len(other)),
+    )
+    assert shared(one, other) == expected
+
+
+def test_lengths_are_told_only_when_prompts_tell_them() -> None:
+    known, noise, few = Lengths(100), Lengths(100), Lengths(100)
+    draw = random.Random(1)
+    for number in range(early_starts.LEAST * 4):
+        known.saw(number, 5 + number // 2)
+        noise.saw(draw.randint(1, 100), draw.randint(1, 100))
+    for number in range(early_starts.LEAST - 1):
+        few.saw(number, number)
+    expected = known.of([0, 100, 1000])
+    assert expected is not None
+    assert [round(length) for length in expected] == [5, 55, 100]
+    assert noise.of([1, 2]) is None
+    assert few.of([1, 2]) is None
+
+
+def planned(texts: list[str]) -> list[PlannedRequest]:
+    return [PlannedRequest(place, str(place), 1, text) for place, text in enumerate(texts)]
+
+
+def test_the_end_is_arranged_when_enough_is_known() -> None:
+    end = Tail(1000)
+    end.slots = 4
+    requests = planned(["short"] * 40 + ["long" * 100])
+    taken = end.ordered(requests, list)
+    first = next(taken)
+    assert first.position == 0
+    for number in range(1, early_starts.LEAST + 1):
+        end.learn(number, Usage(prompt=number, output=number))
+    assert next(taken).position == 40
+    assert [one.position for one in taken] == list(range(1, 40))
+
+
+def test_without_a_number_of_slots_nothing_changes() -> None:
+    end = Tail(1000)
+    for number in range(early_starts.LEAST * 2):
+        end.remember(number, number)
+    requests = planned(["short"] * 40 + ["long" * 100])
+    assert end.end == 0
+    assert list(end.ordered(requests, list)) == requests
+
+
+def job(count: int) -> list[str]:
+    """Answers as long as their prompts; in planned order the long ones come last."""
+    draw = random.Random(2)
+    words = [draw.randint(2, 8) for _ in range(count)] + [60] * 3
+    return [f"{number:04d} LENGTH:{n}" + " w" * (n - 2) for number, n in enumerate(words)]
+
+
+def test_a_run_ends_without_a_tail(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
+    scripted = engine(window=16, slots=8, delay=0.002)
+    assert bench.drive(scripted)
+    assert bench.counts().answered == 203
+    in_order = [int(text.split()[1].partition(":")[2]) for text in job(200)]
+    # As planned, the three long ones would run by themselves in the end.
+    assert scripted.telemetry().steps <= steps(in_order, 8) - 15
+
+
+def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
+    bench.drive(engine(window=16, slots=8))
+    again = Passes(bench.db, bench.spec, plans.NOTHING, bench.limits, bench.work)
+    assert again.tail.known == 203
+    other = bench.spec.model_copy(update={"prompt": "Say: {{ t }}"})
+    assert Passes(bench.db, other, plans.NOTHING, bench.limits, bench.work).tail.known == 0
