@@ -9,7 +9,7 @@ from llmbatch.accounting import phases as accounting_phases
 from llmbatch.accounting.usage import Rates, RunUsage, money_of
 from llmbatch.core import step_cost
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.job.spec import TokenPrice
+from llmbatch.job.cost import TokenPrice
 from llmbatch.store import results
 from llmbatch.store.database import Database
 

@@ -12,8 +12,10 @@ from llmbatch.core import step_cost
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments
+from llmbatch.core.stored import json_table
 from llmbatch.job import stored
-from llmbatch.job.spec import CostSpec, TokenPrice, parallel
+from llmbatch.job.cost import CostSpec, TokenPrice
+from llmbatch.job.spec import parallel
 from llmbatch.store import moments, results
 from llmbatch.store.database import Database
 
@@ -77,7 +79,7 @@ def read(
     for line in results.report(db, "engine_deaths"):
         noted[line["run"]].deaths.append(line)
     for line in results.report(db, "forecasts"):
-        noted[line["run"]].forecast = stored.table(line["forecast"]) or None
+        noted[line["run"]].forecast = json_table(line["forecast"]) or None
     specs = [stored.settings(line["spec"]) for line in summaries]
     runs = [
         _run(line, noted[line["run"]], cost_of(spec, override))
@@ -105,7 +107,7 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
 
 
 def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
-    telemetry = stored.table(line["telemetry"])
+    telemetry = json_table(line["telemetry"])
     began, ended = moments.read(line, "started"), _end(line, noted)
     timings = _timings(line, noted, ended)
     tokens = noted.tokens
@@ -197,7 +199,7 @@ def _timings(line: dict[str, Any], noted: _Noted, ended: Moment) -> dict[str, fl
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
     if line["timings"]:
-        timings |= stored.table(line["timings"])
+        timings |= json_table(line["timings"])
         return timings
     run = moments.read(line, "started")
     began = [moments.read(start, "began").since(run) for start in noted.starts]

@@ -42,3 +42,8 @@ def seconds() -> float:
 def moment() -> Moment:
     """Now, by both clocks."""
     return Moment(now(), seconds())
+
+
+def utc(moment: datetime) -> datetime:
+    """A timezone-aware time as the naive UTC that the store keeps."""
+    return moment.replace(tzinfo=None)

@@ -91,3 +91,16 @@ FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}
 def mended_by(setting: str) -> list[str]:
     """The kinds of failure that more of this setting may mend."""
     return [kind.name for kind in _KINDS if kind.mended_by == setting]
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Failed tries of a request: in all, since it was last reopened, and by what they ask for."""
+
+    attempts: int = 0
+    since_reopened: int = 0
+    truncated: int = 0
+    invalid: int = 0
+
+
+NO_TRIES = Tries()

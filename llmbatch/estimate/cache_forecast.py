@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llmbatch.core.messages import messages_of
 from llmbatch.core.records import Message
 from llmbatch.estimate.prefix_cache import Cache, simulate
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import keys
 
 # Requests that are looked at, in how many stretches if there are more, and the part of a stretch
 # that is not counted.
@@ -102,7 +102,7 @@ def tokens(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
 
 def chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
     """Messages from the JSON that the store keeps them in."""
-    return map(keys.messages_of, texts)
+    return map(messages_of, texts)
 
 
 def predict(stretches: Sequence[Stretch], requests: int, assumed: Assumed) -> Forecast | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from llmbatch.core import interval
 from llmbatch.core.interval import Interval, Sampled
 from llmbatch.estimate import cache_forecast, past_runs
+from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.store.history import Past, PastRun, Spent
 
@@ -76,7 +77,7 @@ def _bounds(spec: JobSpec, choices: Sequence[str]) -> tuple[float, float]:
 
 
 def _seen(spec: JobSpec, past: Past, requests: int, prompt_tokens: float) -> OutputTokens:
-    alike = [run for run in past.runs if past_runs.is_alike(run.spec, spec)]
+    alike = [run for run in past.runs if is_alike(run.spec, spec)]
     sampled, most = all(map(past_runs.is_sample, alike)), _most(spec)
     pairs = [(float(one.prompt), float(one.output)) for one in past.spent]
     total = (

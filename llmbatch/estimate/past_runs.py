@@ -10,22 +10,13 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate.batching import Steps
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run.sample import SAMPLE_REASON
 from llmbatch.store.history import Past, PastRun
 
-# What shapes an answer beside its row.
-_SHAPING = ("model", "system", "prompt", "sampling", "answer")
-SAMPLE_REASON = "sample of"
-"""How the reason of a run begins that was a sample."""
 # The newest runs tell most: engines, machines and their load change.
 _NEWEST = 8
 # By how much the next start may be beyond one, two, or more that are known.
 _OF_STARTS = (0.5, 0.35, 0.25)
-
-
-def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
-    """Whether a run of the spec `kept` (as the store has it) answered as one of `spec` will."""
-    wanted = spec.model_dump(mode="json", by_alias=True)
-    return all(kept.get(name) == wanted[name] for name in _SHAPING)
 
 
 @dataclass(frozen=True, slots=True)

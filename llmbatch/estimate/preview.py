@@ -12,20 +12,19 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
-from llmbatch.estimate import limit_warnings, past_runs, requirements
+from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.cache_outlook import Foresight
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.prompt_tokens import PromptTokens
 from llmbatch.estimate.requirements import Outlay
 from llmbatch.estimate.time_and_cost import Money, Time, Tokens
 from llmbatch.job import folder as job_folder
+from llmbatch.job.alike import is_alike
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import planner, record_order
-from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run import preflight, reopening
-from llmbatch.pipeline.run.engine_factory import Naming
 from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 from llmbatch.store import history, plans, results
@@ -83,25 +82,12 @@ def preview(
             return _preview(db, spec, left, found, locked=locked)
 
 
-def plan_aside(
-    db: Database, spec: JobSpec, aside: JobPaths, engine: Engine
-) -> tuple[str, ...] | None:
-    """Read and plan the job into a store beside its own, whose order of a record's fields it
-    takes; that order."""
-    naming = Naming(engine)
-    snapshot = ingest.ingest(db, spec, aside)
-    held = record_order.held_elsewhere(db, job_folder.of_spec(spec).store)
-    order = record_order.decide(db, spec, snapshot, held)
-    planner.plan(db, spec, snapshot, naming.identity(), order)
-    return order
-
-
 def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
     """What is left to do, and whether nothing could be asked because a run holds the job."""
     store = job_folder.of_spec(spec).store
 
     def alike(kept: Any) -> bool:
-        return past_runs.is_alike(kept, spec)
+        return is_alike(kept, spec)
 
     def outgrown(contexts: Sequence[RunContext]) -> list[int]:
         return reopening.outgrown(contexts, reopening.foreseen(spec, engine))

@@ -8,10 +8,10 @@ because no token stands for less than a byte.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmbatch.core import interval
+from llmbatch.core import interval, messages
 from llmbatch.core.interval import Interval, Sampled
 from llmbatch.estimate.cache_forecast import Encode
-from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.run.sample import spread
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
 from llmbatch.store.history import Left
@@ -89,13 +89,6 @@ def measure(db: Database, left: Left, encode: Encode, limit: Limit) -> PromptTok
     return _told(found, [place for place in chosen if place in found.tokens], limit)
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """Places of `wanted` of `count` things, evenly spread, each in the middle of its stretch."""
-    if wanted >= count:
-        return list(range(count))
-    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
-
-
 @dataclass
 class _Measured:
     """What was tokenised: tokens and rows of requests, by their places in `left`."""
@@ -118,7 +111,7 @@ class _Measured:
         for place, planned in zip(places, found, strict=True):
             self.rows[place] = planned.copies
             try:
-                ids = self.encode(keys.messages_of(planned.messages))
+                ids = self.encode(messages.messages_of(planned.messages))
             except ValueError:
                 ids = None
             if ids:

@@ -7,15 +7,15 @@ gains is not guessed: both orders are rendered, tokenised, sorted and played thr
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from llmbatch.core import fieldorder
-from llmbatch.core.fieldorder import Groups
+from llmbatch.core import messages
 from llmbatch.core.records import Message
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecast import Assumed, Encode, Forecast
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.prompts import field_order
 from llmbatch.pipeline.prompts.segments import Segment, segments
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.store.field_groups import Groups
 
 # A smaller gain is not worth a change of the template, after which all is computed anew.
 _WORTH = 0.05
@@ -104,7 +104,7 @@ def _best(parts: Sequence[Segment], rendered: Sequence[tuple[str, ...]]) -> list
         of_firsts = {place: sum(lengths[place][row] for row in firsts.values()) for place in places}
         return Groups(len(firsts), of_firsts)
 
-    choice = fieldorder.choose(len(rendered), [sum(column) for column in lengths], measure)
+    choice = field_order.choose(len(rendered), [sum(column) for column in lengths], measure)
     fixed = [place for place, part in enumerate(parts) if part.last]
     return [free[place] for place in choice.order] + fixed
 
@@ -130,7 +130,7 @@ def _chats(
         texts = {"system": "", "user": ""}
         for place, role in zip(order, roles, strict=True):
             texts[role] += row[place]
-        chats.add(keys.messages_text(_messages(texts)))
+        chats.add(messages.messages_text(_messages(texts)))
     return sorted(chats)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import Foresight
@@ -10,7 +11,6 @@ from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.preview import Preview
 from llmbatch.estimate.prompt_tokens import Context, PromptTokens
 from llmbatch.estimate.time_and_cost import Money, Part, Time
-from llmbatch.reports import wording
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 
@@ -128,19 +128,19 @@ _SOURCES = {
 def _output_lines(output: OutputTokens) -> Iterator[str]:
     source = _SOURCES[output.source].format(known=output.known)
     yield (
-        f"output    about {_between(output.total)} tokens, {wording.number(output.each)} for "
+        f"output    about {_between(output.total)} tokens, {units.number(output.each)} for "
         f"an answer ({source})"
     )
     if output.left_long:
-        long = wording.count(output.left_long, "answer")
+        long = units.count(output.left_long, "answer")
         yield f"{_BLANK}at most {long} of full length more: the last run was stopped, and may have"
         yield f"{_BLANK}left what takes long"
     if output.retries.expected:
-        yield f"{_BLANK}{wording.share(output.retries.expected)} of the requests are tried again"
+        yield f"{_BLANK}{units.share(output.retries.expected)} of the requests are tried again"
 
 
 def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
-    weights, usable = wording.size(memory.weight_bytes), wording.size(memory.usable_bytes)
+    weights, usable = units.size(memory.weight_bytes), units.size(memory.usable_bytes)
     told = "as the job's last engine said" if memory.measured else "by formula"
     yield f"memory    {device}: {weights} of {usable} for weights,"
     yield f"{_BLANK}{_cache_size(memory)} ({told})"
@@ -156,8 +156,8 @@ def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
 
 def _cache_size(memory: Memory) -> str:
     return (
-        f"{wording.size(memory.cache_bytes)} for a cache of {memory.cache_tokens:,} tokens, "
-        f"{wording.size(memory.token_bytes)} each"
+        f"{units.size(memory.cache_bytes)} for a cache of {memory.cache_tokens:,} tokens, "
+        f"{units.size(memory.token_bytes)} each"
     )
 
 
@@ -186,8 +186,8 @@ def _time_lines(time: Time) -> Iterator[str]:
 def _parts(time: Time) -> str:
     told = [part for part in time.parts if _matters(part, time)]
     rest = sum(part.seconds.expected for part in time.parts if not _matters(part, time))
-    named = [f"{part.name} {wording.seconds(part.seconds.expected)}" for part in told]
-    return " + ".join([*named, *([f"the rest {wording.seconds(rest)}"] if rest else [])])
+    named = [f"{part.name} {units.seconds(part.seconds.expected)}" for part in told]
+    return " + ".join([*named, *([f"the rest {units.seconds(rest)}"] if rest else [])])
 
 
 def _matters(part: Part, time: Time) -> bool:
@@ -196,8 +196,8 @@ def _matters(part: Part, time: Time) -> bool:
 
 
 def _span(seconds: Interval) -> str:
-    low, high = wording.seconds(seconds.low), wording.seconds(seconds.high)
-    return f"{wording.seconds(seconds.expected)} ({low} to {high})"
+    low, high = units.seconds(seconds.low), units.seconds(seconds.high)
+    return f"{units.seconds(seconds.expected)} ({low} to {high})"
 
 
 def _cost_lines(cost: Money, device: Device | None) -> Iterator[str]:
@@ -205,7 +205,7 @@ def _cost_lines(cost: Money, device: Device | None) -> Iterator[str]:
         yield f"cost      about {_amount(cost.cost, cost.currency)} for {cost.basis}"
         used = device.count if device is not None and device.kind == "gpu" else cost.devices
         if cost.basis == "device time" and cost.devices != used:
-            paid = wording.count(cost.devices, "device")
+            paid = units.count(cost.devices, "device")
             yield f"{_BLANK}paid as {paid}, while the engine uses {used}"
     if cost.listed is not None:
         name = f"{cost.listed_name}'s prices" if cost.listed_name else "the listed prices"
@@ -230,7 +230,7 @@ def _advice_lines(seen: Preview) -> Iterator[str]:
         spared = as_input.prompt_tokens - as_input.cached_tokens
         spared -= planned.prompt_tokens - planned.cached_tokens
         if spared > 0:
-            saved = wording.seconds(spared * each)
+            saved = units.seconds(spared * each)
             yield f"order     the planned order spares {spared:,} prompt tokens, about {saved}"
     if (advice := forecasts.advice) is not None and planned is not None:
         sampled = advice.looked_at < planned.requests
@@ -242,7 +242,7 @@ def _advice_lines(seen: Preview) -> Iterator[str]:
         saved = ""
         if each:
             spared = advice.tokens_now - advice.tokens_then
-            saved = f" (about {wording.seconds(spared * each)} less)"
+            saved = f" (about {units.seconds(spared * each)} less)"
         yield (
             f"{_BLANK}{advice.tokens_then:,} prompt tokens to compute instead of "
             f"{advice.tokens_now:,}{saved}; all answers would be made anew"

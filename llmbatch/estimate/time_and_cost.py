@@ -9,7 +9,7 @@ from llmbatch.estimate import generation_time
 from llmbatch.estimate.batching import Scheduler, resampled
 from llmbatch.estimate.generation_time import Generation, Load, Measured
 from llmbatch.estimate.past_runs import Experience
-from llmbatch.job.spec import CostSpec
+from llmbatch.job.cost import CostSpec
 from llmbatch.sizing import roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape

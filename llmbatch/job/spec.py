@@ -1,72 +1,15 @@
 """The job as its user declares it."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from llmbatch.core.records import Constraint, Sampling
-from llmbatch.job import stop_rules
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.fields import Section, answer, neutral, rendered
-
-# Seconds and sums that no clock and no sum of them runs over.
-_LONGEST = 1e9
-_MOST_MONEY = 1e15
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON in which the order of keys counts: an answer follows its schema's order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-class SamplingSpec(Section):
-    """How tokens are drawn."""
-
-    temperature: float = answer(0.0, "0 is greedy", ge=0, le=2, allow_inf_nan=False)
-    top_p: float = answer(1.0, "keep the likeliest tokens up to this mass", gt=0, le=1)
-    top_k: int = answer(0, "keep this many of the likeliest tokens; 0 keeps all", ge=0, lt=2**31)
-    min_p: float = answer(0.0, "drop tokens below this share of the likeliest", ge=0, le=1)
-    max_tokens: int = answer(512, "longest answer, in tokens", ge=1, lt=2**31)
-    seed: int | None = answer(None, "makes sampling repeatable", ge=0, lt=2**63)
-    stop: tuple[str, ...] = answer((), "strings that end the answer")
-    repetition_penalty: float = answer(1.0, "above 1 discourages repeats", gt=0, le=2)
-    presence_penalty: float = answer(0.0, "above 0 favours new tokens", ge=-2, le=2)
-    frequency_penalty: float = answer(0.0, "above 0 discourages frequent tokens", ge=-2, le=2)
-
-    def to_sampling(self) -> Sampling:
-        return Sampling(**self.model_dump())
-
-
-class AnswerSpec(Section):
-    """What an answer must look like: at most one of the three."""
-
-    choice: tuple[str, ...] | None = answer(None, "the allowed answers", min_length=1)
-    json_schema: dict[str, Any] | None = answer(None, "a JSON Schema", alias="schema")
-    regex: str | None = answer(None, "a pattern for the whole answer", min_length=1)
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> "AnswerSpec":
-        given = [self.choice, self.json_schema, self.regex]
-        if sum(value is not None for value in given) > 1:
-            raise ValueError("give at most one of choice, schema and regex")
-        return self
-
-    def to_constraint(self) -> Constraint | None:
-        if self.choice is not None:
-            return Constraint("choice", json_text(list(self.choice)))
-        if self.json_schema is not None:
-            return Constraint("json", json_text(self.json_schema))
-        if self.regex is not None:
-            return Constraint("regex", self.regex)
-        return None
+from llmbatch.job.run_settings import RunSpec
+from llmbatch.job.sampling import AnswerSpec, SamplingSpec
 
 
 class EngineSpec(BaseModel):
@@ -91,119 +34,6 @@ def parallel(options: Mapping[str, Any]) -> int:
     named = {name.lstrip("-").replace("-", "_"): value for name, value in options.items()}
     sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
     return prod(size for size in sizes if isinstance(size, int) and size > 0)
-
-
-class TokenPrice(Section):
-    """What somebody asks for a million tokens; cached prompt tokens cost as others by default."""
-
-    input: float = neutral(..., "a million prompt tokens", ge=0, le=_MOST_MONEY)
-    output: float = neutral(..., "a million output tokens", ge=0, le=_MOST_MONEY)
-    cached: float | None = neutral(None, "a million cached prompt tokens", ge=0, le=_MOST_MONEY)
-    name: str | None = neutral(None, "whose price it is")
-
-    def of(self, prompt: int, cached: int, output: int) -> float:
-        """The price of so many tokens; the cached ones are part of the prompt's."""
-        for_cached = self.input if self.cached is None else self.cached
-        spent = (prompt - cached) * self.input + cached * for_cached + output * self.output
-        return spent / 1_000_000
-
-
-class CostSpec(Section):
-    """What the device, or each token, costs; and who pays."""
-
-    price_per_hour: float | None = neutral(
-        None, "price of one device for one hour", ge=0, le=_MOST_MONEY
-    )
-    devices: int | None = neutral(
-        None, "how many devices the engine uses; default: as its options say", ge=1, lt=2**31
-    )
-    currency: str = neutral("USD", "shown beside every amount")
-    price_per_million: TokenPrice | None = neutral(
-        None, "what an engine asks that is paid by the token: IN/OUT or IN/OUT/CACHED"
-    )
-    listed_price: TokenPrice | None = neutral(
-        None, "somebody's price to compare with: IN/OUT or IN/OUT/CACHED"
-    )
-    attribute_by: tuple[str, ...] = neutral((), "columns by whose values the cost is divided")
-
-    @field_validator("price_per_million", "listed_price", mode="before")
-    @classmethod
-    def _prices(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return _token_price(value)
-        if value is not None and not isinstance(value, dict | TokenPrice):
-            raise ValueError("write IN/OUT or IN/OUT/CACHED, or a table with input and output")
-        return value
-
-    @field_validator("attribute_by", mode="before")
-    @classmethod
-    def _columns(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [name.strip() for name in value.split(",") if name.strip()]
-        if isinstance(value, list | tuple) and len(set(value)) < len(value):
-            raise ValueError("names a column twice")
-        return value
-
-    @model_validator(mode="after")
-    def _one_price(self) -> "CostSpec":
-        if self.price_per_hour is not None and self.price_per_million is not None:
-            raise ValueError(
-                "price_per_hour and price_per_million are both given: devices are paid by the "
-                "hour, or an engine by the token; give one of the two"
-            )
-        return self
-
-
-def _token_price(text: str) -> dict[str, str]:
-    """`0.15/0.60` or `0.15/0.60/0.075`, as the flag has it."""
-    parts = text.split("/")
-    if len(parts) not in (2, 3):
-        raise ValueError("write IN/OUT or IN/OUT/CACHED, for a million tokens each: 0.15/0.60")
-    return dict(zip(("input", "output", "cached"), parts, strict=False))
-
-
-class RunSpec(Section):
-    """How the work is cut and saved, what is tried again, and when to stop."""
-
-    chunk_size: int = neutral(4096, "requests in a chunk", ge=1, lt=2**31)
-    checkpoint_rows: int = neutral(256, "commit after this many outcomes", ge=1, lt=2**31)
-    checkpoint_seconds: float = neutral(2.0, "commit after this many seconds", gt=0, le=3600)
-    attempts: int = neutral(2, "tries of a request whose failure a retry may mend", ge=1, le=16)
-    engine_restarts: int = neutral(5, "restarts in a row that bring nothing", ge=0, lt=2**31)
-    stall_timeout: float = neutral(
-        300.0, "seconds without progress: the engine hangs", gt=0, le=_LONGEST
-    )
-    grace: float = neutral(
-        20.0, "seconds to finish what is in flight after a signal", ge=0, le=_LONGEST
-    )
-    deadline: str | None = neutral(None, "stop by this time of day, or after this duration")
-    max_cost: float | None = neutral(None, "stop before a run costs more than this", gt=0)
-    max_rows: int | None = neutral(None, "stop after sending this many requests", ge=1)
-    max_failed: str | None = neutral(None, "failed rows that still count as success: 20 or 2%")
-    fail_fast: str | None = neutral(None, "stop when more of the last outcomes failed: 50%/100")
-    if_locked: Literal["fail", "skip", "wait"] = neutral("fail", "when another run holds the job")
-    metrics_file: str | None = neutral(None, "Prometheus textfile, ending in .prom", min_length=1)
-
-    reports: tuple[str, ...] = neutral((), "files for the report: .txt, .json, .md or .html")
-
-    @field_validator("max_failed", mode="before")
-    @classmethod
-    def _number_or_share(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("deadline", "max_failed", "fail_fast")
-    @classmethod
-    def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None:
-            _READERS[str(info.field_name)](value)
-        return value
-
-
-_READERS: dict[str, Callable[[str], object]] = {
-    "deadline": stop_rules.check_deadline,
-    "max_failed": stop_rules.Tolerance.parse,
-    "fail_fast": stop_rules.FailureRate.parse,
-}
 
 
 class JobSpec(Section):

@@ -1,4 +1,4 @@
-"""What a store holds as JSON, read by a version that may know less of it, or more.
+"""The spec that a store holds, read by a version that may know less of it, or more.
 
 A store outlives the llmbatch that wrote it. A key that is not known is left out, a value that is
 not understood gives way to its default, and what is no table counts as an empty one.
@@ -6,9 +6,9 @@ not understood gives way to its default, and what is no table counts as an empty
 
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
+from llmbatch.core.stored import json_table
 from llmbatch.job.spec import JobSpec
 
 # Stands for what a job cannot do without.
@@ -17,18 +17,9 @@ _UNKNOWN = "unknown"
 _ROUNDS = 8
 
 
-def table(text: str | None) -> dict[str, Any]:
-    """An object; an empty one for anything else."""
-    try:
-        found = orjson.loads(text or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def spec(text: str) -> tuple[JobSpec, list[str]]:
     """The spec of a run, and the keys that are not understood."""
-    held = table(text)
+    held = json_table(text)
     odd: list[str] = []
     for _ in range(_ROUNDS):
         try:

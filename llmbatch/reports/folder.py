@@ -10,14 +10,15 @@ from typing import Any, Literal
 from llmbatch.accounting import runs
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core import clock
+from llmbatch.core.clock import utc
 from llmbatch.core.errors import LlmbatchError, LockedError, UsageError
 from llmbatch.job import stored
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.finder import Found
 from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import CostSpec
 from llmbatch.reports import last_report
 from llmbatch.store import faults, lock, results
-from llmbatch.store.database import Database, utc
+from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
 FLEET_VERSION = 1

@@ -1,6 +1,6 @@
 """What all forms of the report on the jobs of a folder say, in the same words."""
 
-from llmbatch.reports import wording
+from llmbatch.core import units
 from llmbatch.reports.folder import Fleet, JobLine, Spent
 
 NONE = "-"
@@ -33,9 +33,9 @@ def _of_spent(spent: Spent | None) -> list[str]:
     each = spent.cost_per_1000_rows
     return [
         money(spent),
-        NONE if each is None or spent.currency is None else wording.money(each, spent.currency),
+        NONE if each is None or spent.currency is None else units.money(each, spent.currency),
         hours(spent.device_hours),
-        wording.number(spent.prompt_tokens + spent.output_tokens),
+        units.number(spent.prompt_tokens + spent.output_tokens),
     ]
 
 
@@ -44,17 +44,17 @@ def _of_rows(line: JobLine) -> list[str]:
         return [NONE] * 5
     held = line.counts
     rows = (held.rows_in, held.answered, held.failed, held.rejected, held.pending)
-    return [wording.number(number) for number in rows]
+    return [units.number(number) for number in rows]
 
 
 def _of_runs(line: JobLine) -> list[str]:
     began = NONE if line.last_run is None else f"{line.last_run.started_at:%Y-%m-%d %H:%M}Z"
-    return [NONE if line.spent is None else wording.number(line.spent.runs), began]
+    return [NONE if line.spent is None else units.number(line.spent.runs), began]
 
 
 def money(spent: Spent) -> str:
     """All that was paid, in each currency; what had no price is no money."""
-    paid = [wording.money(amount.cost, amount.currency) for amount in spent.amounts]
+    paid = [units.money(amount.cost, amount.currency) for amount in spent.amounts]
     return " + ".join(paid) or NONE
 
 
@@ -73,27 +73,27 @@ def state(line: JobLine) -> str:
     if line.note:
         parts.append(line.note)
     if line.spent is not None and line.spent.amounts and line.spent.unpriced_runs:
-        parts.append(f"{wording.count(line.spent.unpriced_runs, 'run')} without a price")
+        parts.append(f"{units.count(line.spent.unpriced_runs, 'run')} without a price")
     return "; ".join(parts)
 
 
 def heading(fleet: Fleet) -> str:
     """How many jobs there are, and where."""
     since = "" if fleet.since is None else f" with runs since {fleet.since:%Y-%m-%d %H:%M}Z"
-    return f"{wording.count(len(fleet.jobs), 'job')} below {fleet.folder}{since}"
+    return f"{units.count(len(fleet.jobs), 'job')} below {fleet.folder}{since}"
 
 
 def totals(fleet: Fleet) -> list[str]:
     """The sums over all jobs: a line for each currency, and one for what had no price."""
     total = fleet.total
     lines = [
-        f"{wording.money(amount.cost, amount.currency)} for {hours(amount.device_hours)} "
-        f"device-hours and {wording.count(amount.rows, 'row')}"
+        f"{units.money(amount.cost, amount.currency)} for {hours(amount.device_hours)} "
+        f"device-hours and {units.count(amount.rows, 'row')}"
         for amount in total.amounts
     ]
     if total.unpriced_runs:
         lines.append(
-            f"without a price: {wording.count(total.unpriced_runs, 'run')}, "
+            f"without a price: {units.count(total.unpriced_runs, 'run')}, "
             f"{hours(total.unpriced_hours)} device-hours"
         )
     return lines
@@ -103,10 +103,10 @@ def remarks(fleet: Fleet) -> list[str]:
     """What the sums do not hold, and why."""
     said = []
     if fleet.running:
-        jobs = wording.count(fleet.running, "job")
+        jobs = units.count(fleet.running, "job")
         said.append(f"{jobs} running: what the present run takes is not counted")
     if fleet.unread:
-        said.append(f"{wording.count(fleet.unread, 'job')} that cannot be read: not counted")
+        said.append(f"{units.count(fleet.unread, 'job')} that cannot be read: not counted")
     if fleet.idle:
-        said.append(f"{wording.count(fleet.idle, 'job')} without a run since then: left out")
+        said.append(f"{units.count(fleet.idle, 'job')} without a run since then: left out")
     return said + [f"not looked into: {closed}" for closed in fleet.closed]

@@ -7,13 +7,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from llmbatch.accounting import runs as of_store
 from llmbatch.accounting.usage import RunUsage
+from llmbatch.core import units
+from llmbatch.core.clock import utc
 from llmbatch.core.errors import UsageError
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import CostSpec
 from llmbatch.pipeline.monitoring import status
-from llmbatch.reports import wording
 from llmbatch.reports.report import REPORT_VERSION
-from llmbatch.store.database import utc
 
 
 def standing(job: JobPaths) -> str:
@@ -28,7 +28,7 @@ def standing(job: JobPaths) -> str:
     if not progress:
         return str(seen.get("phase", "starting"))
     cost = progress.get("cost")
-    paid = "" if cost is None else f", {wording.money(cost, progress['currency'])} so far"
+    paid = "" if cost is None else f", {units.money(cost, progress['currency'])} so far"
     return f"{seen['phase']}: {progress['rows_done']:,} of {progress['rows']:,} rows{paid}"
 
 

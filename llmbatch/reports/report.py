@@ -10,9 +10,10 @@ from llmbatch.accounting.device_share import Limit
 from llmbatch.accounting.distributions import Details
 from llmbatch.accounting.usage import Resources, RunUsage, Usage, total
 from llmbatch.core.outcomes import FAILURE_KINDS
+from llmbatch.core.stored import json_table
 from llmbatch.job import stored
-from llmbatch.job.spec import CostSpec
-from llmbatch.pipeline.prompts import planner
+from llmbatch.job.cost import CostSpec
+from llmbatch.pipeline.rows import columns
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
@@ -122,7 +123,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
         rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],
         runs=every,
-        engine=stored.table(starts[-1]["description"]) if starts else None,
+        engine=json_table(starts[-1]["description"]) if starts else None,
         details=distributions.build(db, worked),
     )
 
@@ -131,7 +132,7 @@ def _check(db: Database, cost: CostSpec | None) -> None:
     """The columns of a run were checked before it began; the input may have changed since."""
     snapshot = snapshots.newest(db)
     if cost is not None and snapshot is not None:
-        planner.check_attribution(cost.attribute_by, snapshot)
+        columns.check_attribution(cost.attribute_by, snapshot)
 
 
 def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str, Any] | None:
@@ -139,7 +140,7 @@ def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str
     if run is None:
         return None
     own = [line for line in starts if line["run"] == run.run]
-    found: dict[str, Any] | None = stored.table(own[-1]["description"]) if own else None
+    found: dict[str, Any] | None = json_table(own[-1]["description"]) if own else None
     return found
 
 

@@ -9,6 +9,7 @@ from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import Limit
 from llmbatch.accounting.timeline import Mark
 from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.core import units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.html.figures import cause_colour, colour_of
 from llmbatch.reports.report import Report
@@ -81,7 +82,7 @@ def _heads(report: Report, unit: str = "") -> list[str]:
 
 
 def _money(amount: float | None, total: float | None = None) -> str:
-    return NONE if amount is None else wording.digits(amount, total)
+    return NONE if amount is None else units.digits(amount, total)
 
 
 def _saved(both: Sequence[Costs], told: Sequence[Saved | None], by: str) -> Line:
@@ -108,8 +109,8 @@ def phases(report: Report) -> Table:
         Line(
             f"{phase.name} (beside the others)" if phase.parallel else phase.name,
             [
-                wording.seconds(phase.seconds),
-                wording.share(phase.seconds / whole) if whole else NONE,
+                units.seconds(phase.seconds),
+                units.share(phase.seconds / whole) if whole else NONE,
                 NONE if cost is None else f"{cost:,f}",
             ],
             kind="sub" if phase.parallel else "",
@@ -119,7 +120,7 @@ def phases(report: Report) -> Table:
     ]
     parts = [line for line in lines if not line.kind]
     beside = [line for line in lines if line.kind]
-    cells = [wording.seconds(whole), wording.share(1), _money(costs.physical)]
+    cells = [units.seconds(whole), units.share(1), _money(costs.physical)]
     header = ["", "time", "share", f"cost, {report.currency}"]
     return Table(header, [*parts, Line("last run", cells, kind="sum"), *beside])
 
@@ -129,7 +130,7 @@ def limit(found: Limit | None) -> Table:
     header = ["", "time", "share", "what to do"]
     if found is None:
         return Table(header, texts=True)
-    seconds, share = wording.seconds, wording.share
+    seconds, share = units.seconds, units.share
     least = [seconds(found.roofline_seconds), share(found.share)]
     lines = [Line("roofline", least, "the least time for these tokens", colour="series-1")]
     lines += [
@@ -168,12 +169,12 @@ def shares(report: Report) -> tuple[Table, Table]:
         Line(
             "all",
             [
-                wording.number(sum(share.rows for share in found.shares)),
-                wording.number(sum(prompts)),
-                wording.number(sum(outputs)),
-                wording.seconds(found.device_seconds),
+                units.number(sum(share.rows for share in found.shares)),
+                units.number(sum(prompts)),
+                units.number(sum(outputs)),
+                units.seconds(found.device_seconds),
                 _money(found.total),
-                wording.share(1),
+                units.share(1),
             ],
             kind="sum",
         )
@@ -184,19 +185,19 @@ def shares(report: Report) -> tuple[Table, Table]:
 def shares_left_out(found: Attribution | None) -> str:
     """What of the shares is in neither table."""
     more = len(found.shares) - _MOST_SHARES - _MOST_HIDDEN if found else 0
-    return f"{wording.count(more, 'smaller share')} not shown: see the JSON." if more > 0 else ""
+    return f"{units.count(more, 'smaller share')} not shown: see the JSON." if more > 0 else ""
 
 
 def _share(found: Attribution, share: Share, prompt_tokens: int, output_tokens: int) -> Line:
     return Line(
         wording.group(share.values, share.note),
         [
-            wording.number(share.rows),
-            wording.number(prompt_tokens),
-            wording.number(output_tokens),
-            wording.seconds(share.device_seconds),
+            units.number(share.rows),
+            units.number(prompt_tokens),
+            units.number(output_tokens),
+            units.seconds(share.device_seconds),
             _money(share.cost, found.total),
-            wording.share(share.share),
+            units.share(share.share),
         ],
         kind="" if share.note is None else "aside",
     )
@@ -210,7 +211,7 @@ def events(report: Report) -> Table:
     if not any(mark.kind in ("engine died", "engine restarted", "stopped") for mark in marks):
         marks = []
     shown = marks[:_MOST_EVENTS]
-    lines = [Line(wording.seconds(mark.at), [], _event(mark)) for mark in shown]
+    lines = [Line(units.seconds(mark.at), [], _event(mark)) for mark in shown]
     if len(marks) > len(shown):
         lines.append(Line("", [], f"and {len(marks) - len(shown):,} more: see the JSON"))
     return Table(["after", "what"], lines, texts=True)
@@ -227,7 +228,7 @@ def work(report: Report) -> Table:
     def line(name: str, of: Callable[[Usage], str], kind: str = "") -> Line:
         return Line(name, [of(each) for each in both], kind=kind)
 
-    n, rate = wording.number, wording.rate
+    n, rate = units.number, units.rate
     lines = [
         line("rows settled", lambda each: n(each.rows)),
         line("attempts", lambda each: n(each.requests)),
@@ -252,17 +253,17 @@ def work(report: Report) -> Table:
 
 def _cached(usage: Usage) -> str:
     if not usage.prompt_tokens:
-        return wording.number(usage.cached_tokens)
-    share = wording.share(usage.cached_tokens / usage.prompt_tokens)
+        return units.number(usage.cached_tokens)
+    share = units.share(usage.cached_tokens / usage.prompt_tokens)
     return f"{usage.cached_tokens:,} ({share})"
 
 
 def _batch(usage: Usage) -> str:
-    return wording.rate(usage.sequences / usage.steps) if usage.steps else NONE
+    return units.rate(usage.sequences / usage.steps) if usage.steps else NONE
 
 
 def _of_steps(number: int, usage: Usage) -> str:
-    return wording.share(number / usage.steps) if usage.steps else NONE
+    return units.share(number / usage.steps) if usage.steps else NONE
 
 
 def runs(report: Report) -> Table:
@@ -275,7 +276,7 @@ def runs(report: Report) -> Table:
 def runs_left_out(report: Report) -> str:
     """How many runs are not in the table."""
     more = len(report.runs) - _MOST_RUNS
-    return f"{wording.count(more, 'earlier run')} not shown: see the JSON." if more > 0 else ""
+    return f"{units.count(more, 'earlier run')} not shown: see the JSON." if more > 0 else ""
 
 
 def _run(run: RunUsage) -> Line:
@@ -284,11 +285,11 @@ def _run(run: RunUsage) -> Line:
         str(run.run),
         [
             f"{run.started_at:%Y-%m-%d %H:%M}",
-            wording.seconds(run.seconds),
-            wording.number(run.rows),
-            wording.rate(speed),
-            wording.number(run.engine_restarts),
-            NONE if run.cost is None else wording.money(run.cost, run.currency),
+            units.seconds(run.seconds),
+            units.number(run.rows),
+            units.rate(speed),
+            units.number(run.engine_restarts),
+            NONE if run.cost is None else units.money(run.cost, run.currency),
         ],
         run.reason,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from llmbatch.core import clock, files
+from llmbatch.core.clock import utc
 from llmbatch.core.errors import StoreError
 from llmbatch.store import catalog, connection, faults, recovery, statements, trust
 from llmbatch.store.frames import Columns, Tables
@@ -266,8 +266,3 @@ def migrate(database: Database, version: int) -> None:
             for statement in chain.from_iterable(statements.load(n).values() for n in names):
                 database.execute(statement)
             database.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])
-
-
-def utc(moment: datetime) -> datetime:
-    """A timezone-aware time as the naive UTC that the store keeps."""
-    return moment.replace(tzinfo=None)

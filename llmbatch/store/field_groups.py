@@ -1,6 +1,6 @@
 """The fields of the rows: their order in prompts, and what groups of rows share."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ import orjson
 import pyarrow as pa
 
 from llmbatch.core import clock
-from llmbatch.core.fieldorder import Groups
-from llmbatch.job import stored
+from llmbatch.core.clock import utc
+from llmbatch.core.stored import json_table
 from llmbatch.store import own_store
-from llmbatch.store.database import Database, utc
+from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
 _NEWEST = "SELECT columns FROM {}.field_orders ORDER BY rowid DESC LIMIT 1"
@@ -47,7 +47,7 @@ def held_in(db: Database, store: Path) -> Held:
 
 def _held(db: Database, name: str) -> Held:
     answered = bool(db.scalar(f"SELECT EXISTS (FROM {name}.attempts)"))
-    specs = [stored.table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
+    specs = [json_table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
     prompts = frozenset((spec["prompt"], spec.get("system")) for spec in specs if "prompt" in spec)
     # A store that no run has upgraded yet has no such table.
     known = db.scalar(query("has_field_orders"), [name])
@@ -60,6 +60,15 @@ def keep(db: Database, order: Sequence[str]) -> None:
     columns = orjson.dumps(list(order)).decode()
     if columns != db.scalar(_NEWEST.format("job")):
         db.record({"field_orders": {"columns": [columns], "chosen_at": [utc(clock.now())]}})
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The rows by the values of some fields: how many groups there are, and by field the bytes
+    that it has in one row of each."""
+
+    count: int
+    lengths: Mapping[int, int]
 
 
 class FieldTable:

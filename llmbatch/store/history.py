@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.outcomes import CONTEXT, mended_by
-from llmbatch.job import stored
+from llmbatch.core.stored import json_table
 from llmbatch.store import moments, own_store
 from llmbatch.store.database import Database
 from llmbatch.store.runs import RunContext, contexts
@@ -116,7 +116,7 @@ def _past(
     wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _REQUESTS}
     spent = [Spent(*found) for found in db.execute(query("spent_in_former"), wanted)]
     return Past(
-        stored.table(db.scalar(query("last_engine_in_former"))),
+        json_table(db.scalar(query("last_engine_in_former"))),
         _numbers(db, "answer_lengths_in_former", {"most": _ANSWERS}),
         spent,
         runs,
@@ -129,7 +129,7 @@ def _past_run(found: Mapping[str, Any]) -> PastRun:
     ended = found["ended_at"] is not None
     began = moments.read(found, "started")
     kept: dict[str, Any] = {name: found[name] for name in ("run", "reason", "starts", "attempts")}
-    kept |= {name: stored.table(found[name]) for name in ("spec", "timings", "telemetry")}
+    kept |= {name: json_table(found[name]) for name in ("spec", "timings", "telemetry")}
     return PastRun(**kept, seconds=moments.read(found, "ended").since(began) if ended else None)
 
 

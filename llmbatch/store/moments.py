@@ -4,8 +4,7 @@ clock that nobody sets."""
 from collections.abc import Mapping
 from typing import Any
 
-from llmbatch.core.clock import Moment
-from llmbatch.store.database import utc
+from llmbatch.core.clock import Moment, utc
 
 
 def columns(name: str, moment: Moment) -> dict[str, object]:

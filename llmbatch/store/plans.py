@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from llmbatch.core import clock
-from llmbatch.core.retry import Tries
-from llmbatch.store.database import Database, utc
+from llmbatch.core.clock import utc
+from llmbatch.core.outcomes import Tries
+from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
 _RENDERED = pa.schema(

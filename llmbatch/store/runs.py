@@ -10,10 +10,10 @@ import orjson
 
 from llmbatch import __version__
 from llmbatch.core import clock
-from llmbatch.core.clock import Moment
-from llmbatch.job import stored
+from llmbatch.core.clock import Moment, utc
+from llmbatch.core.stored import json_table
 from llmbatch.store import moments
-from llmbatch.store.database import Database, utc
+from llmbatch.store.database import Database
 from llmbatch.store.frames import Columns
 from llmbatch.store.statements import query
 
@@ -125,7 +125,7 @@ class RunContext:
 def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
     """Those of all runs that had an engine."""
     return [
-        RunContext(run, stored.table(spec), tokens)
+        RunContext(run, json_table(spec), tokens)
         for run, spec, tokens in db.execute(query(statement))
     ]
 

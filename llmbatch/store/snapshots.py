@@ -9,8 +9,9 @@ import orjson
 import pyarrow as pa
 
 from llmbatch.core import clock
+from llmbatch.core.clock import utc
 from llmbatch.core.records import Record, Reject
-from llmbatch.store.database import Database, utc
+from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
 # Large batches, because DuckDB's cost per statement is that of thousands of rows.

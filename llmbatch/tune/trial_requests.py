@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmbatch.core import messages
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
-from llmbatch.estimate.preview import plan_aside
 from llmbatch.job import folder as job_folder
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import keys
 from llmbatch.pipeline.run import preflight
+from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
 
@@ -77,7 +77,7 @@ def _requests(db: Database, spec: JobSpec, first: int, last: int) -> list[Reques
     return [
         Request(
             planned.key,
-            keys.messages_of(planned.messages),
+            messages.messages_of(planned.messages),
             sampling,
             constraint,
         )

@@ -23,7 +23,7 @@ from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.job.spec import CostSpec
+from llmbatch.job.cost import CostSpec
 from llmbatch.reports import json as as_json
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.report import Report

@@ -13,7 +13,7 @@ from llmbatch.accounting.costs import Costs, Saved, of_runs
 from llmbatch.accounting.usage import Rates, RunUsage
 from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments, Weights
-from llmbatch.job.spec import CostSpec, TokenPrice
+from llmbatch.job.cost import CostSpec, TokenPrice
 from tests.accounting.test_usage import NOTHING, RUN
 
 # 700,000 prompt tokens, 400,000 of them cached, 300,000 output tokens; 3,600 s at 4.00 for each

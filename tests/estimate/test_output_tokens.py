@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from llmbatch.core import retry
+from llmbatch.core import outcomes
 from llmbatch.core.interval import Interval
 from llmbatch.core.records import Sampling
 from llmbatch.estimate import output_tokens
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import retry
 from llmbatch.store.history import Past, PastRun, Spent
 from tests.estimate.test_past_runs import run, spec
 
@@ -45,7 +46,7 @@ def population(shape: str, allowed: int, attempts: int, invalid: float) -> list[
 
 def _request(rng: random.Random, draw: Draw, allowed: int, attempts: int, invalid: float) -> Spent:
     prompt = max(8, round(rng.lognormvariate(4, 0.4)))
-    length, output, tries = draw(rng, prompt), 0, retry.NONE
+    length, output, tries = draw(rng, prompt), 0, outcomes.NO_TRIES
     while True:
         most = retry.sampling_for(Sampling(max_tokens=allowed), tries).max_tokens
         made = max(1, min(round(length), most))

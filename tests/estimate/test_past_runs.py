@@ -9,6 +9,7 @@ import pytest
 from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.estimate import output_tokens, past_runs
+from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.store.history import NO_PAST, Past, PastRun, Spent
 
@@ -127,9 +128,9 @@ def test_older_runs_have_no_moments() -> None:
 
 def test_answers_of_other_prompts_are_not_alike() -> None:
     kept = spec().model_dump(mode="json", by_alias=True)
-    assert past_runs.is_alike(kept, spec(input="other.csv"))
+    assert is_alike(kept, spec(input="other.csv"))
     for change in ({"prompt": "{{ u }}"}, {"sampling": {"max_tokens": 9}}, {"model": "n"}):
-        assert not past_runs.is_alike(kept, spec(**change))
+        assert not is_alike(kept, spec(**change))
 
 
 def test_output_is_expected_as_it_was() -> None:

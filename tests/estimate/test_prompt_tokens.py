@@ -16,6 +16,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import planner
 from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.run import sample
 from llmbatch.store import history
 from llmbatch.store.database import Database
 
@@ -151,7 +152,7 @@ def test_nothing_that_can_be_encoded_is_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("count", "wanted"), [(10, 3), (10, 10), (3, 10), (1, 1), (10**7, 4_000)])
 def test_places_are_spread(count: int, wanted: int) -> None:
-    places = prompt_tokens.spread(count, wanted)
+    places = sample.spread(count, wanted)
     assert len(set(places)) == min(count, wanted)
     assert places == sorted(places)
     gaps = [later - earlier for earlier, later in pairwise(places)]

@@ -34,15 +34,8 @@ LEVELS = {
 # The rooms of the trunk, and what lies in none of them.
 IN_PIPELINE = {"bounded_process": 0, "tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
 # Imports that point up until the splits that they wait for.
-OWED = {
-    "estimate/text.py": {"reports"},
-    "store/field_groups.py": {"job"},
-    "store/history.py": {"job"},
-    "store/runs.py": {"job"},
-    "tune/trial_requests.py": {"estimate"},
+OWED: dict[str, set[str]] = {
     "pipeline/run/execute.py": {"estimate"},
-    "pipeline/run/rounds.py": {"estimate"},
-    "pipeline/run/sample.py": {"estimate"},
     "pipeline/run/supervisor.py": {"estimate"},
 }
 

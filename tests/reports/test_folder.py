@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import clock
+from llmbatch.core import clock, units
+from llmbatch.core.clock import utc
 from llmbatch.core.errors import UsageError
 from llmbatch.job import finder
+from llmbatch.job.cost import CostSpec, TokenPrice
 from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import CostSpec, TokenPrice
 from llmbatch.reports import folder as reports_folder
-from llmbatch.reports import folder_words, renderers, wording
+from llmbatch.reports import folder_words, renderers
 from llmbatch.reports.folder import Fleet, JobLine
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import folder as text_folder
-from llmbatch.store.database import Database, utc
+from llmbatch.store.database import Database
 from llmbatch.store.lock import JobLock
 from tests.accounting.test_usage import RUN
 from tests.cli.reported import work
@@ -239,7 +240,7 @@ def test_every_form_has_every_job(tmp_path: Path, style: str) -> None:
             assert cell in shown
     assert folder_words.heading(seen) in shown
     (paid,) = seen.total.amounts
-    assert wording.money(paid.cost, "USD") in shown
+    assert units.money(paid.cost, "USD") in shown
 
 
 def test_the_columns_of_the_text_are_straight(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.accounting.costs import Costs, Listed, Phase, Saving
-from llmbatch.core import money
+from llmbatch.core import money, units
 from llmbatch.reports import rounding, tables, wording
 from llmbatch.reports.html import job as html_job
 from llmbatch.reports.markdown import job as markdown_job
@@ -182,8 +182,8 @@ def test_shares_that_are_not_shown_are_in_the_sum(report: Report) -> None:
 def test_amounts_are_written_in_full(report: Report) -> None:
     dear = replace(report, runs=[replace(report.runs[0], price_per_hour=1e6, currency="EUR")])
     assert "EUR 1,000,000 an hour" in html_job.render(dear)
-    assert wording.significant(12_345_678.0, 3) == "12,345,678"
-    assert wording.significant(0.0000012345, 3) == "0.00000123"
+    assert units.significant(12_345_678.0, 3) == "12,345,678"
+    assert units.significant(0.0000012345, 3) == "0.00000123"
 
 
 def test_the_machine_is_described_in_words(report: Report) -> None:

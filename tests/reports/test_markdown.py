@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Listed
 from llmbatch.accounting.device_share import Cause, Limit
+from llmbatch.core import units
 from llmbatch.reports import wording
 from llmbatch.reports.markdown import job
 from llmbatch.reports.markdown.markup import escaped, table
@@ -159,8 +160,8 @@ def test_it_says_what_the_report_says(report: Report) -> None:
     assert report.costs.physical is not None
     assert report.all_costs.physical is not None
     assert figures["cost"] == [
-        wording.money(report.costs.physical, "USD"),
-        wording.money(report.all_costs.physical, "USD"),
+        units.money(report.costs.physical, "USD"),
+        units.money(report.all_costs.physical, "USD"),
     ]
     assert figures["prompt tokens"] == ["3", f"{report.all_runs.prompt_tokens}"]
     phases = {row[0]: row for row in under(text, "Where the time and the money")}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmbatch.core import units
 from llmbatch.reports import wording
 
 
@@ -18,7 +19,7 @@ from llmbatch.reports import wording
     ],
 )
 def test_seconds(amount: float, told: str) -> None:
-    assert wording.seconds(amount) == told
+    assert units.seconds(amount) == told
 
 
 @pytest.mark.parametrize(
@@ -33,14 +34,14 @@ def test_seconds(amount: float, told: str) -> None:
     ],
 )
 def test_share(part: float, told: str) -> None:
-    assert wording.share(part) == told
+    assert units.share(part) == told
 
 
 def test_money_has_the_digits_of_its_total() -> None:
-    assert wording.money(0.5, "USD") == "USD 0.5000"
-    assert wording.money(0.5, "USD", 1_000.0) == "USD 0.50"
-    assert wording.money(1_234.5, "EUR") == "EUR 1,234.50"
-    assert wording.digits(0.00001234, 0.005) == "0.000012"
+    assert units.money(0.5, "USD") == "USD 0.5000"
+    assert units.money(0.5, "USD", 1_000.0) == "USD 0.50"
+    assert units.money(1_234.5, "EUR") == "EUR 1,234.50"
+    assert units.digits(0.00001234, 0.005) == "0.000012"
 
 
 @pytest.mark.parametrize(
@@ -48,16 +49,16 @@ def test_money_has_the_digits_of_its_total() -> None:
     [(None, "-"), (0.0, "0"), (1.234, "1.23"), (45.67, "45.7"), (12_345.6, "12,346")],
 )
 def test_rate(amount: float | None, told: str) -> None:
-    assert wording.rate(amount) == told
+    assert units.rate(amount) == told
 
 
 def test_counts_and_sizes() -> None:
-    assert wording.number(12_345.0) == "12,345"
-    assert wording.number(2.25) == "2.2"
-    assert wording.count(1, "row") == "1 row"
-    assert wording.count(2_000, "row") == "2,000 rows"
-    assert wording.size(10) == "10 bytes"
-    assert wording.size(5 * 1024**3) == "5.0 GiB"
+    assert units.number(12_345.0) == "12,345"
+    assert units.number(2.25) == "2.2"
+    assert units.count(1, "row") == "1 row"
+    assert units.count(2_000, "row") == "2,000 rows"
+    assert units.size(10) == "10 bytes"
+    assert units.size(5 * 1024**3) == "5.0 GiB"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.core.fieldorder import Groups
 from llmbatch.store import field_groups
 from llmbatch.store.database import Database
-from llmbatch.store.field_groups import Held
+from llmbatch.store.field_groups import Groups, Held
 from tests.store.older import make_older
 
 

@@ -14,7 +14,8 @@ from llmbatch.core import files
 from llmbatch.core.errors import UsageError
 from llmbatch.core.money import check_currency
 from llmbatch.job import finder, targets
-from llmbatch.job.spec import CostSpec, JobSpec
+from llmbatch.job.cost import CostSpec
+from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 from llmbatch.reports import folder as reports_folder
 from llmbatch.reports import renderers, schema

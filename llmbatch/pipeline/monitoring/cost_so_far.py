@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
-from llmbatch.job.spec import CostSpec
+from llmbatch.job.cost import CostSpec
 
 
 @dataclass(frozen=True, slots=True)

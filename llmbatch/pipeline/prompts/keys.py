@@ -6,23 +6,19 @@ the sample number of each request. Whatever is not in here must not change an an
 """
 
 import hashlib
-import json.encoder
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
 
-from llmbatch.core.records import Message
+from llmbatch.core.messages import json_text
 from llmbatch.job.fields import Affects
-from llmbatch.job.spec import JobSpec, json_text
+from llmbatch.job.spec import JobSpec
 
 _KEY_BYTES = 16
 _TASK = "generate"
 # Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
 _KEY_VERSION = 1
-# A string as `json_text` writes it, without the cost of an encoder for each message.
-_quoted = json.encoder.encode_basestring
 
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
@@ -64,17 +60,6 @@ class KeyMaker:
 def sample_key(key: str, sample: int) -> str:
     """The key of the n-th own sample (from 1) of a request; the first (0) has the plain key."""
     return hashlib.blake2b(f"{key}:{sample}".encode(), digest_size=_KEY_BYTES).hexdigest()
-
-
-def messages_text(messages: Iterable[Message]) -> str:
-    """Messages as the JSON text that is hashed, stored and sent."""
-    written = (f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages)
-    return f"[{','.join(written)}]"
-
-
-def messages_of(text: str) -> tuple[Message, ...]:
-    """The messages that `messages_text` has written."""
-    return tuple(Message(role, content) for role, content in orjson.loads(text))
 
 
 def plan_digest(

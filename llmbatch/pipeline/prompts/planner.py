@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.errors import UsageError
+from llmbatch.core.messages import messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
 from llmbatch.pipeline.prompts.rendering import Rendered, Renderer
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Plan, RenderedRow
@@ -44,17 +46,6 @@ def plan(
         return plans.replace(db, snapshot.snapshot, digest, batches, own_sample)
 
 
-def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:
-    """Raise UsageError if the cost is to be divided by a column that the input does not have."""
-    known = snapshot.source.columns
-    for name in by if snapshot.row_count else ():
-        if name not in known:
-            raise UsageError(
-                f"attribute_by: no column {name!r} in {snapshot.source.input}"
-                f"{nearest(name, known)}; columns: {', '.join(known[:20]) or 'none'}"
-            )
-
-
 def _separate(spec: JobSpec) -> bool:
     """Whether each of several equal requests is computed. With sampling they are separate draws;
     greedy ones have one answer, and so have those that are drawn with the same seed."""
@@ -82,7 +73,7 @@ def _batches(
 def _named(row: int, made: Rendered, keys: prompts_keys.KeyMaker) -> RenderedRow:
     if isinstance(made, TemplateError):
         return RenderedRow(row, None, "template", str(made), None)
-    messages = prompts_keys.messages_text(made)
+    messages = messages_text(made)
     return RenderedRow(row, keys.key(messages), None, None, messages)
 
 

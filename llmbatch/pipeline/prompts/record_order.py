@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from llmbatch.core import exact_json, fieldorder
+from llmbatch.core import exact_json
 from llmbatch.core.errors import LockedError, UsageError, nearest
-from llmbatch.core.fieldorder import Choice
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import field_order
+from llmbatch.pipeline.prompts.field_order import Choice
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.store import field_groups, snapshots
 from llmbatch.store.database import Database
@@ -72,7 +73,7 @@ def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:
 def measured(db: Database, columns: Sequence[str]) -> Choice:
     """The best order of the columns of the rows in the store, with what it saves."""
     with field_groups.table(db, columns, _batches(db, columns)) as table:
-        return fieldorder.choose(table.rows, table.totals, table.groups)
+        return field_order.choose(table.rows, table.totals, table.groups)
 
 
 def _batches(db: Database, columns: Sequence[str]) -> Iterator[list[list[str | None]]]:

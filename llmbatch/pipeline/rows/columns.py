@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbatch.core import exact_json
+from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
 from llmbatch.job.spec import JobSpec
+from llmbatch.store.snapshots import Snapshot
 
 USED = {
     "prompt_tokens": "integer",
@@ -148,3 +150,14 @@ def _free_names(wanted: Sequence[str] | Mapping[str, str], taken: Sequence[str])
         free[name] = column
         used.add(column)
     return free
+
+
+def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:
+    """Raise UsageError if the cost is to be divided by a column that the input does not have."""
+    known = snapshot.source.columns
+    for name in by if snapshot.row_count else ():
+        if name not in known:
+            raise UsageError(
+                f"attribute_by: no column {name!r} in {snapshot.source.input}"
+                f"{nearest(name, known)}; columns: {', '.join(known[:20]) or 'none'}"
+            )

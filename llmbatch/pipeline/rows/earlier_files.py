@@ -7,7 +7,8 @@ from typing import Any
 
 from llmbatch import formats
 from llmbatch.core import exact_json
-from llmbatch.job import folder, stored
+from llmbatch.core.stored import json_table
+from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import OUTPUT, Target, foreign
 from llmbatch.pipeline.rows.columns import answer_columns
@@ -45,7 +46,7 @@ def check(db: Database, spec: JobSpec, *, with_errors: bool = True) -> None:
 def _named(db: Database) -> AbstractSet[str]:
     """The names of the files that earlier runs had as their output and error file. Not their
     places: the folder may have been moved, and so was the store."""
-    named = (stored.table(run["spec"]).get("output") for run in results.report(db, "run_summaries"))
+    named = (json_table(run["spec"]).get("output") for run in results.report(db, "run_summaries"))
     outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
     return {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
 

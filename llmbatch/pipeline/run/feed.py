@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
 
-from llmbatch.core import clock, retry
-from llmbatch.core.outcomes import Completed, Outcome
+from llmbatch.core import clock, outcomes
+from llmbatch.core.messages import messages_of
+from llmbatch.core.outcomes import Completed, Outcome, Tries
 from llmbatch.core.records import Constraint, Request, Sampling
-from llmbatch.core.retry import Tries
-from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.run import retry
 from llmbatch.pipeline.run.limits import Limits
 from llmbatch.pipeline.run.stragglers import Tail
 from llmbatch.store import plans
@@ -104,8 +104,8 @@ class Feed:
 
     def _request(self, planned: PlannedRequest) -> Request:
         place = planned.position
-        tries = self._newer_tries.get(place) or self._tries.get(place, retry.NONE)
-        messages = keys.messages_of(planned.messages)
+        tries = self._newer_tries.get(place) or self._tries.get(place, outcomes.NO_TRIES)
+        messages = messages_of(planned.messages)
         self._in_flight[planned.key] = Ticket(
             planned.key,
             planned.position,

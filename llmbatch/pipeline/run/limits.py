@@ -6,7 +6,8 @@ from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
 from llmbatch.job import stop_rules
-from llmbatch.job.spec import JobSpec, TokenPrice
+from llmbatch.job.cost import TokenPrice
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.stop_request import NEVER, Stops
 
 # The longest time in flight that was seen fades by this share with each later request.

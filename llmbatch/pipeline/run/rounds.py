@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Sequence
 
+from llmbatch.core.outcomes import NO_TRIES
 from llmbatch.core.records import Constraint
-from llmbatch.core.retry import NONE
-from llmbatch.estimate import past_runs
-from llmbatch.job import stored
+from llmbatch.core.stored import json_table
+from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import sample as run_sample
 from llmbatch.pipeline.run.feed import Feed, Ticket
@@ -122,7 +122,7 @@ class Passes:
             # Several may be convicted at a time, each of something else.
             kind, reason = self._causes.get(position, self._cause)
             (planned,) = plans.requests(self._db, position, position)
-            tries = plans.pending(self._db).tries.get(position, NONE)
+            tries = plans.pending(self._db).tries.get(position, NO_TRIES)
             size = len(planned.messages)
             ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
             self._work.convict(ticket, kind, f"alone with this request, {reason}")
@@ -135,5 +135,5 @@ def _alike(db: Database, spec: JobSpec) -> list[int]:
     return [
         summary["run"]
         for summary in results.report(db, "run_summaries")
-        if past_runs.is_alike(stored.table(summary["spec"]), spec)
+        if is_alike(json_table(summary["spec"]), spec)
     ]

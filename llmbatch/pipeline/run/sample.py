@@ -7,8 +7,6 @@ costs and what each request in it adds (`core.step_cost`).
 
 from collections.abc import Sequence
 
-from llmbatch.estimate.past_runs import SAMPLE_REASON
-from llmbatch.estimate.prompt_tokens import spread
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Pending
@@ -54,3 +52,14 @@ def _sizes(count: int) -> list[int]:
     if sizes and rest:
         sizes[-1] += rest
     return sizes
+
+
+SAMPLE_REASON = "sample of"
+"""How the reason of a run begins that was a sample."""
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Places of `wanted` of `count` things, evenly spread, each in the middle of its stretch."""
+    if wanted >= count:
+        return list(range(count))
+    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]

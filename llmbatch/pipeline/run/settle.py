@@ -6,7 +6,7 @@ from llmbatch.core import clock, latency_histogram, step_cost
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
-from llmbatch.job.spec import RunSpec
+from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.stop_rules import FailureRate, FailureWatch
 from llmbatch.pipeline.monitoring.cost_so_far import Bill
 from llmbatch.pipeline.monitoring.progress import Observer, Progress

@@ -10,7 +10,7 @@ from llmbatch.core.outcomes import CONTEXT
 from llmbatch.engines.base import Engine
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecaster import Forecaster
-from llmbatch.job.spec import RunSpec
+from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run import reopening

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from llmbatch.accounting.distributions import Histogram
-from llmbatch.reports import wording
+from llmbatch.core import units
 from llmbatch.reports.html import svg
 from llmbatch.reports.html.svg import SMALL, paint
 
@@ -44,7 +44,7 @@ def stacked(name: str, title: str, parts: Sequence[Part], axis: str) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(axis)
 
-    told = "; ".join(f"{part.name} {wording.share(part.amount / whole)}" for part in parts)
+    told = "; ".join(f"{part.name} {units.share(part.amount / whole)}" for part in parts)
     return svg.draw_twice(name, title, told, 104.0, put)
 
 
@@ -61,7 +61,7 @@ def _segment(axes: Any, part: Part, left: float, whole: float, width: float) -> 
     )
     room = part.amount / whole * width
     middle = left + part.amount / 2
-    share = wording.share(part.amount / whole)
+    share = units.share(part.amount / whole)
     style = {"ha": "center", "va": "center", "color": paint("surface"), "clip_on": True}
     if part.hatched:
         # Stripes would run through the letters.
@@ -159,7 +159,7 @@ def spread(held: Histogram) -> str:
 
 
 def _unit(unit: str) -> Callable[[float], str]:
-    return wording.seconds if unit == "seconds" else wording.number
+    return units.seconds if unit == "seconds" else units.number
 
 
 def _drawn_edges(held: Histogram, *, growing: bool) -> list[float]:

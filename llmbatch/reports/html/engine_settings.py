@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmbatch.reports import wording
+from llmbatch.core import units
 from llmbatch.reports.report import Report
 from llmbatch.sizing.device import Device
 
@@ -18,17 +18,15 @@ def resources(report: Report) -> list[tuple[str, str]]:
     if used is None:
         return []
     found = [
-        ("CPU time", wording.seconds(used.cpu_seconds)),
-        ("peak memory", wording.size(used.peak_memory_bytes)),
+        ("CPU time", units.seconds(used.cpu_seconds)),
+        ("peak memory", units.size(used.peak_memory_bytes)),
     ]
     if used.gpu_utilization is not None:
-        found.append(("GPU utilization, mean", wording.share(used.gpu_utilization)))
+        found.append(("GPU utilization, mean", units.share(used.gpu_utilization)))
     if used.gpu_memory_bytes is not None:
-        found.append(("GPU memory", wording.size(used.gpu_memory_bytes)))
+        found.append(("GPU memory", units.size(used.gpu_memory_bytes)))
     if used.energy_joules is not None:
-        found.append(
-            ("energy", f"{wording.significant(used.energy_joules / _JOULES_IN_KWH, 4)} kWh")
-        )
+        found.append(("energy", f"{units.significant(used.energy_joules / _JOULES_IN_KWH, 4)} kWh"))
     return found
 
 
@@ -40,7 +38,7 @@ def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:
     rest = {name: value for name, value in description.items() if name not in _NOT_SHOWN}
     return [
         *([] if device is None else [("hardware", _device(device))]),
-        *([] if weights is None else [("weights", wording.size(weights))]),
+        *([] if weights is None else [("weights", units.size(weights))]),
         *((name.replace("_", " "), value) for name, value in _flat(rest)),
     ]
 
@@ -49,7 +47,7 @@ def _device(device: Device) -> str:
     many = device.count > 1
     return (
         f"{f'{device.count} x ' if many else ''}{device.name}, {'each ' if many else 'memory '}"
-        f"{wording.size(device.memory_bytes)}, {speeds(device.flops, device.bandwidth)} "
+        f"{units.size(device.memory_bytes)}, {speeds(device.flops, device.bandwidth)} "
         f"({device.source})"
     )
 
@@ -72,5 +70,5 @@ def _setting(value: Any) -> str:
 
 def speeds(flops: float, bandwidth: float) -> str:
     """What a device can do at best, of FLOP/s and bytes a second."""
-    compute = wording.significant(flops / 1e12, 3)
-    return f"{compute} TFLOP/s, {wording.significant(bandwidth / 1e9, 3)} GB/s"
+    compute = units.significant(flops / 1e12, 3)
+    return f"{compute} TFLOP/s, {units.significant(bandwidth / 1e9, 3)} GB/s"

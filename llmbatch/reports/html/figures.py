@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from llmbatch.accounting.attribution import Share
 from llmbatch.accounting.distributions import Histogram
+from llmbatch.core import units
 from llmbatch.reports import wording
 from llmbatch.reports.html import charts
 from llmbatch.reports.html.charts import Bar, Part
@@ -91,7 +92,7 @@ def payers(report: Report) -> Figure:
     title = f"Cost by {', '.join(found.by)}"
     shown = found.shares[:_MOST_SHARES]
     bars = [
-        Bar(_short(share), _amount(share), _value(report, share), wording.share(share.share))
+        Bar(_short(share), _amount(share), _value(report, share), units.share(share.share))
         for share in shown
     ]
     unit = "seconds of the device" if found.total is None else f"cost, {report.currency}"
@@ -112,9 +113,9 @@ def _amount(share: Share) -> float:
 
 def _value(report: Report, share: Share) -> str:
     if share.cost is None or report.attribution is None:
-        return f"{wording.seconds(share.device_seconds)} ({wording.share(share.share)})"
-    amount = wording.money(share.cost, report.currency, report.attribution.total)
-    return f"{amount} ({wording.share(share.share)})"
+        return f"{units.seconds(share.device_seconds)} ({units.share(share.share)})"
+    amount = units.money(share.cost, report.currency, report.attribution.total)
+    return f"{amount} ({units.share(share.share)})"
 
 
 def failures(report: Report) -> Figure:
@@ -122,7 +123,7 @@ def failures(report: Report) -> Figure:
     name, title = "failures", "Failed rows by kind"
     if not report.failures:
         return Figure(name, title, None, missing="no row failed")
-    bars = [Bar(line.kind, line.rows, wording.number(line.rows)) for line in report.failures]
+    bars = [Bar(line.kind, line.rows, units.number(line.rows)) for line in report.failures]
     return Figure(name, title, charts.bars(name, title, bars, "rows", "series-6"))
 
 
@@ -139,7 +140,7 @@ def spreads(report: Report) -> list[Figure]:
 def _spread(name: str, title: str, held: Histogram | None, axis: str, counted: str) -> Figure:
     if held is None:
         return Figure(name, title, None, missing=f"no {counted} yet, or not measured")
-    told = wording.seconds if held.unit == "seconds" else wording.number
+    told = units.seconds if held.unit == "seconds" else units.number
     rows = [
         (f"{told(low)} to {told(high)}", f"{count:,}")
         for low, high, count in zip(held.edges, held.edges[1:], held.counts, strict=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from llmbatch.accounting.timeline import ChunkLine, Mark, Point, Timeline
 from llmbatch.accounting.usage import RunUsage
-from llmbatch.reports import wording
+from llmbatch.core import units
 from llmbatch.reports.html import charts
 from llmbatch.reports.html import svg as html_svg
 from llmbatch.reports.html.figures import Figure
@@ -35,9 +35,9 @@ def throughput(report: Report) -> Figure:
     if line is None or not line.points:
         return Figure(name, title, None, missing="no run has saved a checkpoint yet")
     told = (
-        f"run {line.run}, {wording.seconds(line.seconds)}: mean "
-        f"{wording.rate(_mean(line.points, 'output_tokens'))} output tokens/s and "
-        f"{wording.rate(_mean(line.points, 'rows'))} rows/s between checkpoints"
+        f"run {line.run}, {units.seconds(line.seconds)}: mean "
+        f"{units.rate(_mean(line.points, 'output_tokens'))} output tokens/s and "
+        f"{units.rate(_mean(line.points, 'rows'))} rows/s between checkpoints"
     )
     svg = html_svg.draw_twice(name, title, told, 360.0, lambda figure: _put(figure, line))
     rows = [_told(point) for point in merged_points(line.points, _MOST_ROWS)]
@@ -47,12 +47,12 @@ def throughput(report: Report) -> Figure:
 
 def _told(point: Point) -> tuple[str, ...]:
     return (
-        wording.seconds(point.at),
-        wording.rate(point.rows),
-        wording.rate(point.prompt_tokens),
-        wording.rate(point.output_tokens),
-        wording.number(round(point.running, 1)),
-        wording.share(point.cache_usage),
+        units.seconds(point.at),
+        units.rate(point.rows),
+        units.rate(point.prompt_tokens),
+        units.rate(point.output_tokens),
+        units.number(round(point.running, 1)),
+        units.share(point.cache_usage),
     )
 
 
@@ -164,8 +164,8 @@ def _lane(chunk: ChunkLine) -> tuple[str, ...]:
     last = chunk.chunk + chunk.chunks - 1
     return (
         f"{chunk.chunk}" if last == chunk.chunk else f"{chunk.chunk} to {last}",
-        wording.seconds(chunk.first_at),
-        wording.seconds(chunk.last_at),
+        units.seconds(chunk.first_at),
+        units.seconds(chunk.last_at),
         f"{chunk.requests:,}",
         f"{chunk.failed:,}",
     )
@@ -245,8 +245,8 @@ def runs(report: Report) -> Figure:
     priced = all(run.cost is not None and run.currency == report.currency for run in worked)
     unit = f"{report.currency} per 1,000 rows" if priced else "device seconds per 1,000 rows"
     told = "; ".join(
-        f"run {run.run}: {wording.rate(run.rows / run.seconds)} rows/s, "
-        f"{wording.significant(_spent(run, priced), 4)} {unit}"
+        f"run {run.run}: {units.rate(run.rows / run.seconds)} rows/s, "
+        f"{units.significant(_spent(run, priced), 4)} {unit}"
         for run in worked
     )
 
@@ -274,7 +274,7 @@ def _columns(axes: Any, worked: Sequence[RunUsage], amounts: list[float], what: 
     if len(worked) <= 8:
         for place, amount in zip(places, amounts, strict=True):
             axes.annotate(
-                wording.significant(amount, 3),
+                units.significant(amount, 3),
                 (place, amount),
                 (0, 2),
                 textcoords="offset points",

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from llmbatch.core import units
 from llmbatch.reports import folder_words as words
-from llmbatch.reports import wording
 from llmbatch.reports.folder import Amount, Fleet
 from llmbatch.reports.html import charts, job
 from llmbatch.reports.html.charts import Bar
@@ -59,14 +59,14 @@ def _tiles(fleet: Fleet) -> Iterator[Tile]:
     total = fleet.total
     for amount in total.amounts:
         more = f"{words.hours(amount.device_hours)} device-hours, "
-        rows = wording.count(amount.rows, "row")
-        yield Tile("Cost", wording.money(amount.cost, amount.currency), more + rows)
+        rows = units.count(amount.rows, "row")
+        yield Tile("Cost", units.money(amount.cost, amount.currency), more + rows)
     if total.unpriced_runs:
-        runs = wording.count(total.unpriced_runs, "run")
+        runs = units.count(total.unpriced_runs, "run")
         yield Tile("Device-hours without a price", words.hours(total.unpriced_hours), runs)
     if total.runs:
-        tokens = wording.number(total.prompt_tokens + total.output_tokens)
-        yield Tile("Tokens", tokens, wording.count(total.runs, "run"))
+        tokens = units.number(total.prompt_tokens + total.output_tokens)
+        yield Tile("Tokens", tokens, units.count(total.runs, "run"))
 
 
 def _figures(fleet: Fleet) -> Iterator[Figure]:
@@ -86,8 +86,8 @@ def _bars(fleet: Fleet, total: Amount) -> list[Bar]:
         Bar(
             line.job,
             own.cost,
-            wording.money(own.cost, own.currency),
-            wording.share(own.cost / total.cost),
+            units.money(own.cost, own.currency),
+            units.share(own.cost / total.cost),
         )
         for line in fleet.jobs
         if line.spent is not None

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
-from llmbatch.core import visible
+from llmbatch.core import units, visible
 from llmbatch.reports import tables, wording
 from llmbatch.reports.html import engine_settings, figures, figures_over_time, summary
 from llmbatch.reports.html.figures import Figure
@@ -58,8 +58,8 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": wording.number,
-        "seconds": wording.seconds,
+        "number": units.number,
+        "seconds": units.seconds,
         "as_table": _as_table,
     }
     return environment

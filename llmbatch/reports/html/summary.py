@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llmbatch.accounting.costs import Costs, Listed
 from llmbatch.accounting.distributions import FailureExample
+from llmbatch.core import units
 from llmbatch.reports import wording
 from llmbatch.reports.html import engine_settings
 from llmbatch.reports.report import FailureLine, Report
@@ -79,12 +80,12 @@ def _cost(report: Report) -> Tile:
     last, every = report.last_run, report.all_runs
     more = [f"{last.device_hours:,.4f} device-hours"]
     if every.runs > 1:
-        total = UNKNOWN if every.cost is None else wording.money(every.cost, report.currency)
+        total = UNKNOWN if every.cost is None else units.money(every.cost, report.currency)
         hours = f"{every.device_hours:,.4f} device-hours"
         more.append(f"all {every.runs:,} runs: {hours if every.cost is None else total}")
     if last.cost is None:
         return Tile("Cost of the last run", "no price given", more)
-    return Tile("Cost of the last run", wording.money(last.cost, report.currency), more)
+    return Tile("Cost of the last run", units.money(last.cost, report.currency), more)
 
 
 def _per_1000(report: Report) -> Tile:
@@ -92,15 +93,15 @@ def _per_1000(report: Report) -> Tile:
     if found.per_1000_rows is None:
         rows = report.last_run.rows
         seconds = report.last_run.device_hours * 3_600_000 / rows if rows else None
-        value = UNKNOWN if seconds is None else wording.seconds(seconds)
+        value = UNKNOWN if seconds is None else units.seconds(seconds)
         return Tile("Device time per 1,000 rows", value, [])
     more = []
     if found.virtual is not None and found.physical is not None:
         saved = found.virtual - found.physical
         if saved > 0:
-            share = wording.share(saved / found.virtual)
+            share = units.share(saved / found.virtual)
             more.append(f"{share} saved by cache, duplicates, reuse")
-    value = wording.money(found.per_1000_rows, report.currency)
+    value = units.money(found.per_1000_rows, report.currency)
     return Tile("Per 1,000 rows", value, more)
 
 
@@ -108,18 +109,18 @@ def _time(report: Report) -> Tile:
     last = report.last_run
     return Tile(
         "Time",
-        wording.seconds(last.seconds),
+        units.seconds(last.seconds),
         [
-            f"{wording.seconds(last.engine_start_seconds)} engine start, "
-            f"{wording.seconds(last.generate_seconds)} generation"
+            f"{units.seconds(last.engine_start_seconds)} engine start, "
+            f"{units.seconds(last.generate_seconds)} generation"
         ],
     )
 
 
 def _speed(report: Report) -> Tile:
     last = report.last_run
-    rows = f"{wording.rate(last.rows_per_second_steady)} rows/s while generating"
-    speed = wording.rate(last.output_tokens_per_second_steady)
+    rows = f"{units.rate(last.rows_per_second_steady)} rows/s while generating"
+    speed = units.rate(last.output_tokens_per_second_steady)
     return Tile("Output tokens/s", speed, [rows])
 
 
@@ -129,7 +130,7 @@ def _limit(report: Report) -> Tile:
         return Tile("Share of the device's limit", UNKNOWN, ["device or model not known"])
     cause = found.causes[0] if found.causes else None
     more = [f"most lost to: {cause.name}"] if cause else []
-    return Tile("Share of the device's limit", wording.share(found.share), more)
+    return Tile("Share of the device's limit", units.share(found.share), more)
 
 
 def cost_notes(report: Report) -> list[str]:
@@ -137,8 +138,8 @@ def cost_notes(report: Report) -> list[str]:
     costs, run = report.costs, report.runs[-1]
     paid = []
     if run.price_per_hour is not None and run.price_per_million is None:
-        price = f"{run.currency} {wording.price(run.price_per_hour)}"
-        devices = wording.count(run.devices, "device")
+        price = f"{run.currency} {units.price(run.price_per_hour)}"
+        devices = units.count(run.devices, "device")
         paid.append(f"Paid: {devices} from the start of the run to its end, {price} an hour each.")
     if costs.physical is not None and report.all_costs.physical is None:
         paid.append(f"All runs have no sum: {wording.no_money(report.runs)}.")
@@ -152,8 +153,8 @@ def _weights(costs: Costs) -> Iterator[str]:
         ratio = costs.output_weight / costs.prompt_weight
         yield (
             "Measured on the engine's own steps: an output token takes the device "
-            f"{wording.seconds(costs.output_weight)}, a computed prompt token "
-            f"{wording.seconds(costs.prompt_weight)} ({wording.significant(ratio, 3)} : 1)."
+            f"{units.seconds(costs.output_weight)}, a computed prompt token "
+            f"{units.seconds(costs.prompt_weight)} ({units.significant(ratio, 3)} : 1)."
         )
     else:
         yield "The engine told too little to weigh its tokens: each counts the same."
@@ -162,7 +163,7 @@ def _weights(costs: Costs) -> Iterator[str]:
 def _listed(report: Report, listed: Listed | None) -> Iterator[str]:
     if listed is not None and listed.is_told:
         name = f" of {listed.name}" if listed.name else ""
-        cost = wording.money(listed.cost, report.currency)
+        cost = units.money(listed.cost, report.currency)
         times = "" if listed.ratio is None else f", {wording.compared(listed.ratio)}"
         yield f"The same tokens at the listed price{name}: {cost}{times}."
 
@@ -173,10 +174,10 @@ def limit_told(report: Report) -> str:
     if found is None:
         return ""
     return (
-        f"Generation took {wording.seconds(found.seconds)}. At best {found.device} computes the "
-        f"same tokens in {wording.seconds(found.roofline_seconds)}: "
-        f"{wording.share(found.share)} of its limit was reached, with "
-        f"{wording.rate(found.tokens_per_second)} tokens/s."
+        f"Generation took {units.seconds(found.seconds)}. At best {found.device} computes the "
+        f"same tokens in {units.seconds(found.roofline_seconds)}: "
+        f"{units.share(found.share)} of its limit was reached, with "
+        f"{units.rate(found.tokens_per_second)} tokens/s."
     )
 
 
@@ -188,14 +189,14 @@ def limit_source(report: Report) -> str:
     batch = ""
     if found.batch is not None and found.largest_batch:
         batch = (
-            f" A step had {wording.rate(found.batch)} requests in the mean; "
-            f"{wording.number(found.largest_batch)} would fit."
+            f" A step had {units.rate(found.batch)} requests in the mean; "
+            f"{units.number(found.largest_batch)} would fit."
         )
     return (
         f"{found.device}: {engine_settings.speeds(found.peak_flops, found.bandwidth)} "
         f"({found.source}). "
-        f"For this model that is at most {wording.rate(found.prefill_limit)} computed prompt "
-        f"tokens/s, and {wording.rate(found.decode_limit)} output tokens/s at the largest batch "
+        f"For this model that is at most {units.rate(found.prefill_limit)} computed prompt "
+        f"tokens/s, and {units.rate(found.decode_limit)} output tokens/s at the largest batch "
         f"that fits.{batch}"
     )
 
@@ -207,15 +208,15 @@ def failures(report: Report) -> list[Failure]:
 
 def _failure(report: Report, line: FailureLine) -> Failure:
     examples = [each for each in report.details.failure_examples if each.kind == line.kind]
-    return Failure(line.kind, wording.count(line.rows, "row"), line.advice, examples)
+    return Failure(line.kind, units.count(line.rows, "row"), line.advice, examples)
 
 
 def work_notes(report: Report) -> list[str]:
     """What the rows came to as requests, and what became of the forecast of the cache's hits."""
     notes = [
-        f"{wording.count(report.requests, 'distinct request')}; "
-        f"{wording.count(report.duplicates.rows, 'row')} shared the answer of another; "
-        f"{wording.count(report.reused, 'row')} had an answer from earlier runs."
+        f"{units.count(report.requests, 'distinct request')}; "
+        f"{units.count(report.duplicates.rows, 'row')} shared the answer of another; "
+        f"{units.count(report.reused, 'row')} had an answer from earlier runs."
     ]
     settled = [line for line in report.rows_by_attempts if line.attempts > 0]
     if any(line.attempts > 1 for line in settled):
@@ -224,7 +225,7 @@ def work_notes(report: Report) -> list[str]:
     forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits
     if forecast is not None and hits is not None:
         notes.append(
-            f"Prefix cache: {wording.share(hits)} of the prompt tokens of first attempts were "
-            f"served by it; {wording.share(forecast['hits'])} were forecast."
+            f"Prefix cache: {units.share(hits)} of the prompt tokens of first attempts were "
+            f"served by it; {units.share(forecast['hits'])} were forecast."
         )
     return notes

@@ -7,6 +7,7 @@ from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import Limit
 from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.core import units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.markdown.markup import escaped, table
 from llmbatch.reports.report import Report
@@ -25,7 +26,7 @@ def render(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     counts, last = report.counts, report.runs[-1]
-    yield f"## {counts.answered:,} of {wording.count(report.rows_in, 'row')} answered"
+    yield f"## {counts.answered:,} of {units.count(report.rows_in, 'row')} answered"
     yield ""
     yield (
         f"From {escaped(report.input)} to **{escaped(report.output)}**, model "
@@ -36,7 +37,7 @@ def _lines(report: Report) -> Iterator[str]:
         ("rows in", "answered", "failed", "rejected", "pending", "duplicates", "reused"),
         [
             [
-                wording.number(rows)
+                units.number(rows)
                 for rows in (
                     report.rows_in,
                     counts.answered,
@@ -73,7 +74,7 @@ def _failures(report: Report) -> Iterator[str]:
     yield from ("", "### Failures", "")
     rows = (
         [
-            wording.number(failure.rows),
+            units.number(failure.rows),
             escaped(failure.kind),
             escaped(failure.example, _LONGEST),
             escaped(failure.advice),
@@ -97,7 +98,7 @@ def _figures(report: Report) -> Iterator[str]:
     if deaths:
         yield ""
         yield (
-            f"The engine died {wording.count(len(deaths), 'time')} in the last run, at last: "
+            f"The engine died {units.count(len(deaths), 'time')} in the last run, at last: "
             f"{escaped(deaths[-1].reason, _LONGEST)}"
         )
 
@@ -111,22 +112,22 @@ def _column(usage: Usage, costs: Costs, currency: str) -> dict[str, str]:
         "per million input / output tokens": (
             f"{_money(each.input, currency)} / {_money(each.output, currency)}"
         ),
-        "time": wording.seconds(usage.seconds),
+        "time": units.seconds(usage.seconds),
         "device-hours": f"{usage.device_hours:,.4f}",
-        "rows/s, generating": wording.rate(usage.rows_per_second_steady),
-        "output tokens/s, generating": wording.rate(usage.output_tokens_per_second_steady),
-        "prompt tokens": wording.number(usage.prompt_tokens),
-        "of them cached": f"{wording.number(usage.cached_tokens)} ({wording.share(share)})",
-        "output tokens": wording.number(usage.output_tokens),
+        "rows/s, generating": units.rate(usage.rows_per_second_steady),
+        "output tokens/s, generating": units.rate(usage.output_tokens_per_second_steady),
+        "prompt tokens": units.number(usage.prompt_tokens),
+        "of them cached": f"{units.number(usage.cached_tokens)} ({units.share(share)})",
+        "output tokens": units.number(usage.output_tokens),
     } | _trouble(usage)
 
 
 def _trouble(usage: Usage) -> dict[str, str]:
     wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
     return {
-        "retries": wording.number(usage.retries),
-        "tokens of failed attempts": wording.number(wasted),
-        "engine deaths": wording.number(usage.engine_deaths),
+        "retries": units.number(usage.retries),
+        "tokens of failed attempts": units.number(wasted),
+        "engine deaths": units.number(usage.engine_deaths),
     }
 
 
@@ -141,10 +142,10 @@ def _phases(report: Report) -> Iterator[str]:
     for phase, cost in zip(costs.phases, rounding.phases(costs), strict=True):
         if phase.seconds > 0 or cost:
             aside = " (beside the others)" if phase.parallel else ""
-            cells = [wording.seconds(phase.seconds), wording.share(phase.seconds / seconds)]
+            cells = [units.seconds(phase.seconds), units.share(phase.seconds / seconds)]
             row = [f"{escaped(phase.name)}{aside}", *cells, _part(cost, currency)]
             (beside if phase.parallel else rows).append(row)
-    total = [wording.seconds(seconds), wording.share(1), _money(costs.physical, currency)]
+    total = [units.seconds(seconds), units.share(1), _money(costs.physical, currency)]
     yield from table(("phase", "time", "share", "cost"), [*rows, ["**all**", *total], *beside])
 
 
@@ -155,8 +156,8 @@ def _savings(report: Report) -> Iterator[str]:
     rows = [
         [
             escaped(saving.by),
-            wording.number(saving.prompt_tokens),
-            wording.number(saving.output_tokens),
+            units.number(saving.prompt_tokens),
+            units.number(saving.output_tokens),
             _part(part, currency),
         ]
         for saving, part in zip(costs.savings, parts, strict=True)
@@ -177,7 +178,7 @@ def _listed(costs: Costs, currency: str) -> Iterator[str]:
         return
     name = f" of {escaped(listed.name)}" if listed.name else ""
     prices = [listed.input, listed.output] + ([] if listed.cached is None else [listed.cached])
-    prices_told = f"{escaped(currency)} {'/'.join(map(wording.price, prices))}"
+    prices_told = f"{escaped(currency)} {'/'.join(map(units.price, prices))}"
     ratio = "" if listed.ratio is None else f", {wording.compared(listed.ratio)}"
     yield ""
     yield (
@@ -193,7 +194,7 @@ def _shares(divided: Attribution, currency: str) -> Iterator[str]:
     rest = range(len(shown), len(divided.shares))
     rows = [[*_names(divided.shares[at], columns), *every.cells([at])] for at in shown]
     if rest:
-        others = f"*({wording.count(len(rest), 'other')}, in the JSON report)*"
+        others = f"*({units.count(len(rest), 'other')}, in the JSON report)*"
         rows.append([others, *[""] * (columns - 1), *every.cells(rest)])
     rows.append(["**all**", *[""] * (columns - 1), *every.cells(range(len(divided.shares)))])
     numbers = (
@@ -226,11 +227,11 @@ class _Shares:
         of = [self._shares[at] for at in places]
         cost = None if self._total is None else sum(share.cost or 0.0 for share in of)
         return [
-            wording.number(sum(share.rows for share in of)),
-            wording.number(sum(self._prompts[at] for at in places)),
-            wording.number(sum(self._outputs[at] for at in places)),
-            wording.seconds(sum(share.device_seconds for share in of)),
-            wording.share(sum(share.share for share in of)),
+            units.number(sum(share.rows for share in of)),
+            units.number(sum(self._prompts[at] for at in places)),
+            units.number(sum(self._outputs[at] for at in places)),
+            units.seconds(sum(share.device_seconds for share in of)),
+            units.share(sum(share.share for share in of)),
             _money(cost, self._currency, self._total),
         ]
 
@@ -238,17 +239,17 @@ class _Shares:
 def _limit(limit: Limit) -> Iterator[str]:
     yield from ("", "### Against the limit of the device", "")
     yield (
-        f"Generation reached **{wording.share(limit.share)}** of what {escaped(limit.device)} "
-        f"could do at best: {wording.seconds(limit.seconds)} instead of "
-        f"{wording.seconds(limit.roofline_seconds)} (roofline, {escaped(limit.source)})."
+        f"Generation reached **{units.share(limit.share)}** of what {escaped(limit.device)} "
+        f"could do at best: {units.seconds(limit.seconds)} instead of "
+        f"{units.seconds(limit.roofline_seconds)} (roofline, {escaped(limit.source)})."
     )
     if limit.causes:
         yield ""
         rows = (
             [
                 escaped(cause.name),
-                wording.seconds(cause.seconds),
-                wording.share(cause.share),
+                units.seconds(cause.seconds),
+                units.share(cause.share),
                 escaped(cause.advice),
             ]
             for cause in limit.causes[:_SHOWN_CAUSES]
@@ -266,9 +267,9 @@ def _runs(report: Report) -> Iterator[str]:
         [
             str(run.run),
             f"{run.started_at:%Y-%m-%d %H:%M}Z",
-            wording.seconds(run.seconds),
-            wording.number(run.rows),
-            wording.number(run.requests),
+            units.seconds(run.seconds),
+            units.number(run.rows),
+            units.number(run.requests),
             _money(run.cost, run.currency),
             escaped(run.reason, _LONGEST) + _exit_code(run),
         ]
@@ -284,4 +285,4 @@ def _part(amount: Decimal | None, currency: str) -> str:
 
 def _money(amount: float | None, currency: str, total: float | None = None) -> str:
     """An amount, with the digits of the total that it is a part of."""
-    return _NONE if amount is None else escaped(wording.money(amount, currency, total))
+    return _NONE if amount is None else escaped(units.money(amount, currency, total))

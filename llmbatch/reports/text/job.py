@@ -6,8 +6,7 @@ from typing import Any
 
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.usage import RunUsage, Usage
-from llmbatch.core import visible
-from llmbatch.reports import wording
+from llmbatch.core import units, visible
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import money
 from llmbatch.reports.text.money import line as _line
@@ -62,7 +61,7 @@ def _duplicates(report: Report) -> Iterator[str]:
     saved = report.duplicates
     if saved.prompt_tokens + saved.output_tokens == 0:
         return
-    money = "" if saved.cost is None else f", about {wording.money(saved.cost, report.currency)}"
+    money = "" if saved.cost is None else f", about {units.money(saved.cost, report.currency)}"
     yield _line(
         "duplicates",
         f"{_n(saved.prompt_tokens)} prompt and {_n(saved.output_tokens)} output tokens not "
@@ -101,7 +100,7 @@ def _figures(report: Report, usage: Usage, costs: Costs, runs: Sequence[RunUsage
 
 def _waste(usage: Usage) -> Iterator[str]:
     if usage.retries:
-        tries = wording.count(usage.retries, "further attempt")
+        tries = units.count(usage.retries, "further attempt")
         yield _line("retries", f"{tries} at requests that had failed")
     wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
     if wasted:
@@ -109,25 +108,25 @@ def _waste(usage: Usage) -> Iterator[str]:
         yield _line(
             "wasted",
             f"{_n(usage.wasted_prompt_tokens)} prompt and {_n(usage.wasted_output_tokens)} output "
-            f"tokens ({share:.1%}) in {wording.count(usage.failed_attempts, 'failed attempt')}",
+            f"tokens ({share:.1%}) in {units.count(usage.failed_attempts, 'failed attempt')}",
         )
 
 
 def _deaths(usage: Usage, runs: Sequence[RunUsage]) -> Iterator[str]:
     if not usage.engine_deaths and not usage.engine_restarts:
         return
-    died = wording.count(usage.engine_deaths, "time")
+    died = units.count(usage.engine_deaths, "time")
     yield _line(
         "restarts",
         f"{_n(usage.engine_restarts)}; the engine died {died}, "
-        f"with {wording.count(usage.in_flight_at_deaths, 'request')} in flight",
+        f"with {units.count(usage.in_flight_at_deaths, 'request')} in flight",
     )
     reasons = Counter(death.reason for run in runs for death in run.deaths)
     for reason, times in reasons.most_common(_SHOWN_REASONS):
         yield _line("", f"{_n(times)} x {reason[:120]}")
     more = len(reasons) - _SHOWN_REASONS
     if more > 0:
-        yield _line("", f"and {wording.count(more, 'other reason')} (see --format json)")
+        yield _line("", f"and {units.count(more, 'other reason')} (see --format json)")
 
 
 def _spent(usage: Usage) -> Iterator[str]:
@@ -168,7 +167,7 @@ def _steps(usage: Usage) -> Iterator[str]:
         return
     batch = f", {usage.sequences / usage.steps:,.1f} requests in each" if usage.sequences else ""
     starved = usage.starved_steps / usage.steps
-    lost = f", {wording.count(usage.preemptions, 'preemption')}" if usage.preemptions else ""
+    lost = f", {units.count(usage.preemptions, 'preemption')}" if usage.preemptions else ""
     again = f" ({_n(usage.recomputed_tokens)} tokens again)" if usage.recomputed_tokens else ""
     yield _line("", f"{_n(usage.steps)} steps{batch}, {starved:.1%} short of rows{lost}{again}")
 
@@ -182,7 +181,7 @@ def _forecast(run: RunUsage) -> Iterator[str]:
     yield _line(
         "cache hits",
         f"{run.measured_hits:.1%} of the prompt tokens; {least}{told['hits']:.1%} forecast for "
-        f"{wording.count(told['requests'], 'request')}{sample}",
+        f"{units.count(told['requests'], 'request')}{sample}",
     )
 
 
@@ -215,7 +214,7 @@ def _run(run: RunUsage) -> str:
 
 
 def _paid(run: RunUsage) -> str:
-    return "" if run.cost is None else f"{wording.money(run.cost, run.currency):>11}  "
+    return "" if run.cost is None else f"{units.money(run.cost, run.currency):>11}  "
 
 
 def _engine(report: Report) -> Iterator[str]:

@@ -7,7 +7,7 @@ from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs, Prices
 from llmbatch.accounting.device_share import Limit
 from llmbatch.accounting.usage import Resources, RunUsage, Usage
-from llmbatch.core import money
+from llmbatch.core import money, units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.report import Report
 
@@ -45,12 +45,12 @@ def costs(usage: Usage, spent: Costs, runs: Sequence[RunUsage], currency: str) -
 
 def _total(spent: Costs, hours: str, currency: str) -> str:
     assert spent.physical is not None
-    paid = wording.money(spent.physical, currency)
+    paid = units.money(spent.physical, currency)
     parts = [f"{paid} for the tokens ({hours})" if spent.basis == "tokens" else f"{hours} = {paid}"]
     if spent.per_1000_rows is not None:
-        parts.append(f"{wording.money(spent.per_1000_rows, currency)} per 1,000 rows")
+        parts.append(f"{units.money(spent.per_1000_rows, currency)} per 1,000 rows")
     if spent.per_million.total is not None:
-        parts.append(f"{wording.money(spent.per_million.total, currency)} per million tokens")
+        parts.append(f"{units.money(spent.per_million.total, currency)} per million tokens")
     return ", ".join(parts)
 
 
@@ -111,13 +111,13 @@ def _listed(spent: Costs, currency: str) -> Iterator[str]:
     if listed is None or not listed.is_told:
         return
     price = "/".join(
-        wording.price(part)
+        units.price(part)
         for part in (listed.input, listed.output, listed.cached)
         if part is not None
     )
     whose = f"{listed.name}, " if listed.name else ""
     times = "" if listed.ratio is None else f": {wording.compared(listed.ratio)}"
-    paid = wording.money(listed.cost, currency)
+    paid = units.money(listed.cost, currency)
     yield line("listed", f"{paid} for the same tokens at {whose}{price} a million{times}")
 
 
@@ -133,32 +133,32 @@ def device(report: Report) -> Iterator[str]:
 
 def _limit(limit: Limit) -> str:
     causes = ", ".join(
-        f"{cause.name} {wording.share(cause.share)}" for cause in limit.causes[:_SHOWN_CAUSES]
+        f"{cause.name} {units.share(cause.share)}" for cause in limit.causes[:_SHOWN_CAUSES]
     )
     held = f"; held back by: {causes}" if causes else ""
-    return f"{wording.share(limit.share)} of what {limit.device} could do (roofline){held}"
+    return f"{units.share(limit.share)} of what {limit.device} could do (roofline){held}"
 
 
 def _resources(used: Resources) -> str:
     parts = [
         f"{used.cpu_seconds:,.1f} s of CPU",
-        f"{wording.size(used.peak_memory_bytes)} of memory at most",
+        f"{units.size(used.peak_memory_bytes)} of memory at most",
     ]
     if used.gpu_utilization is not None:
-        parts.append(f"GPU busy {wording.share(used.gpu_utilization)} of the time")
+        parts.append(f"GPU busy {units.share(used.gpu_utilization)} of the time")
     if used.gpu_memory_bytes is not None:
-        parts.append(f"{wording.size(used.gpu_memory_bytes)} of GPU memory")
+        parts.append(f"{units.size(used.gpu_memory_bytes)} of GPU memory")
     if used.energy_joules is not None:
-        parts.append(f"{wording.significant(used.energy_joules / _JOULES, 4)} kWh")
+        parts.append(f"{units.significant(used.energy_joules / _JOULES, 4)} kWh")
     return ", ".join(parts)
 
 
 def attribution(found: Attribution, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
     """Who pays: the largest shares, one by one, and the others together. `runs`: all runs."""
     if found.total is None:
-        total = f"{wording.seconds(found.device_seconds)} of devices"
+        total = f"{units.seconds(found.device_seconds)} of devices"
     else:
-        total = wording.money(found.total, currency)
+        total = units.money(found.total, currency)
     yield f"cost by {', '.join(found.by)} (all runs): {total}"
     if found.total is None:
         yield f"  no money: {wording.no_money(runs).partition('; ')[0]}"
@@ -170,7 +170,7 @@ def attribution(found: Attribution, runs: Sequence[RunUsage], currency: str) -> 
 
 
 def _rows(share: Share) -> str:
-    rows = f", {wording.count(share.rows, 'row')}" if share.rows else ""
+    rows = f", {units.count(share.rows, 'row')}" if share.rows else ""
     return f"{rows}, {share.pending_rows:,} pending" if share.pending_rows else rows
 
 
@@ -179,8 +179,8 @@ def _share(shares: Sequence[Share], found: Attribution, currency: str, name: str
     if found.total is None:
         paid = f"{sum(share.device_seconds for share in shares):,.3f} s"
     else:
-        paid = wording.money(sum(share.cost or 0.0 for share in shares), currency, found.total)
-    return f"  {paid:>16}  {wording.share(sum(share.share for share in shares)):>7}  {name}"
+        paid = units.money(sum(share.cost or 0.0 for share in shares), currency, found.total)
+    return f"  {paid:>16}  {units.share(sum(share.share for share in shares)):>7}  {name}"
 
 
 def _name(share: Share) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
-from llmbatch.job.spec import CostSpec
+from llmbatch.job.cost import CostSpec
 from llmbatch.pipeline.monitoring.cost_so_far import Bill
 
 USAGE = Usage(prompt=2_000_000, cached=500_000, output=1_000_000)

@@ -9,8 +9,8 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import CostSpec
 from llmbatch.pipeline.monitoring import status
 from llmbatch.pipeline.monitoring.cost_so_far import Bill
 from llmbatch.pipeline.monitoring.gpu_readings import NoGpus

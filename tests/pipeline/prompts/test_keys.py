@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
+from llmbatch.core.messages import json_text, messages_text
 from llmbatch.core.records import Message
 from llmbatch.job.fields import Affects, answer
-from llmbatch.job.spec import JobSpec, json_text
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys
 from llmbatch.pipeline.prompts.keys import KeyMaker
 from llmbatch.pipeline.prompts.template import Prompt
 
 MODEL = {"name": "tiny", "fingerprint": "sha256:00"}
 BASE: dict[str, Any] = {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}"}
-MESSAGES = keys.messages_text([Message("user", "hello")])
+MESSAGES = messages_text([Message("user", "hello")])
 
 # Another value than the default for every field of the spec. A new field needs a line here.
 ALTERNATIVES: dict[str, Any] = {
@@ -157,7 +158,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
         maker = KeyMaker(job, MODEL)
         order = () if isinstance(job.record_order, str) else job.record_order
         messages = Prompt(job.prompt + "{{ record }}", job.system, order).render(record)
-        return maker.base(), maker.key(keys.messages_text(messages))
+        return maker.base(), maker.key(messages_text(messages))
 
     base, plain = rendered(spec(), '{"t": "x", "u": 1}')
     same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x", "u": 1}')
@@ -167,9 +168,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
 
 def test_templates_that_render_alike_share_a_key() -> None:
     one, two = spec("prompt", "Hi {{ t }}"), spec("prompt", "{{ 'Hi ' ~ t }}")
-    texts = [
-        keys.messages_text(Prompt(job.prompt, job.system).render('{"t": 1}')) for job in (one, two)
-    ]
+    texts = [messages_text(Prompt(job.prompt, job.system).render('{"t": 1}')) for job in (one, two)]
     assert KeyMaker(one, MODEL).key(texts[0]) == KeyMaker(two, MODEL).key(texts[1])
 
 
@@ -210,7 +209,7 @@ def test_a_default_written_out_is_the_default() -> None:
 )
 def test_different_messages_never_share_a_key(one: list[Message], two: list[Message]) -> None:
     maker = KeyMaker(spec(), MODEL)
-    assert maker.key(keys.messages_text(one)) != maker.key(keys.messages_text(two))
+    assert maker.key(messages_text(one)) != maker.key(messages_text(two))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +217,7 @@ def test_different_messages_never_share_a_key(one: list[Message], two: list[Mess
 )
 def test_messages_are_written_as_json(text: str) -> None:
     messages = [Message("system", text), Message("user", "x")]
-    assert keys.messages_text(messages) == json_text([["system", text], ["user", "x"]])
+    assert messages_text(messages) == json_text([["system", text], ["user", "x"]])
 
 
 def test_samples_have_keys_of_their_own() -> None:

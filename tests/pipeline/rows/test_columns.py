@@ -12,8 +12,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
-from llmbatch.job.spec import JobSpec, json_text
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows.columns import Layout
 from llmbatch.pipeline.rows.export import write_rows
 from llmbatch.pipeline.tasks import constraint

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
-from llmbatch.job.spec import JobSpec, SamplingSpec
+from llmbatch.job.sampling import SamplingSpec
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.limits import Limits, deadline_of
 from llmbatch.pipeline.run.stop_request import NEVER, Stops
 

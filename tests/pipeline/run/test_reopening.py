@@ -8,7 +8,8 @@ import pytest
 from llmbatch.core.outcomes import CONTEXT, FAILURE_KINDS, FailureKind
 from llmbatch.engines.base import EngineConfig
 from llmbatch.job.fields import Affects
-from llmbatch.job.spec import JobSpec, SamplingSpec
+from llmbatch.job.sampling import SamplingSpec
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.reopening import Room, foreseen, outgrown
 from llmbatch.store.runs import RunContext
 from tests import scripted_engine

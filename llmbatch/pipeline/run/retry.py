@@ -1,26 +1,14 @@
 """What a retry changes: the same request, sent so that it has a chance."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Sampling
 
 # A greedy request gives the same invalid answer again, so its retries are drawn.
 RETRY_TEMPERATURE = 0.7
 _INT32 = 2**31 - 1
 _INT63 = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Tries:
-    """Failed tries of a request: in all, since it was last reopened, and by what they ask for."""
-
-    attempts: int = 0
-    since_reopened: int = 0
-    truncated: int = 0
-    invalid: int = 0
-
-
-NONE = Tries()
 
 
 def after(tries: Tries, kind: str) -> Tries:

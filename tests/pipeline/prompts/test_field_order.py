@@ -6,8 +6,9 @@ from itertools import pairwise, permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmbatch.core import fieldorder
-from llmbatch.core.fieldorder import Choice, Groups
+from llmbatch.pipeline.prompts import field_order
+from llmbatch.pipeline.prompts.field_order import Choice
+from llmbatch.store.field_groups import Groups
 
 # A row is its fields' values. A value's length follows from the value, as in a store.
 Row = tuple[int, ...]
@@ -40,7 +41,7 @@ class Table:
             sum(length(field, row[field]) for row in self.rows)
             for field in range(len(self.rows[0]))
         ]
-        choice = fieldorder.choose(len(self.rows), totals, self.groups)
+        choice = field_order.choose(len(self.rows), totals, self.groups)
         assert choice.total == sum(totals)
         assert sorted(choice.order) == list(range(len(totals)))
         return choice

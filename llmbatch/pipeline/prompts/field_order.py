@@ -20,6 +20,8 @@ for each set that is met, at most 2^m times. Fewer are met, because
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from llmbatch.store.field_groups import Groups
+
 # With more fields that can save something the search is a beam: this many sets of each size,
 # divided by the number of fields, each tried with the fields that may save most, until what
 # could still be saved is this share of all.
@@ -27,15 +29,6 @@ _EXACT = 8
 _BEAM = 64
 _TRIED = 12
 _ENOUGH = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """The rows by the values of some fields: how many groups there are, and by field the bytes
-    that it has in one row of each."""
-
-    count: int
-    lengths: Mapping[int, int]
 
 
 # Groups the rows by these fields.

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core import retry
+from llmbatch.core import outcomes
+from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Sampling
-from llmbatch.core.retry import RETRY_TEMPERATURE, Tries, sampling_for
+from llmbatch.pipeline.run.retry import RETRY_TEMPERATURE, sampling_for
 
 GREEDY = Sampling(max_tokens=100)
 DRAWN = Sampling(max_tokens=100, temperature=0.5)
@@ -17,7 +18,7 @@ SEEDED = Sampling(max_tokens=100, temperature=0.5, seed=7)
 
 def test_a_first_try_is_sent_as_the_job_says() -> None:
     for sampling in (GREEDY, DRAWN, SEEDED):
-        assert sampling_for(sampling, retry.NONE) is sampling
+        assert sampling_for(sampling, outcomes.NO_TRIES) is sampling
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN, SEEDED])
