@@ -31,7 +31,7 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
-from tests import scripted_answers
+from tests import scripted_answers, scripted_clock
 
 MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL)(?::(\w+))?")
 
@@ -66,11 +66,16 @@ class Options:
     cached_words: int = 0  # so many words of each prompt count as served by the cache
     tensor_parallel_size: int = 1  # of no consequence here, but for what is paid
     variant: str = ""  # part of the identity: another model of the same name
+    clock: str = "real"  # real: it sleeps; scripted: it moves `tests.scripted_clock` instead
     ledger: str = ""  # file that gets the key of each computed answer
     counter: str = ""  # file that counts starts and deaths over engines and processes
 
 
-CHOICES = {"order": ("first", "reverse", "shuffle"), "answer": ("hash", "echo", "said")}
+CHOICES = {
+    "order": ("first", "reverse", "shuffle"),
+    "answer": ("hash", "echo", "said"),
+    "clock": ("real", "scripted"),
+}
 
 
 def create(config: EngineConfig) -> "ScriptedEngine":
@@ -151,6 +156,9 @@ class ScriptedEngine:
 
     def _pause(self, seconds: float) -> None:
         """Wait, or end with an error as soon as the engine is closed from another thread."""
+        if self._options.clock == "scripted":
+            scripted_clock.advance(seconds)
+            seconds = 0.0
         if self._closed.wait(seconds) if seconds else self._closed.is_set():
             raise EngineError("engine died: it was closed")
 

@@ -63,14 +63,14 @@ class Tuning:
 
 
 def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: float,
-         tell: Tell) -> Tuning:  # fmt: skip
+         tell: Tell, seconds: Callable[[], float] = clock.seconds) -> Tuning:  # fmt: skip
     """Try `knobs` (values by option; none: what the engine suggests) within `budget` seconds.
 
     Nothing of the job is read but its input, nothing of it is written, and answers are thrown
     away. Raises UsageError, before any engine is started, when the job, an option or a value
-    cannot be used, or when a value could change an answer.
+    cannot be used, or when a value could change an answer. `seconds` reads the time.
     """
-    until = clock.seconds() + budget
+    began = seconds()
     knobs = {plain(name): values for name, values in knobs.items()}
     stops = Stops()
     with tempfile.TemporaryDirectory(prefix="llmbatch-tune-") as folder, stops:
@@ -86,7 +86,7 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(128 + (stops.signal or 2)) from error
         stops.patience = NEVER
-        search = _Search(candidates, drawn, stops, until, budget, tell)
+        search = _Search(candidates, drawn, stops, began + budget, budget, tell, seconds)
         return search.run(knobs)
 
 
@@ -101,6 +101,7 @@ class _Search:
         until: float,
         budget: float,
         tell: Tell,
+        seconds: Callable[[], float],
     ) -> None:
         self._candidates = candidates
         self._drawn = drawn
@@ -108,6 +109,7 @@ class _Search:
         self._until = until
         self._budget = budget
         self._tell = tell
+        self._seconds = seconds
         self._present: Measured | None = None
         self._best: Measured | None = None
         counted = len(drawn.warm_up) + sum(map(len, drawn.halves))
@@ -187,7 +189,7 @@ class _Search:
             found: Measured | Broken = Broken(str(error))
         else:
             parts = [drawn.warm_up, *drawn.halves]
-            found = Trial(engine, parts, max(limit, 0.0), self._stops).run()
+            found = Trial(engine, parts, max(limit, 0.0), self._stops, self._seconds).run()
         if isinstance(found, Measured):
             found = self._comparable(found)
         setting = self._setting(changes, found, again=again)
@@ -217,7 +219,7 @@ class _Search:
         return self._best is None or is_faster(found, self._best)
 
     def _left(self) -> float:
-        return self._until - clock.seconds()
+        return self._until - self._seconds()
 
     def _stopped(self) -> bool:
         return self._stops.drain or self._result.engine_left

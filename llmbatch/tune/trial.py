@@ -1,6 +1,6 @@
 """One engine over a sample of requests: how fast it is, or why it is not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,15 +74,21 @@ class Trial:
     """Starts an engine, gives it one part after the other, and closes it.
 
     The first part is the warm-up: whatever is compiled, captured or allocated on first use is
-    paid there. A part begins when the one before has drained.
+    paid there. A part begins when the one before has drained. `seconds` reads the time.
     """
 
     def __init__(
-        self, engine: Engine, parts: Sequence[Sequence[Request]], limit: float, stops: Stops
+        self,
+        engine: Engine,
+        parts: Sequence[Sequence[Request]],
+        limit: float,
+        stops: Stops,
+        seconds: Callable[[], float] = clock.seconds,
     ) -> None:
         self._pump = Pump(engine)
         self._waiting = list(parts)
         self._limit = limit
+        self._seconds = seconds
         self._stops = stops
         self._done: list[Part] = []
         self._part, self._part_began = Part(), 0.0
@@ -92,10 +98,10 @@ class Trial:
 
     def run(self) -> Measured | Broken:
         """The figures; a failure is a result, also one that takes longer than `limit` seconds."""
-        began = clock.seconds()
+        began = self._seconds()
         self._pump.start()
         while not isinstance(event := self._pump.next(_TICK), Done):
-            now = clock.seconds()
+            now = self._seconds()
             if event is not None:
                 self._take(event, began, now)
             if self._stops.drain:
@@ -108,7 +114,7 @@ class Trial:
             if not isinstance(event.error, LlmbatchError):
                 raise event.error
             return Broken(" ".join(str(event.error).split()))
-        return self._figures(clock.seconds() - began)
+        return self._figures(self._seconds() - began)
 
     def _take(self, event: Event, began: float, now: float) -> None:
         if isinstance(event, Completed | Failed):
