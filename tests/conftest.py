@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests import scheduling
+from tests import scheduling, slow
 from tests.cli.command import Job
 
 if TYPE_CHECKING:
@@ -23,7 +23,19 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "write the tests that took half a second or more to tests/slow_tests.txt"
+    parser.addoption("--record-slow", action="store_true", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("--record-slow") and not is_worker:
+        config.pluginmanager.register(slow.Recorder())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow.mark(items)
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 
