@@ -14,10 +14,10 @@ from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts import planner
 from llmbatch.pipeline.rows import ingest
-from llmbatch.pipeline.run.limits import Limits
-from llmbatch.pipeline.run.rounds import Passes
-from llmbatch.pipeline.run.settle import Tally, Timings, Work
-from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.pipeline.run.limits import RunLimits
+from llmbatch.pipeline.run.rounds import Rounds
+from llmbatch.pipeline.run.settle import RunCounters, Settlement, Timings
+from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks import constraint
 from llmbatch.pipeline.tasks.acceptance import Judge
@@ -65,17 +65,17 @@ class Bench:
         plan = planner.plan(self.db, spec, snapshot, {"model": "m"})
         told = spec.model_dump(mode="json", by_alias=True)
         self.run = runs.begin(self.db, plan.plan, clock.moment(), told)
-        self.stops = Stops()
+        self.stop = StopRequest()
         self.seen = Observed()
         self.timings = Timings()
-        self.limits = Limits(spec, self.stops, clock.seconds(), NEVER)
-        tally = Tally(len(texts), rows_reused=0)
+        self.limits = RunLimits(spec, self.stop, clock.seconds(), NEVER)
+        counters = RunCounters(len(texts), rows_reused=0)
         judge = Judge(constraint.of(spec.answer.to_constraint()))
-        self.work = Work(
-            self.db, self.run, spec.run, judge, tally, self.timings, self.seen, self.stops
+        self.settlement = Settlement(
+            self.db, self.run, spec.run, judge, counters, self.timings, self.seen, self.stop
         )
         self.spec = spec
-        self.passes = Passes(self.db, spec, plans.pending(self.db), self.limits, self.work)
+        self.rounds = Rounds(self.db, spec, plans.pending(self.db), self.limits, self.settlement)
 
     def drive(self, *engines: ScriptedEngine) -> bool:
         """Work with these engines, one after the other."""
@@ -84,10 +84,10 @@ class Bench:
             self.run,
             self.spec.run,
             iter(engines).__next__,
-            self.passes,
-            self.work,
+            self.rounds,
+            self.settlement,
             self.limits,
-            self.stops,
+            self.stop,
             self.seen,
             StatusFile(self.paths),
             Forecaster(self.db, self.spec, plans.pending(self.db).positions, engine()),

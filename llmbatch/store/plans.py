@@ -54,11 +54,11 @@ def replace(
     snapshot: int,
     digest: str,
     batches: Iterable[list[RenderedRow]],
-    own_sample: Callable[[str, int], str] | None,
+    repetition_key: Callable[[str, int], str] | None,
 ) -> Plan:
     """Make `batches` the current plan, in one transaction.
 
-    `own_sample(key, n)` gives the n-th repetition of a request a key of its own, so that it
+    `repetition_key(key, n)` gives the n-th repetition of a request a key of its own, so that it
     is computed by itself; None lets equal requests share one answer.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
@@ -66,8 +66,8 @@ def replace(
     db.execute(query("stage_rendered"))
     for batch in batches:
         db.insert(query("stage"), _table(batch))
-    if own_sample is not None:
-        _separate_samples(db, own_sample)
+    if repetition_key is not None:
+        _separate_repetitions(db, repetition_key)
     with db.transaction():
         for table in ("planned_rows", "requests"):
             db.execute(f"DELETE FROM {table}")
@@ -80,10 +80,10 @@ def replace(
     return Plan(plan, snapshot, digest)
 
 
-def _separate_samples(db: Database, own_sample: Callable[[str, int], str]) -> None:
+def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str]) -> None:
     repeats = db.arrow(query("staged_repeats")).to_pydict()
     keys = [
-        own_sample(key.replace("-", ""), sample)
+        repetition_key(key.replace("-", ""), sample)
         for key, sample in zip(repeats["key"], repeats["sample"], strict=True)
     ]
     if keys:

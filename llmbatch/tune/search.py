@@ -16,7 +16,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.tune import trial_requests
 from llmbatch.tune.candidates import Candidates, Options, describe, plain
 from llmbatch.tune.gains import gains_over, is_faster, starts_too_late
@@ -72,10 +72,10 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
     """
     began = seconds()
     knobs = {plain(name): values for name, values in knobs.items()}
-    stops = Stops()
-    with tempfile.TemporaryDirectory(prefix="llmbatch-tune-") as folder, stops:
+    stop = StopRequest()
+    with tempfile.TemporaryDirectory(prefix="llmbatch-tune-") as folder, stop:
         try:
-            stops.patience = 0
+            stop.patience = 0
             candidates = Candidates(spec, Path(folder) / "run.log")
             candidates.check(knobs)
             for notice in notices_of(candidates.first):
@@ -84,9 +84,9 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
             drawn = trial_requests.draw(spec, candidates.first, rows, Path(folder))
             candidates.first.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(128 + (stops.signal or 2)) from error
-        stops.patience = NEVER
-        search = _Search(candidates, drawn, stops, began + budget, budget, tell, seconds)
+            raise KeyboardInterrupt(128 + (stop.signal or 2)) from error
+        stop.patience = NEVER
+        search = _Search(candidates, drawn, stop, began + budget, budget, tell, seconds)
         return search.run(knobs)
 
 
@@ -97,7 +97,7 @@ class _Search:
         self,
         candidates: Candidates,
         drawn: Sample,
-        stops: Stops,
+        stop: StopRequest,
         until: float,
         budget: float,
         tell: Tell,
@@ -105,7 +105,7 @@ class _Search:
     ) -> None:
         self._candidates = candidates
         self._drawn = drawn
-        self._stops = stops
+        self._stop = stop
         self._until = until
         self._budget = budget
         self._tell = tell
@@ -124,7 +124,7 @@ class _Search:
                 self._consider(name, value)
         if result.best and self._present is not None:
             self._confirm()
-        result.signal = self._stops.signal
+        result.signal = self._stop.signal
         return result
 
     def _tell_if_small(self) -> None:
@@ -189,7 +189,7 @@ class _Search:
             found: Measured | Broken = Broken(str(error))
         else:
             parts = [drawn.warm_up, *drawn.halves]
-            found = Trial(engine, parts, max(limit, 0.0), self._stops, self._seconds).run()
+            found = Trial(engine, parts, max(limit, 0.0), self._stop, self._seconds).run()
         if isinstance(found, Measured):
             found = self._comparable(found)
         setting = self._setting(changes, found, again=again)
@@ -222,7 +222,7 @@ class _Search:
         return self._until - self._seconds()
 
     def _stopped(self) -> bool:
-        return self._stops.drain or self._result.engine_left
+        return self._stop.drain or self._result.engine_left
 
 
 def outcome(setting: Setting) -> str:

@@ -9,8 +9,8 @@ from llmbatch.core.errors import LlmbatchError
 from llmbatch.core.outcomes import Completed, Failed
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
-from llmbatch.pipeline.run.engine_thread import Done, Drained, Event, Pump, Ready
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Event, Ready
+from llmbatch.pipeline.run.stop_request import StopRequest
 
 _TICK = 0.1
 # How long an engine gets to end once it was killed.
@@ -82,14 +82,14 @@ class Trial:
         engine: Engine,
         parts: Sequence[Sequence[Request]],
         limit: float,
-        stops: Stops,
+        stop: StopRequest,
         seconds: Callable[[], float] = clock.seconds,
     ) -> None:
-        self._pump = Pump(engine)
+        self._thread = EngineThread(engine)
         self._waiting = list(parts)
         self._limit = limit
         self._seconds = seconds
-        self._stops = stops
+        self._stop = stop
         self._done: list[Part] = []
         self._part, self._part_began = Part(), 0.0
         self._description: dict[str, Any] | None = None
@@ -99,17 +99,17 @@ class Trial:
     def run(self) -> Measured | Broken:
         """The figures; a failure is a result, also one that takes longer than `limit` seconds."""
         began = self._seconds()
-        self._pump.start()
-        while not isinstance(event := self._pump.next(_TICK), Done):
+        self._thread.start()
+        while not isinstance(event := self._thread.next(_TICK), Done):
             now = self._seconds()
             if event is not None:
                 self._take(event, began, now)
-            if self._stops.drain:
-                return self._end(self._stops.reason or "stopped")
+            if self._stop.drain:
+                return self._end(self._stop.reason or "stopped")
             if now - began > self._limit:
                 what = "start" if self._description is None else "finish"
                 return self._end(f"did not {what} in its share of the budget, {self._limit:.3g} s")
-        self._pump.join(_KILL_GRACE)
+        self._thread.join(_KILL_GRACE)
         if event.error is not None:
             if not isinstance(event.error, LlmbatchError):
                 raise event.error
@@ -128,9 +128,9 @@ class Trial:
             self._start_seconds = now - began
         elif isinstance(event, Drained):
             self._done.append(replace(self._part, seconds=now - self._part_began))
-            self._preemptions = self._pump.telemetry().preemptions
+            self._preemptions = self._thread.telemetry().preemptions
         self._part, self._part_began = Part(), now
-        self._pump.feed(self._waiting.pop(0) if self._waiting else None)
+        self._thread.feed(self._waiting.pop(0) if self._waiting else None)
 
     def _figures(self, seconds: float) -> Measured | Broken:
         warm_up, *parts = self._done
@@ -147,10 +147,10 @@ class Trial:
         )
 
     def _end(self, reason: str) -> Broken:
-        self._pump.abort()
-        self._pump.kill()
+        self._thread.abort()
+        self._thread.kill()
         until = clock.seconds() + _KILL_GRACE
-        while not (ended := self._pump.join(_TICK)):
-            if self._stops.leave or clock.seconds() >= until:
+        while not (ended := self._thread.join(_TICK)):
+            if self._stop.leave or clock.seconds() >= until:
                 break
         return Broken(reason, engine_left=not ended)

@@ -36,8 +36,8 @@ def planned(db: Database) -> Database:
     return db
 
 
-def replace(db: Database, rows: list[RenderedRow], own_sample: Any = None) -> Plan:
-    return plans.replace(db, 1, "digest", [rows[:2], rows[2:]], own_sample)
+def replace(db: Database, rows: list[RenderedRow], repetition_key: Any = None) -> Plan:
+    return plans.replace(db, 1, "digest", [rows[:2], rows[2:]], repetition_key)
 
 
 def keys_of_rows(db: Database) -> list[str | None]:

@@ -11,7 +11,7 @@ import pytest
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import EngineConfig
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.tune.trial import Broken, Measured, Trial
 from tests.engines.vllm.requests import ask
 from tests.scripted_engine import Options, ScriptedEngine
@@ -21,8 +21,8 @@ PARTS = [[ask(f"part {part} text {n}") for n in range(5)] for part in range(3)]
 
 
 def run(one: ScriptedEngine, parts: list[list[Request]] = PARTS, limit: float = 30.0,
-        stops: Stops | None = None) -> Measured | Broken:  # fmt: skip
-    return Trial(one, parts, limit, stops or Stops()).run()
+        stop: StopRequest | None = None) -> Measured | Broken:  # fmt: skip
+    return Trial(one, parts, limit, stop or StopRequest()).run()
 
 
 def test_figures_are_those_of_the_measured_parts() -> None:
@@ -82,10 +82,10 @@ def test_an_engine_that_does_not_start_in_time_is_ended() -> None:
 
 
 def test_a_stop_ends_the_engine() -> None:
-    stops = Stops()
-    threading.Timer(0.3, stops.request, ["stopped by a signal"]).start()
+    stop = StopRequest()
+    threading.Timer(0.3, stop.request, ["stopped by a signal"]).start()
     began = time.monotonic()
-    assert run(engine(delay=1.0), stops=stops) == Broken("stopped by a signal")
+    assert run(engine(delay=1.0), stop=stop) == Broken("stopped by a signal")
     assert time.monotonic() - began < 5
 
 
@@ -98,11 +98,11 @@ class Deaf(ScriptedEngine):
 
 
 def test_who_signals_twice_does_not_wait_for_a_deaf_engine() -> None:
-    stops = Stops()
-    stops.at_once = True
-    stops.request("stopped by a signal")
+    stop = StopRequest()
+    stop.at_once = True
+    stop.request("stopped by a signal")
     deaf = Deaf(EngineConfig("m"), Options())
-    assert run(deaf, stops=stops) == Broken("stopped by a signal", engine_left=True)
+    assert run(deaf, stop=stop) == Broken("stopped by a signal", engine_left=True)
 
 
 class Buggy(ScriptedEngine):

@@ -57,7 +57,7 @@ class KeyMaker:
         return digest.hexdigest()
 
 
-def sample_key(key: str, sample: int) -> str:
+def repetition_key(key: str, sample: int) -> str:
     """The key of the n-th own sample (from 1) of a request; the first (0) has the plain key."""
     return hashlib.blake2b(f"{key}:{sample}".encode(), digest_size=_KEY_BYTES).hexdigest()
 

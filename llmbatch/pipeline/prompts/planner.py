@@ -40,10 +40,10 @@ def plan(
     held = plans.current(db)
     if held is not None and held.digest == digest:
         return held
-    own_sample = prompts_keys.sample_key if _separate(spec) else None
+    repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     with Renderer(prompt) as renderer:
         batches = _batches(db, renderer, keys)
-        return plans.replace(db, snapshot.snapshot, digest, batches, own_sample)
+        return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key)
 
 
 def _separate(spec: JobSpec) -> bool:

@@ -14,9 +14,9 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run.engine_factory import Engines
-from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Timings
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.stop_request import StopRequest
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Context:
     job: JobPaths
     engines: Engines
     observer: Observer
-    stops: Stops
+    stop: StopRequest
     fresh: bool
     deadline: float
     sample: int | None = None
@@ -54,8 +54,8 @@ class Context:
         return StatusFile(self.job, self.bill, self.meter, told, self.started)
 
     @cached_property
-    def limits(self) -> Limits:
-        return Limits(self.spec, self.stops, self.began, self.deadline)
+    def limits(self) -> RunLimits:
+        return RunLimits(self.spec, self.stop, self.began, self.deadline)
 
     def tell_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
         """Show that the run is over, unless that was told already. `ended`: when, as the store

@@ -8,11 +8,11 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.engines.base import Telemetry
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
-from llmbatch.pipeline.run.engine_thread import Done, Drained, Pump, Ready
-from llmbatch.pipeline.run.feed import Feed, Ticket
-from llmbatch.pipeline.run.limits import Limits
-from llmbatch.pipeline.run.settle import Work
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
+from llmbatch.pipeline.run.feed import RequestFeed, Ticket
+from llmbatch.pipeline.run.limits import RunLimits
+from llmbatch.pipeline.run.settle import Settlement
+from llmbatch.pipeline.run.stop_request import StopRequest
 
 # How long the loop waits for an event before it looks at the clock and the signals again.
 _TICK = 0.2
@@ -22,30 +22,30 @@ _LOOK = 0.05
 _ABORT_GRACE = 5.0
 _KILL_GRACE = 30.0
 
-NextFeed = Callable[[], Feed | None]
+NextFeed = Callable[[], RequestFeed | None]
 
 
-class Loop:
+class EngineSession:
     """Drives one engine from its start to its end."""
 
     def __init__(
         self,
-        pump: Pump,
-        work: Work,
-        limits: Limits,
-        stops: Stops,
+        thread: EngineThread,
+        settlement: Settlement,
+        limits: RunLimits,
+        stop: StopRequest,
         observer: Observer,
         status: StatusFile,
         stall_timeout: float,
     ) -> None:
-        self._pump = pump
-        self._work = work
+        self._thread = thread
+        self._settlement = settlement
         self._limits = limits
-        self._stops = stops
+        self._stop = stop
         self._observer = observer
         self._status = status
         self._stall_timeout = stall_timeout
-        self._feed: Feed | None = None
+        self._feed: RequestFeed | None = None
         self._draining = False
         self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
@@ -64,7 +64,9 @@ class Loop:
         """What the engine had taken and not answered."""
         return self._feed.in_flight() if self._feed else []
 
-    def drive(self, feed: Feed, next_feed: NextFeed, on_ready: Callable[[Ready], None]) -> bool:
+    def drive(
+        self, feed: RequestFeed, next_feed: NextFeed, on_ready: Callable[[Ready], None]
+    ) -> bool:
         """Work until there is no feed more; False if the engine had to be left behind.
 
         Raises EngineError when the engine did not start or is gone. Whatever has settled is
@@ -72,8 +74,8 @@ class Loop:
         """
         began = clock.seconds()
         self._feed = feed
-        self._pump.feed(feed)
-        self._pump.start()
+        self._thread.feed(feed)
+        self._thread.start()
         try:
             return self._until_done(next_feed, on_ready)
         finally:
@@ -81,18 +83,18 @@ class Loop:
 
     def _measure(self, began: float) -> None:
         now = clock.seconds()
-        timings = self._work.timings
-        self._work.engine_ended(self._pump.telemetry())
+        timings = self._settlement.timings
+        self._settlement.engine_ended(self._thread.telemetry())
         self._tell()
-        if self.ready is None or self._pump.ready_at is None:
+        if self.ready is None or self._thread.ready_at is None:
             timings.engine_start += now - began
         else:
-            drained = self._pump.drained_at or now
-            timings.generate += drained - self._pump.ready_at
+            drained = self._thread.drained_at or now
+            timings.generate += drained - self._thread.ready_at
             timings.engine_stop += now - drained
 
     def _until_done(self, next_feed: NextFeed, on_ready: Callable[[Ready], None]) -> bool:
-        while not isinstance(event := self._pump.next(_TICK), Done):
+        while not isinstance(event := self._thread.next(_TICK), Done):
             if isinstance(event, Completed | Failed):
                 self._settle(event)
                 if not self._time_to_look():
@@ -100,16 +102,16 @@ class Loop:
             elif isinstance(event, Ready):
                 self._start(event, on_ready)
             elif isinstance(event, Drained):
-                self._work.commit(self._pump.telemetry())
-                self._feed = None if self._stops.drain else next_feed()
-                self._pump.feed(self._feed)
-            self._work.commit_if_due(self._pump.telemetry())
+                self._settlement.commit(self._thread.telemetry())
+                self._feed = None if self._stop.drain else next_feed()
+                self._thread.feed(self._feed)
+            self._settlement.commit_if_due(self._thread.telemetry())
             self._tell()
             # A stop while the engine still starts does not wait for it.
-            if self._stopping() and (self._stops.leave or self.ready is None):
+            if self._stopping() and (self._stop.leave or self.ready is None):
                 return self._leave()
             self._watch()
-        self._work.commit(self._pump.telemetry())
+        self._settlement.commit(self._thread.telemetry())
         if event.error is not None:
             raise EngineError(self._killed) if self._killed else event.error
         return True
@@ -117,7 +119,7 @@ class Loop:
     def _time_to_look(self) -> bool:
         """Not after each of thousands of outcomes a second."""
         now = clock.seconds()
-        if now - self._looked_at < _LOOK and not self._work.is_full:
+        if now - self._looked_at < _LOOK and not self._settlement.is_full:
             return False
         self._looked_at = now
         return True
@@ -125,9 +127,9 @@ class Loop:
     def _start(self, ready: Ready, on_ready: Callable[[Ready], None]) -> None:
         on_ready(ready)
         self.ready = ready
-        self._work.timings.engine_start += ready.at.since(ready.began)
+        self._settlement.timings.engine_start += ready.at.since(ready.began)
         self._moved_at = clock.seconds()
-        self._work.engine_ready(self._moved_at)
+        self._settlement.engine_ready(self._moved_at)
         self._observer.phase("generating")
         self._status.phase("generating")
 
@@ -135,7 +137,7 @@ class Loop:
         assert self._feed is not None
         ticket = self._feed.settle(outcome)
         self._limits.settled(clock.seconds() - ticket.sent_at, outcome.usage)
-        kind = self._work.settle(outcome, ticket)
+        kind = self._settlement.settle(outcome, ticket)
         if kind is not None:
             self._feed.retry(ticket, kind)
         self.settled += 1
@@ -144,41 +146,41 @@ class Loop:
 
     def _stopping(self) -> bool:
         self._limits.check()
-        if self._stops.drain and not self._draining:
+        if self._stop.drain and not self._draining:
             self._draining = True
-            reason = self._stops.reason
+            reason = self._stop.reason
             self._observer.event("stopping", reason=reason)
-            hint = "; signal again to leave now" if self._stops.signal else ""
+            hint = "; signal again to leave now" if self._stop.signal else ""
             self._observer.phase(f"stopping ({reason}): finishing what is in flight{hint}")
             self._status.phase("stopping")
-        return self._stops.drain
+        return self._stop.drain
 
     def _leave(self) -> bool:
-        self._pump.abort()
+        self._thread.abort()
         self._commit_waiting()
         # An engine that still starts does not hear of the abort.
-        stopped = self._pump.join(_ABORT_GRACE if self.ready else 0)
+        stopped = self._thread.join(_ABORT_GRACE if self.ready else 0)
         # The engine notices the abort at its next outcome, which counts, too.
         self._commit_waiting()
         return stopped
 
     def _commit_waiting(self) -> None:
-        while not isinstance(event := self._pump.next(0), Done | None):
+        while not isinstance(event := self._thread.next(0), Done | None):
             if isinstance(event, Completed | Failed):
                 self._settle(event)
-        self._work.commit(self._pump.telemetry())
+        self._settlement.commit(self._thread.telemetry())
 
     def _tell(self) -> None:
         if self.ready is not None:
             # While the engine closes, rates stay what they were.
-            at = self._pump.drained_at or clock.seconds()
-            progress = self._work.progress(at, self._pump.telemetry())
+            at = self._thread.drained_at or clock.seconds()
+            progress = self._settlement.progress(at, self._thread.telemetry())
             self._observer.progress(progress)
             self._status.progress(progress)
 
     def _watch(self) -> None:
         """Kill an engine that has work and does nothing for too long."""
-        seen = (self._pump.telemetry(), self.settled)
+        seen = (self._thread.telemetry(), self.settled)
         if seen != self._seen or not self.in_flight():
             self._seen, self._moved_at = seen, clock.seconds()
         elif clock.seconds() - self._moved_at >= self._stall_timeout:
@@ -187,9 +189,9 @@ class Loop:
     def _kill(self) -> None:
         self._killed = f"the engine made no progress for {self._stall_timeout:g} s and was ended"
         self._moved_at = clock.seconds()
-        self._pump.kill()
-        if not self._pump.join(_KILL_GRACE):
-            self._work.commit(self._pump.telemetry())
+        self._thread.kill()
+        if not self._thread.join(_KILL_GRACE):
+            self._settlement.commit(self._thread.telemetry())
             raise HungEngineError(
                 f"{self._killed}, but it does not end; run the same command again"
             )

@@ -47,7 +47,7 @@ _AHEAD = 256
 _PATIENCE = 0.2
 
 
-class Pump:
+class EngineThread:
     """Runs `engine` over one feed after the other and hands out events: Ready, then outcomes and
     a Drained for each feed, and at last Done."""
 

@@ -28,9 +28,9 @@ from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import Engines, Naming
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.preflight import Beside
-from llmbatch.pipeline.run.rounds import Passes
-from llmbatch.pipeline.run.settle import Tally, Work
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.rounds import Rounds
+from llmbatch.pipeline.run.settle import RunCounters, Settlement
+from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
 from llmbatch.pipeline.tasks.acceptance import Judge
 from llmbatch.pipeline.tasks.bounded_check import Examiner
@@ -78,15 +78,15 @@ def execute(
     began = clock.seconds()
     deadline = deadline_of(spec, began)
     is_new = folder.make_private(job.state)
-    stops = Stops(spec.run.grace)
-    context = Context(spec, job, engines, observer, stops, fresh, deadline, sample)
-    with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stops:
+    stop = StopRequest(spec.run.grace)
+    context = Context(spec, job, engines, observer, stop, fresh, deadline, sample)
+    with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not job.store.exists()
         try:
             return _open_and_run(context)
         except KeyboardInterrupt as error:
-            code = 128 + (stops.signal or signal.SIGINT)
+            code = 128 + (stop.signal or signal.SIGINT)
             _given_up(context, is_new, "stopped by a signal", code)
             raise KeyboardInterrupt(code) from error
         except LlmbatchError as error:
@@ -107,7 +107,7 @@ def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
 
 
 def _open_and_run(context: Context) -> RunResult:
-    context.stops.patience = 0
+    context.stop.patience = 0
     context.started, context.began = clock.moment(), clock.seconds()
     with _opened(context) as db:
         context.status.note(last_success_at=_last_success(db))
@@ -141,7 +141,7 @@ def _opened(context: Context) -> Database:
         except LockedError:
             if clock.seconds() >= until:
                 raise
-            context.stops.sleep(_PAUSE)
+            context.stop.sleep(_PAUSE)
 
 
 def _looked_at(context: Context) -> Database:
@@ -177,7 +177,7 @@ def _run(db: Database, context: Context) -> RunResult:
     if pending.positions or mendable or context.fresh:
         # Checking may mean importing the engine, which is part of starting it.
         context.limits.check(last_start(db))
-        if not context.stops.drain:
+        if not context.stop.drain:
             _phase(context, STARTING)
         for notice in notices_of(engine):
             context.observer.phase(notice)
@@ -192,7 +192,7 @@ def _run(db: Database, context: Context) -> RunResult:
         pending = plans.pending(db)
     if order is not None:
         field_groups.keep(db, order)
-    context.stops.patience = 1
+    context.stop.patience = 1
     run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
     context.begun = True
     try:
@@ -228,29 +228,31 @@ def _generate(
     db: Database, context: Context, run: int, pending: plans.Pending, counts: Counts
 ) -> None:
     """Compute what is pending; an engine is started only if something is."""
-    if not pending.positions or context.stops.drain:
+    if not pending.positions or context.stop.drain:
         return
-    spec, stops, observer = context.spec, context.stops, context.observer
+    spec, stop, observer = context.spec, context.stop, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
     done, rows = counts.answered + counts.failed, counts.pending
     if context.sample is not None:
         pending, rows, size = sample.choose(db, pending, context.sample)
     else:
         size = plans.pending_size(db)
-    tally = Tally(done + rows, rows_reused=done, rows_done=done, size=size)
+    counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
     examiner = Examiner(spec.answer.to_constraint())
     judge = Judge(examiner)
     bill, meter = context.bill, context.meter
-    work = Work(db, run, spec.run, judge, tally, context.timings, observer, stops, bill, meter)
-    passes = Passes(db, spec, pending, bounds, work, sample=context.sample is not None)
+    settlement = Settlement(
+        db, run, spec.run, judge, counters, context.timings, observer, stop, bill, meter
+    )
+    rounds = Rounds(db, spec, pending, bounds, settlement, sample=context.sample is not None)
     forecaster = Forecaster(db, spec, pending.positions, context.engines.first)
     supervisor = Supervisor(
-        db, run, spec.run, take, passes, work, bounds, stops, observer, status, forecaster
+        db, run, spec.run, take, rounds, settlement, bounds, stop, observer, status, forecaster
     )
     with closing(observer), examiner:
         supervisor.work()
     if context.sample is not None:
-        stops.request(sample.reason(context.sample))
+        stop.request(sample.reason(context.sample))
 
 
 def _finish(db: Database, context: Context, run: int) -> RunResult:
@@ -262,16 +264,16 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         results.verify(db)
         export.export(db, context.spec, counts)
         context.timings.export = clock.seconds() - began
-    code, reason = verdict(counts, context.stops, context.spec.run.max_failed)
+    code, reason = exit_of(counts, context.stop, context.spec.run.max_failed)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts)
 
 
-def verdict(counts: Counts, stops: Stops, max_failed: str | None) -> tuple[ExitCode, str]:
+def exit_of(counts: Counts, stop: StopRequest, max_failed: str | None) -> tuple[ExitCode, str]:
     """The exit code of a run that ended in order, and the reason in a word or two."""
     if counts.pending:
-        code = ExitCode(128 + stops.signal) if stops.signal else ExitCode.STOPPED
-        return code, stops.reason or "stopped"
+        code = ExitCode(128 + stop.signal) if stop.signal else ExitCode.STOPPED
+        return code, stop.reason or "stopped"
     lost = counts.failed + counts.rejected
     if lost == 0:
         return ExitCode.OK, "finished"

@@ -11,7 +11,7 @@ from llmbatch.core.messages import messages_of
 from llmbatch.core.outcomes import Completed, Outcome, Tries
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.pipeline.run import retry
-from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Tail
 from llmbatch.store import plans
 from llmbatch.store.database import Database
@@ -30,7 +30,7 @@ class Ticket:
     size: int = 0  # characters of its messages
 
 
-class Feed:
+class RequestFeed:
     """An iterator of requests for the engine. It ends early once a stop was asked for.
 
     A chunk is the unit of reading: one query brings its requests into memory, and the engine
@@ -46,7 +46,7 @@ class Feed:
         chunk_size: int,
         sampling: Sampling,
         constraint: Constraint | None,
-        limits: Limits,
+        limits: RunLimits,
         tail: Tail,
     ) -> None:
         self._db = db

@@ -8,7 +8,7 @@ from llmbatch.core.outcomes import Usage
 from llmbatch.job import stop_rules
 from llmbatch.job.cost import TokenPrice
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 
 # The longest time in flight that was seen fades by this share with each later request.
 _FADING = 0.99
@@ -18,13 +18,13 @@ _FEWEST_OUTCOMES = 32
 _NEAR = 0.95
 
 
-class Limits:
+class RunLimits:
     """Asks the run to stop in time, so that what is in flight still ends within the limits."""
 
-    def __init__(self, spec: JobSpec, stops: Stops, began: float, deadline: float) -> None:
+    def __init__(self, spec: JobSpec, stop: StopRequest, began: float, deadline: float) -> None:
         """`began`, `deadline`: clock.seconds() from which device time is paid, and to which the
         work may last."""
-        self._stops = stops
+        self._stop = stop
         self._rows_left = NEVER if spec.run.max_rows is None else spec.run.max_rows
         self._budget_name = f"budget of {spec.run.max_cost} {spec.cost.currency}"
         self._ends = [
@@ -40,14 +40,14 @@ class Limits:
     def take(self, in_flight: int = 0) -> bool:
         """One request more is about to be sent, beside those in flight; False if that is one too
         many: for ever if a stop was asked for, else until those in flight are settled."""
-        if self._stops.drain:
+        if self._stop.drain:
             return False
         if self._rows_left <= 0:
-            self._stops.request("--max-rows reached")
+            self._stop.request("--max-rows reached")
             return False
         if self._tokens is not None and not self._tokens.pays_for(in_flight):
             if self._tokens.is_used_up(in_flight):
-                self._stops.request(f"{self._budget_name} reached")
+                self._stop.request(f"{self._budget_name} reached")
             return False
         self._rows_left -= 1
         return True
@@ -64,7 +64,7 @@ class Limits:
         """Ask to stop if work that takes `expected` seconds more than a drain would be late."""
         for end, name in self._ends:
             if clock.seconds() + self._drain_seconds + expected >= end:
-                self._stops.request(f"{name} reached", end)
+                self._stop.request(f"{name} reached", end)
 
 
 class TokenBudget:

@@ -9,16 +9,16 @@ from llmbatch.core.stored import json_table
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import sample as run_sample
-from llmbatch.pipeline.run.feed import Feed, Ticket
+from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.isolation import Isolation
-from llmbatch.pipeline.run.limits import Limits
-from llmbatch.pipeline.run.settle import Work
+from llmbatch.pipeline.run.limits import RunLimits
+from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stragglers import Tail
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
 
 
-class Passes:
+class Rounds:
     """First all that is pending, then rounds of what is to be retried; after the engine has died,
     those that may have killed it in companies of their own."""
 
@@ -27,8 +27,8 @@ class Passes:
         db: Database,
         spec: JobSpec,
         pending: plans.Pending,
-        limits: Limits,
-        work: Work,
+        limits: RunLimits,
+        settlement: Settlement,
         *,
         sample: bool = False,
     ) -> None:
@@ -40,12 +40,12 @@ class Passes:
         self._sampling = spec.sampling.to_sampling()
         self._constraint: Constraint | None = spec.answer.to_constraint()
         self._limits = limits
-        self._work = work
+        self._settlement = settlement
         self._wanted = frozenset(pending.positions) if sample else None
         groups = run_sample.groups(pending.positions) if sample else [pending.positions]
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING
-        self._feed: Feed | None = None
+        self._feed: RequestFeed | None = None
         # How the engine ended when a request was in flight last, by its position.
         self._causes: dict[int, tuple[str, str]] = {}
         self._more = False
@@ -55,7 +55,7 @@ class Passes:
         for prompt, output in results.lengths(db, _alike(db, spec)):
             self.tail.remember(prompt, output)
 
-    def next(self) -> Feed | None:
+    def next(self) -> RequestFeed | None:
         """The feed of the next pass; None when nothing is left to do."""
         chosen: Sequence[int] = ()
         while not chosen:
@@ -64,8 +64,8 @@ class Passes:
             if not pending.positions:
                 return None
             chosen = self.isolation.next(pending.positions)
-        self._work.tally.to_retry = 0
-        self._feed = Feed(
+        self._settlement.counters.to_retry = 0
+        self._feed = RequestFeed(
             self._reading,
             chosen,
             pending.tries,
@@ -103,7 +103,7 @@ class Passes:
         if self._more or (self._feed is not None and self._feed.paused):
             held, self._more = None, False
         retried = self._feed.retried if self._feed else 0
-        if self._work.tally.to_retry > retried or self.isolation.isolating or held is None:
+        if self._settlement.counters.to_retry > retried or self.isolation.isolating or held is None:
             self._groups.clear()
             return self._asked()
         return self._groups.popleft() if self._groups else held
@@ -125,7 +125,7 @@ class Passes:
             tries = plans.pending(self._db).tries.get(position, NO_TRIES)
             size = len(planned.messages)
             ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
-            self._work.convict(ticket, kind, f"alone with this request, {reason}")
+            self._settlement.convict(ticket, kind, f"alone with this request, {reason}")
             self._pending = None
         self.isolation.convicted.clear()
 

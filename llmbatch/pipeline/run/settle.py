@@ -12,7 +12,7 @@ from llmbatch.pipeline.monitoring.cost_so_far import Bill
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.run.feed import Ticket
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.tasks.acceptance import Judge
 from llmbatch.store import runs
 from llmbatch.store.database import Database
@@ -34,7 +34,7 @@ class Timings:
 
 
 @dataclass
-class Tally:
+class RunCounters:
     """Counts of the run so far; rows count every row that shares a request. `size`: characters of
     the messages of all requests of the run, and `size_done` of those that are settled."""
 
@@ -87,7 +87,7 @@ class Tally:
         return (prompts + answers) / (prompts / self.read + answers / self.done)
 
 
-class Work:
+class Settlement:
     """Takes the outcomes of a run, whichever engine they came from."""
 
     def __init__(
@@ -96,10 +96,10 @@ class Work:
         run: int,
         spec: RunSpec,
         judge: Judge,
-        tally: Tally,
+        counters: RunCounters,
         timings: Timings,
         observer: Observer,
-        stops: Stops,
+        stop: StopRequest,
         bill: Bill | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -110,7 +110,7 @@ class Work:
         self._spec = spec
         self._judge = judge
         self._observer = observer
-        self._stops = stops
+        self._stop = stop
         self._bill = bill or Bill()
         self._meter = meter
         self._latency = latency_histogram.empty()
@@ -122,7 +122,7 @@ class Work:
         self._weights = step_cost.weights(self._past.moments)
         self._weighed_at = float("-inf")
         self._watch = FailureWatch(FailureRate.parse(spec.fail_fast)) if spec.fail_fast else None
-        self.tally = tally
+        self.counters = counters
         self.timings = timings
 
     def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
@@ -137,7 +137,7 @@ class Work:
         self._settled.append(_attempt(judged, ticket, again=again))
         reason = self._watch.saw(failed=failed) if self._watch else None
         if reason:
-            self._stops.request(reason)
+            self._stop.request(reason)
         return judged.kind if again and isinstance(judged, Failed) else None
 
     def _may_retry(self, kind: str, ticket: Ticket) -> bool:
@@ -146,17 +146,17 @@ class Work:
         return known is not None and known.retryable and tries < self._spec.attempts
 
     def _count(self, judged: Outcome, ticket: Ticket, *, again: bool) -> None:
-        tally = self.tally
-        tally.prompt_tokens += judged.usage.prompt
-        tally.cached_tokens += judged.usage.cached
-        tally.output_tokens += judged.usage.output
+        counters = self.counters
+        counters.prompt_tokens += judged.usage.prompt
+        counters.cached_tokens += judged.usage.cached
+        counters.output_tokens += judged.usage.output
         if again:
-            tally.to_retry += 1
+            counters.to_retry += 1
             return
-        tally.rows_done += ticket.copies
-        tally.size_done += ticket.size
+        counters.rows_done += ticket.copies
+        counters.size_done += ticket.size
         if isinstance(judged, Failed):
-            tally.failed += ticket.copies
+            counters.failed += ticket.copies
 
     def convict(self, ticket: Ticket, kind: str, message: str) -> None:
         """Make a request that brings the engine down a dead letter, and commit it."""
@@ -167,8 +167,8 @@ class Work:
 
     def reopened(self, rows: int) -> None:
         """Rows that counted as done before the run are to be done by it."""
-        self.tally.rows_reused -= rows
-        self.tally.rows_done -= rows
+        self.counters.rows_reused -= rows
+        self.counters.rows_done -= rows
 
     @property
     def is_full(self) -> bool:
@@ -207,16 +207,16 @@ class Work:
 
     def progress(self, at: float, telemetry: Telemetry) -> Progress:
         """Where the run stands; rates are those until `at` (clock.seconds())."""
-        tally = self.tally
-        bare = replace(tally.progress(at), share=tally.share(self._weights_now(telemetry)))
-        end = self._bill.in_the_end(tally.usage, tally.done, bare.eta_seconds, tally.read)
+        counters = self.counters
+        bare = replace(counters.progress(at), share=counters.share(self._weights_now(telemetry)))
+        end = self._bill.in_the_end(counters.usage, counters.done, bare.eta_seconds, counters.read)
         return replace(
             bare,
             # An engine without such a cache says 0, and so does one that has nothing to do.
             cache_usage=telemetry.cache_usage or None,
             running=telemetry.running,
             waiting=telemetry.waiting,
-            cost=self._bill.so_far(tally.usage),
+            cost=self._bill.so_far(counters.usage),
             projected_cost=end,
             currency=self._bill.cost.currency,
         )
@@ -233,7 +233,7 @@ class Work:
         """Rates and intervals count from here when the first engine of a run is ready."""
         self._committed_at = clock.seconds()
         if self.timings.generate == 0:
-            self.tally.began = began
+            self.counters.began = began
 
     def engine_ended(self, telemetry: Telemetry) -> None:
         """Keep what an engine has counted in its life."""

@@ -18,7 +18,7 @@ _OVERDUE = 60.0
 NEVER = float("inf")
 
 
-class Stops:
+class StopRequest:
     """Signals and other reasons to stop: the first to drain, a second signal to leave at once.
 
     Python handles signals between two steps of the main thread only. So a thread watches what

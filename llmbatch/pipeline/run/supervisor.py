@@ -14,13 +14,13 @@ from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run import reopening
-from llmbatch.pipeline.run.engine_session import Loop
-from llmbatch.pipeline.run.engine_thread import Pump, Ready
-from llmbatch.pipeline.run.limits import Limits
+from llmbatch.pipeline.run.engine_session import EngineSession
+from llmbatch.pipeline.run.engine_thread import EngineThread, Ready
+from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.reopening import Room
-from llmbatch.pipeline.run.rounds import Passes
-from llmbatch.pipeline.run.settle import Work
-from llmbatch.pipeline.run.stop_request import NEVER, Stops
+from llmbatch.pipeline.run.rounds import Rounds
+from llmbatch.pipeline.run.settle import Settlement
+from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.store import moments, results, runs
 from llmbatch.store.database import Database
 
@@ -43,10 +43,10 @@ class Supervisor:
         run: int,
         spec: RunSpec,
         engines: Callable[[], Engine],
-        passes: Passes,
-        work: Work,
-        limits: Limits,
-        stops: Stops,
+        rounds: Rounds,
+        settlement: Settlement,
+        limits: RunLimits,
+        stop: StopRequest,
         observer: Observer,
         status: StatusFile,
         forecaster: Forecaster,
@@ -55,10 +55,10 @@ class Supervisor:
         self._run = run
         self._spec = spec
         self._engines = engines
-        self._passes = passes
-        self._work = work
+        self._rounds = rounds
+        self._settlement = settlement
         self._limits = limits
-        self._stops = stops
+        self._stop = stop
         self._observer = observer
         self._status = status
         self._forecaster = forecaster
@@ -73,15 +73,15 @@ class Supervisor:
         bring nothing.
         """
         self._begin_forecast()
-        self._stops.patience = NEVER
+        self._stop.patience = NEVER
         try:
             while (ended := self._retrying()(self._life)) is None:
                 continue
-            self._forecaster.wait(0 if self._stops.drain else _FORECAST_GRACE)
+            self._forecaster.wait(0 if self._stop.drain else _FORECAST_GRACE)
             self._keep_forecast()
             return ended
         finally:
-            self._stops.patience = 1
+            self._stop.patience = 1
             self._forecaster.end()
 
     def _retrying(self) -> Retrying:
@@ -89,7 +89,7 @@ class Supervisor:
 
         def in_vain(state: RetryCallState) -> bool:
             enough = state.attempt_number > self._spec.engine_restarts
-            return enough or self._stops.drain or self._passes.isolation.hopeless
+            return enough or self._stop.drain or self._rounds.isolation.hopeless
 
         def may_help(error: BaseException) -> bool:
             final = isinstance(error, _FINAL)
@@ -106,42 +106,42 @@ class Supervisor:
     def _pause(self, seconds: float) -> None:
         """Wait, unless a limit would be reached meanwhile."""
         self._limits.check(seconds + self._start_seconds)
-        self._stops.sleep(seconds)
+        self._stop.sleep(seconds)
 
     def _life(self) -> bool | None:
         """One engine from start to end; None if it died but brought the work forward."""
         # An engine that would not even have started in time costs for nothing.
         self._limits.check(self._start_seconds)
-        feed = None if self._stops.drain else self._passes.next()
+        feed = None if self._stop.drain else self._rounds.next()
         if feed is None:
             return True
         self._tell_start()
-        loop = Loop(
-            Pump(self._engines()),
-            self._work,
+        session = EngineSession(
+            EngineThread(self._engines()),
+            self._settlement,
             self._limits,
-            self._stops,
+            self._stop,
             self._observer,
             self._status,
             self._spec.stall_timeout,
         )
-        loop.answered = self._answered
+        session.answered = self._answered
         try:
-            return loop.drive(feed, self._passes.next, self._ready)
+            return session.drive(feed, self._rounds.next, self._ready)
         except _FINAL as error:
-            self._note_death(loop, str(error))
+            self._note_death(session, str(error))
             raise
         except EngineError as error:
-            return self._died(loop, str(error))
+            return self._died(session, str(error))
 
     def _begin_forecast(self) -> None:
         """Its imports are those of the engine, whose start they shorten by what they take."""
         began = clock.seconds()
         self._forecaster.begin()
-        self._work.timings.engine_start += clock.seconds() - began
+        self._settlement.timings.engine_start += clock.seconds() - began
 
     def _answered(self) -> None:
-        self._passes.isolation.answered()
+        self._rounds.isolation.answered()
         self._keep_forecast()
 
     def _keep_forecast(self) -> None:
@@ -158,7 +158,7 @@ class Supervisor:
 
     def _ready(self, ready: Ready) -> None:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
-        self._passes.tail.slots = ready.description.get("max_num_seqs", 0)
+        self._rounds.tail.slots = ready.description.get("max_num_seqs", 0)
         self._reopen(ready.description.get(CONTEXT))
         self._starts += 1
         self._start_seconds = ready.at.since(ready.began)
@@ -170,40 +170,40 @@ class Supervisor:
 
     def _reopen(self, tokens: object) -> None:
         """Try again what failed for want of the room that this engine turns out to have."""
-        if self._passes.is_sample or not isinstance(tokens, int):
+        if self._rounds.is_sample or not isinstance(tokens, int):
             return
         room = Room(tokens, sure=True)
         if dead := reopening.mendable(self._db, room):
             rows = runs.reopen(self._db, dead)
-            self._work.reopened(rows)
-            self._passes.reopened()
+            self._settlement.reopened(rows)
+            self._rounds.reopened()
             self._observer.phase(f"{rows:,} rows that were too long are tried again")
 
-    def _died(self, loop: Loop, reason: str) -> bool | None:
-        self._passes.interrupted()
-        if loop.ready is None:
+    def _died(self, session: EngineSession, reason: str) -> bool | None:
+        self._rounds.interrupted()
+        if session.ready is None:
             self._observer.event("engine_failed_to_start", reason=reason)
-            if self._stops.signal or (self._stops.drain and self._starts > 0):
+            if self._stop.signal or (self._stop.drain and self._starts > 0):
                 # It would not have been tried again; or its processes, which are in the terminal's
                 # group while they start, got the signal, too.
                 return True
             raise EngineError(reason)
-        self._note_death(loop, reason)
-        kind = "timeout" if loop.stalled else "engine_crash"
-        nearer = self._passes.died(loop.in_flight(), kind, reason)
-        if self._stops.drain:
+        self._note_death(session, reason)
+        kind = "timeout" if session.stalled else "engine_crash"
+        nearer = self._rounds.died(session.in_flight(), kind, reason)
+        if self._stop.drain:
             return True
         if self._spec.engine_restarts == 0:
             raise EngineError(reason)
-        if nearer or loop.settled:
+        if nearer or session.settled:
             return None
         raise EngineError(
             f"{reason}; it was started {self._starts} times and answers nothing: see run.log, "
             "then run the same command again"
         )
 
-    def _note_death(self, loop: Loop, reason: str) -> None:
-        in_flight = len(loop.in_flight())
+    def _note_death(self, session: EngineSession, reason: str) -> None:
+        in_flight = len(session.in_flight())
         runs.engine_died(self._db, self._run, clock.moment(), reason, in_flight)
         self._observer.event("engine_died", reason=reason, in_flight=in_flight)
         self._observer.phase(f"{reason}; requests in flight: {in_flight:,}")

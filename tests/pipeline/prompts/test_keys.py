@@ -222,7 +222,7 @@ def test_messages_are_written_as_json(text: str) -> None:
 
 def test_samples_have_keys_of_their_own() -> None:
     plain = key(spec())
-    assert len({plain, *(keys.sample_key(plain, number) for number in range(1, 50))}) == 50
+    assert len({plain, *(keys.repetition_key(plain, number) for number in range(1, 50))}) == 50
 
 
 def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
@@ -250,4 +250,4 @@ def test_the_key_function_is_what_it_was() -> None:
     """If this fails, every stored answer is orphaned: raise `_KEY_VERSION` and say so."""
     plain = key(spec())
     assert plain == "e120a0aa93236087214c993c47a354e2"
-    assert keys.sample_key(plain, 1) == "c263ace60f444ce9435c7c78f6d4a5ff"
+    assert keys.repetition_key(plain, 1) == "c263ace60f444ce9435c7c78f6d4a5ff"

@@ -109,7 +109,7 @@ def test_what_was_refused_counts_in_no_speed(tmp_path: Path) -> None:
     )[0]
     telemetry = orjson.loads(told)
     assert sum(telemetry["latency"]) == 2
-    assert telemetry["prompt_tokens"] == bench.work.tally.prompt_tokens == 2
+    assert telemetry["prompt_tokens"] == bench.settlement.counters.prompt_tokens == 2
 
 
 def test_moments_and_times_add_up_over_engines(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_an_engine_that_does_not_start_leaves_all_pending(tmp_path: Path) -> Non
 
 def test_a_stop_drains_what_is_in_flight(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(50))
-    bench.seen.at_first = lambda: setattr(bench.stops, "drain", True)
+    bench.seen.at_first = lambda: setattr(bench.stop, "drain", True)
     assert bench.drive(engine(window=4, delay=0.02)) is True
     assert bench.seen.phases[-1].startswith("stopping")
     counts = bench.counts()
@@ -174,8 +174,8 @@ def test_a_second_stop_keeps_what_settled_and_gives_up_the_rest(tmp_path: Path) 
     bench = Bench(tmp_path, texts(50), run={"checkpoint_seconds": 3600})
 
     def stop() -> None:
-        bench.stops.drain = True
-        bench.stops.at_once = True
+        bench.stop.drain = True
+        bench.stop.at_once = True
 
     bench.seen.at_first = stop
     assert bench.drive(engine(window=40, delay=0.05)) is True
@@ -184,7 +184,7 @@ def test_a_second_stop_keeps_what_settled_and_gives_up_the_rest(tmp_path: Path) 
 
 def test_a_stop_while_the_engine_starts_computes_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(3))
-    bench.stops.drain = True
+    bench.stop.drain = True
     assert bench.drive(engine(start_delay=0.3)) is True
     assert bench.counts() == results.Counts(pending=3)
 

@@ -10,7 +10,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Message, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
-from llmbatch.pipeline.run.engine_thread import Done, Drained, Pump, Ready
+from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
@@ -28,29 +28,29 @@ def requests(count: int, text: str = "word") -> list[Request]:
     ]
 
 
-def fed(worker: Engine, *feeds: Iterable[Request]) -> Pump:
-    """A pump that has all its feeds."""
-    pump = Pump(worker)
+def fed(worker: Engine, *feeds: Iterable[Request]) -> EngineThread:
+    """An engine thread that has all its feeds."""
+    thread = EngineThread(worker)
     for feed in (*feeds, None):
-        pump.feed(feed)
-    return pump
+        thread.feed(feed)
+    return thread
 
 
-def events_of(pump: Pump) -> list[Any]:
+def events_of(thread: EngineThread) -> list[Any]:
     """Every event up to Done, which must come."""
     events: list[Any] = []
     while not events or not isinstance(events[-1], Done):
-        event = pump.next(PATIENCE)
+        event = thread.next(PATIENCE)
         assert event is not None, "the engine fell silent"
         events.append(event)
-    assert pump.join(PATIENCE)
+    assert thread.join(PATIENCE)
     return events
 
 
 def run(worker: ScriptedEngine, feed: Iterable[Request]) -> list[Any]:
-    pump = fed(worker, feed)
-    pump.start()
-    return events_of(pump)
+    thread = fed(worker, feed)
+    thread.start()
+    return events_of(thread)
 
 
 def test_a_whole_life_in_events() -> None:
@@ -152,12 +152,12 @@ def test_an_abort_gives_up_what_is_in_flight() -> None:
             yield request
 
     worker = engine(window=4, delay=0.01)
-    pump = fed(worker, feed())
-    pump.start()
-    while not isinstance(pump.next(PATIENCE), Completed):
+    thread = fed(worker, feed())
+    thread.start()
+    while not isinstance(thread.next(PATIENCE), Completed):
         pass
-    pump.abort()
-    events = events_of(pump)
+    thread.abort()
+    events = events_of(thread)
     assert events[-1] == Done(None)
     assert len(pulled) < 100
     assert worker.telemetry().running == 0
@@ -171,26 +171,26 @@ def test_an_abort_closes_the_generator_of_the_engine() -> None:
             running.append(super().run(requests))
             return running[0]
 
-    pump = fed(Held(EngineConfig("m"), scripted_engine.Options(delay=0.01)), requests(100))
-    pump.start()
-    while not isinstance(pump.next(PATIENCE), Completed):
+    thread = fed(Held(EngineConfig("m"), scripted_engine.Options(delay=0.01)), requests(100))
+    thread.start()
+    while not isinstance(thread.next(PATIENCE), Completed):
         pass
-    pump.abort()
-    assert events_of(pump)[-1] == Done(None)
+    thread.abort()
+    assert events_of(thread)[-1] == Done(None)
     assert next(running[0], None) is None
 
 
 def test_one_feed_follows_the_other_through_the_same_engine() -> None:
     first, second = requests(3, "one"), requests(2, "two")
-    pump = Pump(engine())
-    pump.feed(first)
-    pump.start()
-    kinds = [type(pump.next(PATIENCE)) for _ in range(5)]
+    thread = EngineThread(engine())
+    thread.feed(first)
+    thread.start()
+    kinds = [type(thread.next(PATIENCE)) for _ in range(5)]
     assert kinds == [Ready, Completed, Completed, Completed, Drained]
-    assert pump.next(0.05) is None, "the engine waits for its next feed"
-    pump.feed(second)
-    pump.feed(None)
-    assert [type(event) for event in events_of(pump)] == [Completed, Completed, Drained, Done]
+    assert thread.next(0.05) is None, "the engine waits for its next feed"
+    thread.feed(second)
+    thread.feed(None)
+    assert [type(event) for event in events_of(thread)] == [Completed, Completed, Drained, Done]
 
 
 def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
@@ -201,34 +201,34 @@ def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
             awake.wait(PATIENCE)
             yield from super().run(requests)
 
-    pump = fed(Hanging(EngineConfig("m"), scripted_engine.Options()), requests(1))
-    pump.start()
-    assert isinstance(pump.next(PATIENCE), Ready)
-    assert pump.next(0.01) is None
-    pump.abort()
-    assert pump.join(0.01) is False
+    thread = fed(Hanging(EngineConfig("m"), scripted_engine.Options()), requests(1))
+    thread.start()
+    assert isinstance(thread.next(PATIENCE), Ready)
+    assert thread.next(0.01) is None
+    thread.abort()
+    assert thread.join(0.01) is False
     awake.set()
-    assert pump.join(PATIENCE) is True
+    assert thread.join(PATIENCE) is True
 
 
 def test_the_engine_does_not_run_far_ahead_of_who_takes_its_outcomes() -> None:
     """What waits between the two is computed and not yet safe."""
     worker = engine(window=1)
-    pump = fed(worker, requests(5000))
-    pump.start()
+    thread = fed(worker, requests(5000))
+    thread.start()
     for _ in range(40):
         threading.Event().wait(0.05)
         ahead = worker.telemetry().steps
     assert 250 < ahead < 270
-    assert len(events_of(pump)) == 5000 + 3
+    assert len(events_of(thread)) == 5000 + 3
 
 
 def test_an_abort_frees_an_engine_that_nobody_listens_to() -> None:
-    pump = fed(engine(window=1), requests(5000))
-    pump.start()
+    thread = fed(engine(window=1), requests(5000))
+    thread.start()
     threading.Event().wait(1)
-    pump.abort()
-    assert pump.join(PATIENCE)
+    thread.abort()
+    assert thread.join(PATIENCE)
 
 
 def test_no_request_is_pulled_before_there_is_room() -> None:
@@ -253,9 +253,9 @@ def test_no_request_is_pulled_before_there_is_room() -> None:
 
 
 def test_telemetry_is_zero_before_the_start_and_counts_after() -> None:
-    pump = fed(engine(), requests(3))
-    assert pump.telemetry() == Telemetry()
-    pump.start()
-    events_of(pump)
-    assert pump.telemetry().steps == 3
-    assert pump.telemetry().prompt_tokens == 6
+    thread = fed(engine(), requests(3))
+    assert thread.telemetry() == Telemetry()
+    thread.start()
+    events_of(thread)
+    assert thread.telemetry().steps == 3
+    assert thread.telemetry().prompt_tokens == 6

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.pipeline.run.feed import Feed
+from llmbatch.pipeline.run.feed import RequestFeed
 from llmbatch.store import plans
 from tests.workbench import Bench, engine
 
@@ -27,13 +27,13 @@ def test_groups_of_a_prefix_stay_whole_across_chunks(tmp_path: Path, chunk_size:
 
 def feeds(bench: Bench, **options: int | float | str) -> int:
     """Work to the end; how many feeds that took, between which an engine runs dry."""
-    given, ask = [], bench.passes.next
+    given, ask = [], bench.rounds.next
 
-    def counted() -> Feed | None:
+    def counted() -> RequestFeed | None:
         given.append(ask())
         return given[-1]
 
-    bench.passes.next = counted  # type: ignore[method-assign]
+    bench.rounds.next = counted  # type: ignore[method-assign]
     assert bench.drive(engine(**options))
     return len(given) - 1
 

@@ -3,15 +3,15 @@
 import pytest
 
 from llmbatch.core.step_cost import Weights
-from llmbatch.pipeline.run.settle import Tally
+from llmbatch.pipeline.run.settle import RunCounters
 
 ALIKE = Weights(1.0, 1.0, measured=False)
 
 
-def tally(**changes: int) -> Tally:
+def counters(**changes: int) -> RunCounters:
     """Half of the rows are done, with a tenth of what is to be read."""
     held = {"rows": 100, "rows_reused": 0, "rows_done": 50, "size": 1000, "size_done": 100}
-    return Tally(**(held | {"prompt_tokens": 40, "output_tokens": 40} | changes))
+    return RunCounters(**(held | {"prompt_tokens": 40, "output_tokens": 40} | changes))
 
 
 @pytest.mark.parametrize(
@@ -24,18 +24,18 @@ def tally(**changes: int) -> Tally:
     ],
 )
 def test_prompts_count_by_their_length_and_answers_by_rows(weights: Weights, share: float) -> None:
-    assert tally().share(weights) == pytest.approx(share)
+    assert counters().share(weights) == pytest.approx(share)
 
 
 def test_what_the_prefix_cache_served_took_no_time() -> None:
-    assert tally(cached_tokens=40).share(ALIKE) == pytest.approx(0.5)
+    assert counters(cached_tokens=40).share(ALIKE) == pytest.approx(0.5)
 
 
 def test_all_is_done_in_the_end() -> None:
-    assert tally(rows_done=100, size_done=1000).share(ALIKE) == 1
+    assert counters(rows_done=100, size_done=1000).share(ALIKE) == 1
 
 
 def test_rows_count_where_nothing_else_is_known() -> None:
-    assert tally(size=0, size_done=0).share(ALIKE) == pytest.approx(0.5)
-    assert tally(prompt_tokens=0, output_tokens=0).share(ALIKE) == pytest.approx(0.5)
-    assert tally(rows_done=0, size_done=0).share(ALIKE) == 0
+    assert counters(size=0, size_done=0).share(ALIKE) == pytest.approx(0.5)
+    assert counters(prompt_tokens=0, output_tokens=0).share(ALIKE) == pytest.approx(0.5)
+    assert counters(rows_done=0, size_done=0).share(ALIKE) == 0

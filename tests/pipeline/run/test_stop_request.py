@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.stop_request import StopRequest
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -24,12 +24,12 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
 
 def test_a_signal_asks_for_an_end_and_the_next_for_one_at_once(number: signal.Signals) -> None:
     former = signal.getsignal(number)
-    with Stops() as stops:
-        stops.patience = 2
+    with StopRequest() as stop:
+        stop.patience = 2
         os.kill(os.getpid(), number)
-        assert (stops.drain, stops.signal, stops.leave) == (True, number, False)
+        assert (stop.drain, stop.signal, stop.leave) == (True, number, False)
         os.kill(os.getpid(), number)
-        assert stops.leave
+        assert stop.leave
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) == former
@@ -38,9 +38,9 @@ def test_a_signal_asks_for_an_end_and_the_next_for_one_at_once(number: signal.Si
 def test_the_work_goes_on_without_its_terminal_under_nohup() -> None:
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Stops() as stops:
+        with StopRequest() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not stops.drain
+            assert not stop.drain
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, former)
@@ -50,7 +50,7 @@ STUCK = """
 import hashlib
 from llmbatch.pipeline.run import stop_request
 stop_request._UNHEARD, stop_request._OVERDUE = 0.3, {overdue}
-with stop_request.Stops() as asked:
+with stop_request.StopRequest() as asked:
     asked.patience = {patience}
     print("ready", flush=True)
     {work}
@@ -94,11 +94,11 @@ def descriptors() -> set[str]:
 
 def test_the_signals_that_come_in_order_are_not_watched_longer_than_the_work() -> None:
     before = descriptors()
-    with Stops() as stops:
-        stops.patience = 5
+    with StopRequest() as stop:
+        stop.patience = 5
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
-        assert stops.leave
+        assert stop.leave
     deadline = time.monotonic() + 5
     while descriptors() != before:
         assert time.monotonic() < deadline

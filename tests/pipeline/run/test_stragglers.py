@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmbatch.core.outcomes import Usage
 from llmbatch.pipeline.run import early_starts
 from llmbatch.pipeline.run.early_starts import Lengths, arrange, shared, steps
-from llmbatch.pipeline.run.rounds import Passes
+from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.stragglers import Tail
 from llmbatch.store import plans
 from llmbatch.store.plans import PlannedRequest
@@ -140,7 +140,7 @@ def test_a_run_ends_without_a_tail(tmp_path: Path) -> None:
 def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
     bench.drive(engine(window=16, slots=8))
-    again = Passes(bench.db, bench.spec, plans.NOTHING, bench.limits, bench.work)
+    again = Rounds(bench.db, bench.spec, plans.NOTHING, bench.limits, bench.settlement)
     assert again.tail.known == 203
     other = bench.spec.model_copy(update={"prompt": "Say: {{ t }}"})
-    assert Passes(bench.db, other, plans.NOTHING, bench.limits, bench.work).tail.known == 0
+    assert Rounds(bench.db, other, plans.NOTHING, bench.limits, bench.settlement).tail.known == 0

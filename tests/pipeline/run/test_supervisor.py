@@ -134,7 +134,7 @@ def test_a_stop_while_a_restart_fails_is_a_stop(tmp_path: Path) -> None:
 
     def stop_when_it_fails(name: str, **_: Any) -> None:
         if name == "engine_failed_to_start":
-            bench.stops.request("stopped")
+            bench.stop.request("stopped")
 
     bench.seen.event = stop_when_it_fails  # type: ignore[method-assign]
     assert bench.drive(engine(die_after=5), engine(start_error="no memory")) is True
@@ -166,7 +166,7 @@ def test_slow_progress_is_no_stall(tmp_path: Path) -> None:
 
 def test_a_death_while_the_run_stops_is_no_error(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(50))
-    bench.seen.at_first = lambda: bench.stops.request("enough")
+    bench.seen.at_first = lambda: bench.stop.request("enough")
     assert bench.drive(engine(die_after=8, window=8, delay=0.01)) is True
     assert bench.counts().answered == 8
 

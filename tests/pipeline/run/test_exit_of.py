@@ -6,8 +6,8 @@ import pytest
 
 from llmbatch.core import errors
 from llmbatch.core.errors import ExitCode
-from llmbatch.pipeline.run.execute import verdict
-from llmbatch.pipeline.run.stop_request import Stops
+from llmbatch.pipeline.run.execute import exit_of
+from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.store.results import Counts
 
 
@@ -31,9 +31,9 @@ from llmbatch.store.results import Counts
     ],
 )
 def test_the_verdict_of_a_run(counts: Counts, number: int | None, code: int) -> None:
-    stops = Stops()
-    stops.signal = number
-    found, reason = verdict(counts, stops, None)
+    stop = StopRequest()
+    stop.signal = number
+    found, reason = exit_of(counts, stop, None)
     assert found == code
     assert isinstance(found, ExitCode)
     assert reason
@@ -54,14 +54,14 @@ def test_the_verdict_of_a_run(counts: Counts, number: int | None, code: int) -> 
 def test_failures_within_the_tolerance_are_a_success(
     tolerance: str, counts: Counts, code: int
 ) -> None:
-    assert verdict(counts, Stops(), tolerance)[0] == code
+    assert exit_of(counts, StopRequest(), tolerance)[0] == code
 
 
 def test_the_reason_of_a_stop_is_told() -> None:
-    stops = Stops()
-    stops.request("--max-rows reached")
-    stops.request("another reason, which came later")
-    assert verdict(Counts(pending=1), stops, None) == (ExitCode.STOPPED, "--max-rows reached")
+    stop = StopRequest()
+    stop.request("--max-rows reached")
+    stop.request("another reason, which came later")
+    assert exit_of(Counts(pending=1), stop, None) == (ExitCode.STOPPED, "--max-rows reached")
 
 
 def test_rows_in_are_all_rows() -> None:
