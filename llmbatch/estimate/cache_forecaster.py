@@ -44,12 +44,10 @@ class Forecaster:
         """Tell what the engine, now started, says of itself."""
         self._descriptions.put(description)
 
-    def take(self) -> Forecast | None:
-        """The forecast, once, as soon as it is made."""
-        if self._found is None:
-            return None
+    def take(self) -> Mapping[str, Any] | None:
+        """The forecast as the store keeps it: once, as soon as it is made."""
         found, self._found = self._found, None
-        return found
+        return None if found is None else cache_forecast.as_json(found)
 
     def wait(self, seconds: float) -> None:
         """Give it time to come to its end."""

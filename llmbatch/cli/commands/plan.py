@@ -10,6 +10,7 @@ from llmbatch.cli import console, narration
 from llmbatch.cli.commands import report
 from llmbatch.core.errors import ExitCode, UsageError
 from llmbatch.estimate import text
+from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.estimate.preview import Preview, preview
 from llmbatch.job import file, folder
 from llmbatch.job.spec import JobSpec
@@ -75,7 +76,7 @@ def _run(spec: JobSpec, sample: int, device: Device | None, beside: Beside) -> N
     if spec.input == ingest.STDIN or not folder.is_file(Path(spec.input)):
         raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
     observer = narration.observer(quiet=False)
-    result = pipeline.execute(spec, observer, sample=sample, beside=beside)
+    result = pipeline.execute(spec, observer, sample=sample, beside=beside, forecaster=Forecaster)
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)

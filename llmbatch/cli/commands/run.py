@@ -10,6 +10,7 @@ from llmbatch.cli import console, eventlog, narration
 from llmbatch.cli.commands import report as commands_report
 from llmbatch.core import files
 from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
+from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job import file, folder
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
@@ -52,7 +53,9 @@ def run(
     observer = narration.observer(quiet=quiet)
     log = None if log_json is None else eventlog.opened(log_json, spec, beside, observer)
     try:
-        result = pipeline.execute(spec, log or observer, fresh=fresh, beside=beside)
+        result = pipeline.execute(
+            spec, log or observer, fresh=fresh, beside=beside, forecaster=Forecaster
+        )
     except LlmbatchError as error:
         _failed(spec, error, log, readers)
         if log_json == eventlog.TO_STDERR:

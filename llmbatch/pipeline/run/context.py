@@ -14,6 +14,7 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run.engine_factory import Engines
+from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Timings
 from llmbatch.pipeline.run.stop_request import StopRequest
@@ -34,6 +35,7 @@ class Context:
     stop: StopRequest
     fresh: bool
     deadline: float
+    forecaster: MakeForecaster = NoForecaster
     sample: int | None = None
     timings: Timings = field(default_factory=Timings)
     started: Moment = field(default_factory=clock.moment)

@@ -16,7 +16,6 @@ from llmbatch.core.errors import (
     UsageError,
 )
 from llmbatch.engines.base import notices_of
-from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.stop_rules import Tolerance
@@ -26,6 +25,7 @@ from llmbatch.pipeline.rows import earlier_files, export, ingest
 from llmbatch.pipeline.run import limits, preflight, reopening, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import Engines, Naming
+from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.preflight import Beside
 from llmbatch.pipeline.run.rounds import Rounds
@@ -63,10 +63,11 @@ def execute(
     fresh: bool = False,
     sample: int | None = None,
     beside: Beside = preflight.NOTHING,
+    forecaster: MakeForecaster = NoForecaster,
 ) -> RunResult:
     """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
     `sample` only so many of the pending requests are computed, spread over all of them.
-    `beside`: what the caller reads and writes.
+    `beside`: what the caller reads and writes; `forecaster`: makes what forecasts beside the run.
 
     Raises UsageError when the job cannot be used, LockedError when another run holds it,
     EngineError when the engine did not start or died for good; all that had settled is committed.
@@ -79,7 +80,7 @@ def execute(
     deadline = deadline_of(spec, began)
     is_new = folder.make_private(job.state)
     stop = StopRequest(spec.run.grace)
-    context = Context(spec, job, engines, observer, stop, fresh, deadline, sample)
+    context = Context(spec, job, engines, observer, stop, fresh, deadline, forecaster, sample)
     with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not job.store.exists()
@@ -245,7 +246,7 @@ def _generate(
         db, run, spec.run, judge, counters, context.timings, observer, stop, bill, meter
     )
     rounds = Rounds(db, spec, pending, bounds, settlement, sample=context.sample is not None)
-    forecaster = Forecaster(db, spec, pending.positions, context.engines.first)
+    forecaster = context.forecaster(db, spec, pending.positions, context.engines.first)
     supervisor = Supervisor(
         db, run, spec.run, take, rounds, settlement, bounds, stop, observer, status, forecaster
     )

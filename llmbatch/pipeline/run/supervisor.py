@@ -8,14 +8,13 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
 from llmbatch.core.outcomes import CONTEXT
 from llmbatch.engines.base import Engine
-from llmbatch.estimate import cache_forecast
-from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.engine_session import EngineSession
 from llmbatch.pipeline.run.engine_thread import EngineThread, Ready
+from llmbatch.pipeline.run.forecast_seam import RunForecaster
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.reopening import Room
 from llmbatch.pipeline.run.rounds import Rounds
@@ -49,7 +48,7 @@ class Supervisor:
         stop: StopRequest,
         observer: Observer,
         status: StatusFile,
-        forecaster: Forecaster,
+        forecaster: RunForecaster,
     ) -> None:
         self._db = db
         self._run = run
@@ -147,7 +146,7 @@ class Supervisor:
     def _keep_forecast(self) -> None:
         """Note the forecast as soon as it is made, so that it outlives a run that does not end."""
         if made := self._forecaster.take():
-            runs.forecast(self._db, self._run, cache_forecast.as_json(made))
+            runs.forecast(self._db, self._run, made)
 
     def _tell_start(self) -> None:
         phase = STARTING if self._starts == 0 else f"{STARTING} again"

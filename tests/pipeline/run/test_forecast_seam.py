@@ -1,0 +1,77 @@
+"""A run notes what its forecaster expects, and expects nothing without one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmbatch.cli.narration import Silent
+from llmbatch.engines.base import Engine
+from llmbatch.job import folder
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run.forecast_seam import NoForecaster
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+
+class Recorder(NoForecaster):
+    """Expects as many requests as there are, once the engine has started."""
+
+    calls: list[str]
+
+    def __init__(
+        self, db: Database, spec: JobSpec, positions: Sequence[int], engine: Engine
+    ) -> None:
+        self.calls = []
+        self._requests = len(positions)
+        self._made: dict[str, Any] | None = None
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def ready(self, description: Mapping[str, Any]) -> None:
+        self.calls.append("ready")
+        self._made = {"requests": self._requests, "slots": description["max_num_seqs"]}
+
+    def take(self) -> Mapping[str, Any] | None:
+        made, self._made = self._made, None
+        return made
+
+    def end(self) -> None:
+        self.calls.append("end")
+
+
+def job(folder: Path) -> JobSpec:
+    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
+    table = {
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / "out.jsonl"),
+        "model": "m",
+        "prompt": "{{ t }}",
+        "engine": {"name": "tests.scripted_engine:create"},
+    }
+    return JobSpec.model_validate(table)
+
+
+def forecasts(spec: JobSpec) -> list[dict[str, Any]]:
+    with Database.open(folder.of_spec(spec).store, read_only=True) as db:
+        return [json.loads(line["forecast"]) for line in results.report(db, "forecasts")]
+
+
+def test_a_run_notes_what_its_forecaster_expects(tmp_path: Path) -> None:
+    spec, made = job(tmp_path), list[Recorder]()
+
+    def make(*parts: Any) -> Recorder:
+        made.append(Recorder(*parts))
+        return made[-1]
+
+    execute.execute(spec, Silent(), forecaster=make)
+    assert [forecast["requests"] for forecast in forecasts(spec)] == [2]
+    assert made[0].calls == ["begin", "ready", "end"]
+
+
+def test_a_run_without_a_forecaster_notes_nothing(tmp_path: Path) -> None:
+    spec = job(tmp_path)
+    execute.execute(spec, Silent())
+    assert forecasts(spec) == []
