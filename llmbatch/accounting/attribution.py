@@ -9,9 +9,9 @@ from llmbatch.accounting.usage import RunUsage, money_of
 from llmbatch.core import money
 from llmbatch.store import usage_shares
 from llmbatch.store.database import Database
-from llmbatch.store.usage_shares import RunRates, Used
+from llmbatch.store.usage_shares import RunRates, UsageShare
 
-LEFT = "rows that left the input"
+GONE = "rows that left the input"
 IDLE = "runs without work"
 OTHERS = "all other values"
 
@@ -69,7 +69,7 @@ class _Line:
     """What belongs to some values, or to what a note says, before it is rounded."""
 
     note: str | None
-    used: Used
+    used: UsageShare
 
 
 def build(db: Database, runs: Sequence[RunUsage], by: Sequence[str]) -> Attribution | None:
@@ -77,9 +77,9 @@ def build(db: Database, runs: Sequence[RunUsage], by: Sequence[str]) -> Attribut
     not have is one without values."""
     if not by:
         return None
-    uses = usage_shares.divided(db, by, [_rates(run) for run in runs], _MOST)
+    uses = usage_shares.divide(db, by, [_rates(run) for run in runs], _MOST)
     lines = [_Line(None, used) for used in uses.most]
-    for note, used in ((OTHERS, uses.others), (LEFT, uses.gone), (IDLE, _idle(runs))):
+    for note, used in ((OTHERS, uses.others), (GONE, uses.gone), (IDLE, _idle(runs))):
         if used is not None:
             lines.append(_Line(note, used))
     return _of_lines(by, runs, lines)
@@ -149,12 +149,12 @@ def _paid_by_time(run: RunUsage) -> float:
     return (run.cost or 0.0) if run.price_per_million is None else 0.0
 
 
-def _idle(runs: Sequence[RunUsage]) -> Used | None:
+def _idle(runs: Sequence[RunUsage]) -> UsageShare | None:
     """The runs that tried nothing, whose time and money no request can be given."""
     idle = [run for run in runs if not run.requests]
     seconds = sum(run.seconds * run.devices for run in idle)
     cost = sum(map(_paid_by_time, idle))
-    return Used((), 0, 0, 0.0, 0.0, seconds, cost) if seconds or cost else None
+    return UsageShare((), 0, 0, 0.0, 0.0, seconds, cost) if seconds or cost else None
 
 
 def _weighed(run: RunUsage) -> float:

@@ -30,7 +30,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkDone:
     """Sums over runs; see `usage.Amounts`. `cost`: of a step, by the engine's own steps."""
 
     seconds: float
@@ -66,7 +66,7 @@ class Batches:
     ran: float | None
 
 
-def of_runs(runs: Sequence[RunUsage]) -> Work:
+def sum_up(runs: Sequence[RunUsage]) -> WorkDone:
     def summed(name: str) -> Any:
         return sum(getattr(run, name) for run in runs)
 
@@ -76,11 +76,11 @@ def of_runs(runs: Sequence[RunUsage]) -> Work:
     )  # fmt: skip
     moments = sum((run.moments for run in runs), StepMoments())
     sums = {name: summed(name) for name in names}
-    return Work(seconds=summed("generate_seconds"), cost=fit(moments), **sums)
+    return WorkDone(seconds=summed("generate_seconds"), cost=fit(moments), **sums)
 
 
-def of(
-    work: Work, batches: Batches, bound: Callable[[float], Bound], said: Mapping[str, Any]
+def find_causes(
+    work: WorkDone, batches: Batches, bound: Callable[[float], Bound], said: Mapping[str, Any]
 ) -> list[Cause]:
     """The causes, the largest first; their seconds and those of the roofline add up to all.
 
@@ -92,7 +92,7 @@ def of(
     if gap <= 0:
         return []
     idle = min(gap, work.idle_seconds)
-    found = [each for each in _found(work, batches, bound) if each[1] > 0]
+    found = [each for each in _estimate_causes(work, batches, bound) if each[1] > 0]
     explained = sum(seconds for _, seconds, _ in found)
     # Idle time is measured; the estimates may overlap, but are no more than there is together.
     factor = min(1.0, (gap - idle) / explained) if explained else 1.0
@@ -108,8 +108,8 @@ def of(
     ]
 
 
-def _found(
-    work: Work, batches: Batches, bound: Callable[[float], Bound]
+def _estimate_causes(
+    work: WorkDone, batches: Batches, bound: Callable[[float], Bound]
 ) -> Iterator[tuple[str, float, str]]:
     """Name, seconds and advice of each cause that is estimated."""
     best = bound(batches.best)
@@ -133,7 +133,7 @@ def _found(
 
 
 def _batch_causes(
-    work: Work, batches: Batches, bound: Callable[[float], Bound]
+    work: WorkDone, batches: Batches, bound: Callable[[float], Bound]
 ) -> Iterator[tuple[str, float, str]]:
     """What it costs that the batch was smaller than the device's memory allows."""
     if batches.ran is None:
@@ -154,7 +154,7 @@ def _batch_causes(
     yield "small batch", by_setting + by_work, _batch_advice(work, batches, by_setting > by_work)
 
 
-def _batch_advice(work: Work, batches: Batches, by_setting: bool) -> str:
+def _batch_advice(work: WorkDone, batches: Batches, by_setting: bool) -> str:
     ran = f"{batches.ran or 0:,.0f} requests ran at once"
     if by_setting:
         return (
@@ -166,7 +166,7 @@ def _batch_advice(work: Work, batches: Batches, by_setting: bool) -> str:
     return f"{ran}: few rows, or few long answers at the end; a larger job fills the batch better"
 
 
-def _prefill_advice(work: Work) -> str:
+def _prefill_advice(work: WorkDone) -> str:
     if work.output_tokens * 4 < work.computed_tokens:
         return (
             "answers are short, so that most of the work is reading prompts: put what they share "
@@ -175,7 +175,7 @@ def _prefill_advice(work: Work) -> str:
     return "reading prompts: put what they share first (see llmbatch plan)"
 
 
-def _engine_advice(work: Work, said: Mapping[str, Any]) -> str:
+def _engine_advice(work: WorkDone, said: Mapping[str, Any]) -> str:
     cost = work.cost
     if cost is not None and cost.per_step * work.steps > _FIXED * work.seconds:
         text = f"a step takes {cost.per_step * 1000:.1f} ms whatever is in it (launch, scheduling)"

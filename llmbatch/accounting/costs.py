@@ -101,7 +101,7 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class AvoidedTokens:
     """Tokens that a run did not have to compute."""
 
     by: str
@@ -116,15 +116,15 @@ def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> 
     shared = {line["run"]: line for line in results.report(db, "duplicate_tokens")}
     every = [_duplicates(run, shared.get(run.run)) for run in runs]
     last_saved = [*every[-1:], *_reused(db, runs)]
-    return of_runs(runs[-1:], last_saved, listed), of_runs(runs, every, listed)
+    return sum_up(runs[-1:], last_saved, listed), sum_up(runs, every, listed)
 
 
-def _reused(db: Database, runs: Sequence[RunUsage]) -> list[Saved]:
+def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
     """What the last run found answered, a part for each run that had answered some of it."""
     last = runs[-1]
     lines = {line["run"]: line for line in results.report(db, "reused_tokens", run=last.run)}
     found = [
-        Saved(
+        AvoidedTokens(
             "reuse",
             last,
             lines[run.run]["prompt_tokens"],
@@ -134,15 +134,17 @@ def _reused(db: Database, runs: Sequence[RunUsage]) -> list[Saved]:
         for run in runs
         if run.run in lines
     ]
-    return found or [Saved("reuse", last, 0, 0, None)]
+    return found or [AvoidedTokens("reuse", last, 0, 0, None)]
 
 
-def _duplicates(run: RunUsage, line: dict[str, int] | None) -> Saved:
+def _duplicates(run: RunUsage, line: dict[str, int] | None) -> AvoidedTokens:
     prompt, output = (line["prompt_tokens"], line["output_tokens"]) if line else (0, 0)
-    return Saved("duplicates", run, prompt, output, accounting_phases.rates(run))
+    return AvoidedTokens("duplicates", run, prompt, output, accounting_phases.rates(run))
 
 
-def of_runs(runs: Sequence[RunUsage], saved: Sequence[Saved], listed: TokenPrice | None) -> Costs:
+def sum_up(
+    runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], listed: TokenPrice | None
+) -> Costs:
     """The costs of these runs, which did not have to compute what is `saved`."""
     physical = money_of(runs)
     rows = sum(run.rows for run in runs)
@@ -180,8 +182,12 @@ def _wasted(run: RunUsage) -> float:
     return rates.of(computed, run.wasted_cached_tokens, run.wasted_output_tokens) if rates else 0.0
 
 
-def _savings(runs: Sequence[RunUsage], saved: Sequence[Saved], *, priced: bool) -> list[Saving]:
-    cached = [Saved("prefix cache", run, run.cached_tokens, 0, _uncached(run)) for run in runs]
+def _savings(
+    runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], *, priced: bool
+) -> list[Saving]:
+    cached = [
+        AvoidedTokens("prefix cache", run, run.cached_tokens, 0, _uncached(run)) for run in runs
+    ]
     found = []
     for by in dict.fromkeys(each.by for each in [*cached, *saved]):
         alike = [each for each in [*cached, *saved] if each.by == by]

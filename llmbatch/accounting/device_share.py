@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmbatch.accounting import bottlenecks
-from llmbatch.accounting.bottlenecks import Batches, Cause, Work
+from llmbatch.accounting.bottlenecks import Batches, Cause, WorkDone
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.sizing import memory, roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.roofline import Bound, Ceilings, Load
 
-__all__ = ["Cause", "Limit", "judge"]
+__all__ = ["Cause", "DeviceShare", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class DeviceShare:
     """Generation against the device's roofline for the model.
 
     `peak_flops` (operations/s) and `bandwidth` (bytes/s) are of all devices together, from
@@ -43,11 +43,11 @@ class Limit:
     largest_batch: int = 0
 
 
-def judge(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> Limit | None:
+def compare(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> DeviceShare | None:
     """`runs` with the engine of that `description` (see `Engine.describe`); None where nobody
     knows the device or the model's sizes, or nothing was generated."""
     known = _known(description or {})
-    work = bottlenecks.of_runs(runs)
+    work = bottlenecks.sum_up(runs)
     if known is None or not work.requests or not work.output_tokens or work.seconds <= 0:
         return None
     device, shape = known
@@ -62,7 +62,7 @@ def judge(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> Li
 
     best = bound(batches.best)
     least = best.seconds * work.requests
-    return Limit(
+    return DeviceShare(
         device=f"{device.count} x {device.name}" if device.count > 1 else device.name,
         source=device.source,
         peak_flops=ceilings.operations,
@@ -73,7 +73,7 @@ def judge(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> Li
         roofline_seconds=least,
         seconds=work.seconds,
         share=least / work.seconds,
-        causes=bottlenecks.of(work, batches, bound, said),
+        causes=bottlenecks.find_causes(work, batches, bound, said),
         batch=batches.ran,
         largest_batch=batches.best,
     )
@@ -92,7 +92,7 @@ def _known(description: Mapping[str, Any]) -> tuple[Device, Shape] | None:
 
 
 def _batches(
-    device: Device, shape: Shape, said: Mapping[str, Any], work: Work, load: Load
+    device: Device, shape: Shape, said: Mapping[str, Any], work: WorkDone, load: Load
 ) -> Batches:
     """How many requests could run at once: by the device's memory, the engine's cache, its
     settings, and as it was. A request holds, on the average over its life, what the prefix cache

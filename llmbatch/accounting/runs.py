@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from llmbatch.accounting.usage import EngineDeath, Rates, Resources, RunUsage
+from llmbatch.accounting.usage import EngineDeath, Rates, RunResources, RunUsage
 from llmbatch.core import step_cost
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
@@ -51,7 +51,7 @@ def _check_currency(held: dict[str, Any], wanted: str | None) -> None:
 
 
 @dataclass(slots=True)
-class _Noted:
+class RunRecords:
     """What the store holds of one run beside its summary."""
 
     tokens: dict[str, Any] = field(default_factory=dict)
@@ -69,20 +69,20 @@ def read(
 ) -> list[RunUsage]:
     """All runs. `summaries`, `starts`: the records of the queries `run_summaries` and
     `engine_starts`; `override`: settings of the cost that win over those of the runs."""
-    noted: dict[int, _Noted] = defaultdict(_Noted)
+    records: dict[int, RunRecords] = defaultdict(RunRecords)
     for line in results.report(db, "run_tokens"):
-        noted[line["run"]].tokens = line
+        records[line["run"]].tokens = line
     for line in results.report(db, "run_rows"):
-        noted[line["run"]].rows = line["rows"]
+        records[line["run"]].rows = line["rows"]
     for line in starts:
-        noted[line["run"]].starts.append(line)
+        records[line["run"]].starts.append(line)
     for line in results.report(db, "engine_deaths"):
-        noted[line["run"]].deaths.append(line)
+        records[line["run"]].deaths.append(line)
     for line in results.report(db, "forecasts"):
-        noted[line["run"]].forecast = json_table(line["forecast"]) or None
+        records[line["run"]].forecast = json_table(line["forecast"]) or None
     specs = [stored.settings(line["spec"]) for line in summaries]
     runs = [
-        _run(line, noted[line["run"]], cost_of(spec, override))
+        _run(line, records[line["run"]], cost_of(spec, override))
         for line, spec in zip(summaries, specs, strict=True)
     ]
     return _weighed(runs, [spec["model"] for spec in specs])
@@ -106,11 +106,11 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
     return reduce(add, moments, StepMoments())
 
 
-def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
+def _run(line: dict[str, Any], records: RunRecords, cost: CostSpec) -> RunUsage:
     telemetry = json_table(line["telemetry"])
-    began, ended = moments.read(line, "started"), _end(line, noted)
-    timings = _timings(line, noted, ended)
-    tokens = noted.tokens
+    began, ended = moments.read(line, "started"), _end(line, records)
+    timings = _timings(line, records, ended)
+    tokens = records.tokens
     return RunUsage(
         run=line["run"],
         started_at=began.at,
@@ -121,7 +121,7 @@ def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
         host=line["host"],
         llmbatch=line["version"],
         checkpoints=line["checkpoints"],
-        rows=noted.rows,
+        rows=records.rows,
         requests=tokens.get("attempts", 0),
         retries=tokens.get("retries", 0),
         failed_attempts=tokens.get("failed", 0),
@@ -140,11 +140,11 @@ def _run(line: dict[str, Any], noted: _Noted, cost: CostSpec) -> RunUsage:
         checkpoint_seconds=timings["checkpoint"],
         export_seconds=timings["export"],
         **{name: telemetry.get(name, 0) for name in _COUNTERS},
-        engine_restarts=max(0, len(noted.starts) - 1),
-        engine_deaths=len(noted.deaths),
-        in_flight_at_deaths=sum(death["in_flight"] for death in noted.deaths),
-        deaths=[_death(death, began) for death in noted.deaths],
-        forecast=noted.forecast,
+        engine_restarts=max(0, len(records.starts) - 1),
+        engine_deaths=len(records.deaths),
+        in_flight_at_deaths=sum(death["in_flight"] for death in records.deaths),
+        deaths=[_death(death, began) for death in records.deaths],
+        forecast=records.forecast,
         measured_hits=tokens.get("measured_hits"),
         moments=StepMoments.from_json(telemetry.get("moments")),
         latency=telemetry.get("latency") or [],
@@ -164,10 +164,10 @@ def rates(price: TokenPrice | None) -> Rates | None:
     return Rates(price.input, cached, price.output)
 
 
-def _resources(measured: dict[str, Any] | None) -> Resources | None:
+def _resources(measured: dict[str, Any] | None) -> RunResources | None:
     if not measured:
         return None
-    return Resources(
+    return RunResources(
         cpu_seconds=measured.get("cpu_seconds", 0.0),
         memory_bytes=measured.get("memory_bytes", 0),
         peak_memory_bytes=measured.get("peak_memory_bytes", 0),
@@ -182,19 +182,19 @@ def _death(line: dict[str, Any], began: Moment) -> EngineDeath:
     return EngineDeath(died.at, line["reason"], line["in_flight"], died.since(began))
 
 
-def _end(line: dict[str, Any], noted: _Noted) -> Moment:
+def _end(line: dict[str, Any], records: RunRecords) -> Moment:
     """When a run ended; of a killed one, when it was last known to live."""
     if line["ended_at"]:
         return moments.read(line, "ended")
     began = moments.read(line, "started")
-    signs = [began, *(moments.read(start, "ready") for start in noted.starts)]
-    signs += [moments.read(death, "died") for death in noted.deaths]
+    signs = [began, *(moments.read(start, "ready") for start in records.starts)]
+    signs += [moments.read(death, "died") for death in records.deaths]
     if line["committed_at"]:
         signs.append(moments.read(line, "committed"))
     return max(signs, key=lambda sign: sign.since(began))
 
 
-def _timings(line: dict[str, Any], noted: _Noted, ended: Moment) -> dict[str, float]:
+def _timings(line: dict[str, Any], records: RunRecords, ended: Moment) -> dict[str, float]:
     """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
@@ -202,9 +202,9 @@ def _timings(line: dict[str, Any], noted: _Noted, ended: Moment) -> dict[str, fl
         timings |= json_table(line["timings"])
         return timings
     run = moments.read(line, "started")
-    began = [moments.read(start, "began").since(run) for start in noted.starts]
-    ready = [moments.read(start, "ready").since(run) for start in noted.starts]
-    died = [moments.read(death, "died").since(run) for death in noted.deaths]
+    began = [moments.read(start, "began").since(run) for start in records.starts]
+    ready = [moments.read(start, "ready").since(run) for start in records.starts]
+    died = [moments.read(death, "died").since(run) for death in records.deaths]
     timings["prepare"] = began[0] if began else 0.0
     for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
         timings["engine_start"] += max(0.0, at - started)

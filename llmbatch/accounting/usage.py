@@ -77,7 +77,7 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
+class RunResources:
     """What a run's processes and devices used, as far as it was measured; `gpu_...` and energy
     are None where no device told them. `memory_bytes` at the last look, `gpu_utilization` (0..1)
     the mean over the run."""
@@ -116,7 +116,7 @@ class RunUsage(Amounts):
     moments: StepMoments = field(default_factory=StepMoments)
     weights: Weights = field(default_factory=lambda: Weights(1.0, 1.0, measured=False))
     latency: list[int] = field(default_factory=list)
-    resources: Resources | None = None
+    resources: RunResources | None = None
     price_per_hour: float | None
     price_per_million: Rates | None = None
     devices: int
@@ -142,7 +142,7 @@ class RunUsage(Amounts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage(Amounts):
+class TotalUsage(Amounts):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
     Money is None where a run had no price, or one in another currency. What tokens came to is
@@ -160,7 +160,7 @@ class Usage(Amounts):
     cost_per_1000_rows: float | None
 
 
-def total(runs: Sequence[RunUsage]) -> Usage:
+def sum_up(runs: Sequence[RunUsage]) -> TotalUsage:
     """The sums over `runs` and the rates that follow from them."""
     summed = [*(field.name for field in fields(Amounts)), "device_hours"]
     sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
@@ -168,7 +168,7 @@ def total(runs: Sequence[RunUsage]) -> Usage:
     steady = sums["generate_seconds"]
     overall = sums["seconds"]
     tokens = sums["prompt_tokens"] + sums["output_tokens"]
-    return Usage(
+    return TotalUsage(
         runs=len(runs),
         **sums,
         rows_per_second_overall=_ratio(sums["rows"], overall),

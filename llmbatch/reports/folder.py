@@ -21,7 +21,7 @@ from llmbatch.store import faults, lock, results
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
-FLEET_VERSION = 1
+FOLDER_VERSION = 1
 
 State = Literal["ended", "killed", "running", "unread", "new"]
 
@@ -48,7 +48,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RunTotals:
     """What some runs took. `rows`: those of the present input that they settled.
 
     `amounts`: the money by currency, of the runs that had a price; the others are
@@ -86,11 +86,11 @@ class JobLine:
     rows_in: int | None
     counts: Counts | None
     last_run: LastRun | None
-    spent: Spent | None
+    spent: RunTotals | None
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class FolderReport:
     """The jobs below `folder`, the dearest first, and the sums over them.
 
     `since`: only runs that began then or later are counted, and the `idle` jobs, which had none,
@@ -102,7 +102,7 @@ class Fleet:
     made_at: datetime
     folder: str
     since: datetime | None
-    total: Spent
+    total: RunTotals
     running: int
     unread: int
     idle: int
@@ -112,7 +112,7 @@ class Fleet:
 
 def build(
     folder: Path, found: Found, *, since: datetime | None = None, cost: CostSpec | None = None
-) -> Fleet:
+) -> FolderReport:
     """Look at the jobs, one after the other; none is held for longer than that takes.
 
     `since` is UTC without saying so, as in the store; what `cost` sets wins over the settings of
@@ -123,12 +123,12 @@ def build(
         looks = [look.later(since) for look in looks]
     shown = [look for look in looks if since is None or look.runs is None or look.runs]
     lines = sorted((look.line() for look in shown), key=_rank)
-    return Fleet(
-        version=FLEET_VERSION,
+    return FolderReport(
+        version=FOLDER_VERSION,
         made_at=utc(clock.now()),
         folder=str(folder),
         since=since,
-        total=spent([run for look in shown for run in look.runs or []]),
+        total=sum_up([run for look in shown for run in look.runs or []]),
         running=sum(line.state == "running" for line in lines),
         unread=sum(line.state == "unread" for line in lines),
         idle=len(looks) - len(shown),
@@ -177,7 +177,7 @@ class _Look:
             last_run=None
             if last is None
             else LastRun(last.run, last.started_at, last.ended_at, last.reason, last.exit_code),
-            spent=None if self.runs is None else spent(self.runs),
+            spent=None if self.runs is None else sum_up(self.runs),
         )
 
 
@@ -216,12 +216,12 @@ def _running(name: str, job: JobPaths, cost: CostSpec | None) -> _Look:
     return _Look(name, "running", last_report.standing(job), runs=last_report.runs(job, cost))
 
 
-def spent(of: Sequence[RunUsage]) -> Spent:
+def sum_up(of: Sequence[RunUsage]) -> RunTotals:
     """The sums over some runs."""
     amounts = _amounts(of)
     unpriced = [run for run in of if run.cost is None]
     only = amounts[0] if len(amounts) == 1 and not unpriced else None
-    return Spent(
+    return RunTotals(
         runs=len(of),
         rows=sum(run.rows for run in of),
         device_hours=sum(run.device_hours for run in of),

@@ -1,7 +1,7 @@
 """What all forms of the report on the jobs of a folder say, in the same words."""
 
 from llmbatch.core import units
-from llmbatch.reports.folder import Fleet, JobLine, Spent
+from llmbatch.reports.folder import FolderReport, JobLine, RunTotals
 
 NONE = "-"
 HEADER = (
@@ -27,7 +27,7 @@ def cells(line: JobLine) -> list[str]:
     return [*_of_spent(line.spent), *_of_rows(line), *_of_runs(line), line.job, state(line)]
 
 
-def _of_spent(spent: Spent | None) -> list[str]:
+def _of_spent(spent: RunTotals | None) -> list[str]:
     if spent is None:
         return [NONE] * 4
     each = spent.cost_per_1000_rows
@@ -52,7 +52,7 @@ def _of_runs(line: JobLine) -> list[str]:
     return [NONE if line.spent is None else units.number(line.spent.runs), began]
 
 
-def money(spent: Spent) -> str:
+def money(spent: RunTotals) -> str:
     """All that was paid, in each currency; what had no price is no money."""
     paid = [units.money(amount.cost, amount.currency) for amount in spent.amounts]
     return " + ".join(paid) or NONE
@@ -77,15 +77,15 @@ def state(line: JobLine) -> str:
     return "; ".join(parts)
 
 
-def heading(fleet: Fleet) -> str:
+def heading(report: FolderReport) -> str:
     """How many jobs there are, and where."""
-    since = "" if fleet.since is None else f" with runs since {fleet.since:%Y-%m-%d %H:%M}Z"
-    return f"{units.count(len(fleet.jobs), 'job')} below {fleet.folder}{since}"
+    since = "" if report.since is None else f" with runs since {report.since:%Y-%m-%d %H:%M}Z"
+    return f"{units.count(len(report.jobs), 'job')} below {report.folder}{since}"
 
 
-def totals(fleet: Fleet) -> list[str]:
+def totals(report: FolderReport) -> list[str]:
     """The sums over all jobs: a line for each currency, and one for what had no price."""
-    total = fleet.total
+    total = report.total
     lines = [
         f"{units.money(amount.cost, amount.currency)} for {hours(amount.device_hours)} "
         f"device-hours and {units.count(amount.rows, 'row')}"
@@ -99,14 +99,14 @@ def totals(fleet: Fleet) -> list[str]:
     return lines
 
 
-def remarks(fleet: Fleet) -> list[str]:
+def remarks(report: FolderReport) -> list[str]:
     """What the sums do not hold, and why."""
     said = []
-    if fleet.running:
-        jobs = units.count(fleet.running, "job")
+    if report.running:
+        jobs = units.count(report.running, "job")
         said.append(f"{jobs} running: what the present run takes is not counted")
-    if fleet.unread:
-        said.append(f"{units.count(fleet.unread, 'job')} that cannot be read: not counted")
-    if fleet.idle:
-        said.append(f"{units.count(fleet.idle, 'job')} without a run since then: left out")
-    return said + [f"not looked into: {closed}" for closed in fleet.closed]
+    if report.unread:
+        said.append(f"{units.count(report.unread, 'job')} that cannot be read: not counted")
+    if report.idle:
+        said.append(f"{units.count(report.idle, 'job')} without a run since then: left out")
+    return said + [f"not looked into: {closed}" for closed in report.closed]

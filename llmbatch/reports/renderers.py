@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from llmbatch.core.errors import UsageError
-from llmbatch.reports.folder import Fleet
+from llmbatch.reports.folder import FolderReport
 from llmbatch.reports.report import Report
 
 _STYLES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": "html"}
@@ -39,12 +39,12 @@ def is_report(path: Path) -> bool:
         return _REPORT.match(stream.read(_HEAD)) is not None
 
 
-def render(report: Report | Fleet, style: str) -> str:
+def render(report: Report | FolderReport, style: str) -> str:
     """The report of a job, or of all jobs of a folder, in one of STYLES.
 
     Only its own renderer is loaded: that of the page draws figures.
     """
-    subject = "folder" if isinstance(report, Fleet) else "job"
+    subject = "folder" if isinstance(report, FolderReport) else "job"
     module = style if style == "json" else f"{style}.{subject}"
     text: str = import_module(f"llmbatch.reports.{module}").render(report)
     return text

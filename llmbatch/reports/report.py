@@ -6,9 +6,9 @@ from typing import Any
 from llmbatch.accounting import attribution, costs, device_share, distributions, runs
 from llmbatch.accounting.attribution import Attribution
 from llmbatch.accounting.costs import Costs
-from llmbatch.accounting.device_share import Limit
+from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
-from llmbatch.accounting.usage import Resources, RunUsage, Usage, total
+from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.core.stored import json_table
 from llmbatch.job import stored
@@ -69,13 +69,13 @@ class Report:
     requests: int
     duplicates: Duplicates
     currency: str
-    last_run: Usage
-    all_runs: Usage
+    last_run: TotalUsage
+    all_runs: TotalUsage
     costs: Costs
     all_costs: Costs
     attribution: Attribution | None
-    limit: Limit | None
-    resources: Resources | None
+    limit: DeviceShare | None
+    resources: RunResources | None
     failures: list[FailureLine]
     rows_by_attempts: list[AttemptsLine]
     runs: list[RunUsage]
@@ -113,12 +113,12 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         requests=plan["requests"],
         duplicates=_duplicates(plan["duplicates"], all_costs),
         currency=settings.currency,
-        last_run=total(every[-1:]),
-        all_runs=total(every),
+        last_run=sum_up(every[-1:]),
+        all_runs=sum_up(every),
         costs=last_costs,
         all_costs=all_costs,
         attribution=attribution.build(db, every, settings.attribute_by),
-        limit=device_share.judge([worked], description) if worked else None,
+        limit=device_share.compare([worked], description) if worked else None,
         resources=every[-1].resources,
         failures=[_failure(line) for line in results.report(db, "failure_counts")],
         rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],

@@ -12,7 +12,7 @@ _FINEST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Savings:
     """What was paid and each of `Costs.savings` (None where it has no price), which add up to
     what it would have been without them."""
 
@@ -21,7 +21,7 @@ class Saved:
     without: Decimal
 
 
-def phases(costs: Costs) -> list[Decimal | None]:
+def round_phases(costs: Costs) -> list[Decimal | None]:
     """The cost of each of `Costs.phases`: of those that are not parallel in whole quanta that add
     up to what was paid; None without a price."""
     if costs.physical is None:
@@ -36,7 +36,7 @@ def phases(costs: Costs) -> list[Decimal | None]:
     ]
 
 
-def saved(costs: Costs) -> Saved:
+def round_savings(costs: Costs) -> Savings:
     """Needs a price (ValueError)."""
     if costs.physical is None or costs.virtual is None:
         raise ValueError("there is no price")
@@ -53,10 +53,10 @@ def saved(costs: Costs) -> Saved:
         parts = money.allocate(among, priced, unit) if priced else []
     rest = iter(parts)
     savings = [None if saving.cost is None else next(rest) for saving in costs.savings]
-    return Saved(paid, savings, paid + sum(parts, Decimal()))
+    return Savings(paid, savings, paid + sum(parts, Decimal()))
 
 
-def whole(counts: Sequence[float]) -> list[int]:
+def round_counts(counts: Sequence[float]) -> list[int]:
     """Counts that may be fractions as whole ones that add up to their sum as it is shown."""
     if not counts:
         return []

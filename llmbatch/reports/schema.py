@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from llmbatch.reports.folder import FLEET_VERSION, Fleet
+from llmbatch.reports.folder import FOLDER_VERSION, FolderReport
 from llmbatch.reports.report import REPORT_VERSION, Report
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,16 +19,16 @@ _VERSION = (
 )
 _TITLES = {
     Report: ("The report of an llmbatch job", REPORT_VERSION),
-    Fleet: ("The jobs of a folder, as llmbatch reports them", FLEET_VERSION),
+    FolderReport: ("The jobs of a folder, as llmbatch reports them", FOLDER_VERSION),
 }
 
 
-def text(kind: type[Report] | type[Fleet]) -> str:
+def text(kind: type[Report] | type[FolderReport]) -> str:
     """The schema of a report as JSON, the same bytes at any time."""
     return orjson.dumps(build(kind), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def build(kind: type[Report] | type[Fleet]) -> dict[str, Any]:
+def build(kind: type[Report] | type[FolderReport]) -> dict[str, Any]:
     """The schema (draft 2020-12) of a report. Every field is there, and no other."""
     title, version = _TITLES[kind]
     schema = TypeAdapter(kind).json_schema(mode="serialization")

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs
-from llmbatch.accounting.device_share import Limit
+from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.timeline import Mark
-from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.html.figures import cause_colour, colour_of
 from llmbatch.reports.report import Report
-from llmbatch.reports.rounding import Saved
+from llmbatch.reports.rounding import Savings
 
 NONE = "-"
 _MOST_SHARES = 25
@@ -23,12 +23,11 @@ _MOST_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableLine:
     """A line of a table: its name, its cells, and a text behind them where the table has one.
 
     `kind`: "sum", "sub" (a part of the line above), "aside" (its name is a note, no value of a
-    row) or "". `colour`: the variable of the colour
-    that the line has in a figure.
+    row) or "". `colour`: the variable of the colour that the line has in a figure.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Table:
     """A table; `texts`: whether its last column holds texts instead of amounts."""
 
     header: Sequence[str]
-    lines: Sequence[Line] = field(default_factory=list)
+    lines: Sequence[TableLine] = field(default_factory=list)
     texts: bool = False
 
 
@@ -51,18 +50,19 @@ def costs(report: Report) -> Table:
     """What was paid and saved, and what a row and a token came to, for the last run and all; what
     is not known of either is left out."""
     both = [report.costs, report.all_costs][: len(report.runs)]
-    savings = [None if each.physical is None else rounding.saved(each) for each in both]
+    savings = [None if each.physical is None else rounding.round_savings(each) for each in both]
 
-    def told(name: str, of: Callable[[Saved], Decimal]) -> Line:
+    def told(name: str, of: Callable[[Savings], Decimal]) -> TableLine:
         cells = [NONE if each is None else f"{of(each):,f}" for each in savings]
-        return Line(name, cells, kind="sum")
+        return TableLine(name, cells, kind="sum")
 
-    def each(name: str, of: Callable[[Costs], float | None], kind: str = "") -> Line:
-        return Line(name, [_money(of(each)) for each in both], kind=kind)
+    def each(name: str, of: Callable[[Costs], float | None], kind: str = "") -> TableLine:
+        return TableLine(name, [_money(of(each)) for each in both], kind=kind)
 
+    spent = [_money(each.wasted, each.physical) for each in both]
     lines = [
         told("Paid", lambda each: each.paid),
-        Line("of it for failed attempts", [_money(c.wasted, c.physical) for c in both], kind="sub"),
+        TableLine("of it for failed attempts", spent, kind="sub"),
         *(_saved(both, savings, saving.by) for saving in report.costs.savings),
         told("Without these savings", lambda each: each.without),
         each("Paid per row", lambda each: each.per_row),
@@ -85,12 +85,12 @@ def _money(amount: float | None, total: float | None = None) -> str:
     return NONE if amount is None else units.digits(amount, total)
 
 
-def _saved(both: Sequence[Costs], told: Sequence[Saved | None], by: str) -> Line:
+def _saved(both: Sequence[Costs], told: Sequence[Savings | None], by: str) -> TableLine:
     cells = [_saving(costs, saved, by) for costs, saved in zip(both, told, strict=True)]
-    return Line(f"Saved by {'the ' if by == 'prefix cache' else ''}{by}", cells)
+    return TableLine(f"Saved by {'the ' if by == 'prefix cache' else ''}{by}", cells)
 
 
-def _saving(costs: Costs, told: Saved | None, by: str) -> str:
+def _saving(costs: Costs, told: Savings | None, by: str) -> str:
     for place, saving in enumerate(costs.savings):
         if saving.by == by:
             cost = None if told is None else told.savings[place]
@@ -102,11 +102,11 @@ def _saving(costs: Costs, told: Saved | None, by: str) -> str:
 def phases(report: Report) -> Table:
     """Where the time of the last run went, and the money with it."""
     costs = report.costs
-    every = list(zip(costs.phases, rounding.phases(costs), strict=True))
+    every = list(zip(costs.phases, rounding.round_phases(costs), strict=True))
     shown = [(phase, cost) for phase, cost in every if phase.seconds > 0 or cost]
     whole = sum(phase.seconds for phase, _ in shown if not phase.parallel)
     lines = [
-        Line(
+        TableLine(
             f"{phase.name} (beside the others)" if phase.parallel else phase.name,
             [
                 units.seconds(phase.seconds),
@@ -122,19 +122,19 @@ def phases(report: Report) -> Table:
     beside = [line for line in lines if line.kind]
     cells = [units.seconds(whole), units.share(1), _money(costs.physical)]
     header = ["", "time", "share", f"cost, {report.currency}"]
-    return Table(header, [*parts, Line("last run", cells, kind="sum"), *beside])
+    return Table(header, [*parts, TableLine("last run", cells, kind="sum"), *beside])
 
 
-def limit(found: Limit | None) -> Table:
+def limit(found: DeviceShare | None) -> Table:
     """The seconds of generation: those of the roofline, and what took the others."""
     header = ["", "time", "share", "what to do"]
     if found is None:
         return Table(header, texts=True)
     seconds, share = units.seconds, units.share
     least = [seconds(found.roofline_seconds), share(found.share)]
-    lines = [Line("roofline", least, "the least time for these tokens", colour="series-1")]
+    lines = [TableLine("roofline", least, "the least time for these tokens", colour="series-1")]
     lines += [
-        Line(
+        TableLine(
             cause.name,
             [seconds(cause.seconds), share(cause.share)],
             cause.advice,
@@ -142,7 +142,7 @@ def limit(found: Limit | None) -> Table:
         )
         for place, cause in enumerate(found.causes)
     ]
-    lines.append(Line("generation", [seconds(found.seconds), share(1)], "", kind="sum"))
+    lines.append(TableLine("generation", [seconds(found.seconds), share(1)], "", kind="sum"))
     return Table(header, lines, texts=True)
 
 
@@ -160,13 +160,13 @@ def shares(report: Report) -> tuple[Table, Table]:
         f"cost, {report.currency}",
         "share",
     ]
-    prompts = rounding.whole([share.computed_prompt_tokens for share in found.shares])
-    outputs = rounding.whole([share.output_tokens for share in found.shares])
+    prompts = rounding.round_counts([share.computed_prompt_tokens for share in found.shares])
+    outputs = rounding.round_counts([share.output_tokens for share in found.shares])
     shown = zip(found.shares[: _MOST_SHARES + _MOST_HIDDEN], prompts, outputs, strict=False)
     lines = [_share(found, *each) for each in shown]
     largest = lines[:_MOST_SHARES]
     largest.append(
-        Line(
+        TableLine(
             "all",
             [
                 units.number(sum(share.rows for share in found.shares)),
@@ -188,8 +188,8 @@ def shares_left_out(found: Attribution | None) -> str:
     return f"{units.count(more, 'smaller share')} not shown: see the JSON." if more > 0 else ""
 
 
-def _share(found: Attribution, share: Share, prompt_tokens: int, output_tokens: int) -> Line:
-    return Line(
+def _share(found: Attribution, share: Share, prompt_tokens: int, output_tokens: int) -> TableLine:
+    return TableLine(
         wording.group(share.values, share.note),
         [
             units.number(share.rows),
@@ -211,9 +211,9 @@ def events(report: Report) -> Table:
     if not any(mark.kind in ("engine died", "engine restarted", "stopped") for mark in marks):
         marks = []
     shown = marks[:_MOST_EVENTS]
-    lines = [Line(units.seconds(mark.at), [], _event(mark)) for mark in shown]
+    lines = [TableLine(units.seconds(mark.at), [], _event(mark)) for mark in shown]
     if len(marks) > len(shown):
-        lines.append(Line("", [], f"and {len(marks) - len(shown):,} more: see the JSON"))
+        lines.append(TableLine("", [], f"and {len(marks) - len(shown):,} more: see the JSON"))
     return Table(["after", "what"], lines, texts=True)
 
 
@@ -225,8 +225,8 @@ def work(report: Report) -> Table:
     """Rows, requests, tokens, steps and speed of the last run and of all."""
     both = [report.last_run, report.all_runs][: len(report.runs)]
 
-    def line(name: str, of: Callable[[Usage], str], kind: str = "") -> Line:
-        return Line(name, [of(each) for each in both], kind=kind)
+    def line(name: str, of: Callable[[TotalUsage], str], kind: str = "") -> TableLine:
+        return TableLine(name, [of(each) for each in both], kind=kind)
 
     n, rate = units.number, units.rate
     lines = [
@@ -251,18 +251,18 @@ def work(report: Report) -> Table:
     return Table(_heads(report), lines)
 
 
-def _cached(usage: Usage) -> str:
+def _cached(usage: TotalUsage) -> str:
     if not usage.prompt_tokens:
         return units.number(usage.cached_tokens)
     share = units.share(usage.cached_tokens / usage.prompt_tokens)
     return f"{usage.cached_tokens:,} ({share})"
 
 
-def _batch(usage: Usage) -> str:
+def _batch(usage: TotalUsage) -> str:
     return units.rate(usage.sequences / usage.steps) if usage.steps else NONE
 
 
-def _of_steps(number: int, usage: Usage) -> str:
+def _of_steps(number: int, usage: TotalUsage) -> str:
     return units.share(number / usage.steps) if usage.steps else NONE
 
 
@@ -279,9 +279,9 @@ def runs_left_out(report: Report) -> str:
     return f"{units.count(more, 'earlier run')} not shown: see the JSON." if more > 0 else ""
 
 
-def _run(run: RunUsage) -> Line:
+def _run(run: RunUsage) -> TableLine:
     speed = run.rows / run.seconds if run.rows and run.seconds else None
-    return Line(
+    return TableLine(
         str(run.run),
         [
             f"{run.started_at:%Y-%m-%d %H:%M}",
@@ -297,4 +297,4 @@ def _run(run: RunUsage) -> Line:
 
 def of_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table of rows whose first cell is their name."""
-    return Table(header, [Line(row[0], row[1:]) for row in rows])
+    return Table(header, [TableLine(row[0], row[1:]) for row in rows])

@@ -28,7 +28,7 @@ class RunRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsageShare:
     """What rows used: `values` are theirs of the columns as text, None where they have none.
     `rows` are settled, `pending_rows` are not. Tokens may be fractions, since rows may share a
     request."""
@@ -43,16 +43,18 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
+class UsageShares:
     """`most`: the groups of rows that used most, the costliest first; `others`: all other groups
     together (None: there are none); `gone`: requests that no row has any more (None: likewise)."""
 
-    most: list[Used]
-    others: Used | None
-    gone: Used | None
+    most: list[UsageShare]
+    others: UsageShare | None
+    gone: UsageShare | None
 
 
-def divided(db: Database, columns: Sequence[str], rates: Sequence[RunRates], most: int) -> Uses:
+def divide(
+    db: Database, columns: Sequence[str], rates: Sequence[RunRates], most: int
+) -> UsageShares:
     """All attempts of the runs with `rates`, by the values of `columns` of the current plan's rows.
 
     Values are compared as text: a string as it is, a number as JSON writes its value, so that
@@ -64,13 +66,15 @@ def divided(db: Database, columns: Sequence[str], rates: Sequence[RunRates], mos
     for start in range(1, end, _STEP):
         last = min(start + _STEP, end) - 1
         db.execute(query("add_used"), {"pointers": pointers, "first": start, "last": last})
-    found = [Used(tuple(first), *rest) for first, *rest in _records(db, "used_most", most=most)]
+    found = [
+        UsageShare(tuple(first), *rest) for first, *rest in _records(db, "used_most", most=most)
+    ]
     (total,) = _records(db, "used_in_all")
     (gone,) = _records(db, "used_by_no_row")
-    return Uses(
+    return UsageShares(
         found,
-        _rest(Used((), *total), found),
-        Used((), 0, 0, *gone[1:]) if gone[0] else None,
+        _rest(UsageShare((), *total), found),
+        UsageShare((), 0, 0, *gone[1:]) if gone[0] else None,
     )
 
 
@@ -94,7 +98,7 @@ def _records(db: Database, name: str, **parameters: int) -> list[tuple[Any, ...]
     return db.execute(query(name), parameters or ())
 
 
-def _rest(total: Used, found: Sequence[Used]) -> Used | None:
+def _rest(total: UsageShare, found: Sequence[UsageShare]) -> UsageShare | None:
     """What `found` leaves of the total."""
     rows = total.rows - sum(used.rows for used in found)
     pending = total.pending_rows - sum(used.pending_rows for used in found)
@@ -104,7 +108,7 @@ def _rest(total: Used, found: Sequence[Used]) -> Used | None:
     output = sum(used.output_tokens for used in found)
     seconds = sum(used.seconds for used in found)
     cost = sum(used.cost for used in found)
-    return Used(
+    return UsageShare(
         (),
         rows,
         pending,

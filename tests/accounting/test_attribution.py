@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from llmbatch.accounting.attribution import IDLE, LEFT, OTHERS, Attribution
+from llmbatch.accounting.attribution import GONE, IDLE, OTHERS, Attribution
 from llmbatch.core import money
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
@@ -289,7 +289,7 @@ def expected(rows: list[Told], worked: list[Run], report: Report) -> dict[Owner,
             by_time = [Fraction(1)] * len(run.tries)
             by_cost = by_cost if price else by_time
         for each, for_time, for_cost in zip(run.tries, by_time, by_cost, strict=True):
-            found = owners[each.request] or [(none, LEFT)]
+            found = owners[each.request] or [(none, GONE)]
             for owner in found:
                 mine = parts[owner]
                 mine.cost += paid * for_cost / (sum(by_cost) or 1) / len(found)
@@ -344,7 +344,7 @@ def test_what_no_row_has_used_is_noted() -> None:
     told = [(share.values, share.note, share.rows, share.cost) for share in found.shares]
     assert told == [
         (["a"], None, 1, 0.015),
-        ([None], LEFT, 0, 0.015),
+        ([None], GONE, 0, 0.015),
         ([None], IDLE, 0, 0.01),
         (["b"], None, 0, 0.0),
     ]

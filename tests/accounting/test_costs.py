@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmbatch.accounting import phases as accounting_phases
 from llmbatch.accounting import runs
-from llmbatch.accounting.costs import Costs, Saved, of_runs
+from llmbatch.accounting.costs import AvoidedTokens, Costs, sum_up
 from llmbatch.accounting.usage import Rates, RunUsage
 from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments, Weights
@@ -24,9 +24,9 @@ UNIT = 1795 / 1_500_000 * 8 / 3600
 BY_TOKEN = replace(RUN, price_per_hour=None, price_per_million=Rates(2.0, 0.5, 10.0))
 
 
-def of(*chosen: RunUsage, saved: tuple[Saved, ...] = (), **listed: Any) -> Costs:
+def of(*chosen: RunUsage, saved: tuple[AvoidedTokens, ...] = (), **listed: Any) -> Costs:
     price = TokenPrice.model_validate(listed) if listed else None
-    return of_runs(chosen, saved, price)
+    return sum_up(chosen, saved, price)
 
 
 def phases(costs: Costs) -> dict[str, Any]:
@@ -81,7 +81,9 @@ USAGES = st.builds(
 def test_whatever_the_runs_the_parts_add_up(chosen: list[RunUsage]) -> None:
     found = of(
         *chosen,
-        saved=tuple(Saved("duplicates", r, 7, 5, accounting_phases.rates(r)) for r in chosen),
+        saved=tuple(
+            AvoidedTokens("duplicates", r, 7, 5, accounting_phases.rates(r)) for r in chosen
+        ),
     )
     serial = [phase for phase in found.phases if not phase.parallel]
     assert all(phase.seconds >= 0 and (phase.cost or 0) >= 0 for phase in serial)
@@ -115,7 +117,7 @@ def test_tokens_carry_the_whole_cost_by_their_weights() -> None:
 
 
 def test_what_was_saved_costs_what_its_generation_would_have() -> None:
-    again = Saved("duplicates", WEIGHTED, 1000, 200, accounting_phases.rates(WEIGHTED))
+    again = AvoidedTokens("duplicates", WEIGHTED, 1000, 200, accounting_phases.rates(WEIGHTED))
     found = of(WEIGHTED, saved=(again,))
     cache, duplicates = found.savings
     assert (cache.by, cache.prompt_tokens, cache.output_tokens) == ("prefix cache", 400_000, 0)
@@ -134,7 +136,7 @@ def test_reuse_is_told_at_the_seconds_of_the_run_that_worked() -> None:
     assert rates is not None
     assert rates.of(0, 0, 1_000_000) == pytest.approx(10 * 4_000_000 * UNIT)
     assert rates.of(0, 1_000_000, 0) == 0
-    found = of(idle, saved=(Saved("reuse", idle, 0, 1_000_000, rates),))
+    found = of(idle, saved=(AvoidedTokens("reuse", idle, 0, 1_000_000, rates),))
     assert found.savings[-1].cost == pytest.approx(10 * 4_000_000 * UNIT)
     assert found.physical == 0
 

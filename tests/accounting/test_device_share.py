@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.accounting.device_share import Limit, judge
+from llmbatch.accounting.device_share import DeviceShare, compare
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.sizing import roofline
@@ -65,14 +65,14 @@ def steps(cost: StepCost, count: int, sequences: int, prefill: int) -> StepMomen
     return total
 
 
-def judged(**changes: Any) -> Limit:
+def judged(**changes: Any) -> DeviceShare:
     said = changes.pop("said", SAID)
-    found = judge([run(**changes)], said)
+    found = compare([run(**changes)], said)
     assert found is not None
     return found
 
 
-def causes(found: Limit) -> dict[str, float]:
+def causes(found: DeviceShare) -> dict[str, float]:
     return {cause.name: cause.seconds for cause in found.causes}
 
 
@@ -185,13 +185,13 @@ def test_a_tiny_model_is_held_back_by_the_fixed_cost_of_a_step() -> None:
     ],
 )
 def test_nothing_is_said_where_nothing_is_known(said: dict[str, Any] | None) -> None:
-    assert judge([run()], said) is None
+    assert compare([run()], said) is None
 
 
 @pytest.mark.parametrize("name", ["requests", "output_tokens", "generate_seconds"])
 def test_nothing_is_said_of_runs_that_made_nothing(name: str) -> None:
-    assert judge([run(**{name: 0})], SAID) is None
-    assert judge([], SAID) is None
+    assert compare([run(**{name: 0})], SAID) is None
+    assert compare([], SAID) is None
 
 
 @given(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from llmbatch.accounting.usage import RunUsage, total
+from llmbatch.accounting.usage import RunUsage, sum_up
 
 RUN = RunUsage(
     run=1,
@@ -63,7 +63,7 @@ NOTHING = replace(
 
 
 def test_one_run_is_told_as_it_was() -> None:
-    usage = total([RUN])
+    usage = sum_up([RUN])
     names = {field.name for field in fields(usage)} & {field.name for field in fields(RUN)}
     assert len(names) > 10
     assert {name: getattr(usage, name) for name in names} == {
@@ -72,14 +72,14 @@ def test_one_run_is_told_as_it_was() -> None:
 
 
 def test_runs_are_summed() -> None:
-    usage = total([RUN, replace(RUN, rows=800, seconds=400.0, preemptions=0, idle_seconds=0.5)])
+    usage = sum_up([RUN, replace(RUN, rows=800, seconds=400.0, preemptions=0, idle_seconds=0.5)])
     assert (usage.runs, usage.rows, usage.requests) == (2, 8000, 7200)
     assert (usage.seconds, usage.preemptions, usage.idle_seconds) == (4000.0, 2, 5.5)
     assert (usage.prompt_tokens, usage.cached_tokens) == (1_400_000, 800_000)
 
 
 def test_overall_rates_count_all_time_and_steady_ones_generation_only() -> None:
-    usage = total([RUN])
+    usage = sum_up([RUN])
     assert (usage.rows_per_second_overall, usage.rows_per_second_steady) == (2.0, 4.0)
     assert usage.output_tokens_per_second_overall == pytest.approx(300_000 / 3600)
     assert usage.output_tokens_per_second_steady == pytest.approx(300_000 / 1800)
@@ -88,34 +88,34 @@ def test_overall_rates_count_all_time_and_steady_ones_generation_only() -> None:
 
 def test_a_rate_over_runs_is_of_the_sums() -> None:
     slow = replace(RUN, rows=0, seconds=3600.0, generate_seconds=0.0)
-    assert total([RUN, slow]).rows_per_second_overall == 1.0
-    assert total([RUN, slow]).rows_per_second_steady == 4.0
+    assert sum_up([RUN, slow]).rows_per_second_overall == 1.0
+    assert sum_up([RUN, slow]).rows_per_second_steady == 4.0
 
 
 def test_every_device_costs() -> None:
-    usage = total([RUN])
+    usage = sum_up([RUN])
     assert usage.device_hours == 2.0
     assert usage.cost == 8.0
     assert usage.cost_per_1000_rows == pytest.approx(8.0 / 7.2)
 
 
 def test_each_run_has_its_own_price() -> None:
-    assert total([RUN, replace(RUN, price_per_hour=1.0, devices=1)]).cost == 9.0
+    assert sum_up([RUN, replace(RUN, price_per_hour=1.0, devices=1)]).cost == 9.0
 
 
 def test_a_run_without_a_price_leaves_the_sum_unknown() -> None:
-    usage = total([RUN, replace(RUN, price_per_hour=None)])
+    usage = sum_up([RUN, replace(RUN, price_per_hour=None)])
     assert usage.cost is usage.cost_per_1000_rows is None
     assert usage.device_hours == 4.0
 
 
 def test_a_free_device_costs_nothing_rather_than_an_unknown_sum() -> None:
-    usage = total([replace(RUN, price_per_hour=0.0)])
+    usage = sum_up([replace(RUN, price_per_hour=0.0)])
     assert (usage.cost, usage.cost_per_1000_rows) == (0.0, 0.0)
 
 
 def test_nothing_done_divides_by_nothing() -> None:
-    for usage in (total([NOTHING]), total([])):
+    for usage in (sum_up([NOTHING]), sum_up([])):
         assert usage.cost == 0.0
         unknown = [field.name for field in fields(usage) if "_per_" in field.name]
         assert len(unknown) == 6
@@ -123,7 +123,7 @@ def test_nothing_done_divides_by_nothing() -> None:
 
 
 def test_time_without_rows_has_no_price_per_row() -> None:
-    usage = total([replace(RUN, rows=0, output_tokens=0)])
+    usage = sum_up([replace(RUN, rows=0, output_tokens=0)])
     assert usage.cost == 8.0
     assert usage.cost_per_1000_rows is None
     assert usage.rows_per_second_overall is None

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from llmbatch.accounting.device_share import Cause, Limit
+from llmbatch.accounting.device_share import Cause, DeviceShare
 from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import EngineError
 from llmbatch.job import finder
@@ -87,7 +87,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Report:
     dies = {"die_after": 70, "die_times": 2, "start_delay": 0.2}
     report = read(work(folder, rows(300), engine=dies))
     causes = [Cause("engine", 0.3, 0.5, "see <b>"), Cause("small batch", 0.12, 0.2, "raise it")]
-    limit = Limit(HOSTILE, "data sheet", 1e15, 4e12, 5e4, 2e4, 900.0, 0.18, 0.6, 0.3, causes)
+    limit = DeviceShare(HOSTILE, "data sheet", 1e15, 4e12, 5e4, 2e4, 900.0, 0.18, 0.6, 0.3, causes)
     # The scripted engine runs on no device that is known.
     return replace(report, limit=limit)
 
@@ -177,7 +177,7 @@ def test_a_job_that_has_little_to_tell(tmp_path: Path) -> None:
     assert "USD" not in text.replace("cost, USD", "")
 
 
-def test_the_page_of_a_fleet_shows_all_columns(browser: Browser, tmp_path: Path) -> None:
+def test_the_page_of_a_folder_shows_all_columns(browser: Browser, tmp_path: Path) -> None:
     for name, currency in (
         ("nightly/some-long-name-of-a-job-that-nobody-types", "USD"),
         ("b", "EUR"),

@@ -20,7 +20,7 @@ from llmbatch.job.cost import CostSpec, TokenPrice
 from llmbatch.job.folder import JobPaths
 from llmbatch.reports import folder as reports_folder
 from llmbatch.reports import folder_words, renderers
-from llmbatch.reports.folder import Fleet, JobLine
+from llmbatch.reports.folder import FolderReport, JobLine
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import folder as text_folder
 from llmbatch.store.database import Database
@@ -33,7 +33,7 @@ PAID = {"price_per_hour": 3600.0}
 PRICE = TokenPrice(input=1, output=2)
 
 
-def build(folder: Path, **changes: Any) -> Fleet:
+def build(folder: Path, **changes: Any) -> FolderReport:
     return reports_folder.build(folder, finder.below(folder), **changes)
 
 
@@ -43,7 +43,7 @@ def job(folder: Path, rows: int = 2, **changes: Any) -> Report:
     return work(folder, [f"row {number}" for number in range(rows)], **changes)
 
 
-def named(seen: Fleet, name: str) -> JobLine:
+def named(seen: FolderReport, name: str) -> JobLine:
     (line,) = [line for line in seen.jobs if line.job == name]
     return line
 
@@ -282,7 +282,7 @@ def test_the_sums_hold(paid: list[tuple[str | None, int]]) -> None:
         )
         for currency, seconds in paid
     ]
-    spent = reports_folder.spent(runs)
+    spent = reports_folder.sum_up(runs)
     for amount in spent.amounts:
         seconds = [n for currency, n in paid if currency == amount.currency]
         assert math.isclose(amount.cost, sum(seconds) / 3600)

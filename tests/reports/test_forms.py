@@ -110,10 +110,10 @@ def test_amounts_of_any_costs_add_up(
     report: Report, parts: list[float], saved: list[float]
 ) -> None:
     costs: Costs = paid(report, parts, saved).costs
-    found = rounding.phases(costs)
+    found = rounding.round_phases(costs)
     of_phases = [part for part in found[: len(parts)] if part is not None]
     assert sum(of_phases) == money.rounded(sum(parts))
-    told = rounding.saved(costs)
+    told = rounding.round_savings(costs)
     assert told.paid + sum(part for part in told.savings if part is not None) == told.without
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Listed
-from llmbatch.accounting.device_share import Cause, Limit
+from llmbatch.accounting.device_share import Cause, DeviceShare
 from llmbatch.core import units
 from llmbatch.reports import wording
 from llmbatch.reports.markdown import job
@@ -89,7 +89,7 @@ def hostile(report: Report) -> Report:
         "failures": [FailureLine(HOSTILE, 1, HOSTILE, HOSTILE)],
         "runs": [replace(run, reason=HOSTILE, currency="|") for run in report.runs],
         "attribution": attribution([HOSTILE, "team"], shares),
-        "limit": Limit(HOSTILE, HOSTILE, 1e12, 1e9, 1.0, 1.0, 1.0, 1.0, 2.0, 0.5, [cause]),
+        "limit": DeviceShare(HOSTILE, HOSTILE, 1e12, 1e9, 1.0, 1.0, 1.0, 1.0, 2.0, 0.5, [cause]),
         "costs": replace(report.costs, listed=Listed(HOSTILE, 0.15, 0.6, None, 1.0, 2.0)),
     }
     return replace(report, **values)

@@ -14,21 +14,21 @@ from jsonschema import Draft202012Validator
 from llmbatch.job import finder
 from llmbatch.reports import folder, renderers, schema
 from llmbatch.reports import json as as_json
-from llmbatch.reports.folder import FLEET_VERSION, Fleet
+from llmbatch.reports.folder import FOLDER_VERSION, FolderReport
 from llmbatch.reports.report import REPORT_VERSION, Report
 from tests.cli.command import Job
 from tests.cli.reported import read, work
 from tests.reports.test_markdown import hostile
 
 Json = dict[str, Any]
-Kind = type[Report] | type[Fleet]
+Kind = type[Report] | type[FolderReport]
 
 PUBLISHED: list[tuple[Kind, str, int]] = [
     (Report, "report.schema.json", REPORT_VERSION),
-    (Fleet, "folder.schema.json", FLEET_VERSION),
+    (FolderReport, "folder.schema.json", FOLDER_VERSION),
 ]
 REPORT = Draft202012Validator(schema.build(Report))
-FLEET = Draft202012Validator(schema.build(Fleet))
+FOLDER = Draft202012Validator(schema.build(FolderReport))
 
 
 def published(name: str) -> str:
@@ -64,7 +64,7 @@ def test_it_is_a_schema_that_says_what_its_version_means(
 
 
 def test_every_part_has_a_description_and_exactly_its_fields() -> None:
-    for kind in (Report, Fleet):
+    for kind in (Report, FolderReport):
         found = schema.build(kind)
         for part in (found, *found["$defs"].values()):
             assert part["description"], part.get("title")
@@ -151,6 +151,6 @@ def test_the_jobs_of_a_folder_hold_to_theirs(tmp_path: Path) -> None:
     (broken / "job.duckdb").write_bytes(b"no store")
     value = json.loads(renderers.render(folder.build(tmp_path, finder.below(tmp_path)), "json"))
     assert [line["state"] for line in value["jobs"]] == ["ended", "ended", "unread"]
-    assert problems(FLEET, value) == []
+    assert problems(FOLDER, value) == []
     value["jobs"][0]["spent"].pop("cost")
-    assert problems(FLEET, value) != []
+    assert problems(FOLDER, value) != []

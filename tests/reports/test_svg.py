@@ -13,13 +13,13 @@ import pytest
 from llmbatch.accounting.distributions import Histogram
 from llmbatch.reports.html import charts
 from llmbatch.reports.html import svg as html_svg
-from llmbatch.reports.html.charts import Bar, Part
+from llmbatch.reports.html.charts import BarPart, ChartBar
 
 HOSTILE = "<script>alert('x')</script> $\\frac{1}{2}$ & \"#010210\" font-family: x"
-PARTS = [Part("decode", 3.0, "series-1"), Part("idle", 1.0, "series-7", hatched=True)]
+PARTS = [BarPart("decode", 3.0, "series-1"), BarPart("idle", 1.0, "series-7", hatched=True)]
 PROGRAM = """
 from llmbatch.reports.html import charts
-print(charts.stacked("a", "T", [charts.Part("x", 1.0, "series-1")], "seconds"), end="")
+print(charts.stacked("a", "T", [charts.BarPart("x", 1.0, "series-1")], "seconds"), end="")
 """
 
 
@@ -58,7 +58,7 @@ def test_a_figure_has_a_name_and_says_what_it_shows() -> None:
 
 
 def test_labels_are_data_and_not_markup() -> None:
-    bars = [Bar(HOSTILE, 2.0, HOSTILE, HOSTILE), Bar("\0a\nb\u202e", 1.0, "1", "1")]
+    bars = [ChartBar(HOSTILE, 2.0, HOSTILE, HOSTILE), ChartBar("\0a\nb\u202e", 1.0, "1", "1")]
     svg = charts.bars("a", HOSTILE, bars, "rows", "series-6")
     texts = [element.text for element in elements(svg) if element.tag == "text"]
     assert HOSTILE in texts
@@ -92,7 +92,7 @@ def test_nothing_depends_on_how_the_user_has_set_up_matplotlib(tmp_path: Path) -
         check=True,
     )
     assert done.stderr == ""
-    assert done.stdout == charts.stacked("a", "T", [Part("x", 1.0, "series-1")], "seconds")
+    assert done.stdout == charts.stacked("a", "T", [BarPart("x", 1.0, "series-1")], "seconds")
 
 
 def histogram(unit: str, edges: list[float], counts: list[int]) -> str:

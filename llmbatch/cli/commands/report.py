@@ -20,7 +20,7 @@ from llmbatch.job.targets import Target
 from llmbatch.reports import folder as reports_folder
 from llmbatch.reports import renderers, schema
 from llmbatch.reports import report as reports_report
-from llmbatch.reports.folder import Fleet
+from llmbatch.reports.folder import FolderReport
 from llmbatch.reports.report import Report
 from llmbatch.store import faults
 from llmbatch.store.database import Database
@@ -80,7 +80,7 @@ def _flag(name: str) -> str:
 
 
 def _schema(*, of_folder: bool) -> str:
-    return schema.text(Fleet if of_folder else Report)
+    return schema.text(FolderReport if of_folder else Report)
 
 
 def _style(wish: Wish) -> str:
@@ -110,7 +110,7 @@ def _of_job(job: Path, wish: Wish) -> Report:
     return built
 
 
-def _of_folder(folder: Path, wish: Wish) -> Fleet:
+def _of_folder(folder: Path, wish: Wish) -> FolderReport:
     since = None if wish.since is None else _moment(wish.since)
     for name in ("attribute_by", "listed_price"):
         if name in wish.costs:

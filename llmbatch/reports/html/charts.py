@@ -16,7 +16,7 @@ _BAR = 24.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """A part of a whole: its amount, the variable of its colour, whether it is hatched."""
 
     name: str
@@ -25,7 +25,7 @@ class Part:
     hatched: bool = False
 
 
-def stacked(name: str, title: str, parts: Sequence[Part], axis: str) -> str:
+def stacked(name: str, title: str, parts: Sequence[BarPart], axis: str) -> str:
     """One bar of all parts in their order; those that are wide enough carry their name and share.
 
     `axis` names the amounts and their unit.
@@ -48,7 +48,7 @@ def stacked(name: str, title: str, parts: Sequence[Part], axis: str) -> str:
     return svg.draw_twice(name, title, told, 104.0, put)
 
 
-def _segment(axes: Any, part: Part, left: float, whole: float, width: float) -> None:
+def _segment(axes: Any, part: BarPart, left: float, whole: float, width: float) -> None:
     axes.barh(
         0,
         part.amount,
@@ -81,7 +81,7 @@ def time_scale(seconds: float) -> tuple[float, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """A bar with its name before it and its value behind it, or `short` (if it is given) where
     there is no room for that."""
 
@@ -91,7 +91,7 @@ class Bar:
     short: str = ""
 
 
-def bars(name: str, title: str, given: Sequence[Bar], axis: str, colour: str) -> str:
+def bars(name: str, title: str, given: Sequence[ChartBar], axis: str, colour: str) -> str:
     """Bars below each other, in their order; `axis` names the amounts and their unit."""
     told = "; ".join(f"{svg.label(bar.name)} {bar.value}" for bar in given)
 
@@ -101,7 +101,7 @@ def bars(name: str, title: str, given: Sequence[Bar], axis: str, colour: str) ->
     return svg.draw_twice(name, title, told, 46 + _BAR * len(given), put)
 
 
-def _bars(figure: Any, given: Sequence[Bar], axis: str, colour: str) -> None:
+def _bars(figure: Any, given: Sequence[ChartBar], axis: str, colour: str) -> None:
     narrow = svg.is_narrow(figure)
     names = [svg.label(bar.name, 16 if narrow else 34) for bar in given]
     values = [(narrow and bar.short) or bar.value for bar in given]

@@ -8,7 +8,7 @@ from llmbatch.accounting.distributions import Histogram
 from llmbatch.core import units
 from llmbatch.reports import wording
 from llmbatch.reports.html import charts
-from llmbatch.reports.html.charts import Bar, Part
+from llmbatch.reports.html.charts import BarPart, ChartBar
 from llmbatch.reports.report import Report
 
 _MOST_SHARES = 12
@@ -47,7 +47,7 @@ def phases(report: Report) -> Figure:
         return Figure(name, title, None, missing="the run took no time that was measured")
     scale, unit = charts.time_scale(sum(phase.seconds for phase in shown))
     parts = [
-        Part(phase.name, phase.seconds / scale, colour_of(phase.name), phase.name == "idle")
+        BarPart(phase.name, phase.seconds / scale, colour_of(phase.name), phase.name == "idle")
         for phase in shown
     ]
     return Figure(name, title, charts.stacked(name, title, parts, f"{unit} of the last run"))
@@ -66,9 +66,11 @@ def limit(report: Report) -> Figure:
         missing = "nothing to compare with: the device or the model's shape is not known"
         return Figure(name, title, None, missing=missing)
     scale, unit = charts.time_scale(found.seconds)
-    parts = [Part("roofline", found.roofline_seconds / scale, "series-1")]
+    parts = [BarPart("roofline", found.roofline_seconds / scale, "series-1")]
     parts += [
-        Part(cause.name, cause.seconds / scale, cause_colour(place), cause.name.startswith("idle"))
+        BarPart(
+            cause.name, cause.seconds / scale, cause_colour(place), cause.name.startswith("idle")
+        )
         for place, cause in enumerate(found.causes)
         if cause.seconds > 0
     ]
@@ -92,7 +94,7 @@ def payers(report: Report) -> Figure:
     title = f"Cost by {', '.join(found.by)}"
     shown = found.shares[:_MOST_SHARES]
     bars = [
-        Bar(_short(share), _amount(share), _value(report, share), units.share(share.share))
+        ChartBar(_short(share), _amount(share), _value(report, share), units.share(share.share))
         for share in shown
     ]
     unit = "seconds of the device" if found.total is None else f"cost, {report.currency}"
@@ -123,7 +125,7 @@ def failures(report: Report) -> Figure:
     name, title = "failures", "Failed rows by kind"
     if not report.failures:
         return Figure(name, title, None, missing="no row failed")
-    bars = [Bar(line.kind, line.rows, units.number(line.rows)) for line in report.failures]
+    bars = [ChartBar(line.kind, line.rows, units.number(line.rows)) for line in report.failures]
     return Figure(name, title, charts.bars(name, title, bars, "rows", "series-6"))
 
 

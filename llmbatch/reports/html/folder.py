@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from llmbatch.core import units
 from llmbatch.reports import folder_words as words
-from llmbatch.reports.folder import Amount, Fleet
+from llmbatch.reports.folder import Amount, FolderReport
 from llmbatch.reports.html import charts, job
-from llmbatch.reports.html.charts import Bar
+from llmbatch.reports.html.charts import ChartBar
 from llmbatch.reports.html.figures import Figure
 
 _MOST_BARS = 15
@@ -24,7 +24,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JobRow:
     """A job: its name and its state, which come first on a page, and its other cells."""
 
     job: str
@@ -32,22 +32,22 @@ class Line:
     cells: Sequence[str]
 
 
-def render(fleet: Fleet) -> str:
+def render(report: FolderReport) -> str:
     """The page: the sums, the cost of each job as a bar, a table of all jobs."""
     return job.page(
         "folder.html.jinja",
-        fleet=fleet,
-        heading=words.heading(fleet),
-        tiles=list(_tiles(fleet)),
-        figures=list(_figures(fleet)),
-        remarks=words.remarks(fleet),
+        report=report,
+        heading=words.heading(report),
+        tiles=list(_tiles(report)),
+        figures=list(_figures(report)),
+        remarks=words.remarks(report),
         header=["job", *words.HEADER[:-2]],
-        lines=[_line(words.cells(line)) for line in fleet.jobs],
+        lines=[_line(words.cells(line)) for line in report.jobs],
     )
 
 
-def _line(cells: Sequence[str]) -> Line:
-    return Line(job=cells[-2], state=cells[-1], cells=[*map(_unbroken, cells[:-3]), cells[-3]])
+def _line(cells: Sequence[str]) -> JobRow:
+    return JobRow(job=cells[-2], state=cells[-1], cells=[*map(_unbroken, cells[:-3]), cells[-3]])
 
 
 def _unbroken(cell: str) -> str:
@@ -55,8 +55,8 @@ def _unbroken(cell: str) -> str:
     return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}+", " +")
 
 
-def _tiles(fleet: Fleet) -> Iterator[Tile]:
-    total = fleet.total
+def _tiles(report: FolderReport) -> Iterator[Tile]:
+    total = report.total
     for amount in total.amounts:
         more = f"{words.hours(amount.device_hours)} device-hours, "
         rows = units.count(amount.rows, "row")
@@ -69,9 +69,9 @@ def _tiles(fleet: Fleet) -> Iterator[Tile]:
         yield Tile("Tokens", tokens, units.count(total.runs, "run"))
 
 
-def _figures(fleet: Fleet) -> Iterator[Figure]:
-    for number, amount in enumerate(fleet.total.amounts):
-        found = _bars(fleet, amount)
+def _figures(report: FolderReport) -> Iterator[Figure]:
+    for number, amount in enumerate(report.total.amounts):
+        found = _bars(report, amount)
         if len(found) < 2:
             continue
         name = f"cost-{number}"
@@ -81,15 +81,15 @@ def _figures(fleet: Fleet) -> Iterator[Figure]:
         yield Figure(name, title, svg, f"and {more:,} cheaper jobs" if more > 0 else "")
 
 
-def _bars(fleet: Fleet, total: Amount) -> list[Bar]:
+def _bars(report: FolderReport, total: Amount) -> list[ChartBar]:
     paid = [
-        Bar(
+        ChartBar(
             line.job,
             own.cost,
             units.money(own.cost, own.currency),
             units.share(own.cost / total.cost),
         )
-        for line in fleet.jobs
+        for line in report.jobs
         if line.spent is not None
         for own in line.spent.amounts
         if own.currency == total.currency and own.cost > 0

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs
-from llmbatch.accounting.device_share import Limit
-from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.accounting.device_share import DeviceShare
+from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.markdown.markup import escaped, table
@@ -103,7 +103,7 @@ def _figures(report: Report) -> Iterator[str]:
         )
 
 
-def _column(usage: Usage, costs: Costs, currency: str) -> dict[str, str]:
+def _column(usage: TotalUsage, costs: Costs, currency: str) -> dict[str, str]:
     each = costs.per_million
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     return {
@@ -122,7 +122,7 @@ def _column(usage: Usage, costs: Costs, currency: str) -> dict[str, str]:
     } | _trouble(usage)
 
 
-def _trouble(usage: Usage) -> dict[str, str]:
+def _trouble(usage: TotalUsage) -> dict[str, str]:
     wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
     return {
         "retries": units.number(usage.retries),
@@ -139,7 +139,7 @@ def _phases(report: Report) -> Iterator[str]:
     yield from ("", "### Where the time and the money of the last run went", "")
     rows: list[list[str]] = []
     beside: list[list[str]] = []
-    for phase, cost in zip(costs.phases, rounding.phases(costs), strict=True):
+    for phase, cost in zip(costs.phases, rounding.round_phases(costs), strict=True):
         if phase.seconds > 0 or cost:
             aside = " (beside the others)" if phase.parallel else ""
             cells = [units.seconds(phase.seconds), units.share(phase.seconds / seconds)]
@@ -151,7 +151,7 @@ def _phases(report: Report) -> Iterator[str]:
 
 def _savings(report: Report) -> Iterator[str]:
     costs, currency = report.costs, report.currency
-    told = None if costs.physical is None else rounding.saved(costs)
+    told = None if costs.physical is None else rounding.round_savings(costs)
     parts = told.savings if told else [None] * len(costs.savings)
     rows = [
         [
@@ -220,8 +220,10 @@ class _Shares:
 
     def __init__(self, divided: Attribution, currency: str) -> None:
         self._shares, self._currency, self._total = divided.shares, currency, divided.total
-        self._prompts = rounding.whole([each.computed_prompt_tokens for each in divided.shares])
-        self._outputs = rounding.whole([each.output_tokens for each in divided.shares])
+        self._prompts = rounding.round_counts(
+            [each.computed_prompt_tokens for each in divided.shares]
+        )
+        self._outputs = rounding.round_counts([each.output_tokens for each in divided.shares])
 
     def cells(self, places: Sequence[int]) -> list[str]:
         of = [self._shares[at] for at in places]
@@ -236,7 +238,7 @@ class _Shares:
         ]
 
 
-def _limit(limit: Limit) -> Iterator[str]:
+def _limit(limit: DeviceShare) -> Iterator[str]:
     yield from ("", "### Against the limit of the device", "")
     yield (
         f"Generation reached **{units.share(limit.share)}** of what {escaped(limit.device)} "

@@ -4,22 +4,22 @@ from collections.abc import Iterator, Sequence
 
 from llmbatch.core import visible
 from llmbatch.reports import folder_words as words
-from llmbatch.reports.folder import Fleet
+from llmbatch.reports.folder import FolderReport
 
 _TEXTS = 3
 
 
-def render(fleet: Fleet) -> str:
+def render(report: FolderReport) -> str:
     """The sums, then a line for each job, the dearest first."""
-    return "".join(f"{visible.line(line)}\n" for line in _lines(fleet))
+    return "".join(f"{visible.line(line)}\n" for line in _lines(report))
 
 
-def _lines(fleet: Fleet) -> Iterator[str]:
-    yield words.heading(fleet)
-    yield from (f"  {line}" for line in [*words.totals(fleet), *words.remarks(fleet)])
-    if fleet.jobs:
+def _lines(report: FolderReport) -> Iterator[str]:
+    yield words.heading(report)
+    yield from (f"  {line}" for line in [*words.totals(report), *words.remarks(report)])
+    if report.jobs:
         yield ""
-        yield from _table([words.HEADER, *(words.cells(line) for line in fleet.jobs)])
+        yield from _table([words.HEADER, *(words.cells(line) for line in report.jobs)])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llmbatch.accounting.costs import Costs
-from llmbatch.accounting.usage import RunUsage, Usage
+from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units, visible
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import money
@@ -89,7 +89,9 @@ def _usage(report: Report) -> Iterator[str]:
     yield from _figures(report, every, report.all_costs, report.runs)
 
 
-def _figures(report: Report, usage: Usage, costs: Costs, runs: Sequence[RunUsage]) -> Iterator[str]:
+def _figures(
+    report: Report, usage: TotalUsage, costs: Costs, runs: Sequence[RunUsage]
+) -> Iterator[str]:
     yield from _spent(usage)
     if len(runs) == 1:
         yield from _forecast(runs[0])
@@ -98,7 +100,7 @@ def _figures(report: Report, usage: Usage, costs: Costs, runs: Sequence[RunUsage
     yield from _deaths(usage, runs)
 
 
-def _waste(usage: Usage) -> Iterator[str]:
+def _waste(usage: TotalUsage) -> Iterator[str]:
     if usage.retries:
         tries = units.count(usage.retries, "further attempt")
         yield _line("retries", f"{tries} at requests that had failed")
@@ -112,7 +114,7 @@ def _waste(usage: Usage) -> Iterator[str]:
         )
 
 
-def _deaths(usage: Usage, runs: Sequence[RunUsage]) -> Iterator[str]:
+def _deaths(usage: TotalUsage, runs: Sequence[RunUsage]) -> Iterator[str]:
     if not usage.engine_deaths and not usage.engine_restarts:
         return
     died = units.count(usage.engine_deaths, "time")
@@ -129,7 +131,7 @@ def _deaths(usage: Usage, runs: Sequence[RunUsage]) -> Iterator[str]:
         yield _line("", f"and {units.count(more, 'other reason')} (see --format json)")
 
 
-def _spent(usage: Usage) -> Iterator[str]:
+def _spent(usage: TotalUsage) -> Iterator[str]:
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     yield _line(
         "tokens",
@@ -162,7 +164,7 @@ def _spent(usage: Usage) -> Iterator[str]:
     )
 
 
-def _steps(usage: Usage) -> Iterator[str]:
+def _steps(usage: TotalUsage) -> Iterator[str]:
     if not usage.steps:
         return
     batch = f", {usage.sequences / usage.steps:,.1f} requests in each" if usage.sequences else ""
@@ -185,7 +187,7 @@ def _forecast(run: RunUsage) -> Iterator[str]:
     )
 
 
-def _other(usage: Usage) -> float:
+def _other(usage: TotalUsage) -> float:
     named = (
         usage.prepare_seconds
         + usage.engine_start_seconds

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs, Prices
-from llmbatch.accounting.device_share import Limit
-from llmbatch.accounting.usage import Resources, RunUsage, Usage
+from llmbatch.accounting.device_share import DeviceShare
+from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
 from llmbatch.core import money, units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.report import Report
@@ -24,7 +24,9 @@ def line(label: str, text: str) -> str:
     return f"  {label:<{_LABEL}}{text}"
 
 
-def costs(usage: Usage, spent: Costs, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
+def costs(
+    usage: TotalUsage, spent: Costs, runs: Sequence[RunUsage], currency: str
+) -> Iterator[str]:
     """What the runs cost, part by part; one line where there is no price."""
     hours = f"{usage.device_hours:.4f} device-hours"
     if spent.physical is None:
@@ -59,7 +61,7 @@ def _phases(spent: Costs) -> str:
     assert spent.physical is not None
     costs: dict[str, Decimal] = {}
     rest = Decimal()
-    for phase, part in zip(spent.phases, rounding.phases(spent), strict=True):
+    for phase, part in zip(spent.phases, rounding.round_phases(spent), strict=True):
         if part and phase.cost and not phase.parallel:
             if phase.cost < _SMALL * spent.physical or phase.name == "other":
                 rest += part
@@ -97,7 +99,7 @@ def _amount(amount: float) -> str:
 def _saved(spent: Costs, currency: str) -> Iterator[str]:
     if spent.virtual is None or not any(saving.cost for saving in spent.savings):
         return
-    told = rounding.saved(spent)
+    told = rounding.round_savings(spent)
     parts = ", ".join(
         f"{currency} {part:,f} by {saving.by}"
         for saving, part in zip(spent.savings, told.savings, strict=True)
@@ -131,7 +133,7 @@ def device(report: Report) -> Iterator[str]:
         yield line("used", _resources(report.resources))
 
 
-def _limit(limit: Limit) -> str:
+def _limit(limit: DeviceShare) -> str:
     causes = ", ".join(
         f"{cause.name} {units.share(cause.share)}" for cause in limit.causes[:_SHOWN_CAUSES]
     )
@@ -139,7 +141,7 @@ def _limit(limit: Limit) -> str:
     return f"{units.share(limit.share)} of what {limit.device} could do (roofline){held}"
 
 
-def _resources(used: Resources) -> str:
+def _resources(used: RunResources) -> str:
     parts = [
         f"{used.cpu_seconds:,.1f} s of CPU",
         f"{units.size(used.peak_memory_bytes)} of memory at most",
