@@ -13,7 +13,7 @@ MOST = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class StepCount:
     """Steps of an engine, and the requests in their batches, summed over the steps."""
 
     steps: float
@@ -30,17 +30,17 @@ class Scheduler:
 
 def steps(
     prompts: Sequence[float], answers: Sequence[float], requests: int, scheduler: Scheduler
-) -> Steps:
+) -> StepCount:
     """The steps for `requests` requests. `prompts`: prompt tokens to compute, `answers`: steps in
     which a request makes tokens; both are taken in turn, over and over."""
     if requests <= 0:
-        return Steps(0.0, 0.0)
+        return StepCount(0.0, 0.0)
     if requests <= MOST:
         return play(_pairs(prompts, answers, requests), scheduler)
     whole = play(_pairs(prompts, answers, MOST), scheduler)
     half = play(_pairs(prompts, answers, MOST // 2), scheduler)
     times = (requests - MOST) / (MOST - MOST // 2)
-    return Steps(
+    return StepCount(
         whole.steps + times * (whole.steps - half.steps),
         whole.sequences + times * (whole.sequences - half.sequences),
     )
@@ -60,7 +60,7 @@ def _pairs(
         yield prompt, answer
 
 
-def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> Steps:
+def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> StepCount:
     """The steps for requests of (prompt tokens to compute, answer steps), in this order."""
     slots, budget = max(1, scheduler.slots), scheduler.budget
     at = sequences = 0
@@ -85,7 +85,7 @@ def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> Steps:
         sequences += jump * batch
         while ends and ends[0] <= at:
             heappop(ends)
-    return Steps(at, sequences)
+    return StepCount(at, sequences)
 
 
 def resampled(lengths: Sequence[float], count: int) -> list[float]:

@@ -34,7 +34,7 @@ Stretch = list[Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Assumed:
+class CacheAssumptions:
     """The engine that a forecast is for, and where its figures come from; `answers` are lengths
     (tokens) of answers, as they may follow each other."""
 
@@ -65,7 +65,7 @@ class Forecast:
     source: str
 
 
-def ranges(count: int) -> list[range]:
+def choose_ranges(count: int) -> list[range]:
     """The places of all of `count` things, or of some stretches, evenly spread."""
     if count <= MOST:
         return [range(count)] if count else []
@@ -75,7 +75,7 @@ def ranges(count: int) -> list[range]:
     return [range(start, start + length) for start in starts]
 
 
-def can_tell(encode: Encode) -> bool:
+def can_encode(encode: Encode) -> bool:
     """Whether tokens can be had before the engine is started. The first call loads a tokenizer."""
     try:
         return encode([Message("user", "")]) is not None
@@ -83,7 +83,7 @@ def can_tell(encode: Encode) -> bool:
         return True
 
 
-def tokens(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
+def encode_stretch(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
     """The tokens of one stretch of prompts, less those that cannot be encoded: they will fail."""
     found: Stretch = []
     seen = 0
@@ -100,12 +100,14 @@ def tokens(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
     return found
 
 
-def chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
+def read_chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
     """Messages from the JSON that the store keeps them in."""
     return map(messages_of, texts)
 
 
-def predict(stretches: Sequence[Stretch], requests: int, assumed: Assumed) -> Forecast | None:
+def predict(
+    stretches: Sequence[Stretch], requests: int, assumed: CacheAssumptions
+) -> Forecast | None:
     """The forecast for `requests` requests from stretches of them; None if there is nothing."""
     looked_at = sum(map(len, stretches))
     if not looked_at:
@@ -148,16 +150,18 @@ def as_json(forecast: Forecast) -> dict[str, Any]:
     return asdict(forecast)
 
 
-def started(description: Mapping[str, Any], answers: Sequence[int]) -> Assumed | None:
+def assume_as_described(
+    description: Mapping[str, Any], answers: Sequence[int]
+) -> CacheAssumptions | None:
     """What an engine says of itself; None if it tells of no prefix cache."""
     if not description.get("block_size") or not description.get("prefix_caching"):
         return None
-    return Assumed(_cache(description), "the engine", answers)
+    return CacheAssumptions(_cache(description), "the engine", answers)
 
 
-def expected(
+def assume_before_start(
     engine: Mapping[str, Any], options: Mapping[str, Any], answers: Sequence[int]
-) -> Assumed:
+) -> CacheAssumptions:
     """What can be known before a start: from the job's last engine, and from the options."""
     given = {name: value for name, value in options.items() if value is not None}
     if "num_gpu_blocks_override" in given:
@@ -170,7 +174,7 @@ def expected(
         source = "by the engine's options"
     else:
         source = "assumed"
-    return Assumed(cache, source, answers)
+    return CacheAssumptions(cache, source, answers)
 
 
 def _cache(known: Mapping[str, Any]) -> Cache:

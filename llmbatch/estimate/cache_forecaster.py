@@ -36,7 +36,7 @@ class Forecaster:
         self._answers = cache_forecast.answer_lengths(self._spec, history.answer_lengths(self._db))
         with suppress(Exception):  # the engine will say better what is wrong with the tokenizer
             # In this thread: two that import the same packages at a time may get them unfinished.
-            if cache_forecast.can_tell(self._engine.encode):
+            if cache_forecast.can_encode(self._engine.encode):
                 self._thread = threading.Thread(target=self._work, name="forecast", daemon=True)
                 self._thread.start()
 
@@ -65,16 +65,16 @@ class Forecaster:
         with suppress(Exception):
             stretches = list(self._read())
             description = self._descriptions.get()
-            assumed = description and cache_forecast.started(description, self._answers)
+            assumed = description and cache_forecast.assume_as_described(description, self._answers)
             if assumed:
                 self._found = cache_forecast.predict(stretches, len(self._positions), assumed)
 
     def _read(self) -> Iterator[Stretch]:
-        for places in cache_forecast.ranges(len(self._positions)):
+        for places in cache_forecast.choose_ranges(len(self._positions)):
             positions = self._positions[places.start : places.stop]
             texts = (planned.messages for planned in plans.requests_at(self._reading, positions))
-            yield cache_forecast.tokens(
-                self._engine.encode, self._wanted(cache_forecast.chats(texts))
+            yield cache_forecast.encode_stretch(
+                self._engine.encode, self._wanted(cache_forecast.read_chats(texts))
             )
 
     def _wanted(self, prompts: Iterable[Sequence[Message]]) -> Iterator[Sequence[Message]]:

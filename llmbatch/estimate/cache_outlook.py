@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core.records import Message
 from llmbatch.estimate import cache_forecast, template_advice
-from llmbatch.estimate.cache_forecast import Assumed, Encode, Forecast
+from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
 from llmbatch.estimate.template_advice import Advice
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.rendering import Renderer
@@ -19,7 +19,7 @@ NOTHING_TO_DO = "there is nothing to do"
 
 
 @dataclass(frozen=True, slots=True)
-class Foresight:
+class CacheOutlook:
     """The forecast of the requests to do, in `planned` order and as they come: `as_input`, with
     the fields of a record in the input's order, too. Both are None if `unknown` says why."""
 
@@ -29,32 +29,32 @@ class Foresight:
     unknown: str | None = None
 
 
-def foresee(
+def look_ahead(
     db: Database,
     spec: JobSpec,
     order: Sequence[str],
     left: Left,
-    assumed: Assumed,
+    assumed: CacheAssumptions,
     encode: Encode,
-) -> Foresight:
+) -> CacheOutlook:
     """Look at what is `left` of the plan in `db`. `order` is that of a record's fields; `assumed`
     the engine that the forecast is for."""
     if not left.positions:
-        return Foresight(unknown=NOTHING_TO_DO)
-    if not cache_forecast.can_tell(encode):
-        return Foresight(unknown="the engine cannot tell a prompt's tokens before it is started")
-    data = [_rows(db, left.rows, places) for places in cache_forecast.ranges(len(left.rows))]
-    return Foresight(
+        return CacheOutlook(unknown=NOTHING_TO_DO)
+    if not cache_forecast.can_encode(encode):
+        return CacheOutlook(unknown="the engine cannot tell a prompt's tokens before it is started")
+    data = [_rows(db, left.rows, places) for places in cache_forecast.choose_ranges(len(left.rows))]
+    return CacheOutlook(
         _planned(db, left, assumed, encode),
         _as_input(spec, data, left, assumed, encode),
         template_advice.give(spec, order, data, len(left.rows), assumed, encode),
     )
 
 
-def assume(spec: JobSpec, past: Past, known: Mapping[str, Any]) -> Assumed:
+def assume(spec: JobSpec, past: Past, known: Mapping[str, Any]) -> CacheAssumptions:
     """The engine to come: as the job's last one, with the present options. `known` is what the
     engine knows of its settings before it is started."""
-    return cache_forecast.expected(
+    return cache_forecast.assume_before_start(
         past.engine, known, cache_forecast.answer_lengths(spec, past.answers)
     )
 
@@ -63,20 +63,24 @@ def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:
     return history.rows_at(db, rows[places.start : places.stop])
 
 
-def _planned(db: Database, left: Left, assumed: Assumed, encode: Encode) -> Forecast | None:
+def _planned(
+    db: Database, left: Left, assumed: CacheAssumptions, encode: Encode
+) -> Forecast | None:
     stretches = []
-    for places in cache_forecast.ranges(len(left.positions)):
+    for places in cache_forecast.choose_ranges(len(left.positions)):
         found = plans.requests_at(db, left.positions[places.start : places.stop])
-        chats = cache_forecast.chats(planned.messages for planned in found)
-        stretches.append(cache_forecast.tokens(encode, chats))
+        chats = cache_forecast.read_chats(planned.messages for planned in found)
+        stretches.append(cache_forecast.encode_stretch(encode, chats))
     return cache_forecast.predict(stretches, len(left.positions), assumed)
 
 
 def _as_input(
-    spec: JobSpec, data: list[list[str]], left: Left, assumed: Assumed, encode: Encode
+    spec: JobSpec, data: list[list[str]], left: Left, assumed: CacheAssumptions, encode: Encode
 ) -> Forecast | None:
     with Renderer(Prompt(spec.prompt, spec.system)) as renderer:
-        stretches = [cache_forecast.tokens(encode, _rendered(renderer, rows)) for rows in data]
+        stretches = [
+            cache_forecast.encode_stretch(encode, _rendered(renderer, rows)) for rows in data
+        ]
     return cache_forecast.predict(stretches, len(left.rows), assumed)
 
 

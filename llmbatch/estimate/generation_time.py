@@ -12,7 +12,7 @@ from llmbatch.core import interval, step_cost
 from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate import batching
-from llmbatch.estimate.batching import Scheduler, Steps
+from llmbatch.estimate.batching import Scheduler, StepCount
 
 # The least relative uncertainty of generation, for what no formula knows: other work on the
 # machine, its temperature, requests that differ from those that were measured.
@@ -36,7 +36,7 @@ OVERHEAD_OF_CPU = Interval(0.01, 0.002, 0.04)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Workload:
     """What there is to compute: `requests`, prompt tokens that no cache serves (`computed`),
     output tokens; `answers`: how long single answers are (steps), in any unit that scales."""
 
@@ -46,10 +46,10 @@ class Load:
     answers: Sequence[float]
     scheduler: Scheduler
 
-    def steps(self, computed: float, output: float) -> Steps:
+    def steps(self, computed: float, output: float) -> StepCount:
         """The engine's steps if the totals are these."""
         if not self.requests:
-            return Steps(0.0, 0.0)
+            return StepCount(0.0, 0.0)
         mean = sum(self.answers) / len(self.answers)
         scale = output / self.requests / mean if mean > 0 else 1.0
         answers = [length * scale for length in self.answers]
@@ -70,18 +70,18 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PastWork:
     """Work that was done: its `steps` (none: the engine counts none), the `tokens` that it computed
     and made, its `seconds` of generation, and of single steps the `cost` and `moments`."""
 
-    steps: Steps
+    steps: StepCount
     tokens: float
     seconds: float
     cost: StepCost | None
     moments: StepMoments
 
 
-def by_experience(load: Load, done: Measured, rest: Interval, least: float) -> Generation:
+def by_past_runs(load: Workload, done: PastWork, rest: Interval, least: float) -> Generation:
     """From what other work took. `rest`: seconds that come once; `least`: the least relative
     uncertainty (`OF_HISTORY`, `OF_SAMPLE`).
 
@@ -117,14 +117,14 @@ def by_experience(load: Load, done: Measured, rest: Interval, least: float) -> G
     return Generation(whole + rest, first, then, rest, steps.steps, _batch(steps))
 
 
-def _apart(steps: Steps, computed: float, cost: StepCost | None) -> tuple[float, float]:
+def _apart(steps: StepCount, computed: float, cost: StepCost | None) -> tuple[float, float]:
     """Seconds of prefill and of decoding; without a cost, tokens of both kinds."""
     if cost is None:
         return computed, steps.sequences
     return cost.seconds(0, 0, computed), cost.seconds(steps.steps, steps.sequences, 0)
 
 
-def _pace(load: Load, steps: Steps, done: Measured) -> tuple[float, float]:
+def _pace(load: Workload, steps: StepCount, done: PastWork) -> tuple[float, float]:
     """Seconds by the pace of other work, and their standard deviation in logarithms: four of them
     lie between the least and the most."""
     by_token = done.seconds * (load.computed.expected + load.output.expected) / done.tokens
@@ -147,7 +147,7 @@ def _timing(spread: float, least: float) -> Interval:
 
 
 def by_roofline(
-    load: Load, least: Callable[[float, float], tuple[float, float]], *, on_cpu: bool
+    load: Workload, least: Callable[[float, float], tuple[float, float]], *, on_cpu: bool
 ) -> Generation:
     """From the least time that the device can take: `least(computed, output)` gives the seconds
     of prefill and decoding for such totals."""
@@ -175,5 +175,5 @@ def by_roofline(
     return Generation(total, prefilling, decoding, none, steps.steps, _batch(steps))
 
 
-def _batch(steps: Steps) -> float:
+def _batch(steps: StepCount) -> float:
     return steps.sequences / steps.steps if steps.steps else 0.0

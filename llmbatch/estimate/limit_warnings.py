@@ -2,12 +2,12 @@
 
 from llmbatch.core import clock
 from llmbatch.core.interval import Interval
-from llmbatch.estimate.time_and_cost import Money
+from llmbatch.estimate.time_and_cost import CostEstimate
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import limits
 
 
-def stops(spec: JobSpec, requests: int, seconds: Interval | None, money: Money) -> list[str]:
+def find(spec: JobSpec, requests: int, seconds: Interval | None, money: CostEstimate) -> list[str]:
     """A line for each limit that the run would, or may, not keep to the end. `requests` to do;
     `seconds` of the run, if it were begun now."""
     run = spec.run

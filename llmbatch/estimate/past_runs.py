@@ -8,7 +8,7 @@ from typing import Any
 from llmbatch.core import step_cost
 from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
-from llmbatch.estimate.batching import Steps
+from llmbatch.estimate.batching import StepCount
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.sample import SAMPLE_REASON
 from llmbatch.store.history import Past, PastRun
@@ -20,7 +20,7 @@ _OF_STARTS = (0.5, 0.35, 0.25)
 
 
 @dataclass(frozen=True, slots=True)
-class Experience:
+class PastRuns:
     """Runs that computed something with the job's model and engine, added up.
 
     `same_settings`: with the engine's present options, too. `samples_only`: they were samples.
@@ -35,7 +35,7 @@ class Experience:
     samples_only: bool
     moments: StepMoments
     cost: StepCost | None
-    steps: Steps
+    steps: StepCount
     computed: float
     output: float
     seconds: float
@@ -54,7 +54,7 @@ class Experience:
         return self.steps.sequences / self.output
 
 
-def of(past: Past, spec: JobSpec) -> Experience | None:
+def from_history(past: Past, spec: JobSpec) -> PastRuns | None:
     """What the runs in `past` tell for `spec`; None if none of them computed with its engine."""
     wanted = spec.model_dump(mode="json", by_alias=True)
     known = [
@@ -88,12 +88,12 @@ def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _added_up(
     runs: Sequence[PastRun], every: Sequence[PastRun], *, same_settings: bool
-) -> Experience:
+) -> PastRuns:
     """`every`: those of which starts and ends are taken, samples or not."""
     moments = sum((_moments(run) for run in runs), StepMoments())
     cost = step_cost.fit(moments)
     ended, whole = ([run for run in some if run.timings.get("generate")] for some in (runs, every))
-    return Experience(
+    return PastRuns(
         runs,
         same_settings,
         all(map(is_sample, runs)),
@@ -108,15 +108,15 @@ def _added_up(
     )
 
 
-def _work(runs: Sequence[PastRun]) -> tuple[Steps, float, float, float]:
+def _work(runs: Sequence[PastRun]) -> tuple[StepCount, float, float, float]:
     """Steps, computed and output tokens, and seconds of runs that came to an end."""
     output = _counted(runs, "output_tokens")
     return _steps(runs), sum(map(_computed, runs)), output, sum(map(_busy, runs))
 
 
-def _work_of_steps(moments: StepMoments) -> tuple[Steps, float, float, float]:
+def _work_of_steps(moments: StepMoments) -> tuple[StepCount, float, float, float]:
     """The same where all runs were killed, and only their steps tell."""
-    return Steps(moments.steps, moments.s), moments.p, moments.s, moments.t
+    return StepCount(moments.steps, moments.s), moments.p, moments.s, moments.t
 
 
 def _moments(run: PastRun) -> StepMoments:
@@ -127,12 +127,12 @@ def _counted(runs: Sequence[PastRun], name: str) -> float:
     return sum(float(run.telemetry.get(name, 0)) for run in runs)
 
 
-def _steps(runs: Sequence[PastRun]) -> Steps:
+def _steps(runs: Sequence[PastRun]) -> StepCount:
     """Those that the moments tell of, which are all but the first ones; else those counted."""
     told = sum((_moments(run) for run in runs), StepMoments())
     if told.steps:
-        return Steps(told.steps, told.s)
-    return Steps(_counted(runs, "steps"), _counted(runs, "sequences"))
+        return StepCount(told.steps, told.s)
+    return StepCount(_counted(runs, "steps"), _counted(runs, "sequences"))
 
 
 def _computed(run: PastRun) -> float:

@@ -13,11 +13,11 @@ from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.estimate import limit_warnings, requirements
-from llmbatch.estimate.cache_outlook import Foresight
+from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.prompt_tokens import PromptTokens
-from llmbatch.estimate.requirements import Outlay
-from llmbatch.estimate.time_and_cost import Money, Time, Tokens
+from llmbatch.estimate.requirements import Requirements
+from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TokenEstimate
 from llmbatch.job import folder as job_folder
 from llmbatch.job.alike import is_alike
 from llmbatch.job.folder import JobPaths
@@ -54,14 +54,14 @@ class Preview:
     chunks: int
     prompt: PromptTokens | None
     output: OutputTokens | None
-    tokens: Tokens | None
+    tokens: TokenEstimate | None
     memory: Memory | None
     device: Device | None
-    time: Time
-    cost: Money
+    time: TimeEstimate
+    cost: CostEstimate
     stops: list[str]
     first_messages: list[tuple[str, str]]
-    prefix_cache: Foresight
+    prefix_cache: CacheOutlook
 
 
 def preview(
@@ -98,7 +98,9 @@ def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
         return history.left(db, None, alike), True
 
 
-def _preview(db: Database, spec: JobSpec, left: Left, found: Outlay, *, locked: bool) -> Preview:
+def _preview(
+    db: Database, spec: JobSpec, left: Left, found: Requirements, *, locked: bool
+) -> Preview:
     counts = results.counts(db)
     planned = results.report(db, "plan_counts")[0]
     first = plans.first_messages(db)
@@ -120,7 +122,7 @@ def _preview(db: Database, spec: JobSpec, left: Left, found: Outlay, *, locked: 
         device=found.device,
         time=found.time,
         cost=found.cost,
-        stops=limit_warnings.stops(spec, len(left.positions), found.time.seconds, found.cost),
+        stops=limit_warnings.find(spec, len(left.positions), found.time.seconds, found.cost),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
         prefix_cache=found.prefix_cache,
     )

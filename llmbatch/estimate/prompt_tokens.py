@@ -26,7 +26,7 @@ _ENDLESS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class LongestPrompt:
     """A row by its id and line, and the tokens of its prompt."""
 
     id: str
@@ -35,7 +35,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ContextFit:
     """Rows against the longest sequence (`limit`, tokens) that the engine takes.
 
     `too_long`: their prompts leave no room for an answer, so they fail; `cut`: prompt and longest
@@ -47,7 +47,7 @@ class Context:
     source: str | None
     too_long: Interval
     cut: Interval
-    longest: Example
+    longest: LongestPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class PromptTokens:
     requests: int
     mean: float
     longest: int
-    context: Context
+    context: ContextFit
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class ContextLimit:
     """The longest sequence an engine takes, where that is known from, and the longest answer."""
 
     tokens: int | None
@@ -77,9 +77,9 @@ class Limit:
     longest_answer: int
 
 
-def measure(db: Database, left: Left, encode: Encode, limit: Limit) -> PromptTokens | None:
+def measure(db: Database, left: Left, encode: Encode, limit: ContextLimit) -> PromptTokens | None:
     """The tokens of the prompts of what is left; None if none of them can be encoded."""
-    found = _Measured(db, left, encode)
+    found = _EncodedPrompts(db, left, encode)
     count = len(left.positions)
     every = count <= EXACT_REQUESTS and sum(left.sizes) <= EXACT_BYTES
     chosen = range(count) if every else spread(count, SAMPLE)
@@ -90,7 +90,7 @@ def measure(db: Database, left: Left, encode: Encode, limit: Limit) -> PromptTok
 
 
 @dataclass
-class _Measured:
+class _EncodedPrompts:
     """What was tokenised: tokens and rows of requests, by their places in `left`."""
 
     db: Database
@@ -126,7 +126,7 @@ class _Measured:
         return max(0, *(tokens - sizes[place] for place, tokens in self.tokens.items()))
 
 
-def _told(found: _Measured, sample: Sequence[int], limit: Limit) -> PromptTokens:
+def _told(found: _EncodedPrompts, sample: Sequence[int], limit: ContextLimit) -> PromptTokens:
     sizes = found.left.sizes
     count = len(sizes) - len(found.unreadable)
     whole = len(found.rows) == len(sizes)
@@ -157,12 +157,12 @@ def _told(found: _Measured, sample: Sequence[int], limit: Limit) -> PromptTokens
         requests,
         round(fitting.expected / max(1, requests), 1),
         max((tokens for tokens in found.tokens.values() if tokens < most), default=0),
-        Context(limit.tokens, limit.source, too_long, cut, _longest(found)),
+        ContextFit(limit.tokens, limit.source, too_long, cut, _longest(found)),
     )
 
 
 def _total(
-    found: _Measured, sample: Sequence[int], count: int, size: int, *, exact: bool
+    found: _EncodedPrompts, sample: Sequence[int], count: int, size: int, *, exact: bool
 ) -> Interval:
     if exact:
         return Interval.exactly(sum(found.tokens.values()))
@@ -171,7 +171,7 @@ def _total(
     return Sampled.of(pairs).total_of_all(count, size).within(known, _ENDLESS).rounded()
 
 
-def _rows_over(found: _Measured, sample: Sequence[int], most: int) -> Interval:
+def _rows_over(found: _EncodedPrompts, sample: Sequence[int], most: int) -> Interval:
     """Rows whose prompts have more than `most` tokens: counted among those of enough bytes if
     these are few, else estimated from the sample."""
     sizes, overhead = found.left.sizes, found.overhead
@@ -186,11 +186,11 @@ def _rows_over(found: _Measured, sample: Sequence[int], most: int) -> Interval:
     return (share * (len(possible) * rows_each)).rounded()
 
 
-def _rows(found: _Measured, places: Sequence[int], most: int) -> int:
+def _rows(found: _EncodedPrompts, places: Sequence[int], most: int) -> int:
     return sum(found.rows[place] for place in places if found.tokens.get(place, 0) > most)
 
 
-def _longest(found: _Measured) -> Example:
+def _longest(found: _EncodedPrompts) -> LongestPrompt:
     place = max(found.tokens, key=lambda one: found.tokens[one])
     name, line = history.first_row(found.db, found.left.positions[place])
-    return Example(name, line, found.tokens[place])
+    return LongestPrompt(name, line, found.tokens[place])

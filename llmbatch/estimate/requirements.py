@@ -9,11 +9,11 @@ from llmbatch.engines import base
 from llmbatch.engines.base import Foreseeing, Sized
 from llmbatch.estimate import cache_outlook, output_tokens, past_runs, prompt_tokens, time_and_cost
 from llmbatch.estimate.batching import Scheduler
-from llmbatch.estimate.cache_forecast import Assumed
-from llmbatch.estimate.cache_outlook import Foresight
+from llmbatch.estimate.cache_forecast import CacheAssumptions
+from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.output_tokens import OutputTokens
-from llmbatch.estimate.prompt_tokens import Limit, PromptTokens
-from llmbatch.estimate.time_and_cost import Engine, Money, Time, Tokens
+from llmbatch.estimate.prompt_tokens import ContextLimit, PromptTokens
+from llmbatch.estimate.time_and_cost import CostEstimate, NextEngine, TimeEstimate, TokenEstimate
 from llmbatch.job.spec import JobSpec
 from llmbatch.sizing import memory
 from llmbatch.sizing.device import Device
@@ -28,21 +28,21 @@ _BUDGET = {"cpu": 4_096, "gpu": 8_192}
 
 
 @dataclass(frozen=True, slots=True)
-class Outlay:
+class Requirements:
     """See `preview.Preview`."""
 
     prompt: PromptTokens | None
     output: OutputTokens | None
-    tokens: Tokens | None
+    tokens: TokenEstimate | None
     memory: Memory | None
     device: Device | None
-    time: Time
-    cost: Money
-    prefix_cache: Foresight
+    time: TimeEstimate
+    cost: CostEstimate
+    prefix_cache: CacheOutlook
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class EngineAssumptions:
     """What is known of the engine before it starts. `said`: what the job's last one said of
     itself; `options`: the user's, and those that the engine foresees. `moved`: it would run on
     another device than before, so that earlier runs tell nothing of its time; `elsewhere`: on one
@@ -64,15 +64,15 @@ def estimate(
     order: Sequence[str],
     device: Device | None,
     reading: float,
-) -> Outlay:
+) -> Requirements:
     """What it takes to do what is `left`. `order`: of a record's fields; `device`: None for the
     one that is there; `reading`: seconds that reading and planning took."""
-    given = _given(spec, engine, left.past, device)
+    given = _assume_engine(spec, engine, left.past, device)
     assumed = cache_outlook.assume(spec, left.past, given.options)
-    seen = cache_outlook.foresee(db, spec, order, left, assumed, engine.encode)
+    seen = cache_outlook.look_ahead(db, spec, order, left, assumed, engine.encode)
     limit = _limit(spec, given)
     prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
-    known = None if given.moved else past_runs.of(left.past, spec)
+    known = None if given.moved else past_runs.from_history(left.past, spec)
     rows = _rows(left)
     if prompt is None:
         return _without_prompts(spec, left, given, known, seen, reading, rows)
@@ -82,16 +82,16 @@ def estimate(
     tokens = _tokens(prompt, again, output, seen, given)
     held = _memory(spec, given, prompt, output)
     machine = _machine(assumed, given, held, tokens, prompt.requests)
-    load = time_and_cost.load_of(
+    load = time_and_cost.make_workload(
         tokens,
         prompt.requests,
         output.retries.expected,
         output_tokens.lengths(spec, left.past),
         machine.scheduler,
     )
-    time = time_and_cost.time(load, tokens, machine, known, reading, rows)
-    cost = time_and_cost.money(spec.cost, spec.devices, time.seconds, tokens)
-    return Outlay(prompt, output, tokens, held, given.device, time, cost, seen)
+    time = time_and_cost.estimate_time(load, tokens, machine, known, reading, rows)
+    cost = time_and_cost.estimate_cost(spec.cost, spec.devices, time.seconds, tokens)
+    return Requirements(prompt, output, tokens, held, given.device, time, cost, seen)
 
 
 def _rows(left: Left) -> int:
@@ -102,24 +102,28 @@ def _rows(left: Left) -> int:
 def _without_prompts(
     spec: JobSpec,
     left: Left,
-    given: _Given,
-    known: past_runs.Experience | None,
-    seen: Foresight,
+    given: EngineAssumptions,
+    known: past_runs.PastRuns | None,
+    seen: CacheOutlook,
     reading: float,
     rows: int,
-) -> Outlay:
+) -> Requirements:
     """Where nothing is left to do, or the prompts cannot be read before the engine is started."""
     nothing = Interval.exactly(0)
-    machine = Engine(Scheduler(1), None, given.device, None, None)
-    none = Tokens(nothing, nothing, nothing)
-    load = time_and_cost.load_of(none, len(left.positions), 0.0, [1.0], machine.scheduler)
-    time = time_and_cost.time(load, none, machine, None if left.positions else known, reading, rows)
+    machine = NextEngine(Scheduler(1), None, given.device, None, None)
+    none = TokenEstimate(nothing, nothing, nothing)
+    load = time_and_cost.make_workload(none, len(left.positions), 0.0, [1.0], machine.scheduler)
+    time = time_and_cost.estimate_time(
+        load, none, machine, None if left.positions else known, reading, rows
+    )
     tokens = None if left.positions else none
-    cost = time_and_cost.money(spec.cost, spec.devices, time.seconds, tokens)
-    return Outlay(None, None, tokens, None, given.device, time, cost, seen)
+    cost = time_and_cost.estimate_cost(spec.cost, spec.devices, time.seconds, tokens)
+    return Requirements(None, None, tokens, None, given.device, time, cost, seen)
 
 
-def _given(spec: JobSpec, engine: base.Engine, past: Past, device: Device | None) -> _Given:
+def _assume_engine(
+    spec: JobSpec, engine: base.Engine, past: Past, device: Device | None
+) -> EngineAssumptions:
     options = spec.engine.options
     if device is None and isinstance(engine, Foreseeing):
         options = engine.foreseen()
@@ -128,34 +132,40 @@ def _given(spec: JobSpec, engine: base.Engine, past: Past, device: Device | None
     if device is None:
         # The next run will be where the last one was, wherever this is asked.
         there = ran_on or (engine.device() if isinstance(engine, Sized) else None)
-        return _Given(engine, options, past.engine, there)
+        return EngineAssumptions(engine, options, past.engine, there)
     moved = ran_on is None or (ran_on.name, ran_on.count) != (device.name, device.count)
-    return _Given(engine, options, {} if moved else past.engine, device, moved, elsewhere=True)
+    return EngineAssumptions(
+        engine, options, {} if moved else past.engine, device, moved, elsewhere=True
+    )
 
 
-def _limit(spec: JobSpec, given: _Given) -> Limit:
+def _limit(spec: JobSpec, given: EngineAssumptions) -> ContextLimit:
     """The longest sequence that the engine will take."""
     longest = spec.sampling.max_tokens
     option = given.options.get("max_model_len")
     if isinstance(option, int) and option > 0:
-        return Limit(option, "max_model_len", longest)
+        return ContextLimit(option, "max_model_len", longest)
     if said := given.said.get("max_model_len"):
-        return Limit(int(said), "the job's last engine", longest)
+        return ContextLimit(int(said), "the job's last engine", longest)
     shape = given.engine.shape() if isinstance(given.engine, Sized) else None
     if shape is not None and shape.context:
-        return Limit(shape.context, "the model's configuration", longest)
-    return Limit(None, None, longest)
+        return ContextLimit(shape.context, "the model's configuration", longest)
+    return ContextLimit(None, None, longest)
 
 
 def _tokens(
-    prompt: PromptTokens, again: Interval, output: OutputTokens, seen: Foresight, given: _Given
-) -> Tokens:
+    prompt: PromptTokens,
+    again: Interval,
+    output: OutputTokens,
+    seen: CacheOutlook,
+    given: EngineAssumptions,
+) -> TokenEstimate:
     """`again`: tokens of prompts that are sent once more for retries."""
     total = prompt.fitting + again
-    return Tokens(total.rounded(), _cached(total, seen, given).rounded(), output.total)
+    return TokenEstimate(total.rounded(), _cached(total, seen, given).rounded(), output.total)
 
 
-def _cached(total: Interval, seen: Foresight, given: _Given) -> Interval:
+def _cached(total: Interval, seen: CacheOutlook, given: EngineAssumptions) -> Interval:
     """Prompt tokens that the prefix cache will serve."""
     if False in (given.options.get("enable_prefix_caching"), given.said.get("prefix_caching")):
         return Interval.exactly(0)
@@ -168,7 +178,7 @@ def _cached(total: Interval, seen: Foresight, given: _Given) -> Interval:
 
 
 def _memory(
-    spec: JobSpec, given: _Given, prompt: PromptTokens, output: OutputTokens
+    spec: JobSpec, given: EngineAssumptions, prompt: PromptTokens, output: OutputTokens
 ) -> Memory | None:
     if not isinstance(given.engine, Sized):
         return None
@@ -193,8 +203,12 @@ def _longest(prompt: PromptTokens, answer: int) -> int:
 
 
 def _machine(
-    assumed: Assumed, given: _Given, held: Memory | None, tokens: Tokens, requests: int
-) -> Engine:
+    assumed: CacheAssumptions,
+    given: EngineAssumptions,
+    held: Memory | None,
+    tokens: TokenEstimate,
+    requests: int,
+) -> NextEngine:
     """The engine to come, as far as the time depends on it."""
     sized = given.engine if isinstance(given.engine, Sized) else None
     known = {**given.said, **given.options}
@@ -210,7 +224,7 @@ def _machine(
         slots = max(1, min(slots, int(fit / each)))
     kind = given.device.kind if given.device is not None and sized is not None else ""
     budget = cache.max_batched_tokens or _BUDGET.get(kind)
-    return Engine(
+    return NextEngine(
         Scheduler(slots, budget),
         sized.shape() if sized else None,
         given.device,

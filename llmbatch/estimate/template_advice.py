@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from llmbatch.core import messages
 from llmbatch.core.records import Message
 from llmbatch.estimate import cache_forecast
-from llmbatch.estimate.cache_forecast import Assumed, Encode, Forecast
+from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import field_order
 from llmbatch.pipeline.prompts.segments import Segment, segments
@@ -39,7 +39,7 @@ def give(
     order: Sequence[str],
     stretches: Iterable[list[str]],
     requests: int,
-    assumed: Assumed,
+    assumed: CacheAssumptions,
     encode: Encode,
 ) -> Advice | None:
     """The advice for a job of `requests` requests, judged by rows of it (JSON), if there is any.
@@ -140,8 +140,8 @@ def _messages(texts: dict[str, str]) -> Iterable[Message]:
     yield Message("user", texts["user"])
 
 
-def _forecast(chats: Sequence[str], assumed: Assumed, encode: Encode) -> Forecast | None:
-    stretch = cache_forecast.tokens(encode, cache_forecast.chats(chats))
+def _forecast(chats: Sequence[str], assumed: CacheAssumptions, encode: Encode) -> Forecast | None:
+    stretch = cache_forecast.encode_stretch(encode, cache_forecast.read_chats(chats))
     return cache_forecast.predict([stretch], len(chats), assumed)
 
 

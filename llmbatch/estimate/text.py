@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.estimate.cache_forecast import Forecast
-from llmbatch.estimate.cache_outlook import Foresight
+from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.preview import Preview
-from llmbatch.estimate.prompt_tokens import Context, PromptTokens
-from llmbatch.estimate.time_and_cost import Money, Part, Time
+from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
+from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TimePart
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 
@@ -70,7 +70,7 @@ def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
         yield f"{_BLANK}{prompt.unreadable:,} prompts cannot be encoded: they will fail"
 
 
-def _context_lines(context: Context) -> Iterator[str]:
+def _context_lines(context: ContextFit) -> Iterator[str]:
     if context.limit is None or not (context.too_long.high or context.cut.high):
         return
     longest = context.longest
@@ -88,7 +88,7 @@ def _context_lines(context: Context) -> Iterator[str]:
         )
 
 
-def _cache_lines(seen: Foresight) -> Iterator[str]:
+def _cache_lines(seen: CacheOutlook) -> Iterator[str]:
     if seen.planned is None or seen.as_input is None:
         return
     planned = seen.planned
@@ -169,7 +169,7 @@ _TIME_SOURCES = {
 }
 
 
-def _time_lines(time: Time) -> Iterator[str]:
+def _time_lines(time: TimeEstimate) -> Iterator[str]:
     if time.seconds is None:
         yield "time      unknown"
     else:
@@ -183,14 +183,14 @@ def _time_lines(time: Time) -> Iterator[str]:
         yield f"{_BLANK}assumed, because no run has told: {', '.join(assumed)}"
 
 
-def _parts(time: Time) -> str:
+def _parts(time: TimeEstimate) -> str:
     told = [part for part in time.parts if _matters(part, time)]
     rest = sum(part.seconds.expected for part in time.parts if not _matters(part, time))
     named = [f"{part.name} {units.seconds(part.seconds.expected)}" for part in told]
     return " + ".join([*named, *([f"the rest {units.seconds(rest)}"] if rest else [])])
 
 
-def _matters(part: Part, time: Time) -> bool:
+def _matters(part: TimePart, time: TimeEstimate) -> bool:
     """Whether a part could be more than a little of all."""
     return time.seconds is None or part.seconds.high >= _SMALL * time.seconds.expected
 
@@ -200,7 +200,7 @@ def _span(seconds: Interval) -> str:
     return f"{units.seconds(seconds.expected)} ({low} to {high})"
 
 
-def _cost_lines(cost: Money, device: Device | None) -> Iterator[str]:
+def _cost_lines(cost: CostEstimate, device: Device | None) -> Iterator[str]:
     if cost.cost is not None:
         yield f"cost      about {_amount(cost.cost, cost.currency)} for {cost.basis}"
         used = device.count if device is not None and device.kind == "gpu" else cost.devices

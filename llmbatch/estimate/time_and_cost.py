@@ -7,8 +7,8 @@ from llmbatch.core import interval
 from llmbatch.core.interval import Interval
 from llmbatch.estimate import generation_time
 from llmbatch.estimate.batching import Scheduler, resampled
-from llmbatch.estimate.generation_time import Generation, Load, Measured
-from llmbatch.estimate.past_runs import Experience
+from llmbatch.estimate.generation_time import Generation, PastWork, Workload
+from llmbatch.estimate.past_runs import PastRuns
 from llmbatch.job.cost import CostSpec
 from llmbatch.sizing import roofline
 from llmbatch.sizing.device import Device
@@ -37,7 +37,7 @@ _ASK_THERE = "run some rows there to know better: --sample 50"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TimePart:
     """Seconds of one part of a run. `source`: "measured" (by this plan), "history", "sample",
     "roofline" or "assumed"."""
 
@@ -47,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Time:
+class TimeEstimate:
     """Seconds of the next run, if it does all that is left. `source` is that of the generation:
     "history", "sample", "roofline" or "unknown", and then `seconds` is None; "assumed": nothing is
     to be generated, and no run has told of the rest. `steps` of the engine and requests in one of
@@ -57,7 +57,7 @@ class Time:
 
     source: str
     seconds: Interval | None
-    parts: list[Part]
+    parts: list[TimePart]
     steps: int | None
     batch: float | None
     seconds_per_prompt_token: float | None
@@ -65,7 +65,7 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class CostEstimate:
     """What the next run costs. `basis`: "device time" of so many `devices`, or "tokens" (None: no
     price was given, or the time is not known). `listed`: the same tokens at the listed
     price, whose name that is."""
@@ -79,7 +79,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenEstimate:
     """Of all requests to do, their retries among them; `cached` is part of `prompt`."""
 
     prompt: Interval
@@ -88,7 +88,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class NextEngine:
     """What is known of the engine to come; `elsewhere`: on a device that is not here."""
 
     scheduler: Scheduler
@@ -104,14 +104,14 @@ class Engine:
         return _ASK_THERE if self.elsewhere else _ASK_FOR_SAMPLE
 
 
-def time(
-    load: Load,
-    tokens: Tokens,
-    engine: Engine,
-    past: Experience | None,
+def estimate_time(
+    load: Workload,
+    tokens: TokenEstimate,
+    engine: NextEngine,
+    past: PastRuns | None,
     reading: float,
     rows: int,
-) -> Time:
+) -> TimeEstimate:
     """Seconds of the next run; `reading`: how long reading and planning took just now."""
     found = _generation(load, tokens, engine, past)
     once = _once(engine, past, reading, rows, started=load.requests > 0)
@@ -119,12 +119,12 @@ def time(
         return _sum(_known(past) if past else "assumed", once, None, None, [])
     if found is None:
         notes = ["neither an earlier run nor the device tells how fast the engine is"]
-        return Time("unknown", None, once, None, None, None, [*notes, engine.advice])
+        return TimeEstimate("unknown", None, once, None, None, None, [*notes, engine.advice])
     generation, source, notes = found
     between = [
-        Part("prefill", generation.prefill, source),
-        Part("decode", generation.decode, source),
-        Part("warm-up and idle", generation.rest, source),
+        TimePart("prefill", generation.prefill, source),
+        TimePart("decode", generation.decode, source),
+        TimePart("warm-up and idle", generation.rest, source),
     ]
     computed = load.computed.expected
     each = generation.prefill.expected / computed if computed else None
@@ -133,14 +133,14 @@ def time(
 
 def _sum(
     source: str,
-    parts: Sequence[Part],
+    parts: Sequence[TimePart],
     generation: Generation | None,
     per_token: float | None,
     notes: Sequence[str],
-) -> Time:
+) -> TimeEstimate:
     apart = [part.seconds for part in parts if part.name not in _GENERATION]
     seconds = interval.total([*apart, *([generation.seconds] if generation else [])])
-    return Time(
+    return TimeEstimate(
         source,
         seconds.within(0.0, float("inf")),
         list(parts),
@@ -155,11 +155,11 @@ _GENERATION = {"prefill", "decode", "warm-up and idle"}
 
 
 def _once(
-    engine: Engine, past: Experience | None, reading: float, rows: int, *, started: bool
-) -> list[Part]:
+    engine: NextEngine, past: PastRuns | None, reading: float, rows: int, *, started: bool
+) -> list[TimePart]:
     """What a run does before and after it generates."""
     measured = Interval(reading, 0.2 * reading, 2 * reading + 0.5)
-    parts = [Part("reading and planning", measured, "measured")]
+    parts = [TimePart("reading and planning", measured, "measured")]
     known = _known(past)
     if started:
         assumed = _START + _LOAD_GIGABYTE * ((engine.weight_bytes or 0) / 1e9)
@@ -173,26 +173,26 @@ def _once(
     return parts
 
 
-def _known(past: Experience | None) -> str:
+def _known(past: PastRuns | None) -> str:
     return "sample" if past is not None and past.samples_only else "history"
 
 
-def _part(name: str, known: Interval | None, assumed: Interval, source: str) -> Part:
-    return Part(name, known or assumed, source if known else "assumed")
+def _part(name: str, known: Interval | None, assumed: Interval, source: str) -> TimePart:
+    return TimePart(name, known or assumed, source if known else "assumed")
 
 
 def _generation(
-    load: Load, tokens: Tokens, engine: Engine, past: Experience | None
+    load: Workload, tokens: TokenEstimate, engine: NextEngine, past: PastRuns | None
 ) -> tuple[Generation, str, list[str]] | None:
     if past is not None and past.seconds > 0 and past.computed + past.output > 0:
-        return _by_experience(load, past)
+        return _by_past_runs(load, past)
     if engine.shape is None or engine.device is None or not load.requests:
         return None
     found, notes = _by_roofline(load, tokens, engine.shape, engine.device)
     return found, "roofline", [*notes, engine.advice]
 
 
-def _by_experience(load: Load, past: Experience) -> tuple[Generation, str, list[str]]:
+def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list[str]]:
     source = _known(past)
     notes = [_told_by(past)]
     if not past.same_settings:
@@ -204,8 +204,8 @@ def _by_experience(load: Load, past: Experience) -> tuple[Generation, str, list[
     if not past.same_settings:
         least = generation_time.OF_OTHER_SETTINGS
     tokens = past.computed + past.output * past.sequences_per_token
-    done = Measured(past.steps, tokens, past.seconds, past.cost, past.moments)
-    found = generation_time.by_experience(scaled, done, past.rest, least)
+    done = PastWork(past.steps, tokens, past.seconds, past.cost, past.moments)
+    found = generation_time.by_past_runs(scaled, done, past.rest, least)
     bounds, larger = found.seconds, _LARGER * load.scheduler.slots
     wide = bounds.high > _WIDE * bounds.low and bounds.high - bounds.low > _WORTH
     if past.samples_only and wide and larger < load.requests / 2:
@@ -213,7 +213,7 @@ def _by_experience(load: Load, past: Experience) -> tuple[Generation, str, list[
     return found, source, notes
 
 
-def _told_by(past: Experience) -> str:
+def _told_by(past: PastRuns) -> str:
     count = len(past.runs)
     runs = "an earlier run" if count == 1 else f"{count} earlier runs"
     if past.samples_only:
@@ -223,7 +223,7 @@ def _told_by(past: Experience) -> str:
 
 
 def _by_roofline(
-    load: Load, tokens: Tokens, shape: Shape, device: Device
+    load: Workload, tokens: TokenEstimate, shape: Shape, device: Device
 ) -> tuple[Generation, list[str]]:
     count = load.requests
     ceilings = Ceilings.of(device)
@@ -244,9 +244,13 @@ def _by_roofline(
     return generation_time.by_roofline(load, least, on_cpu=on_cpu), notes
 
 
-def load_of(
-    tokens: Tokens, requests: int, retries: float, lengths: Sequence[float], scheduler: Scheduler
-) -> Load:
+def make_workload(
+    tokens: TokenEstimate,
+    requests: int,
+    retries: float,
+    lengths: Sequence[float],
+    scheduler: Scheduler,
+) -> Workload:
     """What there is to compute of `requests` requests, a share `retries` of which is tried again;
     `lengths`: of single answers."""
     low = max(0.0, tokens.prompt.low - tokens.cached.high)
@@ -254,10 +258,12 @@ def load_of(
     high = max(expected, tokens.prompt.high - tokens.cached.low)
     computed = Interval(expected, min(low, expected), high)
     tries = round(requests * (1 + retries))
-    return Load(tries, computed, tokens.output, resampled(lengths, _PLAYED) or [1.0], scheduler)
+    return Workload(tries, computed, tokens.output, resampled(lengths, _PLAYED) or [1.0], scheduler)
 
 
-def money(cost: CostSpec, devices: int, seconds: Interval | None, tokens: Tokens | None) -> Money:
+def estimate_cost(
+    cost: CostSpec, devices: int, seconds: Interval | None, tokens: TokenEstimate | None
+) -> CostEstimate:
     """The price of so much time of so many devices, or of so many tokens."""
     basis, spent, listed = None, None, None
     if cost.price_per_million is not None and tokens is not None:
@@ -268,10 +274,10 @@ def money(cost: CostSpec, devices: int, seconds: Interval | None, tokens: Tokens
     name = None
     if cost.listed_price is not None and tokens is not None:
         listed, name = _priced(cost.listed_price.of, tokens), cost.listed_price.name
-    return Money(cost.currency, basis, spent, listed, name, devices)
+    return CostEstimate(cost.currency, basis, spent, listed, name, devices)
 
 
-def _priced(price: Callable[[int, int, int], float], tokens: Tokens) -> Interval:
+def _priced(price: Callable[[int, int, int], float], tokens: TokenEstimate) -> Interval:
     def of(prompt: float, cached: float, output: float) -> float:
         return price(round(prompt), round(cached), round(output))
 

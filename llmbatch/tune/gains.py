@@ -1,6 +1,6 @@
 """Whether one measured setting is better than another, or only looks so."""
 
-from llmbatch.tune.trial import Measured
+from llmbatch.tune.trial import TrialFigures
 
 MARGIN = 0.03
 """A gain that is smaller in one of the halves is taken for noise."""
@@ -9,18 +9,18 @@ MARGIN = 0.03
 _START_NOISE = 0.25
 
 
-def gains_over(one: Measured, other: Measured) -> tuple[float, ...]:
+def gains_over(one: TrialFigures, other: TrialFigures) -> tuple[float, ...]:
     """How much faster `one` was than `other`, for each half of the sample."""
     pairs = zip(one.parts, other.parts, strict=True)
     return tuple(a.tokens_per_second / b.tokens_per_second - 1 for a, b in pairs)
 
 
-def is_faster(one: Measured, other: Measured) -> bool:
+def is_faster(one: TrialFigures, other: TrialFigures) -> bool:
     """Whether it was, by more than noise."""
     return min(gains_over(one, other)) >= MARGIN
 
 
-def starts_too_late(one: Measured, other: Measured, requests: int) -> bool:
+def starts_too_late(one: TrialFigures, other: TrialFigures, requests: int) -> bool:
     """Whether a start that is clearly longer costs a job of so many requests more than it gains."""
     more = ready_seconds(one) - ready_seconds(other)
     rates = [measured.total.requests_per_second for measured in (one, other)]
@@ -28,6 +28,6 @@ def starts_too_late(one: Measured, other: Measured, requests: int) -> bool:
     return more > _START_NOISE * ready_seconds(other) and more > saved
 
 
-def ready_seconds(one: Measured) -> float:
+def ready_seconds(one: TrialFigures) -> float:
     """How long it took until the engine worked at its full speed."""
     return one.start_seconds + one.warm_up.seconds

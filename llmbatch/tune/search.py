@@ -20,8 +20,8 @@ from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.tune import trial_requests
 from llmbatch.tune.candidates import Candidates, Options, describe, plain
 from llmbatch.tune.gains import gains_over, is_faster, starts_too_late
-from llmbatch.tune.trial import Broken, Measured, Trial
-from llmbatch.tune.trial_requests import Sample
+from llmbatch.tune.trial import Trial, TrialFailure, TrialFigures
+from llmbatch.tune.trial_requests import TrialRequests
 
 # A setting may take so many times as long as the present ones, and this share of the budget in
 # any case: starting may mean compiling.
@@ -38,14 +38,14 @@ class Setting:
     """One line of the result: what differs from the present settings, and what came of it."""
 
     changes: Options
-    measured: Measured | None
+    measured: TrialFigures | None
     reason: str  # why there are no figures, or why good ones were not enough
     gains: tuple[float, ...] = ()  # of each half over the present settings; 0.1 is 10 % faster
     again: bool = False  # the present settings a second time
 
 
 @dataclass
-class Tuning:
+class TuneResult:
     """All settings in the order of their trials; `best` are the changes worth making."""
 
     settings: list[Setting] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Tuning:
 
 
 def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: float,
-         tell: Tell, seconds: Callable[[], float] = clock.seconds) -> Tuning:  # fmt: skip
+         tell: Tell, seconds: Callable[[], float] = clock.seconds) -> TuneResult:  # fmt: skip
     """Try `knobs` (values by option; none: what the engine suggests) within `budget` seconds.
 
     Nothing of the job is read but its input, nothing of it is written, and answers are thrown
@@ -86,17 +86,17 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(128 + (stop.signal or 2)) from error
         stop.patience = NEVER
-        search = _Search(candidates, drawn, stop, began + budget, budget, tell, seconds)
+        search = _SettingSearch(candidates, drawn, stop, began + budget, budget, tell, seconds)
         return search.run(knobs)
 
 
-class _Search:
+class _SettingSearch:
     """The trials of one tuning, and what is best so far."""
 
     def __init__(
         self,
         candidates: Candidates,
-        drawn: Sample,
+        drawn: TrialRequests,
         stop: StopRequest,
         until: float,
         budget: float,
@@ -110,12 +110,12 @@ class _Search:
         self._budget = budget
         self._tell = tell
         self._seconds = seconds
-        self._present: Measured | None = None
-        self._best: Measured | None = None
+        self._present: TrialFigures | None = None
+        self._best: TrialFigures | None = None
         counted = len(drawn.warm_up) + sum(map(len, drawn.halves))
-        self._result = Tuning(sampled=counted, planned=drawn.planned)
+        self._result = TuneResult(sampled=counted, planned=drawn.planned)
 
-    def run(self, knobs: Mapping[str, Sequence[Any]]) -> Tuning:
+    def run(self, knobs: Mapping[str, Sequence[Any]]) -> TuneResult:
         result = self._result
         self._present = self._best = self._try({}, self._left()).measured
         self._tell_if_small()
@@ -186,28 +186,30 @@ class _Search:
         try:
             engine = self._candidates.engine(changes)
         except UsageError as error:  # the value of an option that the engine itself suggested
-            found: Measured | Broken = Broken(str(error))
+            found: TrialFigures | TrialFailure = TrialFailure(str(error))
         else:
             parts = [drawn.warm_up, *drawn.halves]
             found = Trial(engine, parts, max(limit, 0.0), self._stop, self._seconds).run()
-        if isinstance(found, Measured):
+        if isinstance(found, TrialFigures):
             found = self._comparable(found)
         setting = self._setting(changes, found, again=again)
         self._result.settings.append(setting)
         self._tell(f"{name}: {outcome(setting)}")
         return setting
 
-    def _comparable(self, found: Measured) -> Measured | Broken:
+    def _comparable(self, found: TrialFigures) -> TrialFigures | TrialFailure:
         """Requests that only fail with this setting would make it look fast."""
         allowed = self._present.total.failed if self._present else found.total.failed
         lost = found.total.failed - allowed
         if lost <= 0:
             return found
         what = "requests fail that the present settings answer"
-        return Broken(f"{lost} {what}: {found.total.message}")
+        return TrialFailure(f"{lost} {what}: {found.total.message}")
 
-    def _setting(self, changes: Options, found: Measured | Broken, *, again: bool) -> Setting:
-        if isinstance(found, Broken):
+    def _setting(
+        self, changes: Options, found: TrialFigures | TrialFailure, *, again: bool
+    ) -> Setting:
+        if isinstance(found, TrialFailure):
             self._result.engine_left |= found.engine_left
             return Setting(changes, None, found.reason, again=again)
         gains = gains_over(found, self._present) if self._present else ()
@@ -215,7 +217,7 @@ class _Search:
         short = best is not None and starts_too_late(found, best, self._drawn.planned)
         return Setting(changes, found, TOO_SHORT if short else "", gains, again)
 
-    def _beats_best(self, found: Measured) -> bool:
+    def _beats_best(self, found: TrialFigures) -> bool:
         return self._best is None or is_faster(found, self._best)
 
     def _left(self) -> float:

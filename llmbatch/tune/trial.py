@@ -18,7 +18,7 @@ _KILL_GRACE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartFigures:
     """What came of some requests that the engine was given together."""
 
     requests: int = 0
@@ -27,8 +27,8 @@ class Part:
     seconds: float = 0.0
     message: str = ""  # of the first failure
 
-    def __add__(self, other: "Part") -> "Part":
-        return Part(
+    def __add__(self, other: "PartFigures") -> "PartFigures":
+        return PartFigures(
             self.requests + other.requests,
             self.failed + other.failed,
             self.tokens + other.tokens,
@@ -46,24 +46,24 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TrialFigures:
     """An engine's figures. `seconds`: all that it took, from its start until it was gone."""
 
     start_seconds: float
-    warm_up: Part
-    parts: tuple[Part, ...]
+    warm_up: PartFigures
+    parts: tuple[PartFigures, ...]
     preemptions: int
     seconds: float
     description: Mapping[str, Any]
 
     @property
-    def total(self) -> Part:
+    def total(self) -> PartFigures:
         """The measured parts together, without the warm-up."""
-        return sum(self.parts, Part())
+        return sum(self.parts, PartFigures())
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class TrialFailure:
     """Why there are no figures. `engine_left`: the engine could not be ended."""
 
     reason: str
@@ -90,13 +90,13 @@ class Trial:
         self._limit = limit
         self._seconds = seconds
         self._stop = stop
-        self._done: list[Part] = []
-        self._part, self._part_began = Part(), 0.0
+        self._done: list[PartFigures] = []
+        self._part, self._part_began = PartFigures(), 0.0
         self._description: dict[str, Any] | None = None
         self._start_seconds = 0.0
         self._preemptions = 0
 
-    def run(self) -> Measured | Broken:
+    def run(self) -> TrialFigures | TrialFailure:
         """The figures; a failure is a result, also one that takes longer than `limit` seconds."""
         began = self._seconds()
         self._thread.start()
@@ -113,7 +113,7 @@ class Trial:
         if event.error is not None:
             if not isinstance(event.error, LlmbatchError):
                 raise event.error
-            return Broken(" ".join(str(event.error).split()))
+            return TrialFailure(" ".join(str(event.error).split()))
         return self._figures(self._seconds() - began)
 
     def _take(self, event: Event, began: float, now: float) -> None:
@@ -121,7 +121,7 @@ class Trial:
             tokens = event.usage.prompt + event.usage.output
             failed = isinstance(event, Failed)
             message = event.message if isinstance(event, Failed) else ""
-            self._part += Part(1, int(failed), tokens, message=message)
+            self._part += PartFigures(1, int(failed), tokens, message=message)
             return
         if isinstance(event, Ready):
             self._description = event.description
@@ -129,15 +129,15 @@ class Trial:
         elif isinstance(event, Drained):
             self._done.append(replace(self._part, seconds=now - self._part_began))
             self._preemptions = self._thread.telemetry().preemptions
-        self._part, self._part_began = Part(), now
+        self._part, self._part_began = PartFigures(), now
         self._thread.feed(self._waiting.pop(0) if self._waiting else None)
 
-    def _figures(self, seconds: float) -> Measured | Broken:
+    def _figures(self, seconds: float) -> TrialFigures | TrialFailure:
         warm_up, *parts = self._done
-        total = sum(parts, Part())
+        total = sum(parts, PartFigures())
         if total.failed == total.requests:
-            return Broken(f"every request failed: {total.message}")
-        return Measured(
+            return TrialFailure(f"every request failed: {total.message}")
+        return TrialFigures(
             self._start_seconds,
             warm_up,
             tuple(parts),
@@ -146,11 +146,11 @@ class Trial:
             self._description or {},
         )
 
-    def _end(self, reason: str) -> Broken:
+    def _end(self, reason: str) -> TrialFailure:
         self._thread.abort()
         self._thread.kill()
         until = clock.seconds() + _KILL_GRACE
         while not (ended := self._thread.join(_TICK)):
             if self._stop.leave or clock.seconds() >= until:
                 break
-        return Broken(reason, engine_left=not ended)
+        return TrialFailure(reason, engine_left=not ended)

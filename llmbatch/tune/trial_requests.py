@@ -23,7 +23,7 @@ _LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TrialRequests:
     """Requests of a job that has `planned` of them. No request is in two parts."""
 
     warm_up: list[Request]
@@ -31,7 +31,7 @@ class Sample:
     planned: int
 
 
-def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
+def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> TrialRequests:
     """`rows` of the job's requests; all, if it has no more. `folder` takes the store.
 
     Raises UsageError as a run would, and when there are too few requests.
@@ -51,7 +51,7 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> Sample:
         found = [_requests(db, spec, *ends) for ends in stretches(planned, rows)]
     middle = found.pop(len(found) // 2)
     first, second = ([one for part in found[k::2] for one in part] for k in (0, 1))
-    return Sample(middle, (first, second), planned)
+    return TrialRequests(middle, (first, second), planned)
 
 
 def stretches(planned: int, rows: int) -> list[tuple[int, int]]:

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.estimate import batching
-from llmbatch.estimate.batching import Scheduler, Steps, play, steps
+from llmbatch.estimate.batching import Scheduler, StepCount, play, steps
 from llmbatch.pipeline.run import early_starts
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 20))
 def test_without_a_budget_it_is_list_scheduling(lengths: list[int], slots: int) -> None:
     found = play(iter([(7, length) for length in lengths]), Scheduler(slots))
-    assert found == Steps(early_starts.steps(lengths, slots), sum(lengths))
+    assert found == StepCount(early_starts.steps(lengths, slots), sum(lengths))
 
 
 @given(
@@ -58,7 +58,7 @@ def test_parts_of_tokens_add_up() -> None:
 
 
 def test_nothing_to_do_takes_no_steps() -> None:
-    assert steps([1.0], [1.0], 0, Scheduler(8)) == Steps(0, 0)
+    assert steps([1.0], [1.0], 0, Scheduler(8)) == StepCount(0, 0)
 
 
 def test_lengths_are_thinned_evenly() -> None:

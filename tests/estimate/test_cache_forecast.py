@@ -9,14 +9,14 @@ import pytest
 
 from llmbatch.core.records import Message
 from llmbatch.estimate import cache_forecast
-from llmbatch.estimate.cache_forecast import MOST, Assumed
+from llmbatch.estimate.cache_forecast import MOST, CacheAssumptions
 from llmbatch.estimate.prefix_cache import Cache
 from llmbatch.job.spec import JobSpec
 from tests.scripted_engine import ScriptedEngine
 from tests.workbench import Bench, engine
 
 JOB = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "{{ t }}"}
-UNLIMITED = Assumed(Cache(2), "assumed", [1])
+UNLIMITED = CacheAssumptions(Cache(2), "assumed", [1])
 
 
 def words(count: int) -> list[Sequence[int]]:
@@ -26,12 +26,14 @@ def words(count: int) -> list[Sequence[int]]:
 
 @pytest.mark.parametrize("count", [0, 1, MOST])
 def test_of_a_few_requests_all_are_looked_at(count: int) -> None:
-    assert [place for part in cache_forecast.ranges(count) for place in part] == list(range(count))
+    assert [place for part in cache_forecast.choose_ranges(count) for place in part] == list(
+        range(count)
+    )
 
 
 @pytest.mark.parametrize("count", [MOST + 1, 10 * MOST + 7, 10_000_000])
 def test_of_many_some_stretches_of_neighbours_are_looked_at(count: int) -> None:
-    parts = cache_forecast.ranges(count)
+    parts = cache_forecast.choose_ranges(count)
     assert len(parts) > 1
     assert sum(map(len, parts)) == MOST
     assert parts[0][0] == 0
@@ -53,7 +55,7 @@ def test_a_sample_does_not_count_what_only_fills_the_cache() -> None:
 
 
 def test_a_sample_that_fills_the_cache_says_what_it_is() -> None:
-    small = Assumed(Cache(2, 12, max_num_seqs=1), "assumed", [1])
+    small = CacheAssumptions(Cache(2, 12, max_num_seqs=1), "assumed", [1])
     seen = cache_forecast.predict([words(1_000)] * 4, 100_000, small)
     assert seen is not None
     assert (seen.hits, seen.at_least) == (0.8, True)  # nothing that was shared was lost
@@ -74,8 +76,8 @@ def test_a_prompt_that_cannot_be_encoded_is_left_out() -> None:
             raise ValueError("no such role")
         return [1, 2]
 
-    chats = cache_forecast.chats(['[["user","good"]]', '[["user","bad"]]'])
-    assert [list(prompt) for prompt in cache_forecast.tokens(encode, chats)] == [[1, 2]]
+    chats = cache_forecast.read_chats(['[["user","good"]]', '[["user","bad"]]'])
+    assert [list(prompt) for prompt in cache_forecast.encode_stretch(encode, chats)] == [[1, 2]]
 
 
 LAST = {"block_size": 32, "kv_cache_blocks": 900, "max_num_seqs": 64, "prefix_caching": True}
@@ -100,14 +102,14 @@ LAST = {"block_size": 32, "kv_cache_blocks": 900, "max_num_seqs": 64, "prefix_ca
 def test_what_is_known_before_a_start(
     last: dict[str, Any], options: dict[str, Any], cache: Cache, source: str
 ) -> None:
-    assumed = cache_forecast.expected(last, options, [3])
+    assumed = cache_forecast.assume_before_start(last, options, [3])
     assert assumed.cache == cache
     assert assumed.source.startswith(source)
 
 
 @pytest.mark.parametrize("description", [{}, {"block_size": 0}, LAST | {"prefix_caching": False}])
 def test_an_engine_without_a_prefix_cache_has_no_forecast(description: dict[str, Any]) -> None:
-    assert cache_forecast.started(description, [1]) is None
+    assert cache_forecast.assume_as_described(description, [1]) is None
 
 
 def test_lengths_of_answers_are_those_the_job_has_had_or_may_have() -> None:

@@ -9,14 +9,14 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate import batching, generation_time
 from llmbatch.estimate.batching import Scheduler
-from llmbatch.estimate.generation_time import Load, Measured
+from llmbatch.estimate.generation_time import PastWork, Workload
 
 TRUE = StepCost(0.010, 0.0002, 0.00003, 0.0)
 NOTHING = Interval.exactly(0.0)
 
 
-def load(requests: int, slots: int, output: float = 20.0, prompt: float = 100.0) -> Load:
-    return Load(
+def load(requests: int, slots: int, output: float = 20.0, prompt: float = 100.0) -> Workload:
+    return Workload(
         requests,
         Interval.exactly(requests * prompt),
         Interval.exactly(requests * output),
@@ -25,12 +25,12 @@ def load(requests: int, slots: int, output: float = 20.0, prompt: float = 100.0)
     )
 
 
-def truth(work: Load) -> float:
+def truth(work: Workload) -> float:
     found = work.steps(work.computed.expected, work.output.expected)
     return TRUE.seconds(found.steps, found.sequences, work.computed.expected)
 
 
-def measured(seed: int, noise: float, batches: list[int], outlier: float = 0.0) -> Measured:
+def measured(seed: int, noise: float, batches: list[int], outlier: float = 0.0) -> PastWork:
     """What an engine tells that has run batches of these sizes, 20 steps each."""
     rng = random.Random(seed)
     sums = StepMoments()
@@ -40,8 +40,8 @@ def measured(seed: int, noise: float, batches: list[int], outlier: float = 0.0) 
             seconds = TRUE.seconds(1, batch, prefill) * rng.lognormvariate(0, noise)
             sums += StepMoments.of_step(seconds, batch, prefill)
     sums += StepMoments.of_step(TRUE.seconds(1, batches[-1], 0) + outlier, batches[-1], 0)
-    done = batching.Steps(sums.steps, sums.s)
-    return Measured(done, sums.p + sums.s, sums.t, step_cost.fit(sums), sums)
+    done = batching.StepCount(sums.steps, sums.s)
+    return PastWork(done, sums.p + sums.s, sums.t, step_cost.fit(sums), sums)
 
 
 GROUPS = [1, 2, 3, 5, 8, 12, 19]
@@ -54,9 +54,7 @@ def test_a_sample_tells_the_time_of_larger_batches(slots: int, requests: int) ->
     inside = 0
     for seed in range(20):
         done = measured(seed, 0.2, GROUPS)
-        found = generation_time.by_experience(
-            work, done, NOTHING, generation_time.OF_SAMPLE
-        ).seconds
+        found = generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_SAMPLE).seconds
         inside += found.low <= truth(work) <= found.high
         assert found.high < 9 * found.low
     assert inside == 20
@@ -66,16 +64,14 @@ def test_a_disturbed_step_makes_it_less_sure_and_not_absurd() -> None:
     work = load(1_000, 64)
     for seed in range(10):
         done = measured(seed, 0.2, GROUPS, outlier=1.0)
-        found = generation_time.by_experience(
-            work, done, NOTHING, generation_time.OF_SAMPLE
-        ).seconds
+        found = generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_SAMPLE).seconds
         assert found.low <= truth(work) <= found.high
 
 
 def test_history_of_the_same_batch_is_sure() -> None:
     work = load(2_000, 64)
     done = measured(1, 0.1, [64] * 30)
-    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY)
+    found = generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_HISTORY)
     assert found.seconds.expected == pytest.approx(truth(work), rel=0.15)
     assert found.seconds.high - found.seconds.low < 0.6 * found.seconds.expected
     assert found.prefill.expected + found.decode.expected == pytest.approx(found.seconds.expected)
@@ -85,16 +81,16 @@ def test_history_of_the_same_batch_is_sure() -> None:
 def test_too_few_steps_are_a_pace_between_two_bounds() -> None:
     work = load(1_000, 64)
     seen = measured(1, 0.0, [10])
-    done = Measured(seen.steps, seen.tokens, seen.seconds, None, StepMoments())
-    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_SAMPLE).seconds
+    done = PastWork(seen.steps, seen.tokens, seen.seconds, None, StepMoments())
+    found = generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_SAMPLE).seconds
     assert found.low <= truth(work) <= found.high
     assert found.high > 3 * found.low
 
 
 def test_an_engine_without_steps_has_a_pace() -> None:
     work = load(1_000, 64)
-    done = Measured(batching.Steps(0, 0), 12_000, 10.0, None, StepMoments())
-    found = generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY).seconds
+    done = PastWork(batching.StepCount(0, 0), 12_000, 10.0, None, StepMoments())
+    found = generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_HISTORY).seconds
     assert found.expected == pytest.approx(100.0)
     assert found.low < 60
     assert found.high > 160
@@ -102,12 +98,12 @@ def test_an_engine_without_steps_has_a_pace() -> None:
 
 def test_unsure_tokens_make_an_unsure_time() -> None:
     sure = load(1_000, 64)
-    unsure = Load(
+    unsure = Workload(
         1_000, sure.computed, Interval(20_000, 1_000, 100_000), sure.answers, sure.scheduler
     )
     done = measured(1, 0.1, [64] * 30)
     one, other = (
-        generation_time.by_experience(work, done, NOTHING, generation_time.OF_HISTORY).seconds
+        generation_time.by_past_runs(work, done, NOTHING, generation_time.OF_HISTORY).seconds
         for work in (sure, unsure)
     )
     assert other.high > 3 * one.high
@@ -118,7 +114,7 @@ def test_what_comes_once_comes_once() -> None:
     done = measured(1, 0.1, [64] * 30)
     rest = Interval(3.0, 0.0, 5.0)
     one, other = (
-        generation_time.by_experience(
+        generation_time.by_past_runs(
             load(1_000, 64), done, each, generation_time.OF_HISTORY
         ).seconds
         for each in (NOTHING, rest)
@@ -151,5 +147,5 @@ def test_a_roofline_is_wide() -> None:
 
 
 def test_nothing_to_do_takes_no_time() -> None:
-    work = Load(0, NOTHING, NOTHING, [1.0], Scheduler(8))
-    assert work.steps(0, 0) == batching.Steps(0, 0)
+    work = Workload(0, NOTHING, NOTHING, [1.0], Scheduler(8))
+    assert work.steps(0, 0) == batching.StepCount(0, 0)

@@ -54,12 +54,12 @@ def past(*runs: PastRun, lengths: Iterable[tuple[int, int]] = ()) -> Past:
 
 
 def test_nothing_is_known_without_runs() -> None:
-    assert past_runs.of(NO_PAST, spec()) is None
-    assert past_runs.of(past(run(attempts=0)), spec()) is None
+    assert past_runs.from_history(NO_PAST, spec()) is None
+    assert past_runs.from_history(past(run(attempts=0)), spec()) is None
 
 
 def test_a_run_tells_its_parts() -> None:
-    found = past_runs.of(past(run()), spec())
+    found = past_runs.from_history(past(run()), spec())
     assert found is not None
     assert found.cost is not None
     assert found.cost.per_step == pytest.approx(0.01, rel=0.01)
@@ -74,43 +74,43 @@ def test_a_run_tells_its_parts() -> None:
 
 @pytest.mark.parametrize("other", [{"model": "another"}, {"engine": {"name": "module:factory"}}])
 def test_runs_of_another_model_or_engine_tell_nothing(other: dict[str, Any]) -> None:
-    assert past_runs.of(past(run(made=spec(**other))), spec()) is None
+    assert past_runs.from_history(past(run(made=spec(**other))), spec()) is None
 
 
 def test_more_starts_tell_more() -> None:
-    found = past_runs.of(past(run(1), run(2), run(3)), spec())
+    found = past_runs.from_history(past(run(1), run(2), run(3)), spec())
     assert found is not None
     assert found.start == Interval(20.0, 15.0, 25.0)
 
 
 def test_runs_with_the_present_settings_tell_more_than_others() -> None:
     other = run(1, spec(engine={"max_num_seqs": 4}))
-    found = past_runs.of(past(other, run(2)), spec())
+    found = past_runs.from_history(past(other, run(2)), spec())
     assert found is not None
     assert [each.run for each in found.runs] == [2]
     assert found.same_settings
-    found = past_runs.of(past(other), spec())
+    found = past_runs.from_history(past(other), spec())
     assert found is not None
     assert not found.same_settings
 
 
 def test_a_sample_tells_until_there_is_more() -> None:
     sample = run(1, reason="sample of 50 rows")
-    found = past_runs.of(past(sample), spec())
+    found = past_runs.from_history(past(sample), spec())
     assert found is not None
     assert found.samples_only
-    found = past_runs.of(past(sample, run(2, attempts=500)), spec())
+    found = past_runs.from_history(past(sample, run(2, attempts=500)), spec())
     assert found is not None
     assert [each.run for each in found.runs] == [2]
     assert not found.samples_only
-    found = past_runs.of(past(sample, run(2, attempts=5)), spec())
+    found = past_runs.from_history(past(sample, run(2, attempts=5)), spec())
     assert found is not None
     assert len(found.runs) == 2
 
 
 def test_a_killed_run_tells_of_its_steps_only() -> None:
     killed = run(reason=None, seconds=None, timings={})
-    found = past_runs.of(past(killed), spec())
+    found = past_runs.from_history(past(killed), spec())
     assert found is not None
     assert found.cost is not None
     assert found.start is None
@@ -120,7 +120,7 @@ def test_a_killed_run_tells_of_its_steps_only() -> None:
 
 def test_older_runs_have_no_moments() -> None:
     telemetry = {"steps": 40, "sequences": 200, "output_tokens": 200, "prompt_tokens": 100}
-    found = past_runs.of(past(run(telemetry=telemetry)), spec())
+    found = past_runs.from_history(past(run(telemetry=telemetry)), spec())
     assert found is not None
     assert found.cost is None
     assert (found.steps.steps, found.steps.sequences) == (40, 200)

@@ -11,7 +11,7 @@ import pytest
 
 from llmbatch.core.records import Message
 from llmbatch.estimate import prompt_tokens
-from llmbatch.estimate.prompt_tokens import Limit, PromptTokens
+from llmbatch.estimate.prompt_tokens import ContextLimit, PromptTokens
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import planner
@@ -20,7 +20,7 @@ from llmbatch.pipeline.run import sample
 from llmbatch.store import history
 from llmbatch.store.database import Database
 
-NO_LIMIT = Limit(None, None, 100)
+NO_LIMIT = ContextLimit(None, None, 100)
 
 
 def encode(messages: Sequence[Message]) -> list[int]:
@@ -56,7 +56,7 @@ def truth(rows: list[str]) -> list[int]:
     return [len(encode([Message("user", row)])) for row in set(rows)]
 
 
-def measured(folder: Path, rows: list[str], limit: Limit = NO_LIMIT) -> PromptTokens:
+def measured(folder: Path, rows: list[str], limit: ContextLimit = NO_LIMIT) -> PromptTokens:
     with planned(folder, rows) as (db, left):
         found = prompt_tokens.measure(db, left, encode, limit)
     assert found is not None
@@ -106,7 +106,7 @@ def test_messages_of_many_bytes_are_sampled(
 @pytest.mark.parametrize("limit", [20, 60, 150, 100_000])
 def test_rows_that_are_too_long_are_counted(tmp_path: Path, limit: int) -> None:
     rows = texts(2, 400)
-    found = measured(tmp_path, [*rows, *rows[:40]], Limit(limit, "given", 30))
+    found = measured(tmp_path, [*rows, *rows[:40]], ContextLimit(limit, "given", 30))
     tokens = [len(encode([Message("user", row)])) for row in [*rows, *rows[:40]]]
     too_long = sum(length >= limit for length in tokens)
     assert found.context.too_long.low == found.context.too_long.high == too_long
@@ -121,7 +121,7 @@ def test_rows_that_are_too_long_are_counted(tmp_path: Path, limit: int) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_few_long_ones_among_many_are_found_exactly(tmp_path: Path) -> None:
     rows = [*texts(3, 900), *(f"{n} " + "b" * 8_000 for n in range(7))]
-    found = measured(tmp_path, rows, Limit(1_900, "given", 50))
+    found = measured(tmp_path, rows, ContextLimit(1_900, "given", 50))
     assert not found.exact
     assert found.context.too_long.low == found.context.too_long.high == 7
     assert found.context.longest.tokens > 2_000
@@ -134,7 +134,7 @@ def test_many_long_ones_are_estimated(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         rows = texts(seed, 1_000)
-        found = measured(folder, rows, Limit(15, "given", 5)).context.too_long
+        found = measured(folder, rows, ContextLimit(15, "given", 5)).context.too_long
         assert found.low < found.high
         inside += found.low <= sum(length >= 15 for length in truth(rows)) <= found.high
     assert inside >= 9

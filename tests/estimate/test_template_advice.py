@@ -8,7 +8,7 @@ import pytest
 
 from llmbatch.core.records import Message
 from llmbatch.estimate import template_advice
-from llmbatch.estimate.cache_forecast import Assumed
+from llmbatch.estimate.cache_forecast import CacheAssumptions
 from llmbatch.estimate.prefix_cache import Cache
 from llmbatch.estimate.template_advice import Advice
 from llmbatch.job.spec import JobSpec
@@ -36,7 +36,7 @@ def given(
     prompt: str, system: str | None = None, rows: list[dict[str, Any]] = ROWS
 ) -> Advice | None:
     data = [orjson.dumps(row).decode() for row in rows]
-    assumed = Assumed(Cache(4), "assumed", [1])
+    assumed = CacheAssumptions(Cache(4), "assumed", [1])
     return template_advice.give(spec(prompt, system), (), [data], 10 * len(rows), assumed, encode)
 
 

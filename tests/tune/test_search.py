@@ -9,8 +9,8 @@ import pytest
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
 from llmbatch.tune import gains, search
-from llmbatch.tune.search import NO_TIME, Tuning
-from llmbatch.tune.trial import Measured, Part
+from llmbatch.tune.search import NO_TIME, TuneResult
+from llmbatch.tune.trial import PartFigures, TrialFigures
 from tests import scripted_clock
 
 ENGINE = "tests.scripted_engine:create"
@@ -28,7 +28,7 @@ class Bench:
         (folder / "in.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts))
 
     def tune(self, knobs: Mapping[str, list[Any]], budget: float = 60.0, rows: int = 12,
-             **options: Any) -> Tuning:  # fmt: skip
+             **options: Any) -> TuneResult:  # fmt: skip
         folder = self._folder
         spec = JobSpec.model_validate(
             {
@@ -52,11 +52,11 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def changes(result: Tuning) -> list[dict[str, Any]]:
+def changes(result: TuneResult) -> list[dict[str, Any]]:
     return [dict(one.changes) for one in result.settings]
 
 
-def reasons(result: Tuning) -> list[str]:
+def reasons(result: TuneResult) -> list[str]:
     return [one.reason for one in result.settings]
 
 
@@ -154,9 +154,9 @@ def test_no_trial_begins_that_cannot_end_within_the_budget(bench: Bench) -> None
     assert [one.reason == NO_TIME for one in result.settings] == [False, False, True, False]
 
 
-def measured(start: float, rates: tuple[float, float]) -> Measured:
-    parts = tuple(Part(100, 0, 1000, 1000 / rate) for rate in rates)
-    return Measured(start, Part(10, 0, 100, 1.0), parts, 0, start + 10, {})
+def measured(start: float, rates: tuple[float, float]) -> TrialFigures:
+    parts = tuple(PartFigures(100, 0, 1000, 1000 / rate) for rate in rates)
+    return TrialFigures(start, PartFigures(10, 0, 100, 1.0), parts, 0, start + 10, {})
 
 
 def test_a_gain_counts_only_where_both_halves_have_it() -> None:

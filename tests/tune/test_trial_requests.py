@@ -19,7 +19,7 @@ def spec_of(folder: Path, texts: list[str], **changes: object) -> JobSpec:
     return JobSpec.model_validate(table | {"prompt": "Say {{ text }}"} | changes)
 
 
-def draw(folder: Path, texts: list[str], rows: int) -> trial_requests.Sample:
+def draw(folder: Path, texts: list[str], rows: int) -> trial_requests.TrialRequests:
     store = folder / "store"
     store.mkdir()
     return trial_requests.draw(spec_of(folder, texts), engine(), rows, store)

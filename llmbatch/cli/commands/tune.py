@@ -17,7 +17,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.tune import search as pipeline
 from llmbatch.tune.candidates import describe, pair
 from llmbatch.tune.gains import MARGIN
-from llmbatch.tune.search import Setting, Tuning
+from llmbatch.tune.search import Setting, TuneResult
 
 _TITLES = ("tokens/s", "gain", "requests/s", "start", "preempted")
 
@@ -57,11 +57,11 @@ def tune(
     _leave(result)
 
 
-def _names_code(spec: JobSpec, result: Tuning) -> bool:
+def _names_code(spec: JobSpec, result: TuneResult) -> bool:
     return any(registry.naming_code(spec.engine.name, result.best))
 
 
-def _leave(result: Tuning) -> None:
+def _leave(result: TuneResult) -> None:
     if result.signal is not None:
         console.leave_at_once(128 + result.signal)
     if result.winner is None:
@@ -94,7 +94,7 @@ def _knobs(sets: Iterable[str]) -> dict[str, list[Any]]:
     return knobs
 
 
-def _table(result: Tuning) -> Iterator[str]:
+def _table(result: TuneResult) -> Iterator[str]:
     lines = [("settings", _TITLES, ""), *(_line(one) for one in result.settings)]
     first = max(len(name) for name, _, _ in lines)
     figures = [cells for _, cells, _ in lines if cells]
@@ -128,7 +128,7 @@ def _gain(setting: Setting) -> str:
     return f"{low:+.0%} .. {high:+.0%}"
 
 
-def _verdict(result: Tuning, *, as_flags: bool) -> Iterator[str]:
+def _verdict(result: TuneResult, *, as_flags: bool) -> Iterator[str]:
     sampled = f"{result.sampled:,} of {result.planned:,} requests"
     yield f"sample: {sampled}; gain: the smaller and the larger of its two halves"
     if result.signal is not None:
@@ -143,12 +143,12 @@ def _verdict(result: Tuning, *, as_flags: bool) -> Iterator[str]:
         yield f"add to the command: {' '.join(_flags(result))}"
 
 
-def _flags(result: Tuning) -> list[str]:
+def _flags(result: TuneResult) -> list[str]:
     pairs = (pair(name, value) for name, value in result.best.items())
     return [f"--engine-arg {shlex.quote(pair)}" for pair in pairs]
 
 
-def _note(result: Tuning) -> str:
+def _note(result: TuneResult) -> str:
     """What the job file says of it."""
     best = result.winner
     assert best is not None and best.measured is not None
@@ -160,7 +160,7 @@ def _note(result: Tuning) -> str:
     return f"{clock.now():%Y-%m-%d}: {describe(result.best)}: {what}"
 
 
-def _json(result: Tuning, written: Path | None) -> str:
+def _json(result: TuneResult, written: Path | None) -> str:
     value = {
         "sampled": result.sampled,
         "planned": result.planned,

@@ -41,7 +41,7 @@ def main() -> None:
         outcomes = {outcome.key: outcome.usage for outcome in engine.run(requests)}
         description = engine.describe()
     usage = [outcomes[request.key] for request in requests]
-    assumed = cache_forecast.started(description, [one.output for one in usage])
+    assumed = cache_forecast.assume_as_described(description, [one.output for one in usage])
     assert assumed is not None
     found = simulate(tokens(engine, requests), assumed.cache, assumed.answers).cached
     half = len(texts)
