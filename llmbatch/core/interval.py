@@ -108,19 +108,18 @@ class Sampled:
     @classmethod
     def of(cls, pairs: Sequence[tuple[float, float]]) -> Self:
         """Least squares over the pairs; at least one. Without a spread of x the slope is zero."""
-        count = len(pairs)
-        mean_x = sum(x for x, _ in pairs) / count
-        mean_y = sum(y for _, y in pairs) / count
-        xx = sum((x - mean_x) ** 2 for x, _ in pairs)
-        xy = sum((x - mean_x) * (y - mean_y) for x, y in pairs)
-        yy = sum((y - mean_y) ** 2 for _, y in pairs)
+        import numpy as np  # not before it is needed: its import takes longer than most commands
+
+        x, y = np.array(pairs, dtype=float).T
+        mean_x, mean_y, count = float(x.mean()), float(y.mean()), len(pairs)
+        x, y = x - mean_x, y - mean_y
+        xx, xy, yy = (float(sum_) for sum_ in (x @ x, x @ y, y @ y))
         slope = xy / xx if xx > 0 and xy * xy >= _LEAST_EXPLAINED * xx * yy else 0.0
-        left = max(0.0, yy - slope * xy)
+        unexplained = max(0.0, yy - slope * xy)
         free = max(1, count - (2 if slope else 1))
         # Of a single one nothing is known but itself: it may be off by as much again.
-        residual = math.sqrt(left / free) if count > 1 else mean_y
-        deviations = [y - mean_y - slope * (x - mean_x) for x, y in pairs]
-        return cls(count, mean_x, mean_y, slope, residual, _skewness(deviations, residual))
+        residual = math.sqrt(unexplained / free) if count > 1 else mean_y
+        return cls(count, mean_x, mean_y, slope, residual, _skewness(y - slope * x, residual))
 
     def total_of_all(self, things: int, sum_x: float) -> Interval:
         """The total of y over `things` things, those looked at among them, whose x sum up to

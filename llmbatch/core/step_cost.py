@@ -23,7 +23,8 @@ FEWEST_STEPS = 12
 """With fewer steps a fit says nothing."""
 # Steps do not err independently of each other: what disturbs one often disturbs its neighbours.
 _CORRELATED = 2.0
-# Of a diagonal of one: below the first a system has no single solution, the second prevents that.
+# With a diagonal of one: a system has no single solution if its smallest singular value is below
+# this share of the largest; and a term of the diagonal that prevents that.
 _SINGULAR = 1e-9
 _RIDGE = 1e-6
 
@@ -129,15 +130,15 @@ def standard_error(moments: StepMoments, cost: StepCost, load: Costs) -> float:
     if not moments.steps:
         return inf
     matrix, _ = _system(moments)
-    used = [place for place in range(3) if matrix[place][place] > 0]
+    used = [index for index in range(3) if matrix[index][index] > 0]
     scaled, scale = _scaled(matrix, used)
-    for place, row in enumerate(scaled):
-        row[place] += _RIDGE
-    vector = [load[place] * scale[a] for a, place in enumerate(used)]
-    solved = _eliminated(scaled, vector)
-    if solved is None:
+    for index, row in enumerate(scaled):
+        row[index] += _RIDGE
+    vector = [load[index] * factor for index, factor in zip(used, scale, strict=True)]
+    solution = _solution(scaled, vector)
+    if solution is None:
         return inf
-    variance = max(0.0, sum(x * y for x, y in zip(vector, solved, strict=True)))
+    variance = max(0.0, sum(x * y for x, y in zip(vector, solution, strict=True)))
     sigma = cost.spread * moments.t / moments.steps
     return _CORRELATED * max(1.0, cost.spread) * sigma * sqrt(variance)
 
@@ -152,9 +153,9 @@ def _system(moments: StepMoments) -> tuple[list[list[float]], list[float]]:
 def _scaled(
     matrix: Sequence[Sequence[float]], chosen: Sequence[int]
 ) -> tuple[list[list[float]], list[float]]:
-    """The part of the matrix that is chosen, each unknown in units that make its diagonal one;
-    and what one was multiplied with for that."""
-    scale = [matrix[place][place] ** -0.5 for place in chosen]
+    """The chosen part of the matrix, each unknown in units that make its diagonal one; and the
+    factor of each unit."""
+    scale = [matrix[index][index] ** -0.5 for index in chosen]
     rows = [
         [matrix[i][j] * scale[a] * scale[b] for b, j in enumerate(chosen)]
         for a, i in enumerate(chosen)
@@ -162,36 +163,30 @@ def _scaled(
     return rows, scale
 
 
-def _eliminated(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float] | None:
-    """The solution of a linear system, by Gaussian elimination; None if it has no single one."""
-    size = len(right)
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for at in range(size):
-        pivot = max(range(at, size), key=lambda row: abs(rows[row][at]))
-        rows[at], rows[pivot] = rows[pivot], rows[at]
-        if abs(rows[at][at]) < _SINGULAR:
-            return None
-        for row in range(size):
-            if row != at:
-                factor = rows[row][at] / rows[at][at]
-                rows[row] = [x - factor * y for x, y in zip(rows[row], rows[at], strict=True)]
-    return [rows[place][size] / rows[place][place] for place in range(size)]
+def _solution(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float] | None:
+    """The solution of a linear system; None if it has no single one."""
+    import numpy as np  # not before a fit is asked for: its import takes longer than most commands
+
+    solution, _, rank, _ = np.linalg.lstsq(np.array(matrix), np.array(right), rcond=_SINGULAR)
+    return [float(value) for value in solution] if rank == len(right) else None
 
 
 def _solve(moments: StepMoments, chosen: tuple[int, ...]) -> Costs | None:
     """The least-squares values of the chosen unknowns, zero for the others; None if the steps do
     not tell them apart."""
     matrix, right = _system(moments)
-    if any(matrix[place][place] <= 0 for place in chosen):
+    if any(matrix[index][index] <= 0 for index in chosen):
         return None
     scaled, scale = _scaled(matrix, chosen)
-    solved = _eliminated(scaled, [right[place] * scale[a] for a, place in enumerate(chosen)])
-    if solved is None:
+    solution = _solution(
+        scaled, [right[i] * factor for i, factor in zip(chosen, scale, strict=True)]
+    )
+    if solution is None:
         return None
-    found = [0.0, 0.0, 0.0]
-    for a, place in enumerate(chosen):
-        found[place] = solved[a] * scale[a]
-    return found[0], found[1], found[2]
+    costs = [0.0, 0.0, 0.0]
+    for index, value, factor in zip(chosen, solution, scale, strict=True):
+        costs[index] = value * factor
+    return costs[0], costs[1], costs[2]
 
 
 def _residual(moments: StepMoments, found: Costs) -> float:

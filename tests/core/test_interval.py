@@ -147,3 +147,17 @@ def test_without_skew_it_is_students_interval() -> None:
     assert found.high - found.expected == pytest.approx(found.expected - found.low)
     error = interval.student(4) * (2.5 * (20 + 20**2 / 5)) ** 0.5
     assert found.high - found.expected == pytest.approx(error)
+
+
+def test_a_sample_is_summed_up_as_by_hand() -> None:
+    """The values are those of the textbook's sums."""
+    drawn = random.Random(3)
+    pairs = [(x := drawn.uniform(1, 100), 3 * x + drawn.expovariate(0.05)) for _ in range(60)]
+    found = Sampled.of(pairs)
+    assert (found.mean_x, found.mean_y, found.slope) == pytest.approx(
+        (56.992525380024226, 194.32049415562975, 3.0712927673657773), rel=1e-9
+    )
+    assert (found.residual, found.skewness) == pytest.approx(
+        (27.03175845645359, 1.73725205507394), rel=1e-9
+    )
+    assert Sampled.of([(5.0, 2.0)] * 7) == Sampled(7, 5.0, 2.0, 0.0, 0.0, 0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core.step_cost import StepCost, StepMoments, fit, weights
+from llmbatch.core.step_cost import StepCost, StepMoments, fit, standard_error, weights
 
 MILLI = 1e-3
 
@@ -95,3 +95,38 @@ def test_moments_survive_json_and_older_stores_have_none() -> None:
     moments = StepMoments.of_step(0.5, 4, 6)
     assert StepMoments.from_json(asdict(moments)) == moments
     assert StepMoments.from_json(None) == StepMoments()
+
+
+@pytest.mark.parametrize(
+    ("truth", "count", "noise", "costs", "error"),
+    [
+        (
+            (0.01, 1e-4, 3e-5),
+            3000,
+            0.2,
+            (0.010064403006207836, 9.907375629218928e-05, 3.0041336972884054e-05),
+            0.3017149602874909,
+        ),
+        (
+            (0.012, 5e-5, 2e-5),
+            40,
+            0.5,
+            (0.01184042847222857, 4.312246897489532e-05, 2.608237552819322e-05),
+            3.2153453433599806,
+        ),
+    ],
+)
+def test_a_fit_is_that_of_an_elimination_by_hand(
+    truth: tuple[float, float, float],
+    count: int,
+    noise: float,
+    costs: tuple[float, float, float],
+    error: float,
+) -> None:
+    """The values are those of Gauss's elimination with pivots."""
+    moments = steps(StepCost(*truth, 0.0), count, noise=noise, seed=int(count == 40))
+    cost = fit(moments)
+    assert cost is not None
+    found = (cost.per_step, cost.per_sequence, cost.per_prefill_token)
+    assert found == pytest.approx(costs, rel=1e-9)
+    assert standard_error(moments, cost, (1000, 2e5, 1e6)) == pytest.approx(error, rel=1e-9)
