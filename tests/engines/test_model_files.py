@@ -1,4 +1,4 @@
-"""The name of a model, under which its answers are kept."""
+"""The fingerprint of a local model, under which its answers are kept; its sizes."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,6 @@ from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -72,40 +70,6 @@ def test_a_hub_name_is_no_path() -> None:
     assert model_files.local_folder("gpt2") is None
 
 
-def _cached(home: Path, ref: str = "main") -> dict[str, str]:
-    refs = home / "hub" / "models--owner--name" / "refs"
-    refs.mkdir(parents=True)
-    (refs / ref).write_text(COMMIT)
-    return {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-
-
-def test_a_commit_is_taken_as_it_is() -> None:
-    assert model_files.hub_commit("owner/name", COMMIT, {"HF_HUB_OFFLINE": "1"}) == COMMIT
-
-
-def test_a_cached_model_is_named_by_the_cached_commit(tmp_path: Path) -> None:
-    assert model_files.hub_commit("owner/name", None, _cached(tmp_path)) == COMMIT
-
-
-def test_a_cached_branch_is_found(tmp_path: Path) -> None:
-    assert model_files.hub_commit("owner/name", "v2", _cached(tmp_path, "v2")) == COMMIT
-
-
-def test_offline_and_not_cached_says_what_to_do(tmp_path: Path) -> None:
-    environment = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    with pytest.raises(UsageError, match="download it first"):
-        model_files.hub_commit("owner/name", None, environment)
-
-
-def test_the_identity_of_a_hub_model_is_its_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in _cached(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    engine = vllm.create(EngineConfig("owner/name"))
-    assert engine.identity() == {"model": "owner/name", "revision": COMMIT, "dtype": "auto"}
-
-
 def test_the_weights_are_those_that_the_index_names(folder: Path) -> None:
     assert model_files.stored_bytes(folder) == len(b"weights")
     for name, size in (("model-1.safetensors", 10), ("model-2.safetensors", 20)):
@@ -152,22 +116,3 @@ def test_the_engine_knows_sizes_before_it_is_started(
     assert (shape.quantisation.bits if shape.quantisation else None) == bits
     assert engine.weight_bytes() == (len(b"weights") if stored else None)
     assert engine.device() is not None
-
-
-def test_a_cached_model_of_the_hub_tells_its_sizes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot = tmp_path / "models--owner--name" / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text(json.dumps(LLAMA))
-    (snapshot / "model.safetensors").write_bytes(b"weights")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    engine = vllm.create(EngineConfig("owner/name", {"revision": COMMIT}))
-    shape = engine.shape()
-    assert shape is not None
-    assert shape.layers == 2
-    assert engine.weight_bytes() == len(b"weights")
-    unknown = vllm.create(EngineConfig("owner/other", {"revision": COMMIT}))
-    assert unknown.shape() is None
-    assert unknown.weight_bytes() is None

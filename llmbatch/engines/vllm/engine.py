@@ -14,7 +14,7 @@ from typing import Any, Self, TextIO
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines import model_files
+from llmbatch.engines import hub, model_files
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.vllm import (
     defaults,
@@ -82,7 +82,7 @@ class VllmEngine:
                 name = {"model": model_files.fingerprint(self._folder)}
             else:
                 revision = self._options.get("revision")
-                commit = model_files.hub_commit(self._config.model, revision, os.environ)
+                commit = hub.commit_of(self._config.model, revision)
                 name = {"model": self._config.model, "revision": commit}
             self._identity = name | vllm_options.answer_affecting(self._options)
         return dict(self._identity)

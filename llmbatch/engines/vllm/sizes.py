@@ -1,11 +1,10 @@
 """How large vLLM's model will be and where it will run, without vLLM."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbatch.engines import model_files
+from llmbatch.engines import hub, model_files
 from llmbatch.engines.vllm import defaults
 from llmbatch.sizing import cpu, nvidia
 from llmbatch.sizing.device import Device
@@ -27,9 +26,7 @@ def configuration(
     if folder is not None:
         said = model_files.configuration(folder)
     elif commit is not None:
-        cached = model_files.cached_folder(model, commit, os.environ)
-        said = model_files.configuration(cached) if cached is not None else None
-        said = said or model_files.fetched_configuration(model, commit, os.environ)
+        said = hub.configuration(model, commit)
     return None if said is None else _with_options(said, options)
 
 
@@ -53,7 +50,7 @@ def weight_bytes(
     if not as_stored or config.get("quantised_while_loading"):
         return None
     if folder is None and commit is not None:
-        folder = model_files.cached_folder(model, commit, os.environ)
+        folder = hub.cached_folder(model, commit)
     return model_files.stored_bytes(folder) if folder is not None else None
 
 
