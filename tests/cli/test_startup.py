@@ -12,7 +12,18 @@ import pytest
 from tests.cli.command import SCRIPT
 
 ROUNDS = 15
-HEAVY = ("duckdb", "vllm", "torch", "pyarrow", "pydantic", "jinja2", "jsonschema", "tqdm")
+HEAVY = (
+    "duckdb",
+    "vllm",
+    "torch",
+    "pyarrow",
+    "pydantic",
+    "jinja2",
+    "jsonschema",
+    "tqdm",
+    "numpy",
+    "huggingface_hub",
+)
 # What a console script of the smallest click program looks like.
 BARE = f"""#!{sys.executable}
 import sys
