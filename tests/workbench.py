@@ -22,7 +22,7 @@ from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks import constraint
 from llmbatch.pipeline.tasks.acceptance import Judge
 from llmbatch.store import plans, results, runs
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
@@ -60,7 +60,7 @@ class Bench:
         table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
         spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
         self.paths = JobPaths(folder)
-        self.db = Database.open(self.paths.store)
+        self.db = open_store(self.paths.store)
         snapshot = ingest.ingest(self.db, spec, self.paths)
         plan = planner.plan(self.db, spec, snapshot, {"model": "m"})
         told = spec.model_dump(mode="json", by_alias=True)

@@ -13,6 +13,7 @@ from llmbatch.pipeline.rows import export as exporting
 from llmbatch.pipeline.run import preflight
 from llmbatch.store import faults, inspection, plans, results
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 
 def find(job: Path) -> JobPaths:
@@ -26,7 +27,7 @@ def find(job: Path) -> JobPaths:
 def export(job: Path, output: Path, *, meta: bool) -> str:
     """Write what is answered to `output`; returns what was done."""
     found = find(job)
-    with Database.open(found.store, read_only=True) as db:
+    with open_store(found.store, read_only=True) as db:
         spec = _last_spec(db, found)
         spec = spec.model_copy(update={"output": str(output), "meta": meta})
         preflight.check_export(spec, found.state)
@@ -61,7 +62,7 @@ def check(job: Path, *, deep: bool = False) -> tuple[list[str], bool]:
     """What must hold, with its verdict, and whether all of it does; raises for what a run would
     refuse. `deep`: also whether store and journal hold the same, and nothing else."""
     found = find(job)
-    with Database.open(found.store, read_only=True) as db:
+    with open_store(found.store, read_only=True) as db:
         verdicts = inspection.verdicts(db, found.store, deep=deep)
     lines = [
         f"{'FAIL' if wrong else 'ok  '} {name.replace('_', ' ')}{f': {wrong}' if wrong else ''}"

@@ -30,6 +30,7 @@ from llmbatch.sizing.memory import Memory
 from llmbatch.store import history, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.history import Left
+from llmbatch.store.opening import open_store
 from llmbatch.store.runs import RunContext
 
 
@@ -74,7 +75,7 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))
         began = clock.seconds()
-        with Database.open(job.store, beside=job_folder.of_spec(spec).state) as db:
+        with open_store(job.store, beside=job_folder.of_spec(spec).state) as db:
             order = plan_aside(db, spec, job, engine)
             reading = clock.seconds() - began
             left, locked = _left(db, spec, engine)

@@ -19,6 +19,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.reports import last_report
 from llmbatch.store import faults, lock, results
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.results import Counts
 
 FOLDER_VERSION = 1
@@ -187,7 +188,7 @@ def _look(folder: Path, job: JobPaths, cost: CostSpec | None) -> _Look:
     if lock.holder(job.lock) is not None:
         return _running(name, job, cost)
     try:
-        with Database.open(job.store, read_only=True) as db, faults.understood(job.store):
+        with open_store(job.store, read_only=True) as db, faults.understood(job.store):
             return _at_rest(name, db, cost)
     except LockedError:
         return _running(name, job, cost)

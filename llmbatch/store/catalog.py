@@ -3,14 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmbatch.store import faults, statements
+from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.statements import query
-
-if TYPE_CHECKING:
-    from llmbatch.store.database import Database
 
 _MADE = re.compile(r"CREATE (?:OR REPLACE )?(TABLE|VIEW) (\w+)")
 _GONE = re.compile(r"DROP (TABLE|VIEW) (\w+)")
@@ -18,7 +15,7 @@ _GONE = re.compile(r"DROP (TABLE|VIEW) (\w+)")
 Migrations = Sequence[Sequence[str]]
 
 
-def check(db: "Database", path: Path, migrations: Migrations, name: str = "job") -> None:
+def check(db: Database, path: Path, migrations: Migrations, name: str = "job") -> None:
     """Raise DamagedError unless the store at `path`, attached under `name`, has the tables and
     views that these migrations make: a view in place of a table, or of another
     view, would say what somebody else wants."""

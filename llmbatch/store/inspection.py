@@ -16,6 +16,7 @@ from llmbatch.store import (
 )
 from llmbatch.store.database import Database
 from llmbatch.store.lineage import Standing
+from llmbatch.store.opening import open_store
 
 
 def standing(db: Database, store: Path) -> Standing:
@@ -67,7 +68,7 @@ def _differences(db: Database, store: Path) -> dict[str, int]:
         names = f"found_{table}", table
         for one, other in (names, names[::-1]):
             apart += db.scalar(f"SELECT count(*) FROM (FROM {one} EXCEPT ALL FROM {other})")
-    with tempfile.TemporaryDirectory() as folder, Database.open(Path(folder) / store.name) as new:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / store.name) as new:
         made = len(_shapes(db) ^ _shapes(new))
     return {"the_journal_holds_what_the_store_holds": apart, "tables_and_views_are_ours": made}
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -23,6 +24,36 @@ class ForeignError(DamagedError):
 def path_for(store: Path) -> Path:
     """The journal of a store: beside it."""
     return store.with_name("journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What an opening did to make store and journal agree: transactions `replayed` from the
+    journal, bytes `torn` off its end, whether it was `rewritten`; `kept`: where it lies as it
+    was, if something in it was damaged."""
+
+    replayed: int = 0
+    torn: int = 0
+    rewritten: bool = False
+    kept: Path | None = None
+
+    def describe(self, store: Path) -> str:
+        """That in one line; empty if nothing was to be done."""
+        path = path_for(store)
+        said = []
+        if self.replayed:
+            said.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
+        if self.rewritten:
+            what = "was damaged" if self.kept else "lacked what the store holds"
+            said.append(f"{path}: {what}, written anew from the store")
+        if self.torn:
+            said.append(
+                f"{path}: its last {self.torn:,} bytes are no whole transaction (never finished, "
+                "or damaged), cut off"
+            )
+        if self.kept:
+            said.append(f"what was there is kept as {self.kept}")
+        return "; ".join(said)
 
 
 class Journal:

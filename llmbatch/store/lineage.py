@@ -6,14 +6,11 @@ both, its links must be the same; then all that came before is the same, too.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmbatch.store import frames, journal
+from llmbatch.store.database import Database
 from llmbatch.store.frames import Extent, Link
 from llmbatch.store.journal import DamagedError, ForeignError
-
-if TYPE_CHECKING:
-    from llmbatch.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Standing:
 
 
 def compare(
-    db: "Database", store: Path, descriptor: int, extent: Extent, *, held: int, worked: bool
+    db: Database, store: Path, descriptor: int, extent: Extent, *, held: int, worked: bool
 ) -> Standing:
     """How the store stands to its journal, which is open and has this extent. `held`: the newest
     transaction of the store; `worked`: it holds something that belongs into a journal.
@@ -79,14 +76,14 @@ def is_older(extent: Extent, held: int, *, worked: bool) -> bool:
     return worked and extent.last > 0 and (held == 0 or held + 1 < extent.first)
 
 
-def link(db: "Database", number: int) -> Link:
+def link(db: Database, number: int) -> Link:
     """The link of a transaction of the store; None if it has none."""
     found: Link = db.scalar("SELECT link FROM commits WHERE number = ?", [number])
     return found
 
 
 def check_links(
-    db: "Database", store: Path, descriptor: int, held: int, commits: str = "commits"
+    db: Database, store: Path, descriptor: int, held: int, commits: str = "commits"
 ) -> bool:
     """Whether store and journal are known to be of one history; raises if known not to be.
 
@@ -139,7 +136,7 @@ def _lost(store: Path) -> DamagedError:
     )
 
 
-def _foreign(db: "Database", store: Path, descriptor: int, held: int, commits: str) -> ForeignError:
+def _foreign(db: Database, store: Path, descriptor: int, held: int, commits: str) -> ForeignError:
     own = dict(db.execute(f"SELECT number, link FROM {commits}"))
     seen = list(frames.whole(descriptor, verified=False))
     shared = [one.number for one in seen if one.link and own.get(one.number) == one.link]

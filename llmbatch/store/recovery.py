@@ -1,19 +1,15 @@
 """Making a store and its journal agree: each is given what only the other one holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmbatch.core import files
 from llmbatch.store import faults, frames, journal, lineage
+from llmbatch.store.database import Database
 from llmbatch.store.frames import ORIGIN, Columns, Tables
-from llmbatch.store.journal import DamagedError, Journal
+from llmbatch.store.journal import DamagedError, Journal, Recovery
 from llmbatch.store.lineage import Standing
 from llmbatch.store.statements import query
-
-if TYPE_CHECKING:
-    from llmbatch.store.database import Database
 
 # Written in this order, so that every beginning of a journal is a sound store.
 _BEFORE = ("field_orders", "runs", "engine_starts", "engine_deaths", "forecasts")
@@ -27,42 +23,14 @@ _WINDOW = 5_000
 _REPLAYED_AT_ONCE = 2**24
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """What an opening did to make store and journal agree: transactions `replayed` from the
-    journal, bytes `torn` off its end, whether it was `rewritten`; `kept`: where it lies as it
-    was, if something in it was damaged."""
-
-    replayed: int = 0
-    torn: int = 0
-    rewritten: bool = False
-    kept: Path | None = None
-
-    def told(self, store: Path) -> str:
-        """That in one line; empty if nothing was to be done."""
-        path = journal.path_for(store)
-        said = []
-        if self.replayed:
-            said.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
-        if self.rewritten:
-            what = "was damaged" if self.kept else "lacked what the store holds"
-            said.append(f"{path}: {what}, written anew from the store")
-        if self.torn:
-            said.append(
-                f"{path}: its last {self.torn:,} bytes are no whole transaction (never finished, "
-                "or damaged), cut off"
-            )
-        if self.kept:
-            said.append(f"what was there is kept as {self.kept}")
-        return "; ".join(said)
-
-
-def join(db: "Database", store: Path) -> tuple[Journal, Joined]:
-    """Open the journal of a store that is open for writing, and make the two agree.
+def join(db: Database) -> None:
+    """Open the journal of a store that is open for writing, make the two agree, and let the store
+    record into it. `db.recovery` then says what was done.
 
     Raises DamagedError when the journal has lost what the store lacks, ForeignError when the two
     do not go together; then neither is changed.
     """
+    store = db.path
     path = journal.path_for(store)
     opened = Journal.open(path)
     try:
@@ -83,11 +51,12 @@ def join(db: "Database", store: Path) -> tuple[Journal, Joined]:
     except BaseException:
         opened.close()
         raise
+    db.use_journal(opened)
     torn = 0 if standing.is_rewritten else standing.torn
-    return opened, Joined(standing.missing, torn, standing.is_rewritten, kept)
+    db.recovery = Recovery(standing.missing, torn, standing.is_rewritten, kept)
 
 
-def _require_whole(db: "Database", store: Path) -> None:
+def _require_whole(db: Database, store: Path) -> None:
     """Raise DamagedError if the store is damaged, too: a journal must not be written anew of it."""
     try:
         db.read_all()
@@ -98,7 +67,7 @@ def _require_whole(db: "Database", store: Path) -> None:
         ) from error
 
 
-def stand(db: "Database", store: Path, opened: Journal) -> Standing:
+def stand(db: Database, store: Path, opened: Journal) -> Standing:
     """How the store stands to its open journal; raises as `join` does."""
     held, worked = newest(db), has_work(db)
     return lineage.compare(db, store, opened.descriptor, opened.extent, held=held, worked=worked)
@@ -109,12 +78,19 @@ def _kept(path: Path) -> Path:
         return files.keep_copy(path)
 
 
-def newest(db: "Database") -> int:
+def newest(db: Database) -> int:
     """The number of the newest frame that the store holds; 0 before the first."""
     return int(db.scalar("SELECT coalesce(max(number), 0) FROM commits"))
 
 
-def forget(db: "Database") -> None:
+def forget_runs(db: Database) -> None:
+    """Remove all runs and their answers, from the store and its journal. Rows and plan stay."""
+    empty_durable_tables(db)
+    db.close_journal()
+    join(db)
+
+
+def empty_durable_tables(db: Database) -> None:
     """Empty the durable tables. One more frame is counted than the journal has, so that the next
     opening, should this process not come to it, writes the journal anew."""
     number = newest(db)
@@ -126,12 +102,12 @@ def forget(db: "Database") -> None:
         db.append({"commits": {"number": [number + 1]}})
 
 
-def has_work(db: "Database") -> bool:
+def has_work(db: Database) -> bool:
     """Whether the store holds anything that belongs into its journal."""
     return any(db.scalar(f"SELECT EXISTS (SELECT 1 FROM {table})") for table in DURABLE)
 
 
-def _replay(db: "Database", opened: Journal, held: int) -> None:
+def _replay(db: Database, opened: Journal, held: int) -> None:
     """Insert the frames that the store lacks, many in one transaction."""
     tables: list[Tables] = []
     commits: Columns = {"number": [], "link": []}
@@ -148,7 +124,7 @@ def _replay(db: "Database", opened: Journal, held: int) -> None:
         _insert(db, opened.path, tables, commits)
 
 
-def _insert(db: "Database", path: Path, tables: list[Tables], commits: Columns) -> None:
+def _insert(db: Database, path: Path, tables: list[Tables], commits: Columns) -> None:
     with db.transaction():
         for merged in _merged(tables):
             with faults.known(path):
@@ -172,7 +148,7 @@ def _length(columns: Columns) -> int:
     return len(next(iter(columns.values()), []))
 
 
-def _write_anew(db: "Database", path: Path, used: int) -> None:
+def _write_anew(db: Database, path: Path, used: int) -> None:
     """Write the journal of all that the store holds, under numbers that were never used.
 
     One number is left out: a store from before then does not look as if it had only to be
@@ -190,7 +166,7 @@ def _write_anew(db: "Database", path: Path, used: int) -> None:
             db.append({"commits": {"number": [number], "link": [link]}})
 
 
-def _everything(db: "Database") -> Iterator[Tables]:
+def _everything(db: Database) -> Iterator[Tables]:
     for table in _BEFORE:
         yield from _whole(db, table)
     for run, first, last in _checkpoint_ranges(db):
@@ -201,7 +177,7 @@ def _everything(db: "Database") -> Iterator[Tables]:
         yield from _whole(db, table)
 
 
-def _whole(db: "Database", table: str) -> Iterator[Tables]:
+def _whole(db: Database, table: str) -> Iterator[Tables]:
     last = db.scalar(f"SELECT max(rowid) FROM {table}")
     for first in range(0, -1 if last is None else last + 1, _WINDOW):
         window = f"SELECT * FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
@@ -210,7 +186,7 @@ def _whole(db: "Database", table: str) -> Iterator[Tables]:
             yield {table: columns}
 
 
-def _checkpoint_ranges(db: "Database") -> Iterator[tuple[int, int, int]]:
+def _checkpoint_ranges(db: Database) -> Iterator[tuple[int, int, int]]:
     """Checkpoints of one run in a row that fit into one frame: (run, first, last)."""
     run = first = last = size = 0
     for next_run, checkpoint, records in db.execute(query("checkpoint_sizes")):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from llmbatch.core import files
 from llmbatch.core.errors import StoreError
-from llmbatch.store import database, frames, inspection, journal, recovery
+from llmbatch.store import frames, inspection, journal, opening, recovery
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError, ForeignError
+from llmbatch.store.opening import open_store
 from llmbatch.store.salvage import salvage
 
 
@@ -58,12 +59,12 @@ def repair(store: Path) -> Repair:
 def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
     """What an opening finds and mends: each of the two is given what it lacks."""
     if store.exists():
-        with Database.open(store, read_only=True) as db:
+        with open_store(store, read_only=True) as db:
             db.read_all()
             if inspection.standing(db, store).is_agreed:
                 return Repair(True, _answers(db))
-    with Database.open(store) as db:
-        done = db.joined
+    with open_store(store) as db:
+        done = db.recovery
         return Repair(
             sound=False,
             answers=_answers(db),
@@ -77,20 +78,20 @@ def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
 def _salvaged(store: Path) -> Repair:
     """A new store, of what can still be read of the old one and of the journal."""
     with _draft(store) as draft:
-        with Database.open(draft, beside=store.parent) as new:
+        with open_store(draft, beside=store.parent) as new:
             found = salvage(new, store)
             if not recovery.has_work(new):
                 raise _nothing(store)
             new.compact()
             answers = _answers(new)
-        kept = [files.set_aside(log) for log in database.logs(store)]
+        kept = [files.set_aside(log) for log in opening.logs(store)]
         if store.exists():
             kept.append(files.keep_copy(store))
         files.publish(draft, store)
     path = journal.path_for(store)
     if path.exists():
         kept.append(files.set_aside(path))
-    Database.open(store).close()
+    open_store(store).close()
     return Repair(
         sound=False,
         answers=answers,
@@ -122,7 +123,7 @@ def _nothing(store: Path) -> StoreError:
 
 
 def _set_aside(store: Path) -> list[Path]:
-    damaged = [path for path in (*database.logs(store), store) if path.exists()]
+    damaged = [path for path in (*opening.logs(store), store) if path.exists()]
     return [files.set_aside(path) for path in damaged]
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from llmbatch.core import files
 from llmbatch.core.errors import LlmbatchError
-from llmbatch.store import faults, frames, journal, lineage, statements
+from llmbatch.store import faults, frames, journal, lineage, opening, statements
 from llmbatch.store.database import Database
 from llmbatch.store.journal import ForeignError
 from llmbatch.store.recovery import DURABLE
@@ -90,13 +90,13 @@ def _take_store(new: Database, store: Path) -> tuple[int, tuple[str, ...]]:
 def _attach(stack: ExitStack, new: Database, store: Path) -> None:
     """The damaged store under the name `damaged`, without its log if the damage is in that."""
     try:
-        stack.enter_context(new.attached(store, "damaged"))
+        stack.enter_context(opening.attached(new, store, "damaged"))
     except _PROBLEMS:
         alone = store.with_name("alone")
         with store.open("rb") as damaged, files.atomic(alone) as copy:
             shutil.copyfileobj(damaged, copy)
         stack.callback(alone.unlink)
-        stack.enter_context(new.attached(alone, "damaged"))
+        stack.enter_context(opening.attached(new, alone, "damaged"))
 
 
 def _check_links(new: Database, store: Path, held: int) -> None:

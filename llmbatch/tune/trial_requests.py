@@ -14,6 +14,7 @@ from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 # A short stretch says little about how requests share prefixes, and few stretches little about
 # the job: as many as this, where each can have so many requests; three at least.
@@ -38,7 +39,7 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> TrialRequest
     """
     preflight.check(spec)
     job = JobPaths(folder)
-    with Database.open(job.store, beside=job_folder.of_spec(spec).state) as db:
+    with open_store(job.store, beside=job_folder.of_spec(spec).state) as db:
         plan_aside(db, spec, job, engine)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:

@@ -30,6 +30,7 @@ from llmbatch.reports.report import Report
 from llmbatch.reports.text import job
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.plans import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
@@ -79,7 +80,7 @@ def held(rows: list[Told], worked: list[Run]) -> Iterator[Database]:
     """A store in which these runs have worked on these rows."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Database.open(Path(folder) / "job.duckdb") as db,
+        open_store(Path(folder) / "job.duckdb") as db,
     ):
         plan = _plan(db, rows)
         tried: dict[int, int] = defaultdict(int)

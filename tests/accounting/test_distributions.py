@@ -12,7 +12,7 @@ from llmbatch.accounting import distributions
 from llmbatch.accounting.timeline import ChunkLine, Point
 from llmbatch.core import latency_histogram
 from llmbatch.reports.html.figures_over_time import merged_chunks, merged_points
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.reported import work
 
 COUNTED = st.dictionaries(st.integers(0, 200_000), st.integers(1, 5_000), min_size=1, max_size=80)
@@ -186,7 +186,7 @@ def test_examples_of_failures_have_different_messages_first(tmp_path: Path) -> N
 
 def test_a_job_without_work_has_no_details(tmp_path: Path) -> None:
     report = work(tmp_path, ["a", "b"])
-    with Database.open(tmp_path / "out.llmbatch/job.duckdb", read_only=True) as db:
+    with open_store(tmp_path / "out.llmbatch/job.duckdb", read_only=True) as db:
         nothing = distributions.build(db, None)
     assert nothing.timeline is None
     assert nothing.latency is None

@@ -22,7 +22,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import planner, record_order
 from llmbatch.pipeline.rows import ingest
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 WORDS = (
     *("printer", "invoice", "login", "refund", "delivery", "password", "update", "screen"),
@@ -75,7 +75,7 @@ def measure(folder: Path, rows: int, columns: int) -> dict[str, Any]:
         {"input": str(source), "output": "o.jsonl", "model": "m", "prompt": "Sum up: {{ record }}"}
     )
     seconds: dict[str, tuple[float, float]] = {}
-    with Database.open(folder / "job.duckdb") as db:
+    with open_store(folder / "job.duckdb") as db:
         with step("read", seconds):
             snapshot = ingest.ingest(db, spec, JobPaths(folder))
         with step("choose", seconds):

@@ -10,7 +10,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.report import Report
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.command import ENGINE
 
 
@@ -30,7 +30,7 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
 
 
 def read(store: Path) -> Report:
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         report = reports_report.build(db)
     assert report is not None
     return report

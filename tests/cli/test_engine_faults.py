@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.command import QuickJob, wait_for
 
 ROWS = {n: f"text {n}" for n in range(30)}
@@ -16,7 +16,7 @@ def write(job: QuickJob, rows: dict[int, str]) -> None:
 
 
 def deaths(job: QuickJob) -> list[str]:
-    with Database.open(job.state / "job.duckdb", read_only=True) as db:
+    with open_store(job.state / "job.duckdb", read_only=True) as db:
         return [reason for (reason,) in db.execute("SELECT reason FROM engine_deaths")]
 
 
@@ -48,7 +48,7 @@ def test_software_that_does_not_fit_together_ends_the_run_and_blames_no_row(
     assert done.error == "scripted 1 and we do not fit together"
     assert "starting the engine again" not in done.stderr
     assert len(deaths(quick)) == 1
-    with Database.open(quick.state / "job.duckdb", read_only=True) as db:
+    with open_store(quick.state / "job.duckdb", read_only=True) as db:
         assert db.execute("SELECT verdict, count(*) FROM attempts GROUP BY ALL") == [
             ("answered", 12)
         ]

@@ -26,7 +26,7 @@ from llmbatch.reports import report as reports_report
 from llmbatch.reports.html import folder as html_folder
 from llmbatch.reports.html import job
 from llmbatch.reports.report import Report
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli import browser as browsers
 from tests.cli.browser import Browser
 from tests.cli.command import ENGINE
@@ -71,7 +71,7 @@ def work(folder: Path, given: list[dict[str, Any]], **changes: Any) -> Path:
 
 
 def read(store: Path) -> Report:
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         report = reports_report.build(db)
     assert report is not None
     return report

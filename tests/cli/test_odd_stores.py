@@ -16,7 +16,7 @@ from llmbatch.job import finder
 from llmbatch.reports import folder, renderers
 from llmbatch.reports import report as reports_report
 from llmbatch.store import faults, history
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.command import QuickJob
 
 Change = Callable[[duckdb.DuckDBPyConnection], object]
@@ -124,14 +124,14 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
     store = job.with_suffix(".llmbatch") / "job.duckdb"
 
     def report() -> None:
-        with Database.open(store, read_only=True) as db, faults.understood(store):
+        with open_store(store, read_only=True) as db, faults.understood(store):
             built = reports_report.build(db)
             assert built is not None
             for style in ("text", "json", "markdown"):
                 renderers.render(built, style)
 
     def plan() -> None:
-        with Database.open(job.with_name("aside.duckdb"), beside=store.parent) as db:
+        with open_store(job.with_name("aside.duckdb"), beside=store.parent) as db:
             history.left(db, store, lambda _: True)
 
     return {

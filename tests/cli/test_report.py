@@ -13,7 +13,7 @@ from llmbatch.reports import json as as_json
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import job
 from llmbatch.store import runs
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.command import Job, llmbatch, wait_for
 from tests.cli.reported import read, work
 
@@ -83,7 +83,7 @@ def test_a_poison_row_and_its_innocent_company(tmp_path: Path) -> None:
 def test_more_reasons_than_fit_are_counted(tmp_path: Path) -> None:
     work(tmp_path, ["a"])
     store = tmp_path / "out.llmbatch/job.duckdb"
-    with Database.open(store) as db:
+    with open_store(store) as db:
         for number in (1, 2, 3, 4, 5, 5):
             runs.engine_died(db, 1, clock.moment(), f"reason {number}", 1)
     first, *reasons = told(read(store), "restarts").splitlines()

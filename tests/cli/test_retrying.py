@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli.command import QuickJob
 
 ATTEMPTS = (
@@ -29,7 +29,7 @@ class Try:
 
 def tries(job: QuickJob, text: str) -> list[Try]:
     """The attempts of the request whose prompt holds `text`."""
-    with Database.open(job.state / "job.duckdb", read_only=True) as db:
+    with open_store(job.state / "job.duckdb", read_only=True) as db:
         return [Try(*fields) for fields in db.execute(ATTEMPTS, [f"%{text}%"])]
 
 

@@ -16,9 +16,9 @@ from llmbatch.job import edit, folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.monitoring.prometheus import MetricsFile
 from llmbatch.pipeline.rows import ingest
-from llmbatch.store.database import Database
 from llmbatch.store.journal import Journal
 from llmbatch.store.lock import JobLock
+from llmbatch.store.opening import open_store
 
 FORMER = ".{name}.partial"
 
@@ -192,7 +192,7 @@ def test_what_comes_from_a_pipe_is_not_kept_through_a_link(tmp_path: Path) -> No
     spec = JobSpec(input=str(tmp_path / "in.csv"), output="o.jsonl", model="m", prompt="{{ id }}")
     feeder = threading.Thread(target=(tmp_path / "in.csv").write_text, args=("id\n1\n",))
     feeder.start()
-    with Database.open(state / "job.duckdb") as db:
+    with open_store(state / "job.duckdb") as db:
         ingest.ingest(db, spec, folder.JobPaths(state))
         assert db.scalar("SELECT count(*) FROM rows") == 1
     feeder.join()

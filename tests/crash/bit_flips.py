@@ -25,6 +25,7 @@ from llmbatch.core.errors import LlmbatchError  # noqa: E402
 from llmbatch.store import frames, inspection, recovery, results, runs  # noqa: E402
 from llmbatch.store.database import Database  # noqa: E402
 from llmbatch.store.journal import DamagedError  # noqa: E402
+from llmbatch.store.opening import open_store  # noqa: E402
 from llmbatch.store.repair import repair  # noqa: E402
 from tests.cli.command import Job  # noqa: E402
 
@@ -82,7 +83,7 @@ def prepare(folder: Path) -> Base:
     killed = job.run(*flags, engine=f"kill_after={ROWS // 2} answer=echo")
     assert killed.code == -9, killed.stderr
     assert job.run(*flags, engine="answer=echo").code == 3
-    with Database.open(job.state / STORE) as db:
+    with open_store(job.state / STORE) as db:
         runs.reopen(db, runs.dead(db, []))
         answers = held(db)
     return Base(job, job.output.read_bytes(), answers, _places(job.state / JOURNAL))
@@ -178,7 +179,7 @@ def _left(base: Base, store: Path, changed: range) -> Answers:
     hit = set().union(*damaged)
     left = {one: answer for one, answer in base.answers.items() if one not in hit}
     try:
-        with Database.open(store, read_only=True) as db:
+        with open_store(store, read_only=True) as db:
             db.read_all()
             return left | held(db)
     except DamagedError:
@@ -192,13 +193,13 @@ def _differ(store: Path) -> str | None:
     shutil.copytree(store.parent, copied)
 
     def check() -> object:
-        with Database.open(store, read_only=True) as db:
+        with open_store(store, read_only=True) as db:
             return inspection.verdicts(db, store, deep=False)["the_journal_is_whole"]
 
     def run() -> object:
-        with Database.open(store) as db:
+        with open_store(store) as db:
             inspection.look(db, store)
-            return db.joined.rewritten
+            return db.recovery.rewritten
 
     checked, ran = _said(check), _said(run)
     shutil.rmtree(store.parent)
@@ -218,9 +219,9 @@ def _said(look: Callable[[], object]) -> object:
 def _opened(store: Path, result: Result) -> str:
     """What is told when a run opens the store, or that something was lost when it is repaired."""
     try:
-        with Database.open(store) as db:
+        with open_store(store) as db:
             inspection.look(db, store)
-            told = db.joined.told(store)
+            told = db.recovery.describe(store)
         result.mended += bool(told)
         result.unharmed += not told
         return told
@@ -233,7 +234,7 @@ def _opened(store: Path, result: Result) -> str:
 
 def _content(store: Path) -> Answers | str:
     """What a store holds when it is opened again, or what is wrong with it."""
-    with Database.open(store) as db:
+    with open_store(store) as db:
         if broken := [name for name, count in results.violations(db).items() if count]:
             return f"does not hold: {', '.join(broken)}"
         if not inspection.standing(db, store).is_agreed:

@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from llmbatch.store import connection, frames, journal, recovery, results, runs  # noqa: E402
 from llmbatch.store.database import Database  # noqa: E402
 from llmbatch.store.journal import DamagedError  # noqa: E402
+from llmbatch.store.opening import open_store  # noqa: E402
 from llmbatch.store.repair import repair  # noqa: E402
 from tests.crash import disk  # noqa: E402
 from tests.crash.disk import Disk  # noqa: E402
@@ -194,14 +195,14 @@ def _examine(place: Path, acknowledged: Answers, result: Result) -> None:
         return
     try:
         lacking = _lacks_frames(store)
-        Database.open(store).close()
+        open_store(store).close()
         result.opened += 1
         result.replayed += lacking
     except DamagedError as error:
         result.repaired += 1
         result.reasons[re.sub(r'"[^"]*"|\d+', "...", str(error).partition("opened: ")[2])[:75]] += 1
         repair(store)
-    with Database.open(store) as db:
+    with open_store(store) as db:
         broken = [name for name, count in results.violations(db).items() if count]
         held = _held(db)
     if broken:
@@ -217,7 +218,7 @@ def _lacks_frames(store: Path) -> bool:
     last = frames.scan(path).last if path.exists() else 0
     if not store.exists():
         return last > 0
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         return last > recovery.newest(db)
 
 

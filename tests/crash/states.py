@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from llmbatch.store import results
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 Records = frozenset[tuple[Any, ...]]
 
@@ -34,7 +34,7 @@ class State:
         """Look into a store without changing it."""
         if not store.exists():
             return cls()
-        with Database.open(store, read_only=True) as db:
+        with open_store(store, read_only=True) as db:
             broken = {name: count for name, count in results.violations(db).items() if count}
             if twice := db.scalar(_TWICE):
                 broken["settled_twice"] = twice

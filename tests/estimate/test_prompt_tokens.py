@@ -19,6 +19,7 @@ from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run import sample
 from llmbatch.store import history
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 NO_LIMIT = ContextLimit(None, None, 100)
 
@@ -37,7 +38,7 @@ def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.
     table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
     spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"})
     job = JobPaths(folder)
-    with Database.open(job.store) as db:
+    with open_store(job.store) as db:
         snapshot = ingest.ingest(db, spec, job)
         planner.plan(db, spec, snapshot, {"model": "m"})
         yield db, history.left(db, None, lambda spec: True)

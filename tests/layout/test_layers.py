@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,11 @@ LEVELS = {
 }
 # The rooms of the trunk, and what lies in none of them.
 IN_PIPELINE = {"bounded_process": 0, "tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
+
+
+@cache
+def parsed(path: Path) -> ast.AST:
+    return ast.parse(path.read_text())
 
 
 def name_of(path: Path) -> str:
@@ -80,18 +87,18 @@ def uphill_in_pipeline(room: str, tree: ast.AST) -> set[str]:
 def test_imports_point_down(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0]
     if room in ("__init__.py", "__main__.py"):
-        assert rooms(ast.parse(path.read_text())) <= {"cli"}
+        assert rooms(parsed(path)) <= {"cli"}
     else:
-        assert uphill(room, ast.parse(path.read_text())) == set()
+        assert uphill(room, parsed(path)) == set()
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "pipeline").rglob("*.py")), ids=name_of)
 def test_imports_inside_the_pipeline_point_down(path: Path) -> None:
     room = path.relative_to(PACKAGE / "pipeline").with_suffix("").parts[0]
     if room == "__init__":
-        assert inner_rooms(ast.parse(path.read_text())) == set()
+        assert inner_rooms(parsed(path)) == set()
     else:
-        assert uphill_in_pipeline(room, ast.parse(path.read_text())) == set()
+        assert uphill_in_pipeline(room, parsed(path)) == set()
 
 
 @pytest.mark.parametrize(
@@ -125,11 +132,44 @@ def test_an_import_that_points_up_in_the_pipeline_is_found(room: str, source: st
     assert uphill_in_pipeline(room, ast.parse(source))
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def module_graph(trees: dict[str, ast.AST]) -> dict[str, set[str]]:
+    """The modules that each module imports, anywhere in it."""
+    graph: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        # A registry may name the rooms of its modules only by their beginning.
+        named = {name for name in imported(tree) if not name.endswith(".")}
+        # Of `from a.b import c`, c may be a module, or a name in a.b.
+        known = {name if name in trees else name.rpartition(".")[0] for name in named}
+        graph[module] = known & trees.keys() - {module}
+    return graph
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = module_graph({module_of(path): parsed(path) for path in SOURCES})
+    assert sum(map(len, graph.values())) > len(graph)
+    TopologicalSorter(graph).prepare()
+
+
+def test_a_circle_is_found_where_an_import_hides_in_a_function() -> None:
+    trees: dict[str, ast.AST] = {
+        "llmbatch.a": ast.parse("from llmbatch import b"),
+        "llmbatch.b": ast.parse("from llmbatch.c import C"),
+        "llmbatch.c": ast.parse("def late():\n    from llmbatch.a import A"),
+    }
+    with pytest.raises(CycleError):
+        TopologicalSorter(module_graph(trees)).prepare()
+
+
 def importers(package: str) -> set[str]:
     return {
         name_of(path)
         for path in SOURCES
-        if any(name.split(".")[0] == package for name in imported(ast.parse(path.read_text())))
+        if any(name.split(".")[0] == package for name in imported(parsed(path)))
     }
 
 

@@ -178,7 +178,7 @@ def test_a_trespass_is_found(finder: Finder, source: str) -> None:
         (renames, "'a-b'.replace('-', '_')"),
         (renames, "moment.replace(tzinfo=None)"),
         (opens_to_write, "path.open('rb')"),
-        (opens_to_write, "Database.open(path)"),
+        (opens_to_write, "Journal.open(path)"),
         (writes_stderr, "sys.stderr.isatty()"),
         (says_sql, "'select a file'"),
     ],

@@ -23,8 +23,8 @@ from llmbatch.reports import folder_words, renderers
 from llmbatch.reports.folder import FolderReport, JobLine
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import folder as text_folder
-from llmbatch.store.database import Database
 from llmbatch.store.lock import JobLock
+from llmbatch.store.opening import open_store
 from tests.accounting.test_usage import RUN
 from tests.cli.reported import work
 from tests.reports.test_markdown import tables
@@ -168,14 +168,14 @@ def test_what_cannot_be_read_is_a_line_with_its_reason(tmp_path: Path) -> None:
     report = job(tmp_path / "sound", cost=PAID)
     for name in ("newer", "older", "lost"):
         job(tmp_path / name)
-    with Database.open(tmp_path / "newer/out.llmbatch/job.duckdb") as db:
+    with open_store(tmp_path / "newer/out.llmbatch/job.duckdb") as db:
         db.execute("INSERT INTO migrations VALUES (999, ?)", [utc(clock.now())])
-    with Database.open(tmp_path / "older/out.llmbatch/job.duckdb") as db:
+    with open_store(tmp_path / "older/out.llmbatch/job.duckdb") as db:
         db.execute("DELETE FROM migrations WHERE version > 1")
     (tmp_path / "lost/out.llmbatch/job.duckdb").unlink()
     (tmp_path / "torn.llmbatch").mkdir()
     (tmp_path / "torn.llmbatch/job.duckdb").write_bytes(b"torn")
-    Database.open(_folder(tmp_path / "new.llmbatch") / "job.duckdb").close()
+    open_store(_folder(tmp_path / "new.llmbatch") / "job.duckdb").close()
     seen = build(tmp_path)
     assert (len(seen.jobs), seen.unread) == (6, 4)
     assert seen.total.amounts[0].cost == pytest.approx(report.all_runs.cost)

@@ -12,6 +12,7 @@ from llmbatch.core import clock
 from llmbatch.core.records import Record, Reject
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.plans import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
@@ -25,8 +26,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name in ("empty", "healthy"):
         (folder / name).mkdir()
-    Database.open(folder / "empty/job.duckdb").close()
-    with Database.open(folder / "healthy/job.duckdb") as database:
+    open_store(folder / "empty/job.duckdb").close()
+    with open_store(folder / "healthy/job.duckdb") as database:
         fill(database)
     return folder
 
@@ -35,7 +36,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def db(tmp_path: Path, models: Path) -> Iterator[Database]:
     """A new, empty store."""
     shutil.copytree(models / "empty", tmp_path, dirs_exist_ok=True)
-    with Database.open(tmp_path / "job.duckdb") as database:
+    with open_store(tmp_path / "job.duckdb") as database:
         yield database
 
 
@@ -44,7 +45,7 @@ def healthy(tmp_path: Path, models: Path) -> Iterator[Database]:
     """A store in which a run worked: two rows share a request, one has a template failure, one
     line was rejected, one request is dead, one is pending."""
     shutil.copytree(models / "healthy", tmp_path, dirs_exist_ok=True)
-    with Database.open(tmp_path / "job.duckdb") as database:
+    with open_store(tmp_path / "job.duckdb") as database:
         yield database
 
 

@@ -4,8 +4,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from llmbatch.store import database, frames, journal, statements
-from llmbatch.store.database import Database
+from llmbatch.store import frames, journal, opening, statements
+from llmbatch.store.opening import open_store
 
 # What takes the tables of a schema version to those of the version before it.
 _UNDONE = {
@@ -31,10 +31,10 @@ _VIEWS = ("row_states", "pending", "failed_tries", "settled", "current_plan")
 
 def make_older(store: Path, version: int) -> None:
     """Give the store at `store` the schema `version`."""
-    with Database.open(store) as db:
+    with open_store(store) as db:
         for name in _VIEWS:
             db.execute(f"DROP VIEW temp.{name}")
-        for number in range(len(database.MIGRATIONS), version, -1):
+        for number in range(len(opening.MIGRATIONS), version, -1):
             for statement in _UNDONE.get(number, ()):
                 db.execute(statement)
             db.execute("DELETE FROM migrations WHERE version = ?", [number])

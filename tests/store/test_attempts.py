@@ -14,6 +14,7 @@ from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.runs import Attempt
 
 Spawn = Callable[[str], "subprocess.Popen[str]"]
@@ -100,9 +101,9 @@ import os, signal, sys
 from pathlib import Path
 from llmbatch.core import clock
 from llmbatch.store import runs
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.runs import Attempt
-db = Database.open(Path({str(path)!r}))
+db = open_store(Path({str(path)!r}))
 run = runs.begin(db, 1, clock.moment(), {{}})
 runs.checkpoint(db, run, 1, [Attempt({C!r}, 1, "answered", None, None, "stop", "z", 1, 0, 1)], {{}})
 db.execute("BEGIN")
@@ -111,7 +112,7 @@ print("ready", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert spawn(program).wait() == -9
-    with Database.open(path) as database:
+    with open_store(path) as database:
         assert results.counts(database).answered == 3
         assert set(results.violations(database).values()) == {0}
 

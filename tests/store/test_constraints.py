@@ -11,6 +11,7 @@ import pytest
 
 from llmbatch.store import statements
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 NOW = datetime(2026, 1, 1)
 
@@ -87,7 +88,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
 @pytest.fixture(scope="module")
 def store(models: Path) -> Iterator[Database]:
     """An empty store for tests that leave it so."""
-    with Database.open(models / "empty/job.duckdb") as database:
+    with open_store(models / "empty/job.duckdb") as database:
         yield database
 
 

@@ -16,6 +16,7 @@ from llmbatch.core.errors import LlmbatchError, LockedError, StoreError, Unwritt
 from llmbatch.store import faults, lock
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
+from llmbatch.store.opening import open_store
 from llmbatch.store.repair import repair
 
 Spawn = Callable[[str], "subprocess.Popen[str]"]
@@ -35,7 +36,7 @@ def store(tmp_path: Path, healthy: Database) -> Path:
 
 
 def read_all(store: Path, *, read_only: bool) -> None:
-    with Database.open(store, read_only=read_only) as db:
+    with open_store(store, read_only=read_only) as db:
         db.read_all()
 
 
@@ -96,27 +97,27 @@ def test_a_journal_is_not_written_anew_of_a_store_that_is_damaged_too(store: Pat
             read_all(store, read_only=True)
             continue  # nothing is stored in this place
         with pytest.raises(DamagedError, match=f"llmbatch repair {store.parent}") as caught:
-            Database.open(store)
+            open_store(store)
         told.append("both damaged" in str(caught.value))
         assert journal.read_bytes() == damaged
         assert not store.with_name("journal.damaged").exists()
     assert any(told)
     store.write_bytes(whole)
-    with Database.open(store) as db:
-        assert db.joined.rewritten
+    with open_store(store) as db:
+        assert db.recovery.rewritten
     assert store.with_name("journal.damaged").read_bytes() == damaged
 
 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_lock_is_told_with_its_holder(store: Path, spawn: Spawn, read_only: bool) -> None:
     holder = spawn(
-        "import sys; from pathlib import Path; from llmbatch.store.database import Database\n"
-        f"db = Database.open(Path({str(store)!r})); print('ready', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from llmbatch.store.opening import open_store\n"
+        f"db = open_store(Path({str(store)!r})); print('ready', flush=True); sys.stdin.read()"
     )
     if lock.other_holder(store) is not None:  # not on every file system
         assert lock.other_holder(store) == holder.pid
     with pytest.raises(LockedError, match=rf"\(pid {holder.pid}\)"):
-        Database.open(store, read_only=read_only)
+        open_store(store, read_only=read_only)
 
 
 def test_the_name_of_a_store_is_not_taken_for_what_is_wrong_with_it(
@@ -127,15 +128,15 @@ def test_the_name_of_a_store_is_not_taken_for_what_is_wrong_with_it(
     folder.mkdir()
     named = store.rename(folder / "Corrupt.duckdb")
     spawn(
-        "import sys; from pathlib import Path; from llmbatch.store.database import Database\n"
-        f"db = Database.open(Path({str(named)!r})); print('ready', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from llmbatch.store.opening import open_store\n"
+        f"db = open_store(Path({str(named)!r})); print('ready', flush=True); sys.stdin.read()"
     )
     with pytest.raises(LockedError):
-        Database.open(named, read_only=True)
+        open_store(named, read_only=True)
 
 
 def test_what_this_process_holds_is_held_by_no_other(store: Path) -> None:
-    with Database.open(store):
+    with open_store(store):
         assert lock.other_holder(store) is None
 
 
@@ -148,7 +149,7 @@ def file_size() -> Iterator[Callable[[int], None]]:
 
 
 def test_a_full_disk_is_no_damage(store: Path, file_size: Callable[[int], None]) -> None:
-    db = Database.open(store)
+    db = open_store(store)
     file_size(store.stat().st_size // 2)
     with pytest.raises(UnwrittenError, match="what was committed is safe, run the same command"):
         for number in range(500):
@@ -167,7 +168,7 @@ def test_a_disk_too_full_to_make_a_store_is_no_damage(
 ) -> None:
     file_size(20_000)
     with pytest.raises(UnwrittenError, match="run the same command again"):
-        Database.open(tmp_path / "job.duckdb")
+        open_store(tmp_path / "job.duckdb")
 
 
 UNKNOWN = duckdb.IOException("IO Error: something that no version has said yet")

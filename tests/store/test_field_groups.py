@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from llmbatch.store import field_groups
+from llmbatch.store import field_groups, recovery
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import Groups, Held
+from llmbatch.store.opening import open_store
 from tests.store.older import make_older
 
 
@@ -30,14 +31,14 @@ def test_an_order_outlives_its_store(db: Database, tmp_path: Path) -> None:
     field_groups.keep(db, ["b", "a"])
     db.close()
     (tmp_path / "job.duckdb").unlink()
-    with Database.open(tmp_path / "job.duckdb") as again:
+    with open_store(tmp_path / "job.duckdb") as again:
         assert field_groups.held(again).order == ("b", "a")
 
 
 def test_an_order_is_forgotten_with_the_answers(healthy: Database) -> None:
     field_groups.keep(healthy, ["t"])
     assert field_groups.held(healthy) == Held(("t",), answered=True)
-    healthy.forget()
+    recovery.forget_runs(healthy)
     assert field_groups.held(healthy) == field_groups.NOTHING
 
 
@@ -50,7 +51,7 @@ def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
     field_groups.keep(healthy, ["t"])
     healthy.close()
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as other:
+    with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as other:
         assert field_groups.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
         assert field_groups.held(other) == field_groups.NOTHING
 
@@ -59,7 +60,7 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     make_older(tmp_path / "job.duckdb", 2)
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as db:
+    with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as db:
         field_groups.keep(db, ["mine"])
         assert field_groups.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
 
@@ -67,11 +68,11 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
 def test_an_older_store_is_upgraded(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     make_older(tmp_path / "job.duckdb", 2)
-    with Database.open(tmp_path / "job.duckdb") as db:
+    with open_store(tmp_path / "job.duckdb") as db:
         assert field_groups.held(db) == Held(None, answered=True)
         field_groups.keep(db, ["t"])
     (tmp_path / "job.duckdb").unlink()
-    with Database.open(tmp_path / "job.duckdb") as db:
+    with open_store(tmp_path / "job.duckdb") as db:
         assert field_groups.held(db) == Held(("t",), answered=True)
 
 

@@ -11,6 +11,7 @@ from llmbatch.core.errors import LockedError
 from llmbatch.store import history, runs
 from llmbatch.store.database import Database
 from llmbatch.store.history import Spent
+from llmbatch.store.opening import open_store
 from llmbatch.store.runs import Attempt
 from tests.store.conftest import Spawn, fill
 
@@ -24,7 +25,7 @@ def preview(tmp_path: Path, healthy: Database) -> Database:
     """The plan of the job in another store; the job's own one is closed."""
     healthy.close()
     (tmp_path / "plan").mkdir()
-    database = Database.open(tmp_path / "plan/job.duckdb", beside=tmp_path)
+    database = open_store(tmp_path / "plan/job.duckdb", beside=tmp_path)
     fill(database)
     return database
 
@@ -53,7 +54,7 @@ def test_what_the_former_store_has_settled_is_not_left(preview: Database, tmp_pa
 
 def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Path) -> None:
     """Cut off and tried again, in this run and a later one; one that computed nothing is none."""
-    with Database.open(tmp_path / "job.duckdb") as own:
+    with open_store(tmp_path / "job.duckdb") as own:
         run = runs.begin(own, 1, clock.moment(), {})
         for number, attempt in enumerate(
             [
@@ -71,7 +72,7 @@ def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Pat
 
 
 def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
-    with Database.open(tmp_path / "job.duckdb") as own:
+    with open_store(tmp_path / "job.duckdb") as own:
         assert runs.reopen(own, runs.dead(own, [])) == 1
     left = history.left(preview, tmp_path / "job.duckdb", alike)
     assert len(left.positions) == 2
@@ -96,8 +97,8 @@ def test_a_store_that_a_run_holds_is_refused_and_then_done_without(
 ) -> None:
     path = tmp_path / "job.duckdb"
     spawn(
-        "from pathlib import Path; from llmbatch.store.database import Database\n"
-        f"held = Database.open(Path({str(path)!r})); print('ready', flush=True); input()"
+        "from pathlib import Path; from llmbatch.store.opening import open_store\n"
+        f"held = open_store(Path({str(path)!r})); print('ready', flush=True); input()"
     )
     with pytest.raises(LockedError):
         history.left(preview, path, alike)

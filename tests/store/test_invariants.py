@@ -9,6 +9,7 @@ from llmbatch.core import clock
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, runs, snapshots, statements
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.plans import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
@@ -126,7 +127,7 @@ def test_every_invariant_has_a_damage_here() -> None:
 @pytest.fixture(scope="module")
 def damaged(models: Path) -> Iterator[Database]:
     """A healthy store for tests that take their damage back."""
-    with Database.open(models / "healthy/job.duckdb") as database:
+    with open_store(models / "healthy/job.duckdb") as database:
         yield database
 
 

@@ -8,21 +8,21 @@ import pytest
 from llmbatch.core import clock
 from llmbatch.store import frames, journal, lineage, recovery, runs
 from llmbatch.store.database import Database
-from llmbatch.store.journal import DamagedError, ForeignError
-from llmbatch.store.recovery import Joined
+from llmbatch.store.journal import DamagedError, ForeignError, Recovery
+from llmbatch.store.opening import open_store
 from llmbatch.store.repair import repair
 from tests.store.older import make_older
 
 
 def work(store: Path, count: int = 1, note: str = "") -> None:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         for _ in range(count):
             run = runs.begin(db, 1, clock.moment(), {"note": note})
             runs.end(db, run, "stopped", 4, {})
 
 
 def notes(store: Path) -> list[str]:
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         return [spec for (spec,) in db.execute("SELECT spec FROM runs ORDER BY run")]
 
 
@@ -50,19 +50,19 @@ def test_a_former_copy_of_the_store_is_given_what_came_since(store: Path, other:
     work(store, 3)
     whole = notes(store)
     shutil.copy(other, store)
-    with Database.open(store) as db:
-        assert db.joined == Joined(replayed=6)
-        assert "lacked 6 transactions, taken from its journal" in db.joined.told(store)
+    with open_store(store) as db:
+        assert db.recovery == Recovery(replayed=6)
+        assert "lacked 6 transactions, taken from its journal" in db.recovery.describe(store)
     assert notes(store) == whole
 
 
 def test_a_former_copy_of_the_journal_is_written_anew(store: Path, other: Path) -> None:
     work(store, 3)
     shutil.copy(journal.path_for(other), journal.path_for(store))
-    with Database.open(store) as db:
-        assert db.joined == Joined(rewritten=True)
+    with open_store(store) as db:
+        assert db.recovery == Recovery(rewritten=True)
         told = f"{journal.path_for(store)}: lacked what the store holds, written anew"
-        assert db.joined.told(store).startswith(told)
+        assert db.recovery.describe(store).startswith(told)
 
 
 @pytest.mark.parametrize(("here", "there"), [(2, 2), (1, 3), (3, 1)])
@@ -75,7 +75,7 @@ def test_two_that_went_different_ways_are_refused(
     before = files_of(store.parent)
     parted = frames.scan(journal.path_for(other)).last - 2 * there
     words = f"different histories: they part after transaction {parted}, the store goes on to "
-    for attempt in (lambda: Database.open(store).close(), lambda: repair(store)):
+    for attempt in (lambda: open_store(store).close(), lambda: repair(store)):
         with pytest.raises(ForeignError, match=words):
             attempt()
         assert files_of(store.parent) == before
@@ -103,7 +103,7 @@ def test_the_journal_of_another_job_is_refused(store: Path, tmp_path: Path) -> N
     work(tmp_path / "foreign/job.duckdb", 5)
     shutil.copy(tmp_path / "foreign/journal", journal.path_for(store))
     with pytest.raises(ForeignError, match="they share nothing"):
-        Database.open(store)
+        open_store(store)
 
 
 def test_another_history_is_no_source_for_a_repair(store: Path, other: Path) -> None:
@@ -122,16 +122,16 @@ def test_another_history_is_no_source_for_a_repair(store: Path, other: Path) -> 
 def test_older_ones_go_on_by_their_numbers(store: Path) -> None:
     make_older(store, 4)
     before = journal.path_for(store).read_bytes()
-    with Database.open(store) as db:
-        assert db.joined == Joined()
+    with open_store(store) as db:
+        assert db.recovery == Recovery()
         assert lineage.link(db, recovery.newest(db)) is None
     work(store, 1, "later")
     assert journal.path_for(store).read_bytes().startswith(before)
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert lineage.link(db, recovery.newest(db)) == frames.scan(journal.path_for(store)).link
     whole = notes(store)
     store.unlink()
-    Database.open(store).close()
+    open_store(store).close()
     assert notes(store) == whole
 
 
@@ -142,7 +142,7 @@ def test_an_older_store_is_told_apart_from_then_on(store: Path, other: Path) -> 
     work(other, 1, "theirs")
     shutil.copy(journal.path_for(other), journal.path_for(store))
     with pytest.raises(ForeignError):
-        Database.open(store)
+        open_store(store)
 
 
 def test_a_journal_of_unknown_descent_is_kept(store: Path) -> None:
@@ -151,9 +151,9 @@ def test_a_journal_of_unknown_descent_is_kept(store: Path) -> None:
     former = journal.path_for(store).read_bytes()
     work(store, 2)
     journal.path_for(store).write_bytes(former)
-    with Database.open(store) as db:
+    with open_store(store) as db:
         kept = store.with_name("journal.damaged")
-        assert db.joined == Joined(rewritten=True, kept=kept)
+        assert db.recovery == Recovery(rewritten=True, kept=kept)
     assert kept.read_bytes() == former
 
 
@@ -164,15 +164,15 @@ def test_a_damaged_journal_is_written_anew_and_kept(store: Path, place: int) -> 
     content[place] ^= 4
     path.write_bytes(content)
     kept = path.with_name("journal.damaged")
-    with Database.open(store) as db:
-        assert db.joined == Joined(rewritten=True, kept=kept)
-        assert db.joined.told(store) == (
+    with open_store(store) as db:
+        assert db.recovery == Recovery(rewritten=True, kept=kept)
+        assert db.recovery.describe(store) == (
             f"{path}: was damaged, written anew from the store; what was there is kept as {kept}"
         )
     assert kept.read_bytes() == content
     whole = notes(store)
     store.unlink()
-    Database.open(store).close()
+    open_store(store).close()
     assert notes(store) == whole
 
 
@@ -185,8 +185,8 @@ def test_what_follows_the_damage_is_taken_where_the_store_goes_on(store: Path) -
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    with Database.open(store) as db:
-        assert (db.joined.replayed, db.joined.rewritten) == (4, True)
+    with open_store(store) as db:
+        assert (db.recovery.replayed, db.recovery.rewritten) == (4, True)
     assert notes(store) == whole
 
 
@@ -195,8 +195,8 @@ def test_a_damaged_end_that_nobody_holds_is_told(store: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     store.unlink()
-    with Database.open(store) as db:
-        told = db.joined.told(store)
+    with open_store(store) as db:
+        told = db.recovery.describe(store)
     assert "bytes are no whole transaction (never finished, or damaged), cut off" in told
     assert path.with_name("journal.damaged").exists()
 
@@ -211,6 +211,6 @@ def test_a_store_that_lacks_what_the_journal_has_lost_is_refused(store: Path) ->
     path.write_bytes(content[: place + 70] + b"????" + content[place + 74 :])
     before = files_of(store.parent)
     with pytest.raises(DamagedError, match="damaged in the middle"):
-        Database.open(store)
+        open_store(store)
     assert files_of(store.parent) == before
     assert repair(store).lost == 1

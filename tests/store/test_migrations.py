@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import StoreError
-from llmbatch.store import database, results
+from llmbatch.store import opening, results
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 FURTHER = """
 -- name: rows_note
@@ -16,7 +17,7 @@ ALTER TABLE rejects ADD COLUMN note VARCHAR;
 CREATE VIEW notes AS SELECT note FROM rejects;
 """
 
-KNOWN = list(range(1, len(database.MIGRATIONS) + 1))
+KNOWN = list(range(1, len(opening.MIGRATIONS) + 1))
 NEXT = KNOWN[-1] + 1
 
 
@@ -32,18 +33,18 @@ def newer(tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """From here on llmbatch knows a further schema version; returns its file."""
     path = tmp_path / "further.sql"
     path.write_text(FURTHER)
-    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, (str(path),)))
+    monkeypatch.setattr(opening, "MIGRATIONS", (*opening.MIGRATIONS, (str(path),)))
     return path
 
 
 def versions(store: Path) -> list[int]:
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         return [version for (version,) in db.execute("SELECT version FROM migrations ORDER BY 1")]
 
 
 @pytest.mark.usefixtures("newer")
 def test_an_older_store_is_upgraded_with_its_content(old: Path) -> None:
-    with Database.open(old) as db:
+    with open_store(old) as db:
         assert db.execute("SELECT note FROM notes") == [(None,)]
         assert results.counts(db).answered == 2
     assert versions(old) == [*KNOWN, NEXT]
@@ -52,14 +53,14 @@ def test_an_older_store_is_upgraded_with_its_content(old: Path) -> None:
 @pytest.mark.usefixtures("newer")
 def test_an_upgrade_happens_once(old: Path) -> None:
     for _ in range(2):
-        Database.open(old).close()
+        open_store(old).close()
     assert versions(old) == [*KNOWN, NEXT]
 
 
 @pytest.mark.usefixtures("newer")
 def test_a_new_store_gets_every_version(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
-    Database.open(tmp_path / "new/job.duckdb").close()
+    open_store(tmp_path / "new/job.duckdb").close()
     assert versions(tmp_path / "new/job.duckdb") == [*KNOWN, NEXT]
 
 
@@ -68,7 +69,7 @@ def test_reading_upgrades_nothing(old: Path) -> None:
     before = old.read_bytes()
     older = f"has the older schema {KNOWN[-1]}; run the job once to upgrade it"
     with pytest.raises(StoreError, match=older):
-        Database.open(old, read_only=True)
+        open_store(old, read_only=True)
     assert old.read_bytes() == before
 
 
@@ -77,19 +78,19 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
 ) -> None:
     newer.write_text(FURTHER + "\n-- name: broken\nSELECT no_such_column FROM rows;\n")
     with pytest.raises(Exception, match="no_such_column"):
-        Database.open(old)
-    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:-1])
+        open_store(old)
+    monkeypatch.setattr(opening, "MIGRATIONS", opening.MIGRATIONS[:-1])
     assert versions(old) == KNOWN
-    with Database.open(old) as db:
+    with open_store(old) as db:
         assert "note" not in db.mappings("SELECT * FROM rejects")[0]
 
 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_newer_store_is_refused(old: Path, read_only: bool) -> None:
-    with Database.open(old) as db:
+    with open_store(old) as db:
         db.execute("INSERT INTO migrations VALUES (7, now()::TIMESTAMP)")
     with pytest.raises(StoreError) as caught:
-        Database.open(old, read_only=read_only)
+        open_store(old, read_only=read_only)
     assert str(caught.value) == (
         f"{old}: was written by a newer llmbatch (schema 7, this one knows {KNOWN[-1]}); "
         "upgrade llmbatch"

@@ -11,16 +11,17 @@ import duckdb
 import pytest
 
 from llmbatch.core.errors import LockedError, StoreError
-from llmbatch.store import results, statements
+from llmbatch.store import opening, results, statements
 from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 Spawn = Callable[[str], "subprocess.Popen[str]"]
 
 HOLD = """
 import sys
 from pathlib import Path
-from llmbatch.store.database import Database
-db = Database.open(Path({path!r}), read_only={read_only})
+from llmbatch.store.opening import open_store
+db = open_store(Path({path!r}), read_only={read_only})
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -28,7 +29,7 @@ sys.stdin.read()
 
 def refusal(path: Path, *, read_only: bool = False) -> str:
     with pytest.raises(StoreError) as caught:
-        Database.open(path, read_only=read_only)
+        open_store(path, read_only=read_only)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -45,28 +46,28 @@ def test_a_new_store_has_all_tables_and_views(db: Database) -> None:
 
 
 def test_a_new_store_is_one_file_beside_its_journal(tmp_path: Path) -> None:
-    Database.open(tmp_path / "job.duckdb").close()
+    open_store(tmp_path / "job.duckdb").close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job.duckdb", "journal"]
 
 
 def test_the_leftovers_of_a_killed_creation_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "job.duckdb.new").write_bytes(b"half a store")
     (tmp_path / "job.duckdb.new.wal").write_bytes(b"half a log")
-    Database.open(tmp_path / "job.duckdb").close()
+    open_store(tmp_path / "job.duckdb").close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job.duckdb", "journal"]
 
 
 def test_a_path_may_have_quotes_and_blanks(tmp_path: Path) -> None:
     folder = tmp_path / 'it\'s a "job"'
     folder.mkdir()
-    with Database.open(folder / "job.duckdb") as database:
+    with open_store(folder / "job.duckdb") as database:
         assert database.scalar("SELECT count(*) FROM rows") == 0
 
 
 def test_what_was_written_is_there_again(tmp_path: Path, healthy: Database) -> None:
     healthy.close()
     for read_only in (True, False):
-        with Database.open(tmp_path / "job.duckdb", read_only=read_only) as database:
+        with open_store(tmp_path / "job.duckdb", read_only=read_only) as database:
             assert results.counts(database) == results.Counts(1 + 1, 1 + 1, 1, 1)
 
 
@@ -85,7 +86,7 @@ def test_reading_a_store_that_is_gone_names_its_journal(tmp_path: Path, healthy:
 def test_a_reader_cannot_write(tmp_path: Path, db: Database) -> None:
     db.close()
     with (
-        Database.open(tmp_path / "job.duckdb", read_only=True) as reader,
+        open_store(tmp_path / "job.duckdb", read_only=True) as reader,
         pytest.raises(duckdb.Error, match="read-only"),
     ):
         reader.execute("DELETE FROM rows")
@@ -99,14 +100,14 @@ def test_a_store_that_another_process_writes_is_locked(
     path = tmp_path / "job.duckdb"
     spawn(HOLD.format(path=str(path), read_only=False))
     with pytest.raises(LockedError, match="another process has the store open"):
-        Database.open(path, read_only=read_only)
+        open_store(path, read_only=read_only)
 
 
 def test_two_processes_may_read(tmp_path: Path, healthy: Database, spawn: Spawn) -> None:
     healthy.close()
     path = tmp_path / "job.duckdb"
     spawn(HOLD.format(path=str(path), read_only=True))
-    with Database.open(path, read_only=True) as reader:
+    with open_store(path, read_only=True) as reader:
         assert results.counts(reader).answered == 2
 
 
@@ -118,7 +119,7 @@ def test_a_killed_writer_leaves_the_store_open_to_the_next(
     holder = spawn(HOLD.format(path=str(path), read_only=False))
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
-    with Database.open(path) as database:
+    with open_store(path) as database:
         assert results.counts(database).answered == 2
 
 
@@ -176,7 +177,7 @@ def test_damage_met_while_reading_is_told_in_one_line(tmp_path: Path, healthy: D
     for place in range(3 * 4096, len(content), 512):
         content[place] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(StoreError) as caught, Database.open(path, read_only=True) as database:
+    with pytest.raises(StoreError) as caught, open_store(path, read_only=True) as database:
         results.report(database, "run_summaries")
     assert "\n" not in str(caught.value)
 
@@ -213,8 +214,8 @@ def test_nobody_sees_a_transaction_before_it_is_over(db: Database) -> None:
 def test_another_store_can_be_read_beside(tmp_path: Path, healthy: Database) -> None:
     healthy.close()
     (tmp_path / "other").mkdir()
-    with Database.open(tmp_path / "other/job.duckdb", beside=tmp_path) as database:
-        with database.attached(tmp_path / "job.duckdb", "former"):
+    with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as database:
+        with opening.attached(database, tmp_path / "job.duckdb", "former"):
             assert database.scalar("SELECT count(*) FROM former.attempts") == 2
         with pytest.raises(duckdb.Error):
             database.scalar("SELECT count(*) FROM former.attempts")

@@ -14,6 +14,7 @@ from llmbatch.core.errors import UnwrittenError
 from llmbatch.store import field_groups, frames, journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
+from llmbatch.store.opening import open_store
 from llmbatch.store.runs import Attempt
 
 B, C = "b" * 32, "c" * 32
@@ -48,7 +49,7 @@ def path(store: Path) -> Path:
 
 def opened(store: Path) -> Content:
     """The content after an opening, which must be sound and agree with the journal."""
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert set(results.violations(db).values()) == {0}
         assert frames.scan(journal.path_for(store)).last == recovery.newest(db)
         return content(db)
@@ -66,14 +67,14 @@ def all_tables(db: Database) -> None:
 
 
 def test_a_store_is_made_again_of_its_journal(store: Path) -> None:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
         former = content(db)
     assert all(former.values())
     store.unlink()
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert content(db) == former
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert content(db) == former
         assert runs.begin(db, 1, clock.moment(), {}) == 3
 
@@ -83,16 +84,16 @@ def test_a_journal_is_made_again_of_its_store(
     store: Path, path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
     monkeypatch.setattr(recovery, "_WINDOW", window)
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
         former = content(db)
     path.unlink()
     assert opened(store) == former
-    with Database.open(store) as db:
+    with open_store(store) as db:
         work(db, "d" * 32)
         later = content(db)
     store.unlink()
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert content(db) == later
 
 
@@ -102,7 +103,7 @@ def test_frames_that_the_store_lacks_are_replayed_once(
 ) -> None:
     monkeypatch.setattr(recovery, "_REPLAYED_AT_ONCE", size)
     shutil.copy(store, tmp_path / "former")
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
         whole = content(db)
     shutil.copy(tmp_path / "former", store)
@@ -112,7 +113,7 @@ def test_frames_that_the_store_lacks_are_replayed_once(
 
 def test_a_lost_log_loses_nothing(store: Path) -> None:
     """The store opens without its write-ahead log, but without what stood there, too."""
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
         whole = content(db)
         assert store.with_name("job.duckdb.wal").stat().st_size
@@ -125,7 +126,7 @@ def test_a_journal_behind_its_store_is_written_anew(
     tmp_path: Path, store: Path, path: Path
 ) -> None:
     shutil.copy(path, tmp_path / "former")
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
         whole = content(db)
         newest = recovery.newest(db)
@@ -135,7 +136,7 @@ def test_a_journal_behind_its_store_is_written_anew(
 
 
 def test_a_store_of_the_former_version_gets_its_journal(store: Path, path: Path) -> None:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         whole = content(db)
         db.execute("DELETE FROM commits")
     path.unlink()
@@ -151,14 +152,14 @@ def test_opening_an_agreeing_store_writes_no_byte_of_the_journal(store: Path, pa
 
 def test_reading_makes_no_journal(store: Path, path: Path) -> None:
     path.unlink()
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         assert results.counts(db).answered == 2
     assert not path.exists()
 
 
 def test_a_torn_last_frame_is_cut_off(store: Path, path: Path) -> None:
     whole = path.read_bytes()
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         former = content(db)
     path.write_bytes(whole + frames.encode(99, {"runs": {}})[:40])
     assert opened(store) == former
@@ -167,7 +168,7 @@ def test_a_torn_last_frame_is_cut_off(store: Path, path: Path) -> None:
 
 def test_a_torn_last_frame_that_the_store_holds_is_written_anew(store: Path, path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         former = content(db)
     assert opened(store) == former
 
@@ -184,7 +185,7 @@ def damage_header(path: Path, frame: int) -> None:
 def test_damage_in_the_middle_is_healed_from_a_store_that_holds_all(
     store: Path, path: Path
 ) -> None:
-    with Database.open(store, read_only=True) as db:
+    with open_store(store, read_only=True) as db:
         former = content(db)
     damage_header(path, 2)
     assert opened(store) == former
@@ -194,13 +195,13 @@ def test_damage_in_the_middle_is_told_when_the_store_lacks_what_follows(
     tmp_path: Path, store: Path, path: Path
 ) -> None:
     shutil.copy(store, tmp_path / "former")
-    with Database.open(store) as db:
+    with open_store(store) as db:
         all_tables(db)
     shutil.copy(tmp_path / "former", store)
     damage_header(path, 8)
     before = path.read_bytes()
     with pytest.raises(DamagedError, match=f"damaged in the middle.*llmbatch repair {tmp_path}"):
-        Database.open(store)
+        open_store(store)
     assert path.read_bytes() == before
 
 
@@ -213,7 +214,7 @@ def test_a_store_from_before_its_journal_is_refused(
     opened(store)
     shutil.copy(tmp_path / "former", store)
     with pytest.raises(DamagedError, match=r"older than its journal.*llmbatch repair"):
-        Database.open(store)
+        open_store(store)
 
 
 def test_a_log_without_its_store_is_put_aside(store: Path) -> None:
@@ -226,7 +227,7 @@ def test_a_log_without_its_store_is_put_aside(store: Path) -> None:
 
 
 def opened_without_plan(store: Path) -> int:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         return int(db.scalar("SELECT count(*) FROM runs"))
 
 
@@ -259,7 +260,7 @@ class FailingCommit:
 def test_what_is_in_the_journal_counts_though_its_commit_failed(
     store: Path, happens: bool, act: Callable[[Database], object]
 ) -> None:
-    db = Database.open(store)
+    db = open_store(store)
     former = content(db)
     db._connection = FailingCommit(db._connection, happens=happens)  # type: ignore[assignment]
     with pytest.raises(UnwrittenError, match="No space left"):
@@ -287,8 +288,8 @@ def test_a_reopening_counts_the_rows_of_a_shared_request(healthy: Database) -> N
 
 
 def test_what_was_forgotten_comes_back_from_neither(store: Path, path: Path) -> None:
-    with Database.open(store) as db:
-        db.forget()
+    with open_store(store) as db:
+        recovery.forget_runs(db)
         assert not recovery.has_work(db)
         assert path.stat().st_size == 0, "what was forgotten is still in the journal"
         work(db)
@@ -301,10 +302,10 @@ def test_what_was_forgotten_comes_back_from_neither(store: Path, path: Path) -> 
 
 def test_a_death_amid_forgetting_has_forgotten(store: Path, path: Path) -> None:
     """The store has forgotten and its journal has not."""
-    with Database.open(store) as db:
-        recovery.forget(db)
+    with open_store(store) as db:
+        recovery.empty_durable_tables(db)
     assert frames.scan(path).last > 0
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert not recovery.has_work(db)
         assert results.counts(db).pending > 0
         work(db)

@@ -12,6 +12,7 @@ from llmbatch.core.errors import LockedError, StoreError
 from llmbatch.store import journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
+from llmbatch.store.opening import open_store
 from llmbatch.store.repair import Repair, repair
 from llmbatch.store.runs import Attempt
 
@@ -59,7 +60,7 @@ def frames(path: Path) -> list[int]:
 
 def work_of(store: Path) -> list[int]:
     """How many records each durable table holds; the store must be sound."""
-    with Database.open(store) as db:
+    with open_store(store) as db:
         assert set(results.violations(db).values()) == {0}
         return [int(db.scalar(f"SELECT count(*) FROM {name}")) for name in recovery.DURABLE]
 
@@ -83,7 +84,7 @@ def test_a_damaged_store_is_made_again(tmp_path: Path, store: Path, damage: str)
 
 
 def test_damage_that_only_reading_meets_is_found(store: Path) -> None:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         run = runs.begin(db, 1, clock.moment(), {})
         texts = (random.Random(n).randbytes(500).hex() for n in range(2000))
         done = [
@@ -104,7 +105,7 @@ def test_damage_that_only_reading_meets_is_found(store: Path) -> None:
 
 def opens_but_cannot_be_read(store: Path) -> bool:
     try:
-        db = Database.open(store, read_only=True)
+        db = open_store(store, read_only=True)
     except DamagedError:
         return False
     with db:
@@ -124,7 +125,7 @@ def test_the_error_of_a_damaged_store_names_the_command(
 ) -> None:
     DAMAGES[damage](store)
     with pytest.raises(DamagedError, match=f"llmbatch repair {tmp_path}$"):
-        Database.open(store, read_only=read_only)
+        open_store(store, read_only=read_only)
 
 
 def test_the_log_is_put_aside_with_its_store(tmp_path: Path, store: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_store_that_is_gone_is_made_again(store: Path) -> None:
 
 def test_a_store_that_lacks_frames_gets_them(store: Path, path: Path) -> None:
     former = store.read_bytes()
-    with Database.open(store) as db:
+    with open_store(store) as db:
         runs.end(db, runs.begin(db, 1, clock.moment(), {}), "stopped", 4, {})
     whole = work_of(store)
     store.write_bytes(former)
@@ -217,7 +218,7 @@ def test_without_a_journal_nothing_is_touched(tmp_path: Path, store: Path, path:
 
 
 def test_a_store_of_a_newer_version_is_no_damage(tmp_path: Path, store: Path) -> None:
-    with Database.open(store) as db:
+    with open_store(store) as db:
         db.execute("INSERT INTO migrations VALUES (99, now()::TIMESTAMP)")
     before = files_of(tmp_path)
     with pytest.raises(StoreError, match="newer llmbatch"):
@@ -227,8 +228,8 @@ def test_a_store_of_a_newer_version_is_no_damage(tmp_path: Path, store: Path) ->
 
 def test_a_store_in_use_is_no_damage(tmp_path: Path, store: Path, spawn: Spawn) -> None:
     spawn(
-        "import sys; from pathlib import Path; from llmbatch.store.database import Database\n"
-        f"db = Database.open(Path({str(store)!r})); print('ready', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from llmbatch.store.opening import open_store\n"
+        f"db = open_store(Path({str(store)!r})); print('ready', flush=True); sys.stdin.read()"
     )
     with pytest.raises(LockedError):
         repair(store)

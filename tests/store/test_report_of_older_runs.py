@@ -11,7 +11,7 @@ from llmbatch.pipeline.run import execute
 from llmbatch.reports import json
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.text import job
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 
 def worked(folder: Path) -> Path:
@@ -31,7 +31,7 @@ def worked(folder: Path) -> Path:
 
 
 def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path) -> None:
-    with Database.open(worked(tmp_path)) as db:
+    with open_store(worked(tmp_path)) as db:
         db.execute("UPDATE run_ends SET timings = '{\"generate\": 2.5}'")
         report = reports_report.build(db)
     assert report is not None
@@ -41,7 +41,7 @@ def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path
 
 def test_what_an_older_run_had_not_counted_is_not_made_up(tmp_path: Path) -> None:
     """Neither its checkpoints nor its settings know anything that was added later."""
-    with Database.open(worked(tmp_path)) as db:
+    with open_store(worked(tmp_path)) as db:
         db.execute("UPDATE checkpoints SET telemetry = '{\"prompt_tokens\": 2}'")
         db.execute(
             "UPDATE runs SET spec = json_merge_patch(spec, ?)",
@@ -64,7 +64,7 @@ def test_what_the_processes_and_the_devices_used(tmp_path: Path) -> None:
         '{"resources": {"cpu_seconds": 12.5, "memory_bytes": 1, "peak_memory_bytes": 1610612736,'
         ' "gpu_utilization": 0.83, "gpu_memory_bytes": 85899345920, "energy_joules": 9000000}}'
     )
-    with Database.open(worked(tmp_path)) as db:
+    with open_store(worked(tmp_path)) as db:
         db.execute("UPDATE checkpoints SET telemetry = ?", [used])
         report = reports_report.build(db)
     assert report is not None

@@ -14,6 +14,7 @@ from llmbatch.store import history, own_store, results, trust
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
+from llmbatch.store.opening import open_store
 from llmbatch.store.repair import repair
 from llmbatch.store.trust import UntrustedError
 from tests.store.older import make_older
@@ -86,8 +87,8 @@ def test_what_others_could_have_filled_is_refused(
     changed(state)
     before = {path: path.lstat().st_mtime_ns for path in state.iterdir()}
     for use in (
-        lambda: Database.open(state / "job.duckdb"),
-        lambda: Database.open(state / "job.duckdb", read_only=True),
+        lambda: open_store(state / "job.duckdb"),
+        lambda: open_store(state / "job.duckdb", read_only=True),
         lambda: JobLock(state / "job.lock").__enter__(),
     ):
         with pytest.raises(UntrustedError) as caught:
@@ -105,7 +106,7 @@ def test_a_shared_folder_can_be_trusted(
     assert words
     changed(state)
     mode = stat.S_IMODE(state.stat().st_mode)
-    with JobLock(state / "job.lock"), Database.open(state / "job.duckdb") as db:
+    with JobLock(state / "job.lock"), open_store(state / "job.duckdb") as db:
         assert results.counts(db).answered == 2
     assert stat.S_IMODE(state.stat().st_mode) == mode
 
@@ -115,14 +116,14 @@ def test_a_shared_folder_can_be_trusted(
 def test_a_link_is_never_followed(state: Path, changed: Callable[[Path], None], words: str) -> None:
     changed(state)
     with pytest.raises(UntrustedError) as caught:
-        Database.open(state / "job.duckdb")
+        open_store(state / "job.duckdb")
     assert words in str(caught.value)
 
 
 def test_the_folder_itself_may_be_a_link_of_ours(state: Path) -> None:
     link = state.with_name("link")
     link.symlink_to(state)
-    with JobLock(link / "job.lock"), Database.open(link / "job.duckdb") as db:
+    with JobLock(link / "job.lock"), open_store(link / "job.duckdb") as db:
         assert results.counts(db).answered == 2
 
 
@@ -133,7 +134,7 @@ def test_the_files_of_a_job_are_private(state: Path) -> None:
         path.chmod(0o644)
     (state / "notes.txt").write_text("not of the job")
     (state / "notes.txt").chmod(0o640)
-    with JobLock(state / "job.lock"), Database.open(state / "job.duckdb") as db:
+    with JobLock(state / "job.lock"), open_store(state / "job.duckdb") as db:
         (state / "status.json").write_text("{}")
         assert results.counts(db).answered == 2
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
@@ -143,7 +144,7 @@ def test_the_files_of_a_job_are_private(state: Path) -> None:
 def test_a_new_store_is_private(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir(mode=0o700)
     with JobLock(tmp_path / "new/job.lock"):
-        Database.open(tmp_path / "new/job.duckdb").close()
+        open_store(tmp_path / "new/job.duckdb").close()
     assert modes(tmp_path / "new") == {0o600}
 
 
@@ -152,7 +153,7 @@ def test_in_a_shared_folder_files_are_as_open_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new").chmod(0o770)
     with JobLock(tmp_path / "new/job.lock"):
-        Database.open(tmp_path / "new/job.duckdb").close()
+        open_store(tmp_path / "new/job.duckdb").close()
     assert modes(tmp_path / "new") == {0o660}
 
 
@@ -185,7 +186,7 @@ def secret(tmp_path: Path) -> Path:
 def test_no_statement_reaches_other_files(
     state: Path, secret: Path, statement: str, read_only: bool
 ) -> None:
-    with Database.open(state / "job.duckdb", read_only=read_only) as db:
+    with open_store(state / "job.duckdb", read_only=read_only) as db:
         for connection in (db, db.cursor()):
             with pytest.raises(Exception, match=r"disabled|locked|[Pp]ermission|Cannot|not exist"):
                 connection.execute(statement.format(secret))
@@ -218,18 +219,18 @@ def test_a_store_with_views_of_others_is_refused_and_repaired(
         evil(state, statement)
     for read_only in (True, False):
         with pytest.raises(DamagedError) as caught:
-            Database.open(state / "job.duckdb", read_only=read_only)
+            open_store(state / "job.duckdb", read_only=read_only)
         assert told in str(caught.value)
         assert f"llmbatch repair {state}" in str(caught.value)
     assert repair(state / "job.duckdb").answers == 1
-    with Database.open(state / "job.duckdb", read_only=True) as db:
+    with open_store(state / "job.duckdb", read_only=True) as db:
         assert db.scalar("SELECT count(*) FROM duckdb_views() WHERE database_name = 'job'") == 0
 
 
 def test_the_views_of_an_older_store_are_not_read_either(state: Path, view: str) -> None:
     make_older(state / "job.duckdb", 5)
     evil(state, f"CREATE OR REPLACE VIEW settled AS {view}")
-    with Database.open(state / "job.duckdb") as db:
+    with open_store(state / "job.duckdb") as db:
         assert results.counts(db).answered == 2
         assert set(results.violations(db).values()) == {0}
 
@@ -241,7 +242,7 @@ def test_a_plan_reads_no_view_of_the_former_store(
     make_older(state / "job.duckdb", version)
     evil(state, f"CREATE OR REPLACE VIEW settled AS {view}")
     (tmp_path / "aside").mkdir(parents=True)
-    with Database.open(tmp_path / "aside/job.duckdb", beside=state) as db:
+    with open_store(tmp_path / "aside/job.duckdb", beside=state) as db:
         assert history.left(db, state / "job.duckdb", lambda _: True).past.answers == [1]
         with own_store.attached(db, state / "job.duckdb"):
             assert db.scalar("SELECT count(*) FROM former_settled") == 2
@@ -250,7 +251,7 @@ def test_a_plan_reads_no_view_of_the_former_store(
 def test_a_plan_refuses_a_store_that_is_not_ours(state: Path, tmp_path: Path, view: str) -> None:
     evil(state, f"CREATE VIEW strange AS {view}")
     (tmp_path / "aside").mkdir(parents=True)
-    with Database.open(tmp_path / "aside/job.duckdb", beside=state) as db:
+    with open_store(tmp_path / "aside/job.duckdb", beside=state) as db:
         with pytest.raises(DamagedError, match="nobody knows its view 'strange'"):
             history.left(db, state / "job.duckdb", lambda _: True)
         state.chmod(0o777)

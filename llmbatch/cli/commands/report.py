@@ -23,7 +23,7 @@ from llmbatch.reports import report as reports_report
 from llmbatch.reports.folder import FolderReport
 from llmbatch.reports.report import Report
 from llmbatch.store import faults
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 STDOUT = Path("-")
 
@@ -103,7 +103,7 @@ def _check_file(job: Path | None, wish: Wish) -> None:
 def _of_job(job: Path, wish: Wish) -> Report:
     override = _override(wish.costs)
     found = find(job)
-    with Database.open(found.store, read_only=True) as db, faults.understood(found.store):
+    with open_store(found.store, read_only=True) as db, faults.understood(found.store):
         built = reports_report.build(db, override)
     if built is None:
         raise UsageError(f"{found.state}: no run has begun here yet")

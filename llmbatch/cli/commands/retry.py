@@ -8,12 +8,13 @@ from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.store import results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.lock import JobLock
+from llmbatch.store.opening import open_store
 
 
 def retry(job: Path, kinds: list[str]) -> str:
     """Reopen the job's dead letters, of the given kinds or all; returns what was done."""
     found = find(job)
-    with JobLock(found.lock), Database.open(found.store) as db:
+    with JobLock(found.lock), open_store(found.store) as db:
         require_plan(db, found)
         _check_kinds(db, kinds)
         rows = runs.reopen(db, runs.dead(db, kinds))

@@ -20,7 +20,7 @@ from llmbatch.reports import json, renderers
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.text import job as text_job
 from llmbatch.store import trust
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _report(job: JobPaths, readers: _Readers, *, only_work: bool = False) -> Non
     quiet = readers.quiet
     with _unharmed("no report", quiet=quiet):
         # The next run of the job may have begun already, or somebody has removed its folder.
-        with Database.open(job.store, read_only=True) as db:
+        with open_store(job.store, read_only=True) as db:
             report = reports_report.build(db)
         if report is None:
             return

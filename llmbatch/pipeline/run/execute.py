@@ -34,10 +34,11 @@ from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
 from llmbatch.pipeline.tasks.acceptance import Judge
 from llmbatch.pipeline.tasks.bounded_check import Examiner
-from llmbatch.store import field_groups, inspection, plans, results, runs
+from llmbatch.store import field_groups, inspection, plans, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
+from llmbatch.store.opening import open_store
 from llmbatch.store.repair import abandon
 from llmbatch.store.results import Counts
 
@@ -148,9 +149,9 @@ def _opened(context: Context) -> Database:
 def _looked_at(context: Context) -> Database:
     """The store, when nothing is wrong with it; what its opening has mended is told."""
     store = context.job.store
-    db = Database.open(store)
+    db = open_store(store)
     try:
-        if told := db.joined.told(store):
+        if told := db.recovery.describe(store):
             context.observer.phase(told)
             context.observer.event("store_mended", what=told)
         inspection.look(db, store)
@@ -186,7 +187,7 @@ def _run(db: Database, context: Context) -> RunResult:
         context.timings.engine_start = clock.seconds() - planned
     if context.fresh:
         # Only now that nothing is wrong with the job.
-        db.forget()
+        recovery.forget_runs(db)
         pending = plans.pending(db)
     if mendable:
         runs.reopen(db, mendable)

@@ -12,8 +12,8 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import record_order
 from llmbatch.pipeline.rows import ingest
 from llmbatch.store import field_groups
-from llmbatch.store.database import Database
 from llmbatch.store.field_groups import Held
+from llmbatch.store.opening import open_store
 
 ROWS: list[dict[str, Any]] = [
     {"id": number, "shop": "north" if number % 2 else "south", "kind": "a constant text"}
@@ -31,7 +31,7 @@ def spec(folder: Path, **changes: Any) -> JobSpec:
 def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any) -> Any:
     (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
     job = spec(folder, **changes)
-    with Database.open(folder / "job.duckdb") as db:
+    with open_store(folder / "job.duckdb") as db:
         snapshot = ingest.ingest(db, job, JobPaths(folder))
         return record_order.decide(db, job, snapshot, held)
 
@@ -83,7 +83,7 @@ def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(
         '{"n": 1.10, "o": {"a": 1.0}, "t": "x"}\n{"n": 1.1, "o": {"a": 1}, "t": "x"}\n'
     )
-    with Database.open(tmp_path / "job.duckdb") as db:
+    with open_store(tmp_path / "job.duckdb") as db:
         ingest.ingest(db, spec(tmp_path), JobPaths(tmp_path))
         choice = record_order.measured(db, ["n", "o", "t"])
     assert (choice.order, choice.saved, choice.as_is) == ((2, 0, 1), len('"t":"x",'), 0)
@@ -121,9 +121,9 @@ def test_what_is_no_column_is_refused(
 
 def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with Database.open(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
+    with open_store(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
         nothing = record_order.held_elsewhere(db, tmp_path / "nosuch.duckdb")
         assert nothing == field_groups.NOTHING
-        with Database.open(tmp_path / "job.duckdb") as other:
+        with open_store(tmp_path / "job.duckdb") as other:
             field_groups.keep(other, ["a"])
         assert record_order.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)

@@ -13,7 +13,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import ingest
 from llmbatch.store import results, snapshots
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from llmbatch.store.snapshots import Snapshot
 
 THREE = b'{"id": "007", "t": 1.10}\n{"id": "8", "t": 2}\n{"id": "9", "t": 3}\n'
@@ -26,7 +26,7 @@ class Bench:
         self.input = folder / "in.jsonl"
         self.paths = JobPaths(folder / "state")
         self.paths.state.mkdir()
-        self.db = Database.open(self.paths.store)
+        self.db = open_store(self.paths.store)
 
     def read(self, **changes: Any) -> Snapshot:
         table = {"input": str(self.input), "output": "o.jsonl", "model": "m", "prompt": "p"}

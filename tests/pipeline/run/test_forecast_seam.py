@@ -12,7 +12,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
 from llmbatch.pipeline.run.forecast_seam import NoForecaster
 from llmbatch.store import results
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 
 class Recorder(NoForecaster):
@@ -55,7 +55,7 @@ def job(folder: Path) -> JobSpec:
 
 
 def forecasts(spec: JobSpec) -> list[dict[str, Any]]:
-    with Database.open(folder.of_spec(spec).store, read_only=True) as db:
+    with open_store(folder.of_spec(spec).store, read_only=True) as db:
         return [json.loads(line["forecast"]) for line in results.report(db, "forecasts")]
 
 

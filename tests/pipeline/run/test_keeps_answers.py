@@ -11,7 +11,7 @@ from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
 from llmbatch.store import results
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 
 
 class InTheWay(Silent):
@@ -38,7 +38,7 @@ def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
 
 
 def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
-    with Database.open(folder.of_spec(job).store, read_only=True) as db:
+    with open_store(folder.of_spec(job).store, read_only=True) as db:
         return results.counts(db), results.report(db, "run_summaries")[-1]
 
 

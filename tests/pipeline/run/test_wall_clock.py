@@ -24,7 +24,7 @@ from llmbatch.pipeline.run import supervisor
 from llmbatch.reports import renderers
 from llmbatch.reports.report import Report
 from llmbatch.store import history
-from llmbatch.store.database import Database
+from llmbatch.store.opening import open_store
 from tests.cli import reported
 from tests.scripted_engine import Options, ScriptedEngine
 
@@ -135,7 +135,7 @@ def test_every_form_of_the_report_can_be_made(worked: Worked, style: str) -> Non
 def test_a_killed_run_ends_at_its_last_sign(worked: Worked, tmp_path: Path) -> None:
     """Its end was not recorded, so it is that of its last checkpoint."""
     store = Path(shutil.copytree(worked.job.state, tmp_path / "killed")) / worked.job.store.name
-    with Database.open(store) as db:
+    with open_store(store) as db:
         db.execute("DELETE FROM run_ends")
     report = reported.read(store)
     check(report, worked.seconds)
@@ -152,9 +152,9 @@ def test_the_live_view_ends_with_what_the_report_tells(worked: Worked) -> None:
 
 
 def test_what_the_next_plan_learns(worked: Worked, tmp_path: Path) -> None:
-    with Database.open(worked.job.store, read_only=True) as db:
+    with open_store(worked.job.store, read_only=True) as db:
         assert 0 < supervisor.last_start(db) < worked.seconds
-    with Database.open(tmp_path / "job.duckdb", beside=worked.job.state) as db:
+    with open_store(tmp_path / "job.duckdb", beside=worked.job.state) as db:
         past = history.left(db, worked.job.store, lambda _: True).past
     assert past.runs[0].seconds == worked.report.last_run.seconds
 
@@ -163,13 +163,13 @@ def test_older_records_have_the_wall_clock_only(tmp_path: Path) -> None:
     """Where it was set back meanwhile, nothing is known: that is no time, not less than none."""
     report = reported.work(tmp_path, ["a"], cost=PAID)
     store = JobPaths(tmp_path / "out.llmbatch").store
-    with Database.open(store) as db:
+    with open_store(store) as db:
         for table, name in (("runs", "started"), ("run_ends", "ended")):
             db.execute(f"UPDATE {table} SET {name}_seconds = NULL")
     (old,) = reported.read(store).runs
     assert old.seconds == pytest.approx((old.ended_at - old.started_at).total_seconds())
     assert old.seconds == pytest.approx(report.last_run.seconds, abs=0.1)
-    with Database.open(store) as db:
+    with open_store(store) as db:
         db.execute("UPDATE run_ends SET ended_at = ended_at - INTERVAL 1 HOUR")
     (back,) = reported.read(store).runs
     assert (back.seconds, back.cost) == (0.0, 0.0)

@@ -1,0 +1,134 @@
+"""Opening, creating and migrating the DuckDB file of a job."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+
+from llmbatch.core import clock, files
+from llmbatch.core.clock import utc
+from llmbatch.core.errors import StoreError
+from llmbatch.store import catalog, connection, faults, recovery, statements, trust
+from llmbatch.store.database import Database
+from llmbatch.store.journal import DamagedError
+
+# What each schema version adds: the statements of these files, in order.
+MIGRATIONS = (
+    ("schema.sql", "views.sql"),
+    ("schema_2.sql", "views_2.sql"),
+    ("schema_3.sql",),
+    ("schema_4.sql",),
+    ("schema_5.sql",),
+    ("schema_6.sql",),
+)
+
+
+def open_store(path: Path, *, read_only: bool = False, beside: Path | None = None) -> Database:
+    """Open the store at `path`, creating it first unless `read_only`. What does not fit in
+    memory goes to a folder `tmp` beside it. Stores in the folder `beside` can be attached.
+
+    For writing, its journal is opened too, and what only one of the two holds is given to
+    the other. Raises LockedError when another process has the store open for writing,
+    StoreError when it is missing, damaged (DamagedError), from a newer llmbatch, or not ours
+    (see `trust`).
+    """
+    trust.check(path.parent)
+    if not path.exists():
+        if read_only:
+            raise faults.missing(path)
+        with faults.creatable(path):
+            _create(path)
+    db = Database(connection.attach(path, read_only=read_only, beside=beside), path)
+    try:
+        _bring_up_to_date(db, path, read_only=read_only)
+        db.create_views()
+        if not read_only:
+            recovery.join(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def attached(db: Database, path: Path, name: str) -> Iterator[None]:
+    """Another store, readable under `name`. Raises LockedError while a run holds it."""
+    with db.attached_file(path, name):
+        _check_attached(db, path, name)
+        yield
+
+
+def _check_attached(db: Database, path: Path, name: str) -> None:
+    try:
+        version = db.scalar(f"SELECT max(version) FROM {name}.migrations")
+    except duckdb.Error as error:
+        raise _no_store(path, error) from error
+    except DamagedError:
+        return  # The caller meets it again, or takes what is whole.
+    _check_version(path, version)
+
+
+def _create(path: Path) -> None:
+    """Make the file whole under another name first: a store exists complete or not at all."""
+    draft = path.with_name(path.name + ".new")
+    for leftover in (draft, draft.with_name(draft.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    db = Database(connection.attach(draft, read_only=False), path)
+    migrate(db, 0)
+    db.compact()
+    db.close()
+    for stray in logs(path):
+        # The log of a store that is gone would be taken for that of the new one.
+        files.set_aside(stray)
+    draft.chmod(0o600)
+    files.publish(draft, path)
+
+
+def logs(path: Path) -> list[Path]:
+    """The write-ahead logs beside the store at `path`."""
+    names = (path.with_name(path.name + end) for end in connection.LOGS)
+    return [name for name in names if name.exists()]
+
+
+def version(db: Database, path: Path, name: str = "job") -> int:
+    """The schema version of the store at `path`, attached under `name`. Raises DamagedError for a
+    file that is no store, StoreError for one of a newer llmbatch."""
+    try:
+        found = int(db.scalar(f"SELECT max(version) FROM {name}.migrations"))
+    except (duckdb.Error, TypeError, ValueError) as error:
+        raise _no_store(path, error) from error
+    _check_version(path, found)
+    return found
+
+
+def _bring_up_to_date(db: Database, path: Path, *, read_only: bool) -> None:
+    held = version(db, path)
+    if held < len(MIGRATIONS) and read_only:
+        raise StoreError(f"{path}: has the older schema {held}; run the job once to upgrade it")
+    catalog.check(db, path, MIGRATIONS[:held])
+    migrate(db, held)
+
+
+def _no_store(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(
+        f"{path}: is not an llmbatch store ({faults.line(error)}){faults.advice(path)}"
+    )
+
+
+def _check_version(path: Path, version: object) -> None:
+    if isinstance(version, int) and version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path}: was written by a newer llmbatch (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}); upgrade llmbatch"
+        )
+
+
+def migrate(db: Database, version: int) -> None:
+    """Bring a store from schema `version` (0: an empty file) to the newest, step by step."""
+    for number, names in enumerate(MIGRATIONS[version:], start=version + 1):
+        with db.transaction():
+            for statement in chain.from_iterable(statements.load(n).values() for n in names):
+                db.execute(statement)
+            db.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])
