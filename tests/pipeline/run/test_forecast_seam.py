@@ -12,6 +12,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
 from llmbatch.pipeline.run.forecast_seam import NoForecaster
 from llmbatch.store import results
+from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 
 
