@@ -20,7 +20,7 @@ from llmbatch.pipeline.run.settle import RunCounters, Settlement, Timings
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks import constraint
-from llmbatch.pipeline.tasks.acceptance import Judge
+from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import plans, results, runs
 from llmbatch.store.opening import open_store
 from tests import scripted_engine
@@ -70,9 +70,9 @@ class Bench:
         self.timings = Timings()
         self.limits = RunLimits(spec, self.stop, clock.seconds(), NEVER)
         counters = RunCounters(len(texts), rows_reused=0)
-        judge = Judge(constraint.of(spec.answer.to_constraint()))
+        accept = Acceptance(constraint.make_check(spec.answer.to_constraint()))
         self.settlement = Settlement(
-            self.db, self.run, spec.run, judge, counters, self.timings, self.seen, self.stop
+            self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop
         )
         self.spec = spec
         self.rounds = Rounds(self.db, spec, plans.pending(self.db), self.limits, self.settlement)

@@ -20,7 +20,7 @@ def find(job: Path) -> JobPaths:
     """The paths of a job named by its job file, its output or its state folder."""
     if job.suffix == ".toml":
         # Only its paths are wanted: whatever its engine is, it is neither imported nor asked.
-        return folder.of_spec(file.load(job, {}, trusted=True))
+        return folder.paths_for(file.load(job, {}, trusted=True))
     return folder.find(job)
 
 

@@ -75,7 +75,7 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         job = JobPaths(Path(folder))
         began = clock.seconds()
-        with open_store(job.store, beside=job_folder.of_spec(spec).state) as db:
+        with open_store(job.store, beside=job_folder.paths_for(spec).state) as db:
             order = plan_aside(db, spec, job, engine)
             reading = clock.seconds() - began
             left, locked = _left(db, spec, engine)
@@ -85,7 +85,7 @@ def preview(
 
 def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
     """What is left to do, and whether nothing could be asked because a run holds the job."""
-    store = job_folder.of_spec(spec).store
+    store = job_folder.paths_for(spec).store
 
     def alike(kept: Any) -> bool:
         return is_alike(kept, spec)

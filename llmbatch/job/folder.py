@@ -39,7 +39,7 @@ class JobPaths:
         return self.state / "stdin"
 
 
-def of_spec(spec: JobSpec) -> JobPaths:
+def paths_for(spec: JobSpec) -> JobPaths:
     """The paths of a job: `--state`, or the output's name with the suffix .llmbatch."""
     state = Path(spec.state) if spec.state else state_of_output(Path(spec.output))
     return JobPaths(state)

@@ -39,7 +39,7 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> TrialRequest
     """
     preflight.check(spec)
     job = JobPaths(folder)
-    with open_store(job.store, beside=job_folder.of_spec(spec).state) as db:
+    with open_store(job.store, beside=job_folder.paths_for(spec).state) as db:
         plan_aside(db, spec, job, engine)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:

@@ -26,7 +26,7 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
     }
     spec = JobSpec.model_validate(table | changes)
     execute.execute(spec, Silent())
-    return read(job_folder.of_spec(spec).store)
+    return read(job_folder.paths_for(spec).store)
 
 
 def read(store: Path) -> Report:

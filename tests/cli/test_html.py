@@ -67,7 +67,7 @@ def work(folder: Path, given: list[dict[str, Any]], **changes: Any) -> Path:
         execute.execute(spec, Silent())
     except EngineError as error:
         assert "engine" in changes or str(error)
-    return job_folder.of_spec(spec).store
+    return job_folder.paths_for(spec).store
 
 
 def read(store: Path) -> Report:

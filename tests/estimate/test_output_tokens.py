@@ -15,7 +15,7 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.records import Sampling
 from llmbatch.estimate import output_tokens
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import retry
+from llmbatch.pipeline.tasks import retry
 from llmbatch.store.history import Past, PastRun, Spent
 from tests.estimate.test_past_runs import run, spec
 

@@ -27,7 +27,7 @@ def worked(folder: Path) -> Path:
     }
     job = JobSpec.model_validate(table)
     execute.execute(job, Silent())
-    return job_folder.of_spec(job).store
+    return job_folder.paths_for(job).store
 
 
 def test_a_phase_that_an_older_run_did_not_measure_counts_as_zero(tmp_path: Path) -> None:

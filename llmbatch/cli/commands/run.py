@@ -61,7 +61,7 @@ def run(
         if log_json == eventlog.TO_STDERR:
             console.leave_with(error)  # told as an event
         raise
-    _report(folder.of_spec(spec), readers)
+    _report(folder.paths_for(spec), readers)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
         _say(_ending(result, spec.output, fresh=fresh), quiet=quiet)
     console.leave_at_once(result.exit_code)
@@ -78,7 +78,7 @@ def _failed(
             _say(f"skipped: {error}", quiet=readers.quiet)
             console.leave(ExitCode.OK)
     elif error.exit_code == ExitCode.ENGINE:
-        _report(folder.of_spec(spec), readers, only_work=True)
+        _report(folder.paths_for(spec), readers, only_work=True)
     if log:
         log.error(error)
 

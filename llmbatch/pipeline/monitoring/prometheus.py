@@ -183,7 +183,7 @@ def of_spec(spec: JobSpec, host: str, warn: Callable[[str], None]) -> MetricsFil
     """The metrics file that a job asks for, if it does."""
     if spec.run.metrics_file is None:
         return None
-    state = folder.of_spec(spec).state
+    state = folder.paths_for(spec).state
     labels = {
         "job_name": Path(spec.output).name if spec.state is None else state.name,
         "version": __version__,

@@ -1,4 +1,4 @@
-"""Rows of an error file that were mended and fed back in."""
+"""Rows of an error file, corrected and fed back in."""
 
 from llmbatch.core import exact_json
 from llmbatch.core.records import Record
@@ -7,10 +7,10 @@ COLUMN = "error"
 _FIELDS = {"kind", "message", "attempts"}
 
 
-class Mended:
+class ErrorRows:
     """Takes the `error` off that a former run gave a row; a column of the user's own stays.
 
-    It must not be part of the prompt (`{{ record }}`), or the mended row would be another one.
+    It must not be part of the prompt (`{{ record }}`), or the corrected row would be another one.
     """
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.formats.base import Reader
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.rows.error_rows import Mended
+from llmbatch.pipeline.rows.error_rows import ErrorRows
 from llmbatch.store import snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.snapshots import Row, Snapshot, Source
@@ -61,28 +61,28 @@ def _ingest_file(db: Database, spec: JobSpec, path: Path) -> Snapshot:
     ):
         _check_id_column(spec, reader.columns)
 
-        mended = Mended()
+        error_rows = ErrorRows()
 
         def describe() -> Source:
             if _stat(path) != before:
                 raise UsageError(f"{spec.input}: changed while it was read; run again")
             return Source(
-                spec.input, format_name, digest, spec.id_column, mended.columns(reader.columns)
+                spec.input, format_name, digest, spec.id_column, error_rows.columns(reader.columns)
             )
 
-        return snapshots.replace(db, _identified(reader, spec, mended), describe)
+        return snapshots.replace(db, _identified(reader, spec, error_rows), describe)
 
 
-def _identified(reader: Reader, spec: JobSpec, mended: Mended) -> Iterator[Row | Reject]:
+def _identified(reader: Reader, spec: JobSpec, error_rows: ErrorRows) -> Iterator[Row | Reject]:
     """Give every record its ordinal and its id; one without an id becomes a reject."""
     column = spec.id_column
     for number, item in enumerate(reader, start=1):
         if isinstance(item, Reject):
             yield item
         elif column is None:
-            yield Row(number, str(item.line), mended(item))
+            yield Row(number, str(item.line), error_rows(item))
         else:
-            yield _with_id(number, mended(item), column)
+            yield _with_id(number, error_rows(item), column)
 
 
 def _with_id(number: int, record: Record, column: str) -> Row | Reject:

@@ -32,8 +32,8 @@ from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import RunCounters, Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
-from llmbatch.pipeline.tasks.acceptance import Judge
-from llmbatch.pipeline.tasks.bounded_check import Examiner
+from llmbatch.pipeline.tasks.acceptance import Acceptance
+from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 from llmbatch.store import field_groups, inspection, plans, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
@@ -73,7 +73,7 @@ def execute(
     Raises UsageError when the job cannot be used, LockedError when another run holds it,
     EngineError when the engine did not start or died for good; all that had settled is committed.
     """
-    job = folder.of_spec(spec)
+    job = folder.paths_for(spec)
     preflight.check(spec, beside)
     limits.check(spec)
     engines = Engines(spec, job)
@@ -240,18 +240,18 @@ def _generate(
     else:
         size = plans.pending_size(db)
     counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
-    examiner = Examiner(spec.answer.to_constraint())
-    judge = Judge(examiner)
+    check = BoundedCheck(spec.answer.to_constraint())
+    accept = Acceptance(check)
     bill, meter = context.bill, context.meter
     settlement = Settlement(
-        db, run, spec.run, judge, counters, context.timings, observer, stop, bill, meter
+        db, run, spec.run, accept, counters, context.timings, observer, stop, bill, meter
     )
     rounds = Rounds(db, spec, pending, bounds, settlement, sample=context.sample is not None)
     forecaster = context.forecaster(db, spec, pending.positions, context.engines.first)
     supervisor = Supervisor(
         db, run, spec.run, take, rounds, settlement, bounds, stop, observer, status, forecaster
     )
-    with closing(observer), examiner:
+    with closing(observer), check:
         supervisor.work()
     if context.sample is not None:
         stop.request(sample.reason(context.sample))

@@ -10,9 +10,9 @@ from llmbatch.core import clock, outcomes
 from llmbatch.core.messages import messages_of
 from llmbatch.core.outcomes import Completed, Outcome, Tries
 from llmbatch.core.records import Constraint, Request, Sampling
-from llmbatch.pipeline.run import retry
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.pipeline.tasks import retry
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import PlannedRequest

@@ -34,7 +34,7 @@ def check(spec: JobSpec, beside: Beside = NOTHING) -> None:
     """Raise UsageError for the first thing that would stop the job later, or would write what
     must not be written."""
     Prompt(spec.prompt, spec.system)
-    constraint.of(spec.answer.to_constraint())
+    constraint.make_check(spec.answer.to_constraint())
     ingest.format_of(spec)
     _check_input(spec)
     formats.detect(spec.output, None, writing=True)
@@ -58,14 +58,14 @@ def _check_input(spec: JobSpec) -> None:
 def check_log(spec: JobSpec, beside: Beside, log: Target) -> None:
     """Raise UsageError if a log must not be written, which is asked before all else: it is told
     of what is wrong with the job."""
-    state = folder.of_spec(spec).state
+    state = folder.paths_for(spec).state
     taken = _reads(spec, beside) | {state: "state folder"}
     taken |= {target.path: target.what for target in (*_targets(spec), *beside.writes)}
     targets.check([log], taken, _model(spec) | {state: "state folder"})
 
 
 def _check_files(spec: JobSpec, beside: Beside) -> None:
-    state, reads, model = folder.of_spec(spec).state, _reads(spec, beside), _model(spec)
+    state, reads, model = folder.paths_for(spec).state, _reads(spec, beside), _model(spec)
     written = [*_targets(spec), *beside.writes]
     targets.check_state(state, reads, written, model)
     targets.check(written, reads, model | {state: "state folder"})
@@ -79,7 +79,7 @@ def _reads(spec: JobSpec, beside: Beside) -> dict[Path, str]:
 def _targets(spec: JobSpec) -> list[Target]:
     """Whether what has the name of the output is that of an earlier run, is asked when its store
     is open, if there is one."""
-    known = folder.holds_job(folder.of_spec(spec).state)
+    known = folder.holds_job(folder.paths_for(spec).state)
     told = [] if spec.run.metrics_file is None else [prometheus.target(spec.run.metrics_file)]
     return [earlier_files.output(spec, known=known), earlier_files.errors(spec, known=known), *told]
 

@@ -17,7 +17,7 @@ def plan_aside(
     takes; that order."""
     naming = Naming(engine)
     snapshot = ingest.ingest(db, spec, aside)
-    held = record_order.held_elsewhere(db, job_folder.of_spec(spec).store)
+    held = record_order.held_elsewhere(db, job_folder.paths_for(spec).store)
     order = record_order.decide(db, spec, snapshot, held)
     planner.plan(db, spec, snapshot, naming.identity(), order)
     return order

@@ -1,4 +1,4 @@
-"""What a run has done so far: outcomes judged, counted, and committed in groups."""
+"""What a run has done so far: outcomes checked, counted, and committed in groups."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 
@@ -13,7 +13,7 @@ from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.run.feed import Ticket
 from llmbatch.pipeline.run.stop_request import StopRequest
-from llmbatch.pipeline.tasks.acceptance import Judge
+from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import runs
 from llmbatch.store.database import Database
 from llmbatch.store.runs import Attempt
@@ -95,7 +95,7 @@ class Settlement:
         db: Database,
         run: int,
         spec: RunSpec,
-        judge: Judge,
+        accept: Acceptance,
         counters: RunCounters,
         timings: Timings,
         observer: Observer,
@@ -108,7 +108,7 @@ class Settlement:
         self._db = db
         self._run = run
         self._spec = spec
-        self._judge = judge
+        self._accept = accept
         self._observer = observer
         self._stop = stop
         self._bill = bill or Bill()
@@ -126,36 +126,36 @@ class Settlement:
         self.timings = timings
 
     def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
-        """Judge an outcome and keep it for the next checkpoint. The kind of failure of a request
+        """Check an outcome and keep it for the next checkpoint. The kind of failure of a request
         that is to be tried again."""
         if not outcome.usage.is_nothing:
             self._latency[latency_histogram.bin_of(clock.seconds() - ticket.sent_at)] += 1
-        judged = self._judge(outcome)
-        failed = isinstance(judged, Failed)
-        again = isinstance(judged, Failed) and self._may_retry(judged.kind, ticket)
-        self._count(judged, ticket, again=again)
-        self._settled.append(_attempt(judged, ticket, again=again))
+        checked = self._accept(outcome)
+        failed = isinstance(checked, Failed)
+        again = isinstance(checked, Failed) and self._may_retry(checked.kind, ticket)
+        self._count(checked, ticket, again=again)
+        self._settled.append(_attempt(checked, ticket, again=again))
         reason = self._watch.saw(failed=failed) if self._watch else None
         if reason:
             self._stop.request(reason)
-        return judged.kind if again and isinstance(judged, Failed) else None
+        return checked.kind if again and isinstance(checked, Failed) else None
 
     def _may_retry(self, kind: str, ticket: Ticket) -> bool:
         known = FAILURE_KINDS.get(kind)
         tries = ticket.tries.since_reopened + 1
         return known is not None and known.retryable and tries < self._spec.attempts
 
-    def _count(self, judged: Outcome, ticket: Ticket, *, again: bool) -> None:
+    def _count(self, checked: Outcome, ticket: Ticket, *, again: bool) -> None:
         counters = self.counters
-        counters.prompt_tokens += judged.usage.prompt
-        counters.cached_tokens += judged.usage.cached
-        counters.output_tokens += judged.usage.output
+        counters.prompt_tokens += checked.usage.prompt
+        counters.cached_tokens += checked.usage.cached
+        counters.output_tokens += checked.usage.output
         if again:
             counters.to_retry += 1
             return
         counters.rows_done += ticket.copies
         counters.size_done += ticket.size
-        if isinstance(judged, Failed):
+        if isinstance(checked, Failed):
             counters.failed += ticket.copies
 
     def convict(self, ticket: Ticket, kind: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The engine's outcomes, judged: only an answer that keeps its constraint is accepted."""
+"""The outcomes of an engine, checked: only an answer that keeps its constraint is accepted."""
 
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.pipeline.tasks.constraint import Check
@@ -10,8 +10,8 @@ _CUT = {
 }
 
 
-class Judge:
-    """Turns the engine's outcomes into accepted ones: a wrong answer becomes a failure."""
+class Acceptance:
+    """Lets good answers through; a cut or wrong one becomes a failure."""
 
     def __init__(self, check: Check) -> None:
         self._check = check

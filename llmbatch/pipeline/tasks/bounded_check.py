@@ -16,7 +16,7 @@ LIMIT = 2.0
 """Seconds of processor time that the check of one answer may take."""
 
 
-class Examiner:
+class BoundedCheck:
     """The check of one constraint, whose helper starts while the engine does.
 
     A context manager, which leaves no process behind.
@@ -26,7 +26,7 @@ class Examiner:
         """`limit`: seconds of processor time for an answer."""
         self._constraint = constraint
         self._limit = limit
-        self._check = tasks_constraint.of(constraint)
+        self._check = tasks_constraint.make_check(constraint)
         self._helper = Helper(__name__, constraint and astuple(constraint), limit)
 
     def __enter__(self) -> Self:
@@ -52,4 +52,4 @@ class Examiner:
 def answering(settings: tuple[str, str]) -> Check:
     """What the helper does."""
     kind, value = settings
-    return tasks_constraint.of(Constraint(kind, value))  # type: ignore[arg-type]
+    return tasks_constraint.make_check(Constraint(kind, value))  # type: ignore[arg-type]

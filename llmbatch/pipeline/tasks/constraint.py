@@ -29,7 +29,7 @@ _SLOW_KEYWORDS = {
 _REPEATS = re.compile(r"[*+?]|\{\d*,")
 
 
-def of(constraint: Constraint | None) -> Check:
+def make_check(constraint: Constraint | None) -> Check:
     """The check of a constraint. Raises UsageError when the constraint itself is no good."""
     if constraint is None:
         return lambda text: None

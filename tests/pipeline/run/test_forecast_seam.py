@@ -56,7 +56,7 @@ def job(folder: Path) -> JobSpec:
 
 
 def forecasts(spec: JobSpec) -> list[dict[str, Any]]:
-    with open_store(folder.of_spec(spec).store, read_only=True) as db:
+    with open_store(folder.paths_for(spec).store, read_only=True) as db:
         return [json.loads(line["forecast"]) for line in results.report(db, "forecasts")]
 
 

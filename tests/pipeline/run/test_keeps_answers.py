@@ -38,7 +38,7 @@ def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
 
 
 def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
-    with open_store(folder.of_spec(job).store, read_only=True) as db:
+    with open_store(folder.paths_for(job).store, read_only=True) as db:
         return results.counts(db), results.report(db, "run_summaries")[-1]
 
 

@@ -9,7 +9,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.tasks import constraint as tasks_constraint
-from llmbatch.pipeline.tasks.acceptance import Judge
+from llmbatch.pipeline.tasks.acceptance import Acceptance
 
 USAGE = Usage(prompt=5, cached=2, output=3)
 TREE = {
@@ -32,12 +32,14 @@ def constraint(kind: Any, value: Any) -> Constraint:
     return Constraint(kind, value if kind == "regex" else json.dumps(value))
 
 
-def judged(kind: Any, value: Any, text: str) -> Outcome:
-    return Judge(tasks_constraint.of(constraint(kind, value)))(Completed("k", text, "stop", USAGE))
+def accepted(kind: Any, value: Any, text: str) -> Outcome:
+    return Acceptance(tasks_constraint.make_check(constraint(kind, value)))(
+        Completed("k", text, "stop", USAGE)
+    )
 
 
-def schema(value: Any) -> Judge:
-    return Judge(tasks_constraint.of(constraint("json", value)))
+def schema(value: Any) -> Acceptance:
+    return Acceptance(tasks_constraint.make_check(constraint("json", value)))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def schema(value: Any) -> Judge:
     ],
 )
 def test_an_answer_that_keeps_its_constraint_is_accepted(kind: str, value: Any, text: str) -> None:
-    assert judged(kind, value, text) == Completed("k", text, "stop", USAGE)
+    assert accepted(kind, value, text) == Completed("k", text, "stop", USAGE)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_an_answer_that_keeps_its_constraint_is_accepted(kind: str, value: Any, 
 def test_an_answer_that_breaks_its_constraint_is_a_failure(
     kind: str, value: Any, text: str, reason: str
 ) -> None:
-    outcome = judged(kind, value, text)
+    outcome = accepted(kind, value, text)
     assert isinstance(outcome, Failed)
     assert outcome.kind == "invalid_output"
     assert reason in outcome.message
@@ -85,18 +87,20 @@ def test_an_answer_that_breaks_its_constraint_is_a_failure(
 
 def test_any_text_is_accepted_without_a_constraint() -> None:
     answer = Completed("k", "", "stop", USAGE)
-    assert Judge(tasks_constraint.of(None))(answer) is answer
+    assert Acceptance(tasks_constraint.make_check(None))(answer) is answer
 
 
 @pytest.mark.parametrize("held", [None, constraint("choice", ["yes"])])
 def test_a_cut_answer_is_never_passed_off_as_an_answer(held: Constraint | None) -> None:
-    outcome = Judge(tasks_constraint.of(held))(Completed("k", "yes", "length", USAGE))
+    outcome = Acceptance(tasks_constraint.make_check(held))(Completed("k", "yes", "length", USAGE))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text) == ("truncated", "yes")
 
 
 def test_an_answer_that_was_cut_by_the_context_is_another_failure() -> None:
-    outcome = Judge(tasks_constraint.of(None))(Completed("k", "yes", "context", Usage(5, 0, 3)))
+    outcome = Acceptance(tasks_constraint.make_check(None))(
+        Completed("k", "yes", "context", Usage(5, 0, 3))
+    )
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text, outcome.usage.output) == ("context_full", "yes", 3)
     assert not FAILURE_KINDS["context_full"].retryable
@@ -105,11 +109,11 @@ def test_an_answer_that_was_cut_by_the_context_is_another_failure() -> None:
 
 def test_a_failure_stays_what_it_is() -> None:
     failure = Failed("k", "too_long", "no room")
-    assert Judge(tasks_constraint.of(constraint("choice", ["a"])))(failure) is failure
+    assert Acceptance(tasks_constraint.make_check(constraint("choice", ["a"])))(failure) is failure
 
 
 def test_a_message_does_not_carry_a_whole_answer() -> None:
-    outcome = judged("json", {"maxLength": 3}, json.dumps("x" * 5000))
+    outcome = accepted("json", {"maxLength": 3}, json.dumps("x" * 5000))
     assert isinstance(outcome, Failed)
     assert len(outcome.message) < 300
 
@@ -132,7 +136,7 @@ def test_a_message_does_not_carry_a_whole_answer() -> None:
 )
 def test_a_constraint_that_is_none_stops_the_job(kind: str, value: Any, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
-        tasks_constraint.of(constraint(kind, value))
+        tasks_constraint.make_check(constraint(kind, value))
     assert reason in str(caught.value)
 
 
@@ -150,10 +154,10 @@ def test_a_property_may_be_called_ref() -> None:
 @pytest.mark.parametrize("depth", [100, 500, 1000, 5000])
 def test_an_answer_nested_too_deep_to_check_fails_by_itself(depth: int) -> None:
     nested = {"$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}
-    outcome = judged("json", {**nested, "$ref": "#/$defs/n"}, "[" * depth + "]" * depth)
+    outcome = accepted("json", {**nested, "$ref": "#/$defs/n"}, "[" * depth + "]" * depth)
     assert isinstance(outcome, Completed) == (depth == 100)
 
 
 def test_a_schema_that_refers_to_itself_for_ever_does_not_stop_the_run() -> None:
-    outcome = judged("json", {"$ref": "#"}, "1")
+    outcome = accepted("json", {"$ref": "#"}, "1")
     assert isinstance(outcome, Failed)

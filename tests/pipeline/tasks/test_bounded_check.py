@@ -12,7 +12,7 @@ import pytest
 
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.tasks import constraint
-from llmbatch.pipeline.tasks.bounded_check import Examiner
+from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 
 # Each more letter doubles what it takes to find that an answer does not fit. This one takes some
 # seconds; the limits below are far less.
@@ -26,9 +26,9 @@ def schema(value: Any) -> Constraint:
 
 
 @pytest.fixture
-def words(_others: None) -> Iterator[Examiner]:
-    with Examiner(WORD) as examiner:
-        yield examiner
+def words(_others: None) -> Iterator[BoundedCheck]:
+    with BoundedCheck(WORD) as check:
+        yield check
 
 
 _OTHERS: set[psutil.Process] = set()
@@ -55,32 +55,32 @@ def children() -> list[psutil.Process]:
     ids=["regex", "pattern", "names"],
 )
 def test_a_check_that_takes_too_long_is_given_up(constraint: Constraint, answer: str) -> None:
-    with Examiner(constraint, limit=0.05) as examiner:
+    with BoundedCheck(constraint, limit=0.05) as check:
         began = time.monotonic()
-        assert examiner(answer) == "the check took longer than 0.05 s"
+        assert check(answer) == "the check took longer than 0.05 s"
         # The next one is checked by another helper.
-        assert examiner('{"a": "b"}' if constraint.kind == "json" else "b") is None
+        assert check('{"a": "b"}' if constraint.kind == "json" else "b") is None
         assert time.monotonic() - began < 15
     assert not children()
 
 
 def test_items_that_must_differ_are_bounded_too() -> None:
     items = [{"a": number, "b": [number]} for number in range(3000)]
-    with Examiner(schema({"uniqueItems": True}), limit=0.05) as examiner:
-        assert examiner(json.dumps(items)) == "the check took longer than 0.05 s"
-        assert examiner("[1, 2]") is None
-        assert "non-unique" in str(examiner("[1, 1]"))
+    with BoundedCheck(schema({"uniqueItems": True}), limit=0.05) as check:
+        assert check(json.dumps(items)) == "the check took longer than 0.05 s"
+        assert check("[1, 2]") is None
+        assert "non-unique" in str(check("[1, 1]"))
 
 
-def test_answers_follow_each_other_through_one_helper(words: Examiner) -> None:
+def test_answers_follow_each_other_through_one_helper(words: BoundedCheck) -> None:
     texts = ["a b", "", "é ß १२", "a  b", "\ud800", "x " * 50_000 + "x"]
     told = [words(text) for text in texts]
-    assert told == [constraint.of(WORD)(text) for text in texts]
+    assert told == [constraint.make_check(WORD)(text) for text in texts]
     assert told[:2] == [None, "does not match the regex"]
     assert len(children()) == 1
 
 
-def test_a_helper_that_was_killed_costs_one_answer(words: Examiner) -> None:
+def test_a_helper_that_was_killed_costs_one_answer(words: BoundedCheck) -> None:
     assert words("a b") is None
     (helper,) = children()
     helper.send_signal(signal.SIGKILL)
@@ -98,11 +98,11 @@ def test_simple_checks_need_no_helper() -> None:
         schema(plain): '{"a": "x"}',
     }
     for plain_one, answer in simple.items():
-        with Examiner(plain_one) as examiner:
-            assert examiner(answer) is None
+        with BoundedCheck(plain_one) as check:
+            assert check(answer) is None
             assert not children()
-    with Examiner(None) as examiner:
-        assert examiner("anything") is None
+    with BoundedCheck(None) as check:
+        assert check("anything") is None
 
 
 @pytest.mark.parametrize(

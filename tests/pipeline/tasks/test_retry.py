@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from llmbatch.core import outcomes
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Sampling
-from llmbatch.pipeline.run.retry import RETRY_TEMPERATURE, sampling_for
+from llmbatch.pipeline.tasks.retry import RETRY_TEMPERATURE, sampling_for
 
 GREEDY = Sampling(max_tokens=100)
 DRAWN = Sampling(max_tokens=100, temperature=0.5)
