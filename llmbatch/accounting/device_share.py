@@ -44,8 +44,9 @@ class DeviceShare:
 
 
 def compare(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> DeviceShare | None:
-    """`runs` with the engine of that `description` (see `Engine.describe`); None where nobody
-    knows the device or the model's sizes, or nothing was generated."""
+    """`runs` with the engine of that `description` (see `Engine.describe`); None where the
+    device or the model's sizes are not known, on a CPU, whose share no setting raises by much, and
+    where nothing was generated."""
     known = _known(description or {})
     work = bottlenecks.sum_up(runs)
     if known is None or not work.requests or not work.output_tokens or work.seconds <= 0:
@@ -88,6 +89,8 @@ def _known(description: Mapping[str, Any]) -> tuple[Device, Shape] | None:
         return None
     if device is None or shape is None or min(device.flops, device.bandwidth) <= 0:
         return None
+    if device.kind == "cpu":
+        return None
     return device, shape
 
 
@@ -100,9 +103,7 @@ def _batches(
     held = max(1.0, load.prompt - load.cached + load.output / 2)
     dtype = str(said.get("kv_cache_dtype") or "auto")
     weights = said.get("weight_bytes") or shape.weight_bytes
-    room = device.total_memory * memory.DEVICE_SHARE - weights
-    if device.kind != "cpu":
-        room -= memory.RESERVE * device.count
+    room = device.total_memory * memory.DEVICE_SHARE - weights - memory.RESERVE * device.count
     most = max(1, int(min(work.requests, room / shape.cache_bytes(held, dtype))))
     tokens = said.get("kv_cache_tokens")
     return Batches(

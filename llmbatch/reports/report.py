@@ -56,7 +56,8 @@ class Duplicates:
 class Report:
     """All that is told of a job. `last_run` and `all_runs` have the same figures, and so have
     their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
-    `limit` of the last run that did work, None where the device or the model is not known;
+    `limit` of the last run that did work, None on a CPU, and where device or model
+    are not known;
     `resources` of the last run, None where they were not measured."""
 
     version: int

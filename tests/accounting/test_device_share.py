@@ -159,9 +159,9 @@ def test_long_prompts_with_short_answers_are_named() -> None:
 
 def test_a_tiny_model_is_held_back_by_the_fixed_cost_of_a_step() -> None:
     tiny = Shape(4, 128, 4, 2, 32, 512, vocabulary=1280, tied=True)
-    cpu = Device("CPU", "cpu", 1, 24 * GIB, 6e11, 3e10, "x")
+    small = Device("small", "gpu", 1, 24 * GIB, 6e11, 3e10, "x")
     cost = StepCost(0.007, 0.0001, 0.00001, 0)
-    said = {"hardware": asdict(cpu), "shape": asdict(tiny), "max_num_seqs": 64}
+    said = {"hardware": asdict(small), "shape": asdict(tiny), "max_num_seqs": 64}
     found = judged(
         requests=80, prompt_tokens=8000, output_tokens=12_000, sequences=12_000, steps=200,
         generate_seconds=cost.seconds(200, 12_000, 8000), moments=steps(cost, 200, 60, 40),
@@ -182,6 +182,7 @@ def test_a_tiny_model_is_held_back_by_the_fixed_cost_of_a_step() -> None:
         SAID | {"hardware": {"name": "its own words"}},
         SAID | {"shape": {"layers": 2}},
         SAID | {"hardware": asdict(replace(H200, flops=0.0))},
+        SAID | {"hardware": asdict(replace(H200, kind="cpu"))},
     ],
 )
 def test_nothing_is_said_where_nothing_is_known(said: dict[str, Any] | None) -> None:

@@ -63,7 +63,7 @@ def limit(report: Report) -> Figure:
     name, title = "limit", "Generation by cause"
     found = report.limit
     if found is None or found.seconds <= 0:
-        missing = "nothing to compare with: the device or the model's shape is not known"
+        missing = "nothing to compare with: no GPU, or the device or the model's shape is not known"
         return Figure(name, title, None, missing=missing)
     scale, unit = charts.time_scale(found.seconds)
     parts = [BarPart("roofline", found.roofline_seconds / scale, "series-1")]

@@ -127,7 +127,9 @@ def _speed(report: Report) -> Tile:
 def _limit(report: Report) -> Tile:
     found = report.limit
     if found is None:
-        return Tile("Share of the device's limit", UNKNOWN, ["device or model not known"])
+        return Tile(
+            "Share of the device's limit", UNKNOWN, ["no GPU, or device or model not known"]
+        )
     cause = found.causes[0] if found.causes else None
     more = [f"most lost to: {cause.name}"] if cause else []
     return Tile("Share of the device's limit", units.share(found.share), more)
