@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from llmbatch.core import files
 from llmbatch.core.errors import UsageError
+from llmbatch.core.option_name import written_names
 
 MARK = "llmbatch tune"
 """How the comment line begins that `tune` leaves in a job file."""
@@ -59,11 +60,11 @@ def with_options(text: str, options: Mapping[str, Any], note: str) -> str:
         document["engine"] = tomlkit.table()
     table = document["engine"]
     assert isinstance(table, dict)
-    spelled = {name.lstrip("-").replace("-", "_"): name for name in table}
-    for name in options.keys() & spelled.keys():
-        table[spelled[name]] = _on_one_line(options[name])
+    written = written_names(table)
+    for name in options.keys() & written.keys():
+        table[written[name]] = _on_one_line(options[name])
     changed = tomlkit.dumps(document)
-    new = {name: _on_one_line(options[name]) for name in options if name not in spelled}
+    new = {name: _on_one_line(options[name]) for name in options if name not in written}
     table.update(new)
     return _under_header(changed, new, note) or tomlkit.dumps(document)
 

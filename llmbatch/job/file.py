@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.money import check_currency
+from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files, registry
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.values import faults
@@ -75,14 +76,12 @@ def _check_code(table: Table, job_file: Path, flags: Table) -> None:
     name = str(given.get("name", engine.get("name", "vllm")))
     if "name" not in given and registry.is_outside(name):
         raise _names_code(job_file, f"engine.name {name!r} is a module to import", "--engine")
-    chosen = {_plain(option) for option in given}
-    options = {key: engine[key] for key in engine if key != "name" and _plain(key) not in chosen}
+    chosen = {plain_name(option) for option in given}
+    options = {
+        key: engine[key] for key in engine if key != "name" and plain_name(key) not in chosen
+    }
     for option, how in registry.naming_code(name, options):
         raise _names_code(job_file, f"engine.{option} {how}", "--engine-arg")
-
-
-def _plain(option: str) -> str:
-    return option.lstrip("-").replace("-", "_")
 
 
 def _names_code(job_file: Path, what: str, flag: str) -> UsageError:

@@ -11,7 +11,7 @@ from llmbatch.job.folder import JobPaths
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class JobsFound:
     """The jobs of a folder, by the names of their state folders, and `closed`: the folders that
     could not be read, with the reason."""
 
@@ -19,7 +19,7 @@ class Found:
     closed: list[str]
 
 
-def below(folder: Path) -> Found:
+def below(folder: Path) -> JobsFound:
     """The jobs whose state folders lie in `folder`, at any depth, or are the folder itself.
 
     Links to folders are not followed, so a loop of them does no harm and no job comes twice.
@@ -34,7 +34,7 @@ def below(folder: Path) -> Found:
             jobs.append(JobPaths(Path(name)))
             folders.clear()
     jobs.sort(key=lambda job: job.state)
-    return Found(jobs, sorted(f"{error.filename}: {error.strerror}" for error in closed))
+    return JobsFound(jobs, sorted(f"{error.filename}: {error.strerror}" for error in closed))
 
 
 def _is_state(folder: str, files: Sequence[str]) -> bool:

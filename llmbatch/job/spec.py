@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from llmbatch.core.option_name import plain_name
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.run_settings import RunSpec
@@ -31,7 +32,7 @@ class EngineSpec(BaseModel):
 
 def parallel(options: Mapping[str, Any]) -> int:
     """Over how many devices an engine with these options is spread."""
-    named = {name.lstrip("-").replace("-", "_"): value for name, value in options.items()}
+    named = {plain_name(name): value for name, value in options.items()}
     sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
     return prod(size for size in sizes if isinstance(size, int) and size > 0)
 

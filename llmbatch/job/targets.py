@@ -57,19 +57,19 @@ def check_state(
     """Raise UsageError if the state folder cannot be one: its name is too long, or is that of a
     file which is read or written, or lies in one of the `folders`."""
     what = "state folder"
-    known = found(state, what)
+    known = look_up(state, what)
     for path, other in {**files, **{target.path: target.what for target in targets}}.items():
         if _keys(path, other) & _keys(state, what):
             raise UsageError(f"{what} {state}: is the {other}; give it another name (--state)")
     if known is not None and not stat.S_ISDIR(known.st_mode):
         raise UsageError(f"{state}: is a file; the state folder needs another name")
-    found(state / _LONGEST, what, state)
+    look_up(state / _LONGEST, what, state)
     for folder, other in folders.items():
         if _within(state, folder):
             raise UsageError(f"{what} {state}: is or lies in the {other}; name another (--state)")
 
 
-def found(path: Path, what: str, shown: Path | None = None) -> os.stat_result | None:
+def look_up(path: Path, what: str, shown: Path | None = None) -> os.stat_result | None:
     """What a name leads to; None where there is nothing. Raises UsageError for a name that cannot
     be looked up: too long, a loop of links, a folder that may not be entered, ... `shown`: the
     name that its user has given, if this one was made of it."""
@@ -87,7 +87,7 @@ def found(path: Path, what: str, shown: Path | None = None) -> os.stat_result | 
 
 def _check_place(target: Target) -> None:
     path, folder = target.path, target.path.parent
-    known, place = found(path, target.what), found(folder, target.what)
+    known, place = look_up(path, target.what), look_up(folder, target.what)
     if known is not None and stat.S_ISDIR(known.st_mode):
         raise UsageError(f"{target}: is a folder; give a file name")
     if place is None or not stat.S_ISDIR(place.st_mode):
@@ -99,7 +99,7 @@ def _check_place(target: Target) -> None:
             raise UsageError(f"{target}: cannot be written; check its permissions")
     elif not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{target}: the folder {folder} cannot be written")
-    found(path.with_name(_LONGEST), target.what, path)
+    look_up(path.with_name(_LONGEST), target.what, path)
 
 
 def _holds_devices(folder: Path) -> bool:
@@ -115,7 +115,7 @@ def _check_outside(target: Target, folders: Mapping[Path, str]) -> None:
 
 
 def _check_owner(target: Target) -> None:
-    known = found(target.path, target.what)
+    known = look_up(target.path, target.what)
     if known is None or not known.st_size:
         return
     try:
@@ -142,7 +142,7 @@ def _another_name(target: Target) -> str:
 def _keys(path: Path, what: str) -> set[_Key]:
     """What names the file: its inode, if it exists, and its place; a name in other case may be
     the same one."""
-    known, folder = found(path, what), found(path.parent, what)
+    known, folder = look_up(path, what), look_up(path.parent, what)
     keys: set[_Key] = {(known.st_dev, known.st_ino)} if known else set()
     return keys | ({(folder.st_dev, folder.st_ino, path.name.casefold())} if folder else set())
 

@@ -14,7 +14,7 @@ from llmbatch.core.clock import utc
 from llmbatch.core.errors import LlmbatchError, LockedError, UsageError
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
-from llmbatch.job.finder import Found
+from llmbatch.job.finder import JobsFound
 from llmbatch.job.folder import JobPaths
 from llmbatch.reports import last_report
 from llmbatch.store import faults, lock, results
@@ -112,7 +112,7 @@ class FolderReport:
 
 
 def build(
-    folder: Path, found: Found, *, since: datetime | None = None, cost: CostSpec | None = None
+    folder: Path, found: JobsFound, *, since: datetime | None = None, cost: CostSpec | None = None
 ) -> FolderReport:
     """Look at the jobs, one after the other; none is held for longer than that takes.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError
+from llmbatch.core.option_name import written_names
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig, Tunable
 from llmbatch.job.spec import JobSpec
@@ -24,8 +25,8 @@ class Candidates:
 
     def engine(self, changes: Options) -> Engine:
         """One that is not started yet. Raises UsageError for an option that cannot be used."""
-        spelled = {plain(name): name for name in self.options}
-        options = self.options | {spelled.get(name, name): changes[name] for name in changes}
+        written = written_names(self.options)
+        options = self.options | {written.get(name, name): changes[name] for name in changes}
         return self._factory(EngineConfig(self._spec.model, options, str(self._log)))
 
     def check(self, knobs: Mapping[str, Sequence[Any]]) -> None:
@@ -48,11 +49,6 @@ class Candidates:
                     f"--set {pair(name, value)}: can change the answers, which tuning must not; "
                     "set it in the job itself and tune then"
                 )
-
-
-def plain(name: str) -> str:
-    """An option's name as engines know it, however it was written."""
-    return name.lstrip("-").replace("-", "_")
 
 
 def describe(changes: Options) -> str:

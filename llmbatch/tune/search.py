@@ -14,11 +14,12 @@ from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
+from llmbatch.core.option_name import plain_name
 from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.tune import trial_requests
-from llmbatch.tune.candidates import Candidates, Options, describe, plain
+from llmbatch.tune.candidates import Candidates, Options, describe
 from llmbatch.tune.gains import gains_over, is_faster, starts_too_late
 from llmbatch.tune.trial import Trial, TrialFailure, TrialFigures
 from llmbatch.tune.trial_requests import TrialRequests
@@ -71,7 +72,7 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
     cannot be used, or when a value could change an answer. `seconds` reads the time.
     """
     began = seconds()
-    knobs = {plain(name): values for name, values in knobs.items()}
+    knobs = {plain_name(name): values for name, values in knobs.items()}
     stop = StopRequest()
     with tempfile.TemporaryDirectory(prefix="llmbatch-tune-") as folder, stop:
         try:
@@ -161,7 +162,7 @@ class _SettingSearch:
 
     def _has(self, name: str, value: Any) -> bool:
         """Whether that is a present setting, in the job or by default."""
-        given = {plain(key): held for key, held in self._candidates.options.items()}
+        given = {plain_name(key): held for key, held in self._candidates.options.items()}
         if name in given:
             return bool(given[name] == value)
         described = self._present.description if self._present else {}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from llmbatch.core.option_name import plain_name
 from llmbatch.engines.vllm.options import ANSWER_OPTIONS, NEUTRAL_OPTIONS
 
 _CLASSES = "names classes that vLLM imports"
@@ -53,7 +54,7 @@ _ENDINGS = ("_cls", "module_path", "_plugin", "pylogging_config_file")
 def named(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The options that name code, as they were written, and how."""
     for written, value in options.items():
-        name = written.lstrip("-").replace("-", "_")
+        name = plain_name(written)
         if (how := _how(name, _read(value))) is not None:
             yield written, how
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files
 from llmbatch.engines.vllm import versions
 
@@ -156,7 +157,7 @@ def check(options: Mapping[str, Any]) -> dict[str, Any]:
     fields = installed_fields()
     checked: dict[str, Any] = {}
     for written, value in options.items():
-        name = written.lstrip("-").replace("-", "_")
+        name = plain_name(written)
         if fields and name not in fields:
             raise UsageError(f"engine option {written!r}: vLLM has none{nearest(name, fields)}")
         if name in REFUSED_OPTIONS:

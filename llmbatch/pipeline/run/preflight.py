@@ -46,7 +46,7 @@ def _check_input(spec: JobSpec) -> None:
     if spec.input == ingest.STDIN:
         return
     path = Path(spec.input)
-    known = targets.found(path, "input")
+    known = targets.look_up(path, "input")
     if known is None:
         raise UsageError(f"{path}: no such file; give a CSV or JSONL file, or - for stdin")
     if stat.S_ISDIR(known.st_mode):

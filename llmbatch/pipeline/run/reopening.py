@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmbatch.core.option_name import plain_name
 from llmbatch.core.outcomes import CONTEXT, mended_by
 from llmbatch.engines.base import Engine, Foreseeing, Sized
 from llmbatch.job.spec import JobSpec
@@ -51,8 +52,7 @@ def outgrown(contexts: Sequence[RunContext], room: Room | None) -> list[int]:
 
 
 def _had_option(spec: Mapping[str, Any]) -> bool:
-    names = (name.lstrip("-").replace("-", "_") for name in spec.get("engine", {}))
-    return CONTEXT in names
+    return CONTEXT in map(plain_name, spec.get("engine", {}))
 
 
 def mendable(db: Database, room: Room | None) -> Columns | None:
