@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,7 @@ from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.estimate import limit_warnings, requirements
-from llmbatch.estimate.cache_outlook import CacheOutlook
-from llmbatch.estimate.output_tokens import OutputTokens
-from llmbatch.estimate.prompt_tokens import PromptTokens
 from llmbatch.estimate.requirements import Requirements
-from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TokenEstimate
 from llmbatch.job import folder as job_folder
 from llmbatch.job.alike import is_alike
 from llmbatch.job.folder import JobPaths
@@ -26,7 +22,6 @@ from llmbatch.pipeline.run import preflight, reopening
 from llmbatch.pipeline.run.preflight import Beside
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
-from llmbatch.sizing.memory import Memory
 from llmbatch.store import history, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.history import Left
@@ -39,9 +34,7 @@ class Preview:
     """Rows and requests by what would happen to them, and what that would take.
 
     `reused_*` count what the job's store has settled already; None while another run holds it.
-    `prompt` and `output` tokens are None where they cannot be told; `tokens` are those of both
-    with retries. `memory`: None without a known device. `stops`: limits that would stop the run
-    before its end, a line each.
+    `limit_warnings`: limits that would stop the run before its end, a line each.
     """
 
     rows_in: int
@@ -53,16 +46,24 @@ class Preview:
     reused_requests: int | None
     reused_rows: int | None
     chunks: int
-    prompt: PromptTokens | None
-    output: OutputTokens | None
-    tokens: TokenEstimate | None
-    memory: Memory | None
-    device: Device | None
-    time: TimeEstimate
-    cost: CostEstimate
-    stops: list[str]
+    requirements: Requirements
+    limit_warnings: list[str]
     first_messages: list[tuple[str, str]]
-    prefix_cache: CacheOutlook
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as one flat table, in the order in which `plan --json` prints it."""
+        first = _values(self)
+        del first["requirements"]
+        last = {"stops": first.pop("limit_warnings")}
+        last["first_messages"] = first.pop("first_messages")
+        needs = _values(self.requirements)
+        last["prefix_cache"] = needs.pop("prefix_cache")
+        return first | needs | last
+
+
+def _values(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass, not those of what is in them."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def preview(
@@ -79,8 +80,8 @@ def preview(
             order = plan_aside(db, spec, job, engine)
             reading = clock.seconds() - began
             left, locked = _left(db, spec, engine)
-            found = requirements.estimate(db, spec, left, engine, order or (), device, reading)
-            return _preview(db, spec, left, found, locked=locked)
+            needs = requirements.estimate(db, spec, left, engine, order or (), device, reading)
+            return _preview(db, spec, left, needs, locked=locked)
 
 
 def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
@@ -100,7 +101,7 @@ def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
 
 
 def _preview(
-    db: Database, spec: JobSpec, left: Left, found: Requirements, *, locked: bool
+    db: Database, spec: JobSpec, left: Left, needs: Requirements, *, locked: bool
 ) -> Preview:
     counts = results.counts(db)
     planned = results.report(db, "plan_counts")[0]
@@ -116,14 +117,9 @@ def _preview(
         reused_requests=None if locked else left.past.settled_requests,
         reused_rows=None if locked else left.past.settled_rows,
         chunks=-(-planned["requests"] // spec.run.chunk_size),
-        prompt=found.prompt,
-        output=found.output,
-        tokens=found.tokens,
-        memory=found.memory,
-        device=found.device,
-        time=found.time,
-        cost=found.cost,
-        stops=limit_warnings.find(spec, len(left.positions), found.time.seconds, found.cost),
+        requirements=needs,
+        limit_warnings=limit_warnings.find(
+            spec, len(left.positions), needs.time.seconds, needs.cost
+        ),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
-        prefix_cache=found.prefix_cache,
     )

@@ -29,7 +29,8 @@ _BUDGET = {"cpu": 4_096, "gpu": 8_192}
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """See `preview.Preview`."""
+    """What the requests to do take. `prompt` and `output` tokens are None where they are unknown;
+    `tokens` are those of both, with retries. `memory`: None without a known device."""
 
     prompt: PromptTokens | None
     output: OutputTokens | None

@@ -10,6 +10,7 @@ from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.preview import Preview
 from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
+from llmbatch.estimate.requirements import Requirements
 from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TimePart
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
@@ -35,27 +36,31 @@ def lines(seen: Preview) -> Iterator[str]:
         left = seen.requests - seen.reused_requests
         yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
         yield f"to do     {left:,} requests (the plan has {seen.chunks:,} chunks)"
-    yield from _token_lines(seen)
-    if seen.memory is not None and seen.device is not None:
-        yield from _memory_lines(seen.memory, seen.device.title)
-    yield from _time_lines(seen.time)
-    yield from _cost_lines(seen.cost, seen.device)
-    yield from (f"limit     {line}" for line in seen.stops)
-    yield from _advice_lines(seen)
+    yield from _requirement_lines(seen.requirements)
+    yield from (f"limit     {line}" for line in seen.limit_warnings)
+    yield from _advice_lines(seen.requirements)
     for role, text in seen.first_messages:
         yield f"first row, {role} message:"
         yield from (f"  {line}" for line in text.removesuffix("\n").split("\n") if text)
 
 
-def _token_lines(seen: Preview) -> Iterator[str]:
-    if seen.prompt is None:
-        yield f"tokens    unknown: {seen.prefix_cache.unknown}"
+def _requirement_lines(needs: Requirements) -> Iterator[str]:
+    yield from _token_lines(needs)
+    if needs.memory is not None and needs.device is not None:
+        yield from _memory_lines(needs.memory, needs.device.title)
+    yield from _time_lines(needs.time)
+    yield from _cost_lines(needs.cost, needs.device)
+
+
+def _token_lines(needs: Requirements) -> Iterator[str]:
+    if needs.prompt is None:
+        yield f"tokens    unknown: {needs.prefix_cache.unknown}"
         return
-    yield from _prompt_lines(seen.prompt)
-    yield from _context_lines(seen.prompt.context)
-    yield from _cache_lines(seen.prefix_cache)
-    if seen.output is not None:
-        yield from _output_lines(seen.output)
+    yield from _prompt_lines(needs.prompt)
+    yield from _context_lines(needs.prompt.context)
+    yield from _cache_lines(needs.prefix_cache)
+    if needs.output is not None:
+        yield from _output_lines(needs.output)
 
 
 def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
@@ -223,8 +228,8 @@ def _rough(amount: float) -> str:
     return f"{amount:,.{digits}f}"
 
 
-def _advice_lines(seen: Preview) -> Iterator[str]:
-    forecasts, each = seen.prefix_cache, seen.time.seconds_per_prompt_token
+def _advice_lines(needs: Requirements) -> Iterator[str]:
+    forecasts, each = needs.prefix_cache, needs.time.seconds_per_prompt_token
     planned, as_input = forecasts.planned, forecasts.as_input
     if each and planned is not None and as_input is not None:
         spared = as_input.prompt_tokens - as_input.cached_tokens

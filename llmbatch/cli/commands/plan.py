@@ -53,7 +53,7 @@ def plan(
 
 def render(seen: Preview) -> str:
     """The plan as JSON."""
-    return orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode() + "\n"
+    return orjson.dumps(seen.as_json(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _elsewhere(spec: JobSpec, name: str) -> Device:

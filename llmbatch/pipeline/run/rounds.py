@@ -59,7 +59,7 @@ class Rounds:
         """The feed of the next pass; None when nothing is left to do."""
         chosen: Sequence[int] = ()
         while not chosen:
-            self._convict()
+            self._write_off()
             pending = self._left()
             if not pending.positions:
                 return None
@@ -116,18 +116,18 @@ class Rounds:
             [one for one in pending.positions if one in self._wanted], pending.tries
         )
 
-    def _convict(self) -> None:
+    def _write_off(self) -> None:
         """Write off the requests that were found to bring the engine down."""
-        for position in self.isolation.convicted:
-            # Several may be convicted at a time, each of something else.
+        for position in self.isolation.to_write_off:
+            # Several may be written off at a time, each of something else.
             kind, reason = self._causes.get(position, self._cause)
             (planned,) = plans.requests(self._db, position, position)
             tries = plans.pending(self._db).tries.get(position, NO_TRIES)
             size = len(planned.messages)
             ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
-            self._settlement.convict(ticket, kind, f"alone with this request, {reason}")
+            self._settlement.write_off(ticket, kind, f"alone with this request, {reason}")
             self._pending = None
-        self.isolation.convicted.clear()
+        self.isolation.to_write_off.clear()
 
 
 def _alike(db: Database, spec: JobSpec) -> list[int]:

@@ -158,7 +158,7 @@ class Settlement:
         if isinstance(checked, Failed):
             counters.failed += ticket.copies
 
-    def convict(self, ticket: Ticket, kind: str, message: str) -> None:
+    def write_off(self, ticket: Ticket, kind: str, message: str) -> None:
         """Make a request that brings the engine down a dead letter, and commit it."""
         failed = Failed(ticket.key, kind, message)
         self._count(failed, ticket, again=False)

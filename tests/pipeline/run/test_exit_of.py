@@ -30,7 +30,7 @@ from llmbatch.store.results import Counts
         (Counts(failed=3), signal.SIGINT, 3),
     ],
 )
-def test_the_verdict_of_a_run(counts: Counts, number: int | None, code: int) -> None:
+def test_the_exit_of_a_run(counts: Counts, number: int | None, code: int) -> None:
     stop = StopRequest()
     stop.signal = number
     found, reason = exit_of(counts, stop, None)

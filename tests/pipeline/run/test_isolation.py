@@ -1,4 +1,4 @@
-"""Requests that kill the engine are found and no other is convicted, whatever engine it is."""
+"""Requests that kill the engine are found and no other is written off, whatever engine it is."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from math import ceil, log2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmbatch.pipeline.run.isolation import LONE_DEATHS, MOST_ACCUSED, Isolation
+from llmbatch.pipeline.run.isolation import LONE_DEATHS, MOST_LONE_DEATHS, Isolation
 
 Choose = Callable[[int], int]
 ORDERS: dict[str, Choose] = {"first": lambda count: 0, "last": lambda count: count - 1}
@@ -23,7 +23,7 @@ class Job:
     choose: Choose
     isolation: Isolation = field(default_factory=Isolation)
     answered: set[int] = field(default_factory=set)
-    convicted: list[int] = field(default_factory=list)
+    written_off: list[int] = field(default_factory=list)
     deaths: int = 0
 
     def work(self) -> bool:
@@ -54,10 +54,10 @@ class Job:
     def _next(self) -> Sequence[int]:
         chosen: Sequence[int] = ()
         while not chosen:
-            for one in self.isolation.convicted:
-                self.convicted.append(one)
+            for one in self.isolation.to_write_off:
+                self.written_off.append(one)
                 self.pending.remove(one)
-            self.isolation.convicted.clear()
+            self.isolation.to_write_off.clear()
             if not self.pending:
                 return ()
             chosen = self.isolation.next(self.pending)
@@ -91,7 +91,7 @@ def jobs(draw: st.DrawFn, least: int, most: int, healthy: int = 1) -> Job:
 
 
 def assert_found(found: Job, count: int) -> None:
-    assert sorted(found.convicted) == sorted(found.poison)
+    assert sorted(found.written_off) == sorted(found.poison)
     assert found.answered == set(range(count)) - found.poison
 
 
@@ -121,16 +121,16 @@ def test_one_costs_two_deaths_and_its_halvings(tried: Job) -> None:
 @example(job(30, range(10), 3))
 @example(job(30, range(1, 30), 8))
 @example(job(2, [0], 1))
-def test_no_request_that_can_be_answered_is_ever_convicted(tried: Job) -> None:
+def test_no_request_that_can_be_answered_is_ever_written_off(tried: Job) -> None:
     count = len(tried.pending)
     if tried.work():
         assert_found(tried, count)
-    assert set(tried.convicted) <= tried.poison
-    assert len(tried.convicted) == len(set(tried.convicted))
+    assert set(tried.written_off) <= tried.poison
+    assert len(tried.written_off) == len(set(tried.written_off))
 
 
 @settings(max_examples=300)
-@given(jobs(3, MOST_ACCUSED - 1), st.integers(1, 20))
+@given(jobs(3, MOST_LONE_DEATHS - 1), st.integers(1, 20))
 def test_seven_are_found_once_the_engine_has_answered(tried: Job, before: int) -> None:
     tried.isolation.answered()
     count = len(tried.pending)
@@ -138,7 +138,7 @@ def test_seven_are_found_once_the_engine_has_answered(tried: Job, before: int) -
     assert_found(tried, count)
 
 
-def test_many_in_a_row_are_found_for_their_witnesses_stand_elsewhere() -> None:
+def test_many_in_a_row_are_found_for_their_probes_stand_elsewhere() -> None:
     both_ends = [*range(20), *range(1995, 2000)]
     for poison in (range(20), range(500, 520), both_ends):
         tried = job(2000, poison, 8)
@@ -147,22 +147,22 @@ def test_many_in_a_row_are_found_for_their_witnesses_stand_elsewhere() -> None:
 
 
 @given(count=st.integers(2, 500), window=st.integers(1, 64), answered=st.booleans())
-def test_an_engine_that_dies_of_everything_convicts_nobody(
+def test_an_engine_that_dies_of_everything_writes_nothing_off(
     count: int, window: int, answered: bool
 ) -> None:
     tried = job(count, range(count), window)
-    if answered and count > MOST_ACCUSED:
+    if answered and count > MOST_LONE_DEATHS:
         tried.isolation.answered()
     assert not tried.work()
-    assert tried.convicted == []
-    most = MOST_ACCUSED if answered and count > MOST_ACCUSED else LONE_DEATHS
+    assert tried.written_off == []
+    most = MOST_LONE_DEATHS if answered and count > MOST_LONE_DEATHS else LONE_DEATHS
     assert tried.deaths <= 2 + most
 
 
-def test_the_only_request_has_no_witness_and_is_tried_more_often() -> None:
+def test_the_only_request_has_no_probe_and_is_tried_more_often() -> None:
     tried = job(1, [0], 8)
     assert tried.work()
-    assert tried.convicted == [0]
+    assert tried.written_off == [0]
     assert tried.deaths == 1 + LONE_DEATHS
 
 
@@ -173,10 +173,10 @@ def test_what_was_not_in_flight_at_two_deaths_is_not_suspected() -> None:
     assert not isolation.died([0, 1, 2, 3])
     assert isolation.next(pending) == pending
     assert isolation.died([2, 3, 4, 5])
-    (witness,) = isolation.next(pending)
+    (probe,) = isolation.next(pending)
     isolation.answered()
-    assert witness not in (2, 3)
-    pending.remove(witness)
+    assert probe not in (2, 3)
+    pending.remove(probe)
     assert [list(isolation.next(pending)) for _ in range(2)] == [[2], [3]]
     assert isolation.next(pending) == pending
     assert not isolation.isolating

@@ -84,7 +84,7 @@ def test_several_poison_requests_are_found_and_no_other(tmp_path: Path, order: s
 
 
 def test_each_of_several_poison_requests_is_told_by_what_it_did(tmp_path: Path) -> None:
-    # The last one planned is the first witness against the other, so both are accused at a time.
+    # The last one planned is the first probe against the other, so both are accused at a time.
     said = texts(10)
     said[5], said[9] = "text 5 KILL", "text 9 STALL"
     bench = Bench(tmp_path, said, run={"stall_timeout": 0.3})
@@ -96,7 +96,7 @@ def test_each_of_several_poison_requests_is_told_by_what_it_did(tmp_path: Path) 
     }
 
 
-def test_the_only_request_left_has_no_witness_and_is_tried_more_often(tmp_path: Path) -> None:
+def test_the_only_request_left_has_no_probe_and_is_tried_more_often(tmp_path: Path) -> None:
     bench = Bench(tmp_path, ["KILL"])
     bench.drive(*engines(9))
     assert bench.counts() == Counts(failed=1)
@@ -108,10 +108,10 @@ def test_an_engine_that_dies_on_everything_makes_no_dead_letters(tmp_path: Path)
     with pytest.raises(EngineError, match="answers nothing"):
         bench.drive(*engines(99, die_after=0, window=16))
     assert bench.counts() == Counts(pending=100)
-    assert [size for _, size in deaths(bench)] == [16, 16] + [1] * LONE_DEATHS  # its witnesses
+    assert [size for _, size in deaths(bench)] == [16, 16] + [1] * LONE_DEATHS  # its probes
 
 
-def test_a_poison_request_is_written_off_once_the_witness_has_answered(tmp_path: Path) -> None:
+def test_a_poison_request_is_written_off_once_the_probe_has_answered(tmp_path: Path) -> None:
     # It is always the first of its company, so nothing is answered before it dies alone.
     bench = Bench(tmp_path, ["KILL", *texts(20)])
     bench.drive(*engines(20, window=8))
