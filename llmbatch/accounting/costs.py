@@ -12,6 +12,7 @@ from llmbatch.core.step_cost import StepMoments
 from llmbatch.job.cost import TokenPrice
 from llmbatch.store import results
 from llmbatch.store.database import Database
+from llmbatch.store.results import SavedTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class AvoidedTokens:
 
 def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> tuple[Costs, Costs]:
     """The costs of the last run and those of all. Needs at least one run."""
-    shared = {line["run"]: line for line in results.report(db, "duplicate_tokens")}
+    shared = results.duplicate_tokens(db)
     every = [_duplicates(run, shared.get(run.run)) for run in runs]
     last_saved = [*every[-1:], *_reused(db, runs)]
     return sum_up(runs[-1:], last_saved, listed), sum_up(runs, every, listed)
@@ -122,23 +123,23 @@ def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> 
 def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
     """What the last run found answered, a part for each run that had answered some of it."""
     last = runs[-1]
-    lines = {line["run"]: line for line in results.report(db, "reused_tokens", run=last.run)}
+    reused = results.reused_tokens(db, last.run)
     found = [
         AvoidedTokens(
             "reuse",
             last,
-            lines[run.run]["prompt_tokens"],
-            lines[run.run]["output_tokens"],
+            reused[run.run].prompt_tokens,
+            reused[run.run].output_tokens,
             accounting_phases.rates_like(last, run),
         )
         for run in runs
-        if run.run in lines
+        if run.run in reused
     ]
     return found or [AvoidedTokens("reuse", last, 0, 0, None)]
 
 
-def _duplicates(run: RunUsage, line: dict[str, int] | None) -> AvoidedTokens:
-    prompt, output = (line["prompt_tokens"], line["output_tokens"]) if line else (0, 0)
+def _duplicates(run: RunUsage, saved: SavedTokens | None) -> AvoidedTokens:
+    prompt, output = (saved.prompt_tokens, saved.output_tokens) if saved else (0, 0)
     return AvoidedTokens("duplicates", run, prompt, output, accounting_phases.rates(run))
 
 

@@ -72,22 +72,15 @@ class Details:
 
 def build(db: Database, last: RunUsage | None) -> Details:
     """The details of a job; `last`: the last run that did work, if any did."""
-    prompt: dict[int, int] = {}
-    output: dict[int, int] = {}
-    for line in results.report(db, "answer_lengths_counted"):
-        if line["prompt_tokens"] is None:
-            output[line["output_tokens"]] = line["answers"]
-        else:
-            prompt[line["prompt_tokens"]] = line["answers"]
-    examples = results.report(db, "failure_examples", most=_MOST_EXAMPLES)
+    counted = results.length_counts(db)
     return Details(
         timeline=None if last is None else timeline.build(db, last),
-        prompt_tokens=lengths(prompt),
-        output_tokens=lengths(output),
+        prompt_tokens=lengths(counted.prompt),
+        output_tokens=lengths(counted.output),
         latency=None if last is None else waits(last.latency),
         failure_examples=[
-            FailureExample(line["kind"], line["id"], line["line"], line["message"] or "")
-            for line in examples
+            FailureExample(row.kind, row.id, row.line, row.message or "")
+            for row in results.failed_rows(db, _MOST_EXAMPLES)
         ],
     )
 

@@ -1,7 +1,7 @@
 """The runs of a job as values, read from its store."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -12,17 +12,18 @@ from llmbatch.core import step_cost
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.core.stored import json_table
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec, TokenPrice
 from llmbatch.job.spec import parallel
-from llmbatch.store import moments, results
+from llmbatch.store import run_records
 from llmbatch.store.database import Database
+from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, StartRecord
 
 # What the engine has counted; one of an older llmbatch had not counted all of it.
 _COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
 # What goes with a price by the hour, and with one by the token: a job has one of the two.
 _PRICES = {"price_per_hour", "price_per_million"}
+_NO_TOKENS = RunTokens()
 
 
 def cost_of(spec: dict[str, Any], override: CostSpec | None = None) -> CostSpec:
@@ -54,36 +55,35 @@ def _check_currency(held: dict[str, Any], wanted: str | None) -> None:
 class RunRecords:
     """What the store holds of one run beside its summary."""
 
-    tokens: dict[str, Any] = field(default_factory=dict)
+    tokens: RunTokens = _NO_TOKENS
     rows: int = 0
-    starts: list[dict[str, Any]] = field(default_factory=list)
-    deaths: list[dict[str, Any]] = field(default_factory=list)
+    starts: list[StartRecord] = field(default_factory=list)
+    deaths: list[DeathRecord] = field(default_factory=list)
     forecast: dict[str, Any] | None = None
 
 
 def read(
     db: Database,
-    summaries: list[dict[str, Any]],
-    starts: list[dict[str, Any]],
+    summaries: Sequence[RunSummary],
+    starts: Sequence[StartRecord],
     override: CostSpec | None = None,
 ) -> list[RunUsage]:
-    """All runs. `summaries`, `starts`: the records of the queries `run_summaries` and
-    `engine_starts`; `override`: settings of the cost that win over those of the runs."""
+    """All runs. `override`: settings of the cost that win over those of the runs."""
     records: dict[int, RunRecords] = defaultdict(RunRecords)
-    for line in results.report(db, "run_tokens"):
-        records[line["run"]].tokens = line
-    for line in results.report(db, "run_rows"):
-        records[line["run"]].rows = line["rows"]
-    for line in starts:
-        records[line["run"]].starts.append(line)
-    for line in results.report(db, "engine_deaths"):
-        records[line["run"]].deaths.append(line)
-    for line in results.report(db, "forecasts"):
-        records[line["run"]].forecast = json_table(line["forecast"]) or None
-    specs = [stored.settings(line["spec"]) for line in summaries]
+    for run, tokens in run_records.tokens(db).items():
+        records[run].tokens = tokens
+    for run, rows in run_records.rows(db).items():
+        records[run].rows = rows
+    for start in starts:
+        records[start.run].starts.append(start)
+    for death in run_records.deaths(db):
+        records[death.run].deaths.append(death)
+    for made in run_records.forecasts(db):
+        records[made.run].forecast = made.forecast or None
+    specs = [stored.settings(summary.spec) for summary in summaries]
     runs = [
-        _run(line, records[line["run"]], cost_of(spec, override))
-        for line, spec in zip(summaries, specs, strict=True)
+        _run(summary, records[summary.run], cost_of(spec, override))
+        for summary, spec in zip(summaries, specs, strict=True)
     ]
     return _weighed(runs, [spec["model"] for spec in specs])
 
@@ -106,31 +106,31 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
     return reduce(add, moments, StepMoments())
 
 
-def _run(line: dict[str, Any], records: RunRecords, cost: CostSpec) -> RunUsage:
-    telemetry = json_table(line["telemetry"])
-    began, ended = moments.read(line, "started"), _end(line, records)
-    timings = _timings(line, records, ended)
+def _run(summary: RunSummary, records: RunRecords, cost: CostSpec) -> RunUsage:
+    telemetry = summary.telemetry
+    began, ended = summary.started, _end(summary, records)
+    timings = _timings(summary, records, ended)
     tokens = records.tokens
     return RunUsage(
-        run=line["run"],
+        run=summary.run,
         started_at=began.at,
         ended_at=ended.at,
-        reason=line["reason"] or "killed",
-        exit_code=line["exit_code"],
-        pid=line["pid"],
-        host=line["host"],
-        llmbatch=line["version"],
-        checkpoints=line["checkpoints"],
+        reason=summary.reason or "killed",
+        exit_code=summary.exit_code,
+        pid=summary.pid,
+        host=summary.host,
+        llmbatch=summary.version,
+        checkpoints=summary.checkpoints,
         rows=records.rows,
-        requests=tokens.get("attempts", 0),
-        retries=tokens.get("retries", 0),
-        failed_attempts=tokens.get("failed", 0),
-        prompt_tokens=int(tokens.get("prompt_tokens", 0)),
-        cached_tokens=int(tokens.get("cached_tokens", 0)),
-        output_tokens=int(tokens.get("output_tokens", 0)),
-        wasted_prompt_tokens=int(tokens.get("wasted_prompt_tokens", 0)),
-        wasted_cached_tokens=int(tokens.get("wasted_cached_tokens", 0)),
-        wasted_output_tokens=int(tokens.get("wasted_output_tokens", 0)),
+        requests=tokens.attempts,
+        retries=tokens.retries,
+        failed_attempts=tokens.failed,
+        prompt_tokens=int(tokens.prompt_tokens),
+        cached_tokens=int(tokens.cached_tokens),
+        output_tokens=int(tokens.output_tokens),
+        wasted_prompt_tokens=int(tokens.wasted_prompt_tokens),
+        wasted_cached_tokens=int(tokens.wasted_cached_tokens),
+        wasted_output_tokens=int(tokens.wasted_output_tokens),
         seconds=ended.since(began),
         prepare_seconds=timings["prepare"],
         engine_start_seconds=timings["engine_start"],
@@ -142,10 +142,10 @@ def _run(line: dict[str, Any], records: RunRecords, cost: CostSpec) -> RunUsage:
         **{name: telemetry.get(name, 0) for name in _COUNTERS},
         engine_restarts=max(0, len(records.starts) - 1),
         engine_deaths=len(records.deaths),
-        in_flight_at_deaths=sum(death["in_flight"] for death in records.deaths),
+        in_flight_at_deaths=sum(death.in_flight for death in records.deaths),
         deaths=[_death(death, began) for death in records.deaths],
         forecast=records.forecast,
-        measured_hits=tokens.get("measured_hits"),
+        measured_hits=tokens.measured_hits,
         moments=StepMoments.from_json(telemetry.get("moments")),
         latency=telemetry.get("latency") or [],
         resources=_resources(telemetry.get("resources")),
@@ -177,34 +177,32 @@ def _resources(measured: dict[str, Any] | None) -> RunResources | None:
     )
 
 
-def _death(line: dict[str, Any], began: Moment) -> EngineDeath:
-    died = moments.read(line, "died")
-    return EngineDeath(died.at, line["reason"], line["in_flight"], died.since(began))
+def _death(death: DeathRecord, began: Moment) -> EngineDeath:
+    return EngineDeath(death.died.at, death.reason, death.in_flight, death.died.since(began))
 
 
-def _end(line: dict[str, Any], records: RunRecords) -> Moment:
+def _end(summary: RunSummary, records: RunRecords) -> Moment:
     """When a run ended; of a killed one, when it was last known to live."""
-    if line["ended_at"]:
-        return moments.read(line, "ended")
-    began = moments.read(line, "started")
-    signs = [began, *(moments.read(start, "ready") for start in records.starts)]
-    signs += [moments.read(death, "died") for death in records.deaths]
-    if line["committed_at"]:
-        signs.append(moments.read(line, "committed"))
+    if summary.ended:
+        return summary.ended
+    began = summary.started
+    signs = [began, *(start.ready for start in records.starts)]
+    signs += [death.died for death in records.deaths]
+    if summary.committed:
+        signs.append(summary.committed)
     return max(signs, key=lambda sign: sign.since(began))
 
 
-def _timings(line: dict[str, Any], records: RunRecords, ended: Moment) -> dict[str, float]:
+def _timings(summary: RunSummary, records: RunRecords, ended: Moment) -> dict[str, float]:
     """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
     names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
     timings = dict.fromkeys(names, 0.0)
-    if line["timings"]:
-        timings |= json_table(line["timings"])
-        return timings
-    run = moments.read(line, "started")
-    began = [moments.read(start, "began").since(run) for start in records.starts]
-    ready = [moments.read(start, "ready").since(run) for start in records.starts]
-    died = [moments.read(death, "died").since(run) for death in records.deaths]
+    if summary.timings is not None:
+        return timings | dict(summary.timings)
+    run = summary.started
+    began = [start.began.since(run) for start in records.starts]
+    ready = [start.ready.since(run) for start in records.starts]
+    died = [death.died.since(run) for death in records.deaths]
     timings["prepare"] = began[0] if began else 0.0
     for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
         timings["engine_start"] += max(0.0, at - started)

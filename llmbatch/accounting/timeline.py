@@ -1,13 +1,13 @@
 """What happened in a run, and when, as far as its checkpoints tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import ExitCode
-from llmbatch.store import moments, results
+from llmbatch.store import checkpoints, run_records
+from llmbatch.store.checkpoints import CheckpointLoad, CheckpointTokens
 from llmbatch.store.database import Database
 
 _MOST_POINTS = 300
@@ -72,28 +72,21 @@ class Timeline:
 def build(db: Database, run: RunUsage) -> Timeline:
     """The timeline of a run that the store knows."""
     began = _began(db, run)
-    starts = [
-        moments.read(line, "ready").since(began)
-        for line in results.report(db, "engine_starts")
-        if line["run"] == run.run
-    ]
-    checkpoints = [
-        line | {"at": moments.read(line, "committed").since(began)}
-        for line in results.report(db, "timeline_checkpoints", run=run.run)
-    ]
-    marks = [*_engines(run, starts), *_commits(checkpoints), _end(run)]
+    starts = [start.ready.since(began) for start in run_records.starts(db) if start.run == run.run]
+    loads = checkpoints.loads(db, run.run)
+    at = {load.checkpoint: load.committed.since(began) for load in loads}
+    marks = [*_engines(run, starts), *_commits(at), _end(run)]
     return Timeline(
         run=run.run,
         seconds=run.seconds,
-        points=_points(db, run, checkpoints, starts),
+        points=_points(db, run, loads, at, starts),
         marks=sorted(marks, key=lambda mark: mark.at),
-        chunks=_chunks(db, run, {line["checkpoint"]: line["at"] for line in checkpoints}),
+        chunks=_chunks(db, run, at),
     )
 
 
 def _began(db: Database, run: RunUsage) -> Moment:
-    lines = results.report(db, "run_summaries")
-    return next(moments.read(line, "started") for line in lines if line["run"] == run.run)
+    return next(each.started for each in run_records.summaries(db) if each.run == run.run)
 
 
 def _engines(run: RunUsage, starts: Sequence[float]) -> Iterator[Mark]:
@@ -104,10 +97,11 @@ def _engines(run: RunUsage, starts: Sequence[float]) -> Iterator[Mark]:
         yield Mark(death.seconds, "engine died", death.reason)
 
 
-def _commits(checkpoints: Sequence[dict[str, Any]]) -> Iterator[Mark]:
-    every = -(-len(checkpoints) // _MOST_MARKS) or 1
-    for line in checkpoints[every - 1 :: every]:
-        yield Mark(line["at"], "checkpoint", f"checkpoint {line['checkpoint']}")
+def _commits(at: Mapping[int, float]) -> Iterator[Mark]:
+    """A mark for each checkpoint, or for every so many. `at`: seconds by checkpoint."""
+    every = -(-len(at) // _MOST_MARKS) or 1
+    for number, seconds in list(at.items())[every - 1 :: every]:
+        yield Mark(seconds, "checkpoint", f"checkpoint {number}")
 
 
 def _end(run: RunUsage) -> Mark:
@@ -133,10 +127,15 @@ class _Stretch:
 
 
 def _points(
-    db: Database, run: RunUsage, checkpoints: list[dict[str, Any]], starts: Sequence[float]
+    db: Database,
+    run: RunUsage,
+    loads: Sequence[CheckpointLoad],
+    at: Mapping[int, float],
+    starts: Sequence[float],
 ) -> list[Point]:
-    held = results.report(db, "timeline_tokens", run=run.run)
-    stretches = _stretches(checkpoints, {line["checkpoint"]: line for line in held}, starts)
+    """`at`, `starts`: seconds since the run began, of its checkpoints and of its engines."""
+    tokens = {each.checkpoint: each for each in checkpoints.tokens(db, run.run)}
+    stretches = _stretches(loads, tokens, at, starts)
     shortest = run.seconds / _MOST_POINTS
     merged: list[_Stretch] = []
     for stretch in stretches:
@@ -152,39 +151,39 @@ def _lasts(stretch: _Stretch) -> float:
 
 
 def _stretches(
-    checkpoints: list[dict[str, Any]],
-    lines: dict[int, dict[str, Any]],
+    loads: Sequence[CheckpointLoad],
+    tokens: Mapping[int, CheckpointTokens],
+    at: Mapping[int, float],
     starts: Sequence[float],
 ) -> Iterator[_Stretch]:
     """From each checkpoint, or the engine's start after it, to the next one. Loads are weighted
     by seconds, so that they can be summed like the rest."""
     before = 0.0
-    for line in checkpoints:
-        at, held = line["at"], lines.get(line["checkpoint"], {})
-        began = max([before, *(ready for ready in starts if ready <= at)])
-        amounts = {name: float(held.get(name, 0)) for name in _COUNTED}
-        amounts |= {name: line[name] * (at - began) for name in _LOAD}
-        yield _Stretch(began, at, amounts)
-        before = at
+    for load in loads:
+        end, counted = at[load.checkpoint], tokens.get(load.checkpoint)
+        began = max([before, *(ready for ready in starts if ready <= end)])
+        amounts = {name: float(getattr(counted, name, 0)) for name in _COUNTED}
+        amounts |= {name: getattr(load, name) * (end - began) for name in _LOAD}
+        yield _Stretch(began, end, amounts)
+        before = end
 
 
-def _chunks(db: Database, run: RunUsage, at: dict[int, float]) -> list[ChunkLine]:
+def _chunks(db: Database, run: RunUsage, at: Mapping[int, float]) -> list[ChunkLine]:
     """`at`: when the checkpoints of the run were."""
     if not 0 < run.requests <= _MOST_ATTEMPTS:
         return []
-    (plan,) = results.report(db, "timeline_chunk_size", run=run.run)
-    chunks = -(-plan["requests"] // plan["chunk_size"])
+    plan = checkpoints.chunk_size(db, run.run)
+    chunks = -(-plan.requests // plan.chunk_size)
     each = -(-chunks // _MOST_CHUNKS) or 1
-    size = each * plan["chunk_size"]
-
+    size = each * plan.chunk_size
     return [
         ChunkLine(
-            chunk=line["part"] * each,
-            first_at=at.get(line["first_checkpoint"], 0.0),
-            last_at=at.get(line["last_checkpoint"], run.seconds),
-            requests=line["requests"],
-            failed=line["failed"],
-            chunks=min(each, chunks - line["part"] * each),
+            chunk=part.part * each,
+            first_at=at.get(part.first_checkpoint, 0.0),
+            last_at=at.get(part.last_checkpoint, run.seconds),
+            requests=part.requests,
+            failed=part.failed,
+            chunks=min(each, chunks - part.part * each),
         )
-        for line in results.report(db, "timeline_chunks", run=run.run, size=size)
+        for part in checkpoints.parts(db, run.run, size)
     ]

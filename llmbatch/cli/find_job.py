@@ -11,7 +11,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import earlier_files
 from llmbatch.pipeline.rows import export as exporting
 from llmbatch.pipeline.run import preflight
-from llmbatch.store import faults, inspection, plans, results
+from llmbatch.store import faults, inspection, plans, results, run_records
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 
@@ -46,14 +46,14 @@ def require_plan(db: Database, found: JobPaths) -> None:
 
 
 def _last_spec(db: Database, found: JobPaths) -> JobSpec:
-    summaries = results.report(db, "run_summaries")
+    summaries = run_records.summaries(db)
     if not summaries:
         raise UsageError(f"{found.state}: no run has begun here yet")
-    spec, odd = stored.spec(summaries[-1]["spec"])
+    spec, odd = stored.spec(summaries[-1].spec)
     if odd:
         console.say(
             f"warning: {found.state}: not understood and left out: {', '.join(odd)}; the run was "
-            f"one of llmbatch {summaries[-1]['version']}, this is {__version__}"
+            f"one of llmbatch {summaries[-1].version}, this is {__version__}"
         )
     return spec
 

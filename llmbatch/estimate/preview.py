@@ -104,19 +104,19 @@ def _preview(
     db: Database, spec: JobSpec, left: Left, needs: Requirements, *, locked: bool
 ) -> Preview:
     counts = results.counts(db)
-    planned = results.report(db, "plan_counts")[0]
+    planned = plans.counts(db)
     first = plans.first_messages(db)
-    failures = results.report(db, "failure_counts")
+    failures = results.failures(db)
     return Preview(
         rows_in=counts.rows_in,
         rejected=counts.rejected,
         template_failures=counts.failed,
-        failure_example=failures[0]["example"] if failures else None,
-        requests=planned["requests"],
-        duplicates=planned["duplicates"],
+        failure_example=failures[0].example if failures else None,
+        requests=planned.requests,
+        duplicates=planned.duplicates,
         reused_requests=None if locked else left.past.settled_requests,
         reused_rows=None if locked else left.past.settled_rows,
-        chunks=-(-planned["requests"] // spec.run.chunk_size),
+        chunks=-(-planned.requests // spec.run.chunk_size),
         requirements=needs,
         limit_warnings=limit_warnings.find(
             spec, len(left.positions), needs.time.seconds, needs.cost

@@ -17,7 +17,7 @@ from llmbatch.job.cost import CostSpec
 from llmbatch.job.finder import JobsFound
 from llmbatch.job.folder import JobPaths
 from llmbatch.reports import last_report
-from llmbatch.store import faults, lock, results
+from llmbatch.store import faults, lock, results, run_records
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 from llmbatch.store.results import Counts
@@ -199,14 +199,14 @@ def _look(folder: Path, job: JobPaths, cost: CostSpec | None) -> _Look:
 
 
 def _at_rest(name: str, db: Database, cost: CostSpec | None) -> _Look:
-    summaries = results.report(db, "run_summaries")
+    summaries = run_records.summaries(db)
     if not summaries:
         return _Look(name, "new", "no run has begun here yet", runs=[])
-    every = runs.read(db, summaries, results.report(db, "engine_starts"), cost)
+    every = runs.read(db, summaries, run_records.starts(db), cost)
     return _Look(
         job=name,
-        state="killed" if summaries[-1]["ended_at"] is None else "ended",
-        model=stored.settings(summaries[-1]["spec"])["model"],
+        state="killed" if summaries[-1].ended is None else "ended",
+        model=stored.settings(summaries[-1].spec)["model"],
         counts=results.counts(db),
         last=every[-1],
         runs=every,

@@ -10,13 +10,13 @@ from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
-from llmbatch.core.stored import json_table
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.pipeline.rows import columns
-from llmbatch.store import results, snapshots
+from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.results import Counts
+from llmbatch.store.results import Counts, FailureCount
+from llmbatch.store.run_records import StartRecord
 
 REPORT_VERSION = 3
 
@@ -90,15 +90,15 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     What `cost` sets wins over the settings of the runs: a price that was given later. Raises
     UsageError when its `attribute_by` names a column that the input does not have.
     """
-    summaries = results.report(db, "run_summaries")
+    summaries = run_records.summaries(db)
     if not summaries:
         return None
-    spec = stored.settings(summaries[-1]["spec"])
+    spec = stored.settings(summaries[-1].spec)
     settings = runs.cost_of(spec, cost)
     _check(db, cost)
     counts = results.counts(db)
-    plan = results.report(db, "plan_counts")[0]
-    starts = results.report(db, "engine_starts")
+    plan = plans.counts(db)
+    starts = run_records.starts(db)
     every = runs.read(db, summaries, starts, cost)
     worked = next((run for run in reversed(every) if run.requests), None)
     description = _description(starts, worked)
@@ -110,9 +110,9 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         model=spec["model"],
         rows_in=counts.rows_in,
         counts=counts,
-        reused=summaries[-1]["reused"],
-        requests=plan["requests"],
-        duplicates=_duplicates(plan["duplicates"], all_costs),
+        reused=summaries[-1].reused,
+        requests=plan.requests,
+        duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,
         last_run=sum_up(every[-1:]),
         all_runs=sum_up(every),
@@ -121,10 +121,13 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         attribution=attribution.build(db, every, settings.attribute_by),
         limit=device_share.compare([worked], description) if worked else None,
         resources=every[-1].resources,
-        failures=[_failure(line) for line in results.report(db, "failure_counts")],
-        rows_by_attempts=[AttemptsLine(**line) for line in results.report(db, "rows_by_attempts")],
+        failures=[_failure(each) for each in results.failures(db)],
+        rows_by_attempts=[
+            AttemptsLine(settled.attempts, settled.answered, settled.failed)
+            for settled in results.rows_by_attempts(db)
+        ],
         runs=every,
-        engine=json_table(starts[-1]["description"]) if starts else None,
+        engine=starts[-1].description if starts else None,
         details=distributions.build(db, worked),
     )
 
@@ -136,13 +139,12 @@ def _check(db: Database, cost: CostSpec | None) -> None:
         columns.check_attribution(cost.attribute_by, snapshot)
 
 
-def _description(starts: list[dict[str, Any]], run: RunUsage | None) -> dict[str, Any] | None:
+def _description(starts: list[StartRecord], run: RunUsage | None) -> dict[str, Any] | None:
     """What the last engine of the run said of itself."""
     if run is None:
         return None
-    own = [line for line in starts if line["run"] == run.run]
-    found: dict[str, Any] | None = json_table(own[-1]["description"]) if own else None
-    return found
+    own = [start for start in starts if start.run == run.run]
+    return own[-1].description if own else None
 
 
 def _duplicates(rows: int, every: Costs) -> Duplicates:
@@ -150,7 +152,7 @@ def _duplicates(rows: int, every: Costs) -> Duplicates:
     return Duplicates(rows, saved.prompt_tokens, saved.output_tokens, saved.cost)
 
 
-def _failure(line: dict[str, Any]) -> FailureLine:
-    kind = FAILURE_KINDS.get(line["kind"])
+def _failure(count: FailureCount) -> FailureLine:
+    kind = FAILURE_KINDS.get(count.kind)
     advice = kind.advice if kind else "see the messages in the error file"
-    return FailureLine(line["kind"], line["rows"], line["example"] or "", advice)
+    return FailureLine(count.kind, count.rows, count.example or "", advice)

@@ -1,17 +1,18 @@
 """The store as a value: one connection to its DuckDB file, with statements and transactions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from llmbatch.store import connection, faults, statements
+from llmbatch.store import connection, faults, moments, statements
 from llmbatch.store.frames import Columns, Tables
 from llmbatch.store.journal import Journal, Recovery
 
+Value = TypeVar("Value")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
@@ -78,6 +79,13 @@ class Database:
             relation = self._connection.execute(sql, parameters)
             names = [column[0] for column in relation.description or []]
             return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
+
+    def values(
+        self, make: Callable[..., Value], sql: str, parameters: Parameters = ()
+    ) -> list[Value]:
+        """All records, each made by `make` from its columns by name. The two columns of a moment
+        are one argument (see `moments`)."""
+        return [make(**moments.folded(record)) for record in self.mappings(sql, parameters)]
 
     def columns(self, sql: str, parameters: Parameters = ()) -> Columns:
         """All records by column."""

@@ -49,6 +49,22 @@ def current(db: Database) -> Plan | None:
     return Plan(*found[0]) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """The rows of the current plan, its different `requests`, and the rows that share the request
+    of another (`duplicates`)."""
+
+    rows: int
+    requests: int
+    duplicates: int
+
+
+def counts(db: Database) -> PlanCounts:
+    """The size of the current plan."""
+    (found,) = db.values(PlanCounts, query("plan_counts"))
+    return found
+
+
 def replace(
     db: Database,
     snapshot: int,

@@ -80,6 +80,84 @@ def violations(db: Database) -> dict[str, int]:
     return {name: int(db.scalar(statement) or 0) for name, statement in named.items()}
 
 
-def report(db: Database, name: str, **parameters: Any) -> list[dict[str, Any]]:
-    """The records of one of the report's queries (see the end of queries.sql)."""
-    return db.mappings(query(name), parameters or ())
+@dataclass(frozen=True, slots=True)
+class FailureCount:
+    """Failed rows of one kind, and the message of the first of them."""
+
+    kind: str
+    rows: int
+    example: str | None
+
+
+def failures(db: Database) -> list[FailureCount]:
+    """The kinds of failure, the most frequent first."""
+    return db.values(FailureCount, query("failure_counts"))
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A failed row: its id, line and message."""
+
+    kind: str
+    id: str
+    line: int
+    message: str | None
+
+
+def failed_rows(db: Database, most: int) -> list[FailedRow]:
+    """`most` examples at most of each kind, with different messages as long as there are some."""
+    return db.values(FailedRow, query("failure_examples"), {"most": most})
+
+
+@dataclass(frozen=True, slots=True)
+class SettledRows:
+    """Rows that were settled by so many `attempts`; 0: no request could be made of the row."""
+
+    attempts: int
+    answered: int
+    failed: int
+
+
+def rows_by_attempts(db: Database) -> list[SettledRows]:
+    """The settled rows of the current plan, fewest attempts first."""
+    return db.values(SettledRows, query("rows_by_attempts"))
+
+
+@dataclass(frozen=True, slots=True)
+class LengthCounts:
+    """How many answers of the current plan have a prompt, and an output, of so many tokens."""
+
+    prompt: dict[int, int]
+    output: dict[int, int]
+
+
+def length_counts(db: Database) -> LengthCounts:
+    """The lengths of the answers' prompts and outputs; a shared answer counts once."""
+    counted = LengthCounts({}, {})
+    for prompt, output, answers in db.execute(query("answer_lengths_counted")):
+        if prompt is None:
+            counted.output[output] = answers
+        else:
+            counted.prompt[prompt] = answers
+    return counted
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTokens:
+    """Tokens that did not have to be computed, since `run` answered the same request."""
+
+    run: int
+    prompt_tokens: int
+    output_tokens: int
+
+
+def duplicate_tokens(db: Database) -> dict[int, SavedTokens]:
+    """By the run that answered: tokens of answered rows that share the request of another."""
+    found = db.values(SavedTokens, query("duplicate_tokens"))
+    return {saved.run: saved for saved in found}
+
+
+def reused_tokens(db: Database, run: int) -> dict[int, SavedTokens]:
+    """By the run that answered: tokens of the rows that were answered before `run`."""
+    found = db.values(SavedTokens, query("reused_tokens"), {"run": run})
+    return {saved.run: saved for saved in found}

@@ -43,8 +43,8 @@ def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> TrialRequest
         plan_aside(db, spec, job, engine)
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:
-            failures = results.report(db, "failure_counts")
-            why = f" (others fail: {failures[0]['example']})" if failures else ""
+            failures = results.failures(db)
+            why = f" (others fail: {failures[0].example})" if failures else ""
             raise UsageError(
                 f"{spec.input}: tuning needs {_LEAST} different requests at least, "
                 f"and there are {min(planned, rows)}{why}"

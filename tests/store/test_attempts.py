@@ -1,9 +1,7 @@
 """Attempts are appended; what is pending, answered or failed is asked of them."""
 
-import os
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import duckdb
 import pytest
 
 from llmbatch.core import clock
-from llmbatch.core.clock import Moment
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
@@ -136,33 +133,3 @@ def test_an_answer_keeps_every_character(healthy: Database, text: str) -> None:
     again(healthy, answered(C, text=text))
     (row,) = [r for r in rows_in(healthy, "answered") if r["row"] == 6]
     assert row["answer"] == text
-
-
-def test_times_are_kept_in_utc(db: Database) -> None:
-    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    runs.begin(db, 1, Moment(noon, 0.0), {})
-    assert results.report(db, "run_summaries")[0]["started_at"] == datetime(2026, 1, 1, 12)
-
-
-def test_a_run_is_told_with_its_end(healthy: Database) -> None:
-    (run,) = results.report(healthy, "run_summaries")
-    assert (run["reason"], run["exit_code"], run["checkpoints"]) == ("stopped", 4, 2)
-    assert run["pid"] == os.getpid()
-    (tokens,) = results.report(healthy, "run_tokens")
-    assert (tokens["attempts"], tokens["failed"]) == (2, 1)
-    assert (tokens["prompt_tokens"], tokens["cached_tokens"], tokens["output_tokens"]) == (18, 4, 2)
-
-
-def test_a_run_that_was_killed_has_no_end(healthy: Database) -> None:
-    again(healthy, answered(C))
-    last = results.report(healthy, "run_summaries")[-1]
-    assert (last["run"], last["reason"], last["exit_code"]) == (2, None, None)
-    assert last["committed_seconds"] is not None
-
-
-def test_failures_are_counted_by_kind_with_an_example(healthy: Database) -> None:
-    found: list[dict[str, Any]] = results.report(healthy, "failure_counts")
-    assert found == [
-        {"kind": "template", "rows": 1, "example": "no such column"},
-        {"kind": "truncated", "rows": 1, "example": "cut"},
-    ]

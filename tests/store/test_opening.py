@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from llmbatch.core.errors import LockedError, StoreError
-from llmbatch.store import opening, results, statements
+from llmbatch.store import opening, results, run_records, statements
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 
@@ -178,7 +178,7 @@ def test_damage_met_while_reading_is_told_in_one_line(tmp_path: Path, healthy: D
         content[place] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(StoreError) as caught, open_store(path, read_only=True) as database:
-        results.report(database, "run_summaries")
+        run_records.summaries(database)
     assert "\n" not in str(caught.value)
 
 

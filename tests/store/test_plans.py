@@ -8,7 +8,7 @@ import pytest
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.plans import Plan, PlannedRequest, RenderedRow
+from llmbatch.store.plans import Plan, PlanCounts, PlannedRequest, RenderedRow
 from llmbatch.store.snapshots import Row, Source
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -75,8 +75,8 @@ def test_rows_that_share_a_key_share_a_request(planned: Database) -> None:
     replace(planned, FIVE)
     assert {request.key: request.copies for request in requests(planned)} == {A: 2, B: 1, C: 1}
     assert keys_of_rows(planned) == [C, A, B, A, None]
-    counts = results.report(planned, "plan_counts")[0]
-    assert counts == {"rows": 5, "requests": 3, "duplicates": 1}
+    counts = plans.counts(planned)
+    assert counts == PlanCounts(rows=5, requests=3, duplicates=1)
 
 
 def test_samples_get_requests_of_their_own(planned: Database) -> None:

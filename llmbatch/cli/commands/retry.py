@@ -23,7 +23,7 @@ def retry(job: Path, kinds: list[str]) -> str:
 
 def _check_kinds(db: Database, kinds: list[str]) -> None:
     """An engine outside the package may have kinds of its own, so those that occur count, too."""
-    held = {line["kind"] for line in results.report(db, "failure_counts")}
+    held = {failure.kind for failure in results.failures(db)}
     known = sorted(held | FAILURE_KINDS.keys())
     for kind in kinds:
         if kind not in known:

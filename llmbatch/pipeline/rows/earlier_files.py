@@ -12,7 +12,7 @@ from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import OUTPUT, Target, foreign
 from llmbatch.pipeline.rows.columns import answer_columns
-from llmbatch.store import results
+from llmbatch.store import run_records
 from llmbatch.store.database import Database
 
 ERRORS = "error file"
@@ -46,7 +46,7 @@ def check(db: Database, spec: JobSpec, *, with_errors: bool = True) -> None:
 def _named(db: Database) -> AbstractSet[str]:
     """The names of the files that earlier runs had as their output and error file. Not their
     places: the folder may have been moved, and so was the store."""
-    named = (json_table(run["spec"]).get("output") for run in results.report(db, "run_summaries"))
+    named = (json_table(run.spec).get("output") for run in run_records.summaries(db))
     outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
     return {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
 

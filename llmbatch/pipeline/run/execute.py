@@ -34,7 +34,7 @@ from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
-from llmbatch.store import field_groups, inspection, plans, recovery, results, runs
+from llmbatch.store import field_groups, inspection, plans, recovery, results, run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
@@ -119,10 +119,8 @@ def _open_and_run(context: Context) -> RunResult:
 
 def _last_success(db: Database) -> str | None:
     """When a run of the job last ended with exit code 0."""
-    ended = [
-        run["ended_at"] for run in results.report(db, "run_summaries") if run["exit_code"] == 0
-    ]
-    return ended[-1].isoformat(timespec="milliseconds") if ended else None
+    ended = [run.ended for run in run_records.summaries(db) if run.exit_code == 0 and run.ended]
+    return ended[-1].at.isoformat(timespec="milliseconds") if ended else None
 
 
 def _opened(context: Context) -> Database:

@@ -14,7 +14,7 @@ from llmbatch.pipeline.run.isolation import Isolation
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stragglers import Tail
-from llmbatch.store import plans, results
+from llmbatch.store import plans, results, run_records
 from llmbatch.store.database import Database
 
 
@@ -133,7 +133,7 @@ class Rounds:
 def _alike(db: Database, spec: JobSpec) -> list[int]:
     """The runs whose answers were made as those of this one will be, whatever the rows."""
     return [
-        summary["run"]
-        for summary in results.report(db, "run_summaries")
-        if is_alike(json_table(summary["spec"]), spec)
+        summary.run
+        for summary in run_records.summaries(db)
+        if is_alike(json_table(summary.spec), spec)
     ]

@@ -20,7 +20,7 @@ from llmbatch.pipeline.run.reopening import Room
 from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
-from llmbatch.store import moments, results, runs
+from llmbatch.store import run_records, runs
 from llmbatch.store.database import Database
 
 STARTING = "starting the engine"
@@ -210,7 +210,5 @@ class Supervisor:
 
 def last_start(db: Database) -> float:
     """How many seconds the job's last start of an engine took."""
-    starts = results.report(db, "engine_starts")
-    if not starts:
-        return 0.0
-    return moments.read(starts[-1], "ready").since(moments.read(starts[-1], "began"))
+    starts = run_records.starts(db)
+    return starts[-1].seconds if starts else 0.0

@@ -13,7 +13,7 @@ from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
 from llmbatch.core.step_cost import StepMoments, fit
 from llmbatch.engines.base import EngineConfig
-from llmbatch.store import results
+from llmbatch.store import results, run_records
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 from tests.workbench import Bench, engine, texts
@@ -141,7 +141,7 @@ def test_phases_and_times_are_told(tmp_path: Path) -> None:
     assert bench.timings.engine_start >= 0.1
     assert bench.timings.generate >= 0.2
     assert 0 < bench.timings.checkpoint < bench.timings.generate
-    assert results.report(bench.db, "engine_starts")[0]["run"] == bench.run
+    assert run_records.starts(bench.db)[0].run == bench.run
 
 
 def test_what_settled_is_committed_before_an_engine_error_goes_on(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A run notes what its forecaster expects, and expects nothing without one."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
 from llmbatch.pipeline.run.forecast_seam import NoForecaster
-from llmbatch.store import results
+from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 
@@ -57,7 +56,7 @@ def job(folder: Path) -> JobSpec:
 
 def forecasts(spec: JobSpec) -> list[dict[str, Any]]:
     with open_store(folder.paths_for(spec).store, read_only=True) as db:
-        return [json.loads(line["forecast"]) for line in results.report(db, "forecasts")]
+        return [made.forecast for made in run_records.forecasts(db)]
 
 
 def test_a_run_notes_what_its_forecaster_expects(tmp_path: Path) -> None:

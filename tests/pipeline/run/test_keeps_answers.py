@@ -10,8 +10,9 @@ from llmbatch.core.errors import EngineError, UnwrittenError, UsageError
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute
-from llmbatch.store import results
+from llmbatch.store import results, run_records
 from llmbatch.store.opening import open_store
+from llmbatch.store.run_records import RunSummary
 
 
 class InTheWay(Silent):
@@ -37,9 +38,9 @@ def spec(folder: Path, output: str, **changes: Any) -> JobSpec:
     return JobSpec.model_validate(table | changes)
 
 
-def summary(job: JobSpec) -> tuple[results.Counts, dict[str, Any]]:
+def summary(job: JobSpec) -> tuple[results.Counts, RunSummary]:
     with open_store(folder.paths_for(job).store, read_only=True) as db:
-        return results.counts(db), results.report(db, "run_summaries")[-1]
+        return results.counts(db), run_records.summaries(db)[-1]
 
 
 def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
@@ -48,8 +49,8 @@ def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> Non
         execute.execute(job, InTheWay(tmp_path / "taken.jsonl"))
     counts, last = summary(job)
     assert counts.answered == 2
-    assert "cannot be written" in last["reason"]
-    assert last["exit_code"] == 4
+    assert "cannot be written" in (last.reason or "")
+    assert last.exit_code == 4
     ledger = {"ledger": str(tmp_path / "ledger")}
     execute.execute(
         spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger), Silent()
@@ -64,8 +65,8 @@ def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
         execute.execute(job, Silent())
     counts, last = summary(job)
     assert (counts.answered, counts.pending) == (1, 1)
-    assert last["exit_code"] == 5
-    assert last["reason"] == "engine died: scripted after 1 answers"
+    assert last.exit_code == 5
+    assert last.reason == "engine died: scripted after 1 answers"
     assert not (tmp_path / "out.jsonl").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.pipeline.run import supervisor
 from llmbatch.pipeline.run.isolation import LONE_DEATHS
-from llmbatch.store import results
+from llmbatch.store import results, run_records
 from llmbatch.store.results import Counts
 from tests.scripted_engine import ScriptedEngine
 from tests.workbench import Bench, engine, texts
@@ -39,7 +39,7 @@ def test_after_a_death_the_rest_is_answered_in_the_same_run(tmp_path: Path) -> N
     assert bench.drive(*engines(3, die_after=20)) is True
     assert bench.counts() == Counts(answered=50)
     assert deaths(bench) == [("engine died: scripted after 20 answers", 8)] * 2
-    assert len(results.report(bench.db, "engine_starts")) == 3
+    assert len(run_records.starts(bench.db)) == 3
     assert [name for name, _ in bench.seen.events if name.startswith("engine")] == [
         "engine_started",
         "engine_died",
