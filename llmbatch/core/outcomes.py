@@ -1,6 +1,7 @@
 """What became of a request, and the table of failure kinds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Failed:
 
 
 Outcome = Completed | Failed
+
+
+class Verdict(StrEnum):
+    """The end of an attempt, as the store keeps it."""
+
+    ANSWERED = "answered"
+    """The answer was accepted."""
+    RETRY = "retry"
+    """It failed, and the request is pending again."""
+    DEAD = "dead"
+    """It failed, and the request is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.engines.base import Telemetry
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.run.decision import Decision, TryAgain
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.limits import RunLimits
@@ -134,13 +135,23 @@ class EngineSession:
         self._status.phase("generating")
 
     def _settle(self, outcome: Outcome) -> None:
+        """One step of a run: take an outcome, check and decide, count and store it, and send the
+        request again if it is to be tried again."""
         assert self._feed is not None
-        ticket = self._feed.settle(outcome)
-        self._limits.settled(clock.seconds() - ticket.sent_at, outcome.usage)
-        kind = self._settlement.settle(outcome, ticket)
-        if kind is not None:
-            self._feed.retry(ticket, kind)
+        ticket = self._feed.take(outcome)
+        seconds = clock.seconds() - ticket.sent_at
+        decision = self._settlement.decide(outcome, ticket)
+        self._settlement.count(decision, ticket)
+        self._settlement.store(decision, ticket)
+        if isinstance(decision, TryAgain):
+            self._feed.send_again(ticket, decision.tries)
+        self._learn(outcome, decision, seconds)
+
+    def _learn(self, outcome: Outcome, decision: Decision, seconds_in_flight: float) -> None:
+        self._limits.settled(seconds_in_flight, outcome.usage)
+        self._settlement.learn(decision, seconds_in_flight)
         self.settled += 1
+        # An answer that is not accepted shows as well that the engine works.
         if isinstance(outcome, Completed):
             self.answered()
 

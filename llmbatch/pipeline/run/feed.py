@@ -59,7 +59,7 @@ class RequestFeed:
         # One object for all requests that are sent alike: engines cache by it.
         self._sampling = lru_cache(lambda tries: retry.sampling_for(sampling, tries))
         self._in_flight: dict[str, Ticket] = {}
-        self._failed: deque[int] = deque()
+        self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
         self.retried = 0
         # It has ended before its last request, to go on when what is in flight is settled.
@@ -89,9 +89,9 @@ class RequestFeed:
             yield from self._chunk(set(group))
 
     def _retries(self) -> Iterator[PlannedRequest]:
-        while self._failed:
-            count = min(len(self._failed), self._chunk_size)
-            positions = sorted(self._failed.popleft() for _ in range(count))
+        while self._again:
+            count = min(len(self._again), self._chunk_size)
+            positions = sorted(self._again.popleft() for _ in range(count))
             self.retried += count
             yield from plans.requests_at(self._db, positions)
 
@@ -116,17 +116,17 @@ class RequestFeed:
         )
         return Request(planned.key, messages, self._sampling(tries), self._constraint)
 
-    def settle(self, outcome: Outcome) -> Ticket:
-        """The ticket of a request in flight; to be asked once, when its outcome has come."""
+    def take(self, outcome: Outcome) -> Ticket:
+        """The ticket of a request in flight, which is in flight no more with this outcome."""
         ticket = self._in_flight.pop(outcome.key)
         if isinstance(outcome, Completed):
             self._tail.learn(ticket.size, outcome.usage)
         return ticket
 
-    def retry(self, ticket: Ticket, kind: str) -> None:
-        """Send a request again that has failed and may be tried once more."""
-        self._newer_tries[ticket.position] = retry.after(ticket.tries, kind)
-        self._failed.append(ticket.position)
+    def send_again(self, ticket: Ticket, tries: Tries) -> None:
+        """Send a request once more, whose failed tries are these now."""
+        self._newer_tries[ticket.position] = tries
+        self._again.append(ticket.position)
 
     def in_flight(self) -> list[Ticket]:
         """What was given to the engine and has no outcome yet, in the order it was sent."""

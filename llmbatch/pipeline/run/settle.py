@@ -1,9 +1,9 @@
-"""What a run has done so far: outcomes checked, counted, and committed in groups."""
+"""The settlement of a run: outcomes checked, decided on, counted, and committed in groups."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
-from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
+from llmbatch.core.outcomes import Failed, Outcome, Usage
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.job.run_settings import RunSpec
@@ -11,6 +11,7 @@ from llmbatch.job.stop_rules import FailureRate, FailureWatch
 from llmbatch.pipeline.monitoring.cost_so_far import Bill
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
 from llmbatch.pipeline.run.feed import Ticket
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.tasks.acceptance import Acceptance
@@ -125,44 +126,42 @@ class Settlement:
         self.counters = counters
         self.timings = timings
 
-    def settle(self, outcome: Outcome, ticket: Ticket) -> str | None:
-        """Check an outcome and keep it for the next checkpoint. The kind of failure of a request
-        that is to be tried again."""
-        if not outcome.usage.is_nothing:
-            self._latency[latency_histogram.bin_of(clock.seconds() - ticket.sent_at)] += 1
-        checked = self._accept(outcome)
-        failed = isinstance(checked, Failed)
-        again = isinstance(checked, Failed) and self._may_retry(checked.kind, ticket)
-        self._count(checked, ticket, again=again)
-        self._settled.append(_attempt(checked, ticket, again=again))
-        reason = self._watch.saw(failed=failed) if self._watch else None
-        if reason:
-            self._stop.request(reason)
-        return checked.kind if again and isinstance(checked, Failed) else None
+    def decide(self, outcome: Outcome, ticket: Ticket) -> Decision:
+        """Check an outcome and decide on its request."""
+        return decide(self._accept(outcome), ticket.tries, self._spec.attempts)
 
-    def _may_retry(self, kind: str, ticket: Ticket) -> bool:
-        known = FAILURE_KINDS.get(kind)
-        tries = ticket.tries.since_reopened + 1
-        return known is not None and known.retryable and tries < self._spec.attempts
-
-    def _count(self, checked: Outcome, ticket: Ticket, *, again: bool) -> None:
-        counters = self.counters
-        counters.prompt_tokens += checked.usage.prompt
-        counters.cached_tokens += checked.usage.cached
-        counters.output_tokens += checked.usage.output
-        if again:
+    def count(self, decision: Decision, ticket: Ticket) -> None:
+        """Count the tokens of a try, and the rows of a request that is done."""
+        counters, usage = self.counters, decision.outcome.usage
+        counters.prompt_tokens += usage.prompt
+        counters.cached_tokens += usage.cached
+        counters.output_tokens += usage.output
+        if isinstance(decision, TryAgain):
             counters.to_retry += 1
             return
         counters.rows_done += ticket.copies
         counters.size_done += ticket.size
-        if isinstance(checked, Failed):
+        if isinstance(decision, DeadLetter):
             counters.failed += ticket.copies
+
+    def store(self, decision: Decision, ticket: Ticket) -> None:
+        """Keep a try for the next checkpoint."""
+        self._settled.append(_attempt(decision, ticket))
+
+    def learn(self, decision: Decision, seconds_in_flight: float) -> None:
+        """Note how long an engine took for a try, and stop the run when too many fail."""
+        if not decision.outcome.usage.is_nothing:
+            self._latency[latency_histogram.bin_of(seconds_in_flight)] += 1
+        if self._watch is None:
+            return
+        if reason := self._watch.saw(failed=not isinstance(decision, Answered)):
+            self._stop.request(reason)
 
     def write_off(self, ticket: Ticket, kind: str, message: str) -> None:
         """Make a request that brings the engine down a dead letter, and commit it."""
-        failed = Failed(ticket.key, kind, message)
-        self._count(failed, ticket, again=False)
-        self._settled.append(_attempt(failed, ticket, again=False))
+        decision = DeadLetter(Failed(ticket.key, kind, message))
+        self.count(decision, ticket)
+        self.store(decision, ticket)
         self.commit(Telemetry())
 
     def reopened(self, rows: int) -> None:
@@ -246,21 +245,18 @@ def _sum(past: Telemetry, now: Telemetry) -> Telemetry:
     return replace(now, **{name: getattr(past, name) + getattr(now, name) for name in counters})
 
 
-def _attempt(outcome: Outcome, ticket: Ticket, *, again: bool) -> Attempt:
-    usage = outcome.usage
-    number = ticket.tries.attempts + 1
-    # An engine that counts oddly must not cost an answer.
-    tokens = (usage.prompt, min(usage.cached, usage.prompt), usage.output)
-    if isinstance(outcome, Completed):
-        reason = outcome.finish_reason
-        return Attempt(outcome.key, number, "answered", None, None, reason, outcome.text, *tokens)
+def _attempt(decision: Decision, ticket: Ticket) -> Attempt:
+    outcome, usage = decision.outcome, decision.outcome.usage
     return Attempt(
         outcome.key,
-        number,
-        "retry" if again else "dead",
-        outcome.kind,
-        outcome.message,
+        ticket.tries.attempts + 1,
+        decision.verdict,
+        outcome.kind if isinstance(outcome, Failed) else None,
+        outcome.message if isinstance(outcome, Failed) else None,
         outcome.finish_reason,
         outcome.text,
-        *tokens,
+        usage.prompt,
+        # An engine that counts oddly must not cost an answer.
+        min(usage.cached, usage.prompt),
+        usage.output,
     )

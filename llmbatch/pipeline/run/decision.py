@@ -1,0 +1,52 @@
+"""The decision on a request after one try: it is answered, tried again, or dead.
+
+Counting, storing and sending again all act on this one value.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Tries, Verdict
+from llmbatch.pipeline.tasks import retry
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer is accepted."""
+
+    outcome: Completed
+    verdict: ClassVar[Verdict] = Verdict.ANSWERED
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """This try failed, and another may help. `tries`: the failed ones, this one among them. The
+    next one is sent in the way that they ask for (see `tasks.retry`)."""
+
+    outcome: Failed
+    tries: Tries
+    verdict: ClassVar[Verdict] = Verdict.RETRY
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """This try failed, and it was the last one: the kind and the reason are those of `outcome`."""
+
+    outcome: Failed
+    verdict: ClassVar[Verdict] = Verdict.DEAD
+
+
+Decision = Answered | TryAgain | DeadLetter
+
+
+def decide(checked: Outcome, tries: Tries, attempts: int) -> Decision:
+    """`checked`: an outcome whose answer keeps the constraint, or else the failure that this is;
+    `tries`: those that failed before; `attempts`: so many tries may a request have, counted from
+    when it was last reopened."""
+    if isinstance(checked, Completed):
+        return Answered(checked)
+    kind = FAILURE_KINDS.get(checked.kind)
+    failed = retry.after(tries, checked.kind)
+    if kind is not None and kind.retryable and failed.since_reopened < attempts:
+        return TryAgain(checked, failed)
+    return DeadLetter(checked)
