@@ -1,5 +1,6 @@
 """A planned job and all that works on it, without a command line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.status import StatusFile
-from llmbatch.pipeline.prompts import planner
+from llmbatch.pipeline.prompts import planner, ready_job
 from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.rounds import Rounds
@@ -60,9 +61,10 @@ class Bench:
         table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
         spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
         self.paths = JobPaths(folder)
+        self.job = replace(ready_job.make(spec), paths=self.paths)
         self.db = open_store(self.paths.store)
-        snapshot = ingest.ingest(self.db, spec, self.paths)
-        plan = planner.plan(self.db, spec, snapshot, {"model": "m"})
+        snapshot = ingest.ingest(self.db, self.job.input, self.paths.spool)
+        plan = planner.plan(self.db, self.job, snapshot, {"model": "m"})
         told = spec.model_dump(mode="json", by_alias=True)
         self.run = runs.begin(self.db, plan.plan, clock.moment(), told)
         self.stop = StopRequest()
@@ -70,12 +72,14 @@ class Bench:
         self.timings = Timings()
         self.limits = RunLimits(spec, self.stop, clock.seconds(), NEVER)
         counters = RunCounters(len(texts), rows_reused=0)
-        accept = Acceptance(constraint.make_check(spec.answer.to_constraint()))
+        accept = Acceptance(constraint.make_check(self.job.task.constraint))
         self.settlement = Settlement(
             self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop
         )
         self.spec = spec
-        self.rounds = Rounds(self.db, spec, plans.pending(self.db), self.limits, self.settlement)
+        self.rounds = Rounds(
+            self.db, self.job, plans.pending(self.db), self.limits, self.settlement
+        )
 
     def drive(self, *engines: ScriptedEngine) -> bool:
         """Work with these engines, one after the other."""

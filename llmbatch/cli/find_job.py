@@ -30,12 +30,12 @@ def export(job: Path, output: Path, *, meta: bool) -> str:
     with open_store(found.store, read_only=True) as db:
         spec = _last_spec(db, found)
         spec = spec.model_copy(update={"output": str(output), "meta": meta})
-        preflight.check_export(spec, found.state)
-        earlier_files.check(db, spec, with_errors=False)
+        target = preflight.make_export(spec, found.state)
+        earlier_files.check(db, target, with_errors=False)
         require_plan(db, found)
         counts = results.counts(db)
         with faults.understood(found.store):
-            exporting.export_answers(db, spec, counts)
+            exporting.export_answers(db, target, counts)
     return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
 
 

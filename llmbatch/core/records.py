@@ -1,7 +1,8 @@
 """Input records and engine requests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,12 @@ class Constraint:
 class Request:
     """The engine-ready form of a row, named by its content key (32 hex digits).
 
-    `sampling` and `constraint` are shared objects: engines may cache by identity.
+    `sampling` and `constraint` are shared objects: engines may cache by identity. `body` is a JSON
+    object of what the row asks for besides.
     """
 
     key: str
     messages: tuple[Message, ...]
     sampling: Sampling
     constraint: Constraint | None = None
+    body: Mapping[str, Any] | None = None

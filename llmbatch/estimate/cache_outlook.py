@@ -9,8 +9,9 @@ from llmbatch.estimate import cache_forecast, template_advice
 from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
 from llmbatch.estimate.template_advice import Advice
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import Renderer
-from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
 from llmbatch.store.history import Left, Past
@@ -31,7 +32,7 @@ class CacheOutlook:
 
 def look_ahead(
     db: Database,
-    spec: JobSpec,
+    job: ReadyJob,
     order: Sequence[str],
     left: Left,
     assumed: CacheAssumptions,
@@ -46,8 +47,8 @@ def look_ahead(
     data = [_rows(db, left.rows, places) for places in cache_forecast.choose_ranges(len(left.rows))]
     return CacheOutlook(
         _planned(db, left, assumed, encode),
-        _as_input(spec, data, left, assumed, encode),
-        template_advice.give(spec, order, data, len(left.rows), assumed, encode),
+        _as_input(job, data, left, assumed, encode),
+        template_advice.give(job, order, data, len(left.rows), assumed, encode),
     )
 
 
@@ -75,9 +76,9 @@ def _planned(
 
 
 def _as_input(
-    spec: JobSpec, data: list[list[str]], left: Left, assumed: CacheAssumptions, encode: Encode
+    job: ReadyJob, data: list[list[str]], left: Left, assumed: CacheAssumptions, encode: Encode
 ) -> Forecast | None:
-    with Renderer(Prompt(spec.prompt, spec.system)) as renderer:
+    with Renderer(job.prompt) as renderer:
         stretches = [
             cache_forecast.encode_stretch(encode, _rendered(renderer, rows)) for rows in data
         ]

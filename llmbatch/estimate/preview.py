@@ -14,18 +14,15 @@ from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
-from llmbatch.job import folder as job_folder
 from llmbatch.job.alike import is_alike
-from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import preflight, reopening
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.history import Left
-from llmbatch.store.opening import open_store
 from llmbatch.store.runs import RunContext
 
 
@@ -66,27 +63,24 @@ def _values(value: Any) -> dict[str, Any]:
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
-def preview(
-    spec: JobSpec, device: Device | None = None, beside: Beside = preflight.NOTHING
-) -> Preview:
+def preview(job: ReadyJob, device: Device | None = None) -> Preview:
     """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
-    UsageError as a run would, with what its caller reads and writes `beside` the job's files."""
-    preflight.check(spec, beside)
+    UsageError as a run would."""
+    spec = job.spec
     engine = registry.load(spec.engine.name)(EngineConfig(spec.model, spec.engine.options))
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
-        job = JobPaths(Path(folder))
         began = clock.seconds()
-        with open_store(job.store, beside=job_folder.paths_for(spec).state) as db:
-            order = plan_aside(db, spec, job, engine)
+        with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
-            left, locked = _left(db, spec, engine)
-            needs = requirements.estimate(db, spec, left, engine, order or (), device, reading)
+            left, locked = _left(db, job, engine)
+            order = planned.order or ()
+            needs = requirements.estimate(db, job, left, engine, order, device, reading)
             return _preview(db, spec, left, needs, locked=locked)
 
 
-def _left(db: Database, spec: JobSpec, engine: Engine) -> tuple[Left, bool]:
+def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[Left, bool]:
     """What is left to do, and whether nothing could be asked because a run holds the job."""
-    store = job_folder.paths_for(spec).store
+    spec, store = job.spec, job.paths.store
 
     def alike(kept: Any) -> bool:
         return is_alike(kept, spec)

@@ -15,6 +15,7 @@ from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.prompt_tokens import ContextLimit, PromptTokens
 from llmbatch.estimate.time_and_cost import CostEstimate, NextEngine, TimeEstimate, TokenEstimate
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.sizing import memory
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
@@ -59,7 +60,7 @@ class EngineAssumptions:
 
 def estimate(
     db: Database,
-    spec: JobSpec,
+    job: ReadyJob,
     left: Left,
     engine: base.Engine,
     order: Sequence[str],
@@ -68,9 +69,10 @@ def estimate(
 ) -> Requirements:
     """What it takes to do what is `left`. `order`: of a record's fields; `device`: None for the
     one that is there; `reading`: seconds that reading and planning took."""
+    spec = job.spec
     given = _assume_engine(spec, engine, left.past, device)
     assumed = cache_outlook.assume(spec, left.past, given.options)
-    seen = cache_outlook.look_ahead(db, spec, order, left, assumed, engine.encode)
+    seen = cache_outlook.look_ahead(db, job, order, left, assumed, engine.encode)
     limit = _limit(spec, given)
     prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
     known = None if given.moved else past_runs.from_history(left.past, spec)

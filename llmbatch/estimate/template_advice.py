@@ -11,8 +11,8 @@ from llmbatch.core import messages
 from llmbatch.core.records import Message
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import field_order
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.segments import Segment, segments
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 from llmbatch.store.field_groups import Groups
@@ -35,7 +35,7 @@ class Advice:
 
 
 def give(
-    spec: JobSpec,
+    job: ReadyJob,
     order: Sequence[str],
     stretches: Iterable[list[str]],
     requests: int,
@@ -46,10 +46,10 @@ def give(
 
     `order` is that of a record's fields.
     """
-    parts = segments(spec)
+    parts = segments(job.spec)
     if parts is None or len(parts) < 2:
         return None
-    rendered = _rendered(Prompt(spec.prompt, spec.system, order), parts, stretches)
+    rendered = _rendered(job.prompt.for_rows(order), parts, stretches)
     given = list(range(len(parts)))
     better = _best(parts, rendered)
     if better == given:

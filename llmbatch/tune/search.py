@@ -17,6 +17,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import plain_name
 from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.tune import trial_requests
 from llmbatch.tune.candidates import Candidates, Options, describe
@@ -82,8 +83,9 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
             for notice in notices_of(candidates.first):
                 tell(notice)
             tell("reading the input and planning")
-            drawn = trial_requests.draw(spec, candidates.first, rows, Path(folder))
-            candidates.first.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
+            job = preflight.make_ready(spec)
+            drawn = trial_requests.draw(job, candidates.first, rows, Path(folder))
+            candidates.first.check(job.task.sampling, job.task.constraint)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(128 + (stop.signal or 2)) from error
         stop.patience = NEVER

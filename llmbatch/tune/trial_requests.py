@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbatch.core import messages
 from llmbatch.core.errors import UsageError
+from llmbatch.core.messages import messages_of
+from llmbatch.core.outcomes import NO_TRIES
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
-from llmbatch.job import folder as job_folder
-from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import preflight
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.prepare import plan_aside
+from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
-from llmbatch.store.opening import open_store
 
 # A short stretch says little about how requests share prefixes, and few stretches little about
 # the job: as many as this, where each can have so many requests; three at least.
@@ -32,24 +30,21 @@ class TrialRequests:
     planned: int
 
 
-def draw(spec: JobSpec, engine: Engine, rows: int, folder: Path) -> TrialRequests:
+def draw(job: ReadyJob, engine: Engine, rows: int, folder: Path) -> TrialRequests:
     """`rows` of the job's requests; all, if it has no more. `folder` takes the store.
 
     Raises UsageError as a run would, and when there are too few requests.
     """
-    preflight.check(spec)
-    job = JobPaths(folder)
-    with open_store(job.store, beside=job_folder.paths_for(spec).state) as db:
-        plan_aside(db, spec, job, engine)
+    with plan_aside(job, engine, folder) as (db, _):
         planned = len(plans.pending(db).positions)
         if min(planned, rows) < _LEAST:
             failures = results.failures(db)
             why = f" (others fail: {failures[0].example})" if failures else ""
             raise UsageError(
-                f"{spec.input}: tuning needs {_LEAST} different requests at least, "
+                f"{job.spec.input}: tuning needs {_LEAST} different requests at least, "
                 f"and there are {min(planned, rows)}{why}"
             )
-        found = [_requests(db, spec, *ends) for ends in stretches(planned, rows)]
+        found = [_requests(db, job.task, *ends) for ends in stretches(planned, rows)]
     middle = found.pop(len(found) // 2)
     first, second = ([one for part in found[k::2] for one in part] for k in (0, 1))
     return TrialRequests(middle, (first, second), planned)
@@ -73,14 +68,8 @@ def rows_for(half: int) -> int:
     return max(length, _STRETCH_REQUESTS) * _STRETCHES
 
 
-def _requests(db: Database, spec: JobSpec, first: int, last: int) -> list[Request]:
-    sampling, constraint = spec.sampling.to_sampling(), spec.answer.to_constraint()
+def _requests(db: Database, task: Task, first: int, last: int) -> list[Request]:
     return [
-        Request(
-            planned.key,
-            messages.messages_of(planned.messages),
-            sampling,
-            constraint,
-        )
+        task.request(planned.key, messages_of(planned.messages), NO_TRIES, None)
         for planned in plans.requests(db, first, last)
     ]

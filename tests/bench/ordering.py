@@ -18,9 +18,8 @@ from typing import Any
 
 import orjson
 
-from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import planner, record_order
+from llmbatch.pipeline.prompts import planner, ready_job, record_order
 from llmbatch.pipeline.rows import ingest
 from llmbatch.store.opening import open_store
 
@@ -74,15 +73,16 @@ def measure(folder: Path, rows: int, columns: int) -> dict[str, Any]:
     spec = JobSpec.model_validate(
         {"input": str(source), "output": "o.jsonl", "model": "m", "prompt": "Sum up: {{ record }}"}
     )
+    job = ready_job.make(spec)
     seconds: dict[str, tuple[float, float]] = {}
     with open_store(folder / "job.duckdb") as db:
         with step("read", seconds):
-            snapshot = ingest.ingest(db, spec, JobPaths(folder))
+            snapshot = ingest.ingest(db, job.input, folder / "stdin")
         with step("choose", seconds):
             choice = record_order.measured(db, snapshot.source.columns)
             order = [snapshot.source.columns[place] for place in choice.order]
         with step("plan", seconds):
-            planner.plan(db, spec, snapshot, {"model": "m"}, order)
+            planner.plan(db, job, snapshot, {"model": "m"}, order)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds, "order": order, "peak": peak, "choice": choice}
 

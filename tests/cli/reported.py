@@ -7,7 +7,7 @@ from typing import Any
 from llmbatch.cli.narration import Silent
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run import execute, preflight
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.report import Report
 from llmbatch.store.opening import open_store
@@ -25,7 +25,7 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
         "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
     }
     spec = JobSpec.model_validate(table | changes)
-    execute.execute(spec, Silent())
+    execute.execute(preflight.make_ready(spec), Silent())
     return read(job_folder.paths_for(spec).store)
 
 

@@ -20,7 +20,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.job import finder
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run import execute, preflight
 from llmbatch.reports import folder as reports_folder
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.html import folder as html_folder
@@ -64,7 +64,7 @@ def work(folder: Path, given: list[dict[str, Any]], **changes: Any) -> Path:
     }
     spec = JobSpec.model_validate(table | changes)
     try:
-        execute.execute(spec, Silent())
+        execute.execute(preflight.make_ready(spec), Silent())
     except EngineError as error:
         assert "engine" in changes or str(error)
     return job_folder.paths_for(spec).store

@@ -14,6 +14,7 @@ import pytest
 from llmbatch.core.errors import UsageError
 from llmbatch.job import file, folder
 from llmbatch.pipeline.run import execute as pipeline
+from llmbatch.pipeline.run import preflight
 from tests.cli.command import ENGINE, Finished, Job, QuickJob
 from tests.crash.states import State
 from tests.crash.tracer import Tracer
@@ -154,11 +155,11 @@ def test_a_run_that_waited_for_another_one_does_not_throw_its_work_away(tmp_path
         made = make(state)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(folder, "make_private", make)
-            assert pipeline.execute(good, Observed()).exit_code == 0
+            assert pipeline.execute(preflight.make_ready(good), Observed()).exit_code == 0
         return made
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folder, "make_private", overtaken)
         with pytest.raises(UsageError, match="no_such_column"):
-            pipeline.execute(bad, Observed())
+            pipeline.execute(preflight.make_ready(bad), Observed())
     assert len(State.read(job.state / "job.duckdb").settled()) == 1

@@ -15,7 +15,7 @@ from llmbatch.core import drafts, files
 from llmbatch.job import edit, folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.monitoring.prometheus import MetricsFile
-from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.rows import ingest, input_file
 from llmbatch.store.journal import Journal
 from llmbatch.store.lock import JobLock
 from llmbatch.store.opening import open_store
@@ -193,7 +193,7 @@ def test_what_comes_from_a_pipe_is_not_kept_through_a_link(tmp_path: Path) -> No
     feeder = threading.Thread(target=(tmp_path / "in.csv").write_text, args=("id\n1\n",))
     feeder.start()
     with open_store(state / "job.duckdb") as db:
-        ingest.ingest(db, spec, folder.JobPaths(state))
+        ingest.ingest(db, input_file.make(spec), folder.JobPaths(state).spool)
         assert db.scalar("SELECT count(*) FROM rows") == 1
     feeder.join()
     assert foreign.read_text() == "foreign"

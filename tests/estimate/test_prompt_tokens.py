@@ -14,7 +14,7 @@ from llmbatch.estimate import prompt_tokens
 from llmbatch.estimate.prompt_tokens import ContextLimit, PromptTokens
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import planner
+from llmbatch.pipeline.prompts import planner, ready_job
 from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run import sample
 from llmbatch.store import history
@@ -37,10 +37,10 @@ def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.
     (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
     table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
     spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"})
-    job = JobPaths(folder)
-    with open_store(job.store) as db:
-        snapshot = ingest.ingest(db, spec, job)
-        planner.plan(db, spec, snapshot, {"model": "m"})
+    job, paths = ready_job.make(spec), JobPaths(folder)
+    with open_store(paths.store) as db:
+        snapshot = ingest.ingest(db, job.input, paths.spool)
+        planner.plan(db, job, snapshot, {"model": "m"})
         yield db, history.left(db, None, lambda spec: True)
 
 

@@ -12,6 +12,7 @@ from llmbatch.estimate.cache_forecast import CacheAssumptions
 from llmbatch.estimate.prefix_cache import Cache
 from llmbatch.estimate.template_advice import Advice
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.prompts.segments import segments
 from tests.workbench import engine
 
@@ -24,7 +25,13 @@ LONG = "Answer with one word out of this list, and with nothing else: red, green
 
 
 def spec(prompt: str, system: str | None = None) -> JobSpec:
-    table = {"input": "i", "output": "o", "model": "m", "prompt": prompt, "system": system}
+    table = {
+        "input": "i.csv",
+        "output": "o.jsonl",
+        "model": "m",
+        "prompt": prompt,
+        "system": system,
+    }
     return JobSpec.model_validate(table)
 
 
@@ -37,7 +44,8 @@ def given(
 ) -> Advice | None:
     data = [orjson.dumps(row).decode() for row in rows]
     assumed = CacheAssumptions(Cache(4), "assumed", [1])
-    return template_advice.give(spec(prompt, system), (), [data], 10 * len(rows), assumed, encode)
+    job = ready_job.make(spec(prompt, system))
+    return template_advice.give(job, (), [data], 10 * len(rows), assumed, encode)
 
 
 def names(prompt: str, system: str | None = None) -> list[str]:

@@ -43,7 +43,7 @@ def check(log: str | None = None, **given: Any) -> None:
     beside = Beside(file.sources(None, flags), report.written(spec))
     if log is not None:
         eventlog.opened(Path(log), spec, beside, Silent())
-    preflight.check(spec, beside)
+    preflight.make_ready(spec, beside)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,23 @@ def opens_to_write(tree: ast.AST) -> Iterator[ast.AST]:
     yield from attributes(tree, "tempfile", {"NamedTemporaryFile", "mkstemp"})
 
 
+def calls_of(*names: str) -> Finder:
+    """Finds calls of functions and classes with these names, however they are qualified."""
+
+    def finder(tree: ast.AST) -> Iterator[ast.AST]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func).rpartition(".")[2]
+                if called in names:
+                    yield node
+
+    return finder
+
+
+def detects_formats(tree: ast.AST) -> Iterator[ast.AST]:
+    yield from attributes(tree, "formats", {"detect"})
+
+
 OWNERS: dict[str, tuple[Finder, set[str]]] = {
     "reads time": (reads_time, {"core/clock.py"}),
     "renames files": (renames, {"core/files.py"}),
@@ -128,6 +145,29 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
         {"cli/console.py", "engines/vllm/processes.py", "pipeline/run/stop_request.py"},
     ),
     "says SQL": (says_sql, {"store/"}),
+    # What follows from a spec is made once, for the ready job; its helper process has its own.
+    "compiles prompts": (
+        calls_of("Prompt"),
+        {"pipeline/prompts/ready_job.py", "pipeline/prompts/rendering.py"},
+    ),
+    "makes a sampling or a constraint": (
+        calls_of("to_sampling", "to_constraint"),
+        {"pipeline/tasks/generate.py"},
+    ),
+    # A log is checked before a job is ready; a command that only looks needs none that is.
+    "derives a job's paths": (
+        calls_of("paths_for"),
+        {"pipeline/prompts/ready_job.py", "pipeline/run/preflight.py", "cli/find_job.py"},
+    ),
+    # Those of a job that is found on the disk, and of a plan that is thrown away.
+    "names a state folder": (
+        calls_of("JobPaths"),
+        {"job/folder.py", "job/finder.py", "pipeline/run/prepare.py"},
+    ),
+    "detects formats": (
+        detects_formats,
+        {"pipeline/rows/input_file.py", "pipeline/rows/output_file.py"},
+    ),
 }
 
 
@@ -165,6 +205,9 @@ def test_only_its_owner(what: str) -> None:
         (hashes, "import hashlib"),
         (ends_process, "sys.exit(1)"),
         (says_sql, "db.execute('SELECT 1')"),
+        (calls_of("Prompt"), "template.Prompt('a', None)"),
+        (calls_of("to_constraint"), "spec.answer.to_constraint()"),
+        (detects_formats, "formats.detect('a.csv', None)"),
     ],
 )
 def test_a_trespass_is_found(finder: Finder, source: str) -> None:
@@ -181,6 +224,7 @@ def test_a_trespass_is_found(finder: Finder, source: str) -> None:
         (opens_to_write, "Journal.open(path)"),
         (writes_stderr, "sys.stderr.isatty()"),
         (says_sql, "'select a file'"),
+        (calls_of("Prompt"), "def f(prompt: Prompt) -> None: prompt.check()"),
     ],
 )
 def test_a_harmless_lookalike_is_let_through(finder: Finder, source: str) -> None:

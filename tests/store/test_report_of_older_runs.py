@@ -7,7 +7,7 @@ import pytest
 from llmbatch.cli.narration import Silent
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run import execute, preflight
 from llmbatch.reports import json
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.text import job
@@ -26,7 +26,7 @@ def worked(folder: Path) -> Path:
         "cost": {"price_per_hour": 3600.0},
     }
     job = JobSpec.model_validate(table)
-    execute.execute(job, Silent())
+    execute.execute(preflight.make_ready(job), Silent())
     return job_folder.paths_for(job).store
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import preflight
 from llmbatch.tune import trial_requests
 from tests.workbench import engine
 
@@ -22,7 +23,7 @@ def spec_of(folder: Path, texts: list[str], **changes: object) -> JobSpec:
 def draw(folder: Path, texts: list[str], rows: int) -> trial_requests.TrialRequests:
     store = folder / "store"
     store.mkdir()
-    return trial_requests.draw(spec_of(folder, texts), engine(), rows, store)
+    return trial_requests.draw(preflight.make_ready(spec_of(folder, texts)), engine(), rows, store)
 
 
 @given(st.integers(3, 5000), st.integers(3, 600))
@@ -69,7 +70,7 @@ def test_equal_rows_are_one_request(tmp_path: Path) -> None:
 def test_requests_are_those_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     spec = spec_of(tmp_path, ["a", "b", "c"], answer={"choice": ["x"]}, sampling={"max_tokens": 3})
-    drawn = trial_requests.draw(spec, engine(), 3, tmp_path / "store")
+    drawn = trial_requests.draw(preflight.make_ready(spec), engine(), 3, tmp_path / "store")
     request = drawn.warm_up[0]
     assert [message.content for message in request.messages] == ["Say b"]
     assert request.sampling.max_tokens == 3

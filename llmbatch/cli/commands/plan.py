@@ -14,8 +14,10 @@ from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.estimate.preview import Preview, preview
 from llmbatch.job import file, folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.rows import input_file
 from llmbatch.pipeline.run import execute as pipeline
+from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.preflight import Beside
 from llmbatch.sizing import nvidia
 from llmbatch.sizing.device import Device
@@ -38,10 +40,13 @@ def plan(
     if other is not None and spec.cost.devices is None:
         cost = spec.cost.model_copy(update={"devices": other.count})
         spec = spec.model_copy(update={"cost": cost})
-    beside = Beside(file.sources(job_file, flags), report.written(spec))
     if sample is not None:
-        _run(spec, sample, other, beside)
-    seen = preview(spec, other, beside)
+        _check_sample(spec, other)
+    beside = Beside(file.sources(job_file, flags), report.written(spec))
+    job = preflight.make_ready(spec, beside)
+    if sample is not None:
+        _run(job, sample)
+    seen = preview(job, other)
     if style == "json":
         console.data(render(seen))
     else:
@@ -69,14 +74,18 @@ def _elsewhere(spec: JobSpec, name: str) -> Device:
     return found
 
 
-def _run(spec: JobSpec, sample: int, device: Device | None, beside: Beside) -> None:
-    """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
+def _check_sample(spec: JobSpec, device: Device | None) -> None:
+    """Raise UsageError if no part of the job can be run."""
     if device is not None:
         raise UsageError("--sample runs on the device that is there; leave --device out")
-    if spec.input == ingest.STDIN or not folder.is_file(Path(spec.input)):
+    if spec.input == input_file.STDIN or not folder.is_file(Path(spec.input)):
         raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
+
+
+def _run(job: ReadyJob, sample: int) -> None:
+    """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
     observer = narration.observer(quiet=False)
-    result = pipeline.execute(spec, observer, sample=sample, beside=beside, forecaster=Forecaster)
+    result = pipeline.execute(job, observer, sample=sample, forecaster=Forecaster)
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)

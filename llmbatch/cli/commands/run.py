@@ -11,10 +11,12 @@ from llmbatch.cli.commands import report as commands_report
 from llmbatch.core import files
 from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
 from llmbatch.estimate.cache_forecaster import Forecaster
-from llmbatch.job import file, folder
+from llmbatch.job import file
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import execute as pipeline
+from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.preflight import Beside
 from llmbatch.reports import json, renderers
 from llmbatch.reports import report as reports_report
@@ -52,23 +54,27 @@ def run(
     readers = _Readers(quiet, wanted)
     observer = narration.observer(quiet=quiet)
     log = None if log_json is None else eventlog.opened(log_json, spec, beside, observer)
+    job = None
     try:
-        result = pipeline.execute(
-            spec, log or observer, fresh=fresh, beside=beside, forecaster=Forecaster
-        )
+        job = preflight.make_ready(spec, beside)
+        result = pipeline.execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
     except LlmbatchError as error:
-        _failed(spec, error, log, readers)
+        _failed(spec, job, error, log, readers)
         if log_json == eventlog.TO_STDERR:
             console.leave_with(error)  # told as an event
         raise
-    _report(folder.paths_for(spec), readers)
+    _report(job.paths, readers)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
-        _say(_ending(result, spec.output, fresh=fresh), quiet=quiet)
+        _say(_ending(result, job, fresh=fresh), quiet=quiet)
     console.leave_at_once(result.exit_code)
 
 
 def _failed(
-    spec: JobSpec, error: LlmbatchError, log: eventlog.EventLog | None, readers: _Readers
+    spec: JobSpec,
+    job: ReadyJob | None,
+    error: LlmbatchError,
+    log: eventlog.EventLog | None,
+    readers: _Readers,
 ) -> None:
     """Tell what there is to tell besides the error; a run that may be skipped ends here."""
     if isinstance(error, LockedError):
@@ -77,8 +83,8 @@ def _failed(
         if spec.run.if_locked == "skip":
             _say(f"skipped: {error}", quiet=readers.quiet)
             console.leave(ExitCode.OK)
-    elif error.exit_code == ExitCode.ENGINE:
-        _report(folder.paths_for(spec), readers, only_work=True)
+    elif job is not None and error.exit_code == ExitCode.ENGINE:
+        _report(job.paths, readers, only_work=True)
     if log:
         log.error(error)
 
@@ -88,26 +94,26 @@ def _say(text: str, *, quiet: bool) -> None:
         console.say(text)
 
 
-def _ending(result: pipeline.RunResult, output: str, *, fresh: bool) -> str:
+def _ending(result: pipeline.RunResult, job: ReadyJob, *, fresh: bool) -> str:
     if result.counts.pending:
         how = "without --fresh " if fresh else ""
         left = f"{result.counts.pending:,} rows left"
         return f"{result.reason}; {left}: run the same command {how}again"
-    return f"{result.reason}; see {folder.errors_of_output(Path(output))}"
+    return f"{result.reason}; see {job.output.errors}"
 
 
-def _report(job: JobPaths, readers: _Readers, *, only_work: bool = False) -> None:
+def _report(paths: JobPaths, readers: _Readers, *, only_work: bool = False) -> None:
     """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
     quiet = readers.quiet
     with _unharmed("no report", quiet=quiet):
         # The next run of the job may have begun already, or somebody has removed its folder.
-        with open_store(job.store, read_only=True) as db:
+        with open_store(paths.store, read_only=True) as db:
             report = reports_report.build(db)
         if report is None:
             return
-        with _unharmed(f"warning: {job.report}", quiet=quiet):
-            files.replace_text(job.report, json.render(report))
-            trust.settle(job.state)
+        with _unharmed(f"warning: {paths.report}", quiet=quiet):
+            files.replace_text(paths.report, json.render(report))
+            trust.settle(paths.state)
         for path in readers.files:
             with _unharmed(f"warning: {path}", quiet=quiet):
                 commands_report.write(path, renderers.render(report, renderers.style_of(path)))

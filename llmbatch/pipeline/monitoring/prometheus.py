@@ -15,7 +15,7 @@ from typing import Any
 from llmbatch import __version__
 from llmbatch.core import clock, files
 from llmbatch.core.errors import UsageError
-from llmbatch.job import folder
+from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 
@@ -179,13 +179,14 @@ def check(spec: JobSpec) -> None:
         raise UsageError(f"metrics file {path}: must end in {_SUFFIX}, or nobody collects it")
 
 
-def of_spec(spec: JobSpec, host: str, warn: Callable[[str], None]) -> MetricsFile | None:
+def metrics_file(
+    spec: JobSpec, paths: JobPaths, host: str, warn: Callable[[str], None]
+) -> MetricsFile | None:
     """The metrics file that a job asks for, if it does."""
     if spec.run.metrics_file is None:
         return None
-    state = folder.paths_for(spec).state
     labels = {
-        "job_name": Path(spec.output).name if spec.state is None else state.name,
+        "job_name": Path(spec.output).name if spec.state is None else paths.state.name,
         "version": __version__,
         "model": spec.model,
         "engine": spec.engine.name,

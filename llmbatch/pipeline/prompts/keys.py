@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from llmbatch.core.messages import json_text
 from llmbatch.job.fields import Affects
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks.base import Task
 
 _KEY_BYTES = 16
-_TASK = "generate"
 # Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
 _KEY_VERSION = 1
 
@@ -36,12 +36,13 @@ def answer_fields(section: BaseModel) -> dict[str, Any]:
 class KeyMaker:
     """Makes the keys of one job's requests."""
 
-    def __init__(self, spec: JobSpec, model_identity: Mapping[str, str]) -> None:
+    def __init__(self, spec: JobSpec, task: Task, model_identity: Mapping[str, str]) -> None:
+        fields = answer_fields(spec)
         base = {
             "version": _KEY_VERSION,
-            "task": _TASK,
+            "task": task.name,
             "model": dict(sorted(model_identity.items())),
-            "fields": answer_fields(spec),
+            "fields": {name: fields[name] for name in fields if name in task.sections},
         }
         self._base = hashlib.blake2b(json_text(base).encode(), digest_size=_KEY_BYTES)
 

@@ -6,8 +6,9 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import Rendered, Renderer
-from llmbatch.pipeline.prompts.template import Prompt, TemplateError
+from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
@@ -21,21 +22,23 @@ _CHARACTERS = 64_000_000
 
 def plan(
     db: Database,
-    spec: JobSpec,
+    job: ReadyJob,
     snapshot: Snapshot,
     model_identity: Mapping[str, str],
     order: Sequence[str] | None = None,
 ) -> Plan:
-    """The plan of `snapshot` under `spec`; made anew only if something that shapes it changed.
+    """The plan of `snapshot` for `job`; made anew only if something that shapes it changed.
 
     `order` is that of a record's fields (`record_order.decide`); None is the input's. Raises
     UsageError when a template names a column that the input does not have.
     """
-    prompt = Prompt(spec.prompt, spec.system, order or (), snapshot.source.columns)
-    prompt.check(snapshot.source.columns, spec.input) if snapshot.row_count else None
+    spec, columns = job.spec, snapshot.source.columns
+    prompt = job.prompt.for_rows(order or (), columns)
+    if snapshot.row_count:
+        prompt.check(columns, spec.input)
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
-    keys = prompts_keys.KeyMaker(spec, model_identity)
+    keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     digest = prompts_keys.plan_digest(spec, snapshot.source.digest, keys.base(), order)
     held = plans.current(db)
     if held is not None and held.digest == digest:

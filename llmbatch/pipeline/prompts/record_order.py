@@ -8,7 +8,7 @@ from llmbatch.core.errors import LockedError, UsageError, nearest
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import field_order
 from llmbatch.pipeline.prompts.field_order import Choice
-from llmbatch.pipeline.prompts.template import Prompt
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.store import field_groups, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import Held
@@ -20,15 +20,14 @@ _WINDOW = 20_000
 _MOST_COLUMNS = 256
 
 
-def decide(db: Database, spec: JobSpec, snapshot: Snapshot, held: Held) -> tuple[str, ...] | None:
+def decide(db: Database, job: ReadyJob, snapshot: Snapshot, held: Held) -> tuple[str, ...] | None:
     """The order for the rows of `snapshot`; columns that it does not name follow as they come.
 
     None if no template writes a whole record. `auto` is the order that the job used last, because
     another one would make its answers useless; while there are none (`held` tells), it is chosen
     from the rows. Raises UsageError for a name, here or in a template, that is no column.
     """
-    columns = snapshot.source.columns
-    prompt = Prompt(spec.prompt, spec.system)
+    spec, prompt, columns = job.spec, job.prompt, snapshot.source.columns
     if not snapshot.row_count:
         return None
     # Choosing may take long: what is wrong with the templates is told before.

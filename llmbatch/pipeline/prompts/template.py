@@ -1,7 +1,8 @@
 """From a row to the messages of its request."""
 
+import copy
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jinja2
 import jinja2.nodes
@@ -38,9 +39,8 @@ class Prompt:
         order: Sequence[str] = (),
         columns: Iterable[str] = (),
     ) -> None:
-        """`columns`: those of the rows, as far as they have names that templates use otherwise."""
+        """`columns`: see `for_rows`."""
         self._environment = sandbox.environment()
-        self._order = order
         self._parts: list[tuple[str, str, jinja2.Template]] = []
         if system is not None:
             self._parts.append(("system", "system prompt", self._compile("system prompt", system)))
@@ -50,10 +50,22 @@ class Prompt:
         self._wanted = {name: what for what, tree in trees.items() for name in sandbox.names(tree)}
         # The longest row (characters) that is surely rendered to little and in no time.
         self.small_row = min(_small_row(trees[what], sources[what]) for what in sources)
+        self._sources = (prompt, system)
+        self._fit(order, columns)
+
+    def _fit(self, order: Sequence[str], columns: Iterable[str]) -> None:
+        self._order = order
         # What makes this prompt again elsewhere.
-        self.settings = (prompt, system, list(order), sorted(_OWN_NAMES & set(columns)))
+        self.settings = (*self._sources, list(order), sorted(_OWN_NAMES & set(columns)))
         # Where some rows have such a column it means the column in all of them.
         self._own_names = _OWN_NAMES - set(columns)
+
+    def for_rows(self, order: Sequence[str], columns: Iterable[str] = ()) -> Self:
+        """The same templates with another order of a record's fields, for rows with these
+        `columns`, of which those count that have names which templates use otherwise."""
+        other = copy.copy(self)
+        other._fit(order, columns)
+        return other
 
     def _compile(self, what: str, source: str) -> jinja2.Template:
         try:

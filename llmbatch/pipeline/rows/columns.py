@@ -1,4 +1,4 @@
-"""Which columns an answer has in an output, and its values there.
+"""The columns of an answer in an output, and its values there.
 
 JSON Lines keep a structured answer as it was written. A table spreads its top-level properties into
 columns of simple types, and a schema allows more than such columns hold: an integer beyond 64
@@ -8,12 +8,13 @@ the output begun anew: the column becomes text, or a further column takes the wh
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
-from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store.snapshots import Snapshot
 
 USED = {
@@ -29,7 +30,6 @@ USED = {
     "run": "integer",
 }
 _META = {"finish_reason": "text", "attempts": "integer"} | USED
-_COLUMN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 WHOLE = ""
 """In a Misfit: an answer whose parts have no columns."""
@@ -40,26 +40,23 @@ class Layout:
     text although the schema says more, and WHOLE if there is one for whole answers."""
 
     def __init__(
-        self,
-        spec: JobSpec,
-        columns: Sequence[str],
-        format_name: str,
-        misfits: frozenset[str] = frozenset(),
+        self, output: OutputFile, columns: Sequence[str], misfits: frozenset[str] = frozenset()
     ) -> None:
-        self._given = (spec, columns, format_name)
+        """`columns`: of the input."""
+        self._given = (output, columns)
         self._misfits = misfits
-        self._structured = spec.answer.json_schema is not None
-        self._meta = _free_names(_META, columns) if spec.meta else {}
-        properties = {} if format_name == "jsonl" else _properties(spec.answer.json_schema)
+        self._structured = output.answer.whole == "json"
+        self._meta = _free_names(_META, columns) if output.meta else {}
+        properties = {} if output.format_name == "jsonl" else output.answer.parts
         taken = [*columns, *self._meta.values()]
         self._spread = _free_names(properties, taken)
         # Beside the parts of answers, the column of whole ones must have another name.
         taken = [*taken, *self._spread.values()] if self._spread else []
-        (self._response,) = _free_names([spec.response_column], taken).values()
+        (self._response,) = _free_names([output.response_column], taken).values()
         types = {self._spread[name]: kind for name, kind in properties.items()}
         types |= {name: "text" for name in misfits if name in types}
         if not types or WHOLE in misfits:
-            types[self._response] = "json" if self._structured else "text"
+            types[self._response] = output.answer.whole
         self.columns: dict[str, str] = types | {
             self._meta[name]: _META[name] for name in self._meta
         }
@@ -108,9 +105,9 @@ class Layout:
             return None
 
 
-def answer_columns(spec: JobSpec, format_name: str) -> set[str]:
+def answer_columns(output: OutputFile) -> set[str]:
     """The columns of an answer, whatever columns the input has."""
-    return set(Layout(spec.model_copy(update={"meta": False}), [], format_name).columns)
+    return set(Layout(replace(output, meta=False), []).columns)
 
 
 def _plain(value: Any, kind: str) -> Any:
@@ -120,23 +117,6 @@ def _plain(value: Any, kind: str) -> Any:
         if kind == "json" and value is not None
         else value
     )
-
-
-def _properties(schema: Mapping[str, Any] | None) -> dict[str, str]:
-    """The column types of a schema's top-level properties; empty if it is not an object's."""
-    declared = (schema or {}).get("properties", {})
-    return {name: _column_type(part) for name, part in declared.items()}
-
-
-def _column_type(part: Any) -> str:
-    declared = part.get("type") if isinstance(part, dict) else None
-    if declared is None and isinstance(part, dict) and "enum" in part:
-        return "text" if all(isinstance(item, str) for item in part["enum"]) else "json"
-    names = [declared] if isinstance(declared, str) else list(declared or [])
-    kinds = [name for name in names if name != "null"]
-    # In old drafts of JSON Schema a type may be a schema.
-    simple = len(kinds) == 1 and isinstance(kinds[0], str)
-    return _COLUMN_TYPES.get(kinds[0], "json") if simple else "json"
 
 
 def _free_names(wanted: Sequence[str] | Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:

@@ -9,9 +9,9 @@ from llmbatch import formats
 from llmbatch.core import exact_json
 from llmbatch.core.stored import json_table
 from llmbatch.job import folder
-from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import OUTPUT, Target, foreign
 from llmbatch.pipeline.rows.columns import answer_columns
+from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
 
@@ -20,21 +20,21 @@ ERRORS = "error file"
 _LINE = 2**26
 
 
-def output(spec: JobSpec, *, known: bool) -> Target:
-    """The job's output; `known`: whatever has its name is taken for it for now."""
-    return Target(OUTPUT, Path(spec.output), lambda path: known or _is_output(path, spec))
+def output_target(output: OutputFile, *, known: bool) -> Target:
+    """The job's output; `known`: a file of that name is taken for it for now."""
+    return Target(OUTPUT, output.path, lambda path: known or _is_output(path, output))
 
 
-def errors(spec: JobSpec, *, known: bool) -> Target:
+def errors_target(output: OutputFile, *, known: bool) -> Target:
     """The job's error file; `known` as for the output."""
-    place = folder.errors_of_output(Path(spec.output))
-    return Target(ERRORS, place, lambda path: known or _is_error_file(path))
+    return Target(ERRORS, output.errors, lambda path: known or _is_error_file(path))
 
 
-def check(db: Database, spec: JobSpec, *, with_errors: bool = True) -> None:
+def check(db: Database, output: OutputFile, *, with_errors: bool = True) -> None:
     """Raise UsageError for a file that neither looks like the output, or the error file, nor was
     named by a run that the store knows."""
-    targets = [output(spec, known=False), *([errors(spec, known=False)] if with_errors else [])]
+    targets = [output_target(output, known=False)]
+    targets += [errors_target(output, known=False)] if with_errors else []
     names = _named(db)
     for target in targets:
         path = target.path
@@ -51,13 +51,12 @@ def _named(db: Database) -> AbstractSet[str]:
     return {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
 
 
-def _is_output(path: Path, spec: JobSpec) -> bool:
+def _is_output(path: Path, output: OutputFile) -> bool:
     """Whether the file has the columns of the job's answers."""
-    name = formats.detect(str(path), None, writing=True)
-    answer = answer_columns(spec, name)
-    if name == "jsonl":
+    answer = answer_columns(output)
+    if output.format_name == "jsonl":
         return answer <= _first_record(path).keys()
-    return answer <= set(formats.written_columns(str(path), name))
+    return answer <= set(formats.written_columns(str(path), output.format_name))
 
 
 def _is_error_file(path: Path) -> bool:

@@ -13,31 +13,27 @@ from llmbatch import formats
 from llmbatch.core import exact_json, files
 from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.core.records import Reject
-from llmbatch.job import folder
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows.columns import USED, Layout
+from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts
 
 
-def export(db: Database, spec: JobSpec, counts: Counts) -> None:
+def export(db: Database, output: OutputFile, counts: Counts) -> None:
     """Write the answers to the job's output and the other rows to its error file.
 
     Both appear under their names only when they are whole: all that `counts` tells of.
     """
-    output = Path(spec.output)
-    errors = folder.errors_of_output(output)
-    with _reported(output):
-        _write_answers(db, spec, output, counts.answered)
-    with _reported(errors):
-        _write_errors(db, errors, counts.failed + counts.rejected, meta=spec.meta)
+    export_answers(db, output, counts)
+    with _reported(output.errors):
+        _write_errors(db, output.errors, counts.failed + counts.rejected, meta=output.meta)
 
 
-def export_answers(db: Database, spec: JobSpec, counts: Counts) -> None:
+def export_answers(db: Database, output: OutputFile, counts: Counts) -> None:
     """Write only the answers, and of a job that is not finished those that it has."""
-    with _reported(Path(spec.output)):
-        _write_answers(db, spec, Path(spec.output), counts.answered)
+    with _reported(output.path):
+        _write_answers(db, output, counts.answered)
 
 
 @contextmanager
@@ -51,15 +47,14 @@ def _reported(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_answers(db: Database, spec: JobSpec, output: Path, expected: int) -> None:
+def _write_answers(db: Database, output: OutputFile, expected: int) -> None:
     snapshot = snapshots.newest(db)
     columns = snapshot.source.columns if snapshot else []
-    format_name = formats.detect(str(output), None, writing=True)
-    layout = Layout(spec, columns, format_name)
-    with files.atomic(output) as stream:
+    layout = Layout(output, columns)
+    with files.atomic(output.path) as stream:
         rows = partial(results.in_input_order, db, ["answered"])
-        written = write_rows(stream, format_name, columns, layout, rows)
-        _check_count(output, written, expected)
+        written = write_rows(stream, output.format_name, columns, layout, rows)
+        _check_count(output.path, written, expected)
 
 
 def write_rows(

@@ -6,13 +6,12 @@ from functools import cached_property
 
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
-from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.monitoring.cost_so_far import Bill
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.engine_factory import Engines
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import RunLimits
@@ -28,8 +27,7 @@ class Context:
     made when first asked for.
     """
 
-    spec: JobSpec
-    job: JobPaths
+    job: ReadyJob
     engines: Engines
     observer: Observer
     stop: StopRequest
@@ -44,20 +42,27 @@ class Context:
 
     @cached_property
     def bill(self) -> Bill:
-        return Bill(self.spec.cost, self.began, self.spec.devices)
+        return Bill(self.job.spec.cost, self.began, self.job.spec.devices)
 
     @cached_property
     def meter(self) -> Meter:
-        return Meter(self.spec.engine.devices)
+        return Meter(self.job.spec.engine.devices)
 
     @cached_property
     def status(self) -> StatusFile:
-        told = prometheus.of_spec(self.spec, socket.gethostname(), self.observer.phase)
-        return StatusFile(self.job, self.bill, self.meter, told, self.started)
+        told = prometheus.metrics_file(
+            self.job.spec, self.job.paths, socket.gethostname(), self.observer.phase
+        )
+        return StatusFile(self.job.paths, self.bill, self.meter, told, self.started)
 
     @cached_property
     def limits(self) -> RunLimits:
-        return RunLimits(self.spec, self.stop, self.began, self.deadline)
+        return RunLimits(self.job.spec, self.stop, self.began, self.deadline)
+
+    def phase(self, name: str) -> None:
+        """Show what the run does now."""
+        self.observer.phase(name)
+        self.status.phase(name)
 
     def tell_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
         """Show that the run is over, unless that was told already. `ended`: when, as the store

@@ -6,8 +6,7 @@ from concurrent.futures import Future
 from llmbatch.core.errors import EngineError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
-from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 
 
 class Naming:
@@ -33,9 +32,10 @@ class Naming:
 class Engines:
     """Makes a new engine whenever one is wanted. Raises UsageError when none can be made."""
 
-    def __init__(self, spec: JobSpec, job: JobPaths) -> None:
+    def __init__(self, job: ReadyJob) -> None:
+        spec = job.spec
         self._factory = registry.load(spec.engine.name)
-        self._config = EngineConfig(spec.model, spec.engine.options, str(job.log))
+        self._config = EngineConfig(spec.model, spec.engine.options, str(job.paths.log))
         self._spare: Engine | None = self._factory(self._config)
         self.first = self._spare
 

@@ -1,7 +1,8 @@
 """One run of a job, from open to close."""
 
 import signal
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from llmbatch.core import clock
@@ -15,26 +16,23 @@ from llmbatch.core.errors import (
     UnwrittenError,
     UsageError,
 )
-from llmbatch.engines.base import notices_of
 from llmbatch.job import folder
-from llmbatch.job.spec import JobSpec
 from llmbatch.job.stop_rules import Tolerance
 from llmbatch.pipeline.monitoring.progress import Observer
-from llmbatch.pipeline.prompts import planner, record_order
-from llmbatch.pipeline.rows import earlier_files, export, ingest
-from llmbatch.pipeline.run import limits, preflight, reopening, sample
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.rows import earlier_files, export
+from llmbatch.pipeline.run import limits, prepare, sample
 from llmbatch.pipeline.run.context import Context
-from llmbatch.pipeline.run.engine_factory import Engines, Naming
+from llmbatch.pipeline.run.engine_factory import Engines
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.prepare import PlannedJob
 from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import RunCounters, Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
-from llmbatch.pipeline.run.supervisor import STARTING, Supervisor, last_start
+from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
-from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
-from llmbatch.store import field_groups, inspection, plans, recovery, results, run_records, runs
+from llmbatch.store import field_groups, inspection, plans, results, run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
@@ -58,33 +56,31 @@ class RunResult:
 
 
 def execute(
-    spec: JobSpec,
+    job: ReadyJob,
     observer: Observer,
     *,
     fresh: bool = False,
     sample: int | None = None,
-    beside: Beside = preflight.NOTHING,
     forecaster: MakeForecaster = NoForecaster,
 ) -> RunResult:
     """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
     `sample` only so many of the pending requests are computed, spread over all of them.
-    `beside`: what the caller reads and writes; `forecaster`: makes what forecasts beside the run.
+    `forecaster`: makes what forecasts beside the run.
 
-    Raises UsageError when the job cannot be used, LockedError when another run holds it,
-    EngineError when the engine did not start or died for good; all that had settled is committed.
+    Raises UsageError when the input or the engine cannot be used, LockedError when another run
+    holds the job, EngineError when the engine did not start or died for good; all that had settled
+    is committed.
     """
-    job = folder.paths_for(spec)
-    preflight.check(spec, beside)
+    spec, paths = job.spec, job.paths
     limits.check(spec)
-    engines = Engines(spec, job)
-    began = clock.seconds()
-    deadline = deadline_of(spec, began)
-    is_new = folder.make_private(job.state)
+    engines = Engines(job)
+    deadline = deadline_of(spec, clock.seconds())
+    is_new = folder.make_private(paths.state)
     stop = StopRequest(spec.run.grace)
-    context = Context(spec, job, engines, observer, stop, fresh, deadline, forecaster, sample)
-    with JobLock(job.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
+    context = Context(job, engines, observer, stop, fresh, deadline, forecaster, sample)
+    with JobLock(paths.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
-        is_new = is_new and not job.store.exists()
+        is_new = is_new and not paths.store.exists()
         try:
             return _open_and_run(context)
         except KeyboardInterrupt as error:
@@ -103,7 +99,7 @@ def execute(
 def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
     """Leave no trace of a job that never was one; a run that has begun may have answers."""
     if is_new and not context.begun:
-        folder.discard(context.job.state)
+        folder.discard(context.job.paths.state)
     # Without its folder nobody can look at the job, but its metrics file tells.
     context.tell_end(reason, code)
 
@@ -127,7 +123,7 @@ def _opened(context: Context) -> Database:
     """The store. Whoever has it open although this run holds the job only looks into it, such as
     a run that has ended and makes its report."""
     until = clock.seconds() + _ONLOOKERS_LEAVE
-    if context.spec.run.if_locked == "wait":
+    if context.job.spec.run.if_locked == "wait":
         until = max(until, context.deadline)
     abandoned = False
     while True:
@@ -136,7 +132,7 @@ def _opened(context: Context) -> Database:
         except (DamagedError, InvariantError):
             if not context.fresh or abandoned:
                 raise
-            abandon(context.job.store)
+            abandon(context.job.paths.store)
             abandoned = True
         except LockedError:
             if clock.seconds() >= until:
@@ -146,7 +142,7 @@ def _opened(context: Context) -> Database:
 
 def _looked_at(context: Context) -> Database:
     """The store, when nothing is wrong with it; what its opening has mended is told."""
-    store = context.job.store
+    store = context.job.paths.store
     db = open_store(store)
     try:
         if told := db.recovery.describe(store):
@@ -160,58 +156,42 @@ def _looked_at(context: Context) -> Database:
 
 
 def _run(db: Database, context: Context) -> RunResult:
-    spec = context.spec
-    earlier_files.check(db, spec)
-    _phase(context, "reading the input")
-    naming = Naming(context.engines.first)
-    snapshot = ingest.ingest(db, spec, context.job)
-    _phase(context, "planning")
-    engine = context.engines.first
-    held = field_groups.NOTHING if context.fresh else field_groups.held(db)
-    order = record_order.decide(db, spec, snapshot, held)
-    plan = planner.plan(db, spec, snapshot, naming.identity(), order)
-    planned = clock.seconds()
-    context.timings.prepare = planned - context.began
-    pending = plans.pending(db)
-    mendable = None if context.fresh else reopening.mendable(db, reopening.foreseen(spec, engine))
-    if pending.positions or mendable or context.fresh:
-        # Checking may mean importing the engine, which is part of starting it.
-        context.limits.check(last_start(db))
-        if not context.stop.drain:
-            _phase(context, STARTING)
-        for notice in notices_of(engine):
-            context.observer.phase(notice)
-        engine.check(spec.sampling.to_sampling(), spec.answer.to_constraint())
-        context.timings.engine_start = clock.seconds() - planned
-    if context.fresh:
-        # Only now that nothing is wrong with the job.
-        recovery.forget_runs(db)
-        pending = plans.pending(db)
-    if mendable:
-        runs.reopen(db, mendable)
-        pending = plans.pending(db)
-    if order is not None:
-        field_groups.keep(db, order)
-    context.stop.patience = 1
-    run = runs.begin(db, plan.plan, context.started, spec.model_dump(mode="json", by_alias=True))
-    context.begun = True
-    try:
-        counts = results.counts(db)
-        context.status.counts(counts)
-        _tell_begin(context, run, counts)
-        _generate(db, context, run, pending, counts)
+    """The way of a run: read and plan, see what is to do, begin, generate, finish."""
+    job = context.job
+    earlier_files.check(db, job.output)
+    known = field_groups.NOTHING if context.fresh else field_groups.held(db)
+    engine, spool = context.engines.first, job.paths.spool
+    planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)
+    context.timings.prepare = clock.seconds() - context.began
+    pending = prepare.open_work(db, context)
+    run = _begin(db, context, planned)
+    with _end_noted(db, context, run):
+        _generate(db, context, run, pending)
         return _finish(db, context, run)
+
+
+def _begin(db: Database, context: Context, planned: PlannedJob) -> int:
+    """Record that the run has begun; its number."""
+    if planned.order is not None:
+        field_groups.keep(db, planned.order)
+    context.stop.patience = 1
+    settings = context.job.spec.model_dump(mode="json", by_alias=True)
+    run = runs.begin(db, planned.plan.plan, context.started, settings)
+    context.begun = True
+    return run
+
+
+@contextmanager
+def _end_noted(db: Database, context: Context, run: int) -> Iterator[None]:
+    """Record the end of a run that fails."""
+    try:
+        yield
     except (EngineError, HelperError, UsageError, UnwrittenError) as error:
         # A store that cannot be written cannot note its end either.
         with suppress(UnwrittenError):
             context.status.counts(results.counts(db))
             _end(db, context, run, str(error), error.exit_code)
         raise
-
-
-def _phase(context: Context, name: str) -> None:
-    context.observer.phase(name)
-    context.status.phase(name)
 
 
 def _tell_begin(context: Context, run: int, counts: Counts) -> None:
@@ -224,13 +204,14 @@ def _tell_begin(context: Context, run: int, counts: Counts) -> None:
     )
 
 
-def _generate(
-    db: Database, context: Context, run: int, pending: plans.Pending, counts: Counts
-) -> None:
+def _generate(db: Database, context: Context, run: int, pending: plans.Pending) -> None:
     """Compute what is pending; an engine is started only if something is."""
+    counts = results.counts(db)
+    context.status.counts(counts)
+    _tell_begin(context, run, counts)
     if not pending.positions or context.stop.drain:
         return
-    spec, stop, observer = context.spec, context.stop, context.observer
+    job, stop, observer = context.job, context.stop, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
     done, rows = counts.answered + counts.failed, counts.pending
     if context.sample is not None:
@@ -238,18 +219,17 @@ def _generate(
     else:
         size = plans.pending_size(db)
     counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
-    check = BoundedCheck(spec.answer.to_constraint())
-    accept = Acceptance(check)
-    bill, meter = context.bill, context.meter
-    settlement = Settlement(
-        db, run, spec.run, accept, counters, context.timings, observer, stop, bill, meter
-    )
-    rounds = Rounds(db, spec, pending, bounds, settlement, sample=context.sample is not None)
-    forecaster = context.forecaster(db, spec, pending.positions, context.engines.first)
-    supervisor = Supervisor(
-        db, run, spec.run, take, rounds, settlement, bounds, stop, observer, status, forecaster
-    )
-    with closing(observer), check:
+    bill, meter, rules = context.bill, context.meter, job.spec.run
+    forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first)
+    with closing(observer), job.task.check() as check:
+        accept = Acceptance(check)
+        settlement = Settlement(
+            db, run, rules, accept, counters, context.timings, observer, stop, bill, meter
+        )
+        rounds = Rounds(db, job, pending, bounds, settlement, sample=context.sample is not None)
+        supervisor = Supervisor(
+            db, run, rules, take, rounds, settlement, bounds, stop, observer, status, forecaster
+        )
         supervisor.work()
     if context.sample is not None:
         stop.request(sample.reason(context.sample))
@@ -260,11 +240,11 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
     context.status.counts(counts)
     if counts.pending == 0:
         began = clock.seconds()
-        _phase(context, "writing the output")
+        context.phase("writing the output")
         results.verify(db)
-        export.export(db, context.spec, counts)
+        export.export(db, context.job.output, counts)
         context.timings.export = clock.seconds() - began
-    code, reason = exit_of(counts, context.stop, context.spec.run.max_failed)
+    code, reason = exit_of(counts, context.stop, context.job.spec.run.max_failed)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts)
 

@@ -3,16 +3,15 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, groupby
 
 from llmbatch.core import clock, outcomes
 from llmbatch.core.messages import messages_of
 from llmbatch.core.outcomes import Completed, Outcome, Tries
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Tail
-from llmbatch.pipeline.tasks import retry
+from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import PlannedRequest
@@ -44,8 +43,7 @@ class RequestFeed:
         positions: Sequence[int],
         tries: Mapping[int, Tries],
         chunk_size: int,
-        sampling: Sampling,
-        constraint: Constraint | None,
+        task: Task,
         limits: RunLimits,
         tail: Tail,
     ) -> None:
@@ -53,11 +51,9 @@ class RequestFeed:
         self._positions = positions
         self._tries = tries
         self._chunk_size = chunk_size
-        self._constraint = constraint
+        self._task = task
         self._limits = limits
         self._tail = tail
-        # One object for all requests that are sent alike: engines cache by it.
-        self._sampling = lru_cache(lambda tries: retry.sampling_for(sampling, tries))
         self._in_flight: dict[str, Ticket] = {}
         self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
@@ -114,7 +110,7 @@ class RequestFeed:
             clock.seconds(),
             len(planned.messages),
         )
-        return Request(planned.key, messages, self._sampling(tries), self._constraint)
+        return self._task.request(planned.key, messages, tries, None)
 
     def take(self, outcome: Outcome) -> Ticket:
         """The ticket of a request in flight, which is in flight no more with this outcome."""

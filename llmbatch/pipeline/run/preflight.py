@@ -1,4 +1,4 @@
-"""What can be found wrong before anything is created or loaded."""
+"""A job made ready, and what can be found wrong before anything is created or loaded."""
 
 import os
 import stat
@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbatch import formats
 from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
 from llmbatch.job import folder, targets
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 from llmbatch.pipeline.monitoring import prometheus
-from llmbatch.pipeline.prompts.template import Prompt
-from llmbatch.pipeline.rows import earlier_files, ingest
-from llmbatch.pipeline.tasks import constraint
+from llmbatch.pipeline.prompts import ready_job
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.rows import earlier_files, input_file, output_file
+from llmbatch.pipeline.rows.output_file import OutputFile
+from llmbatch.pipeline.tasks import registry
+
+_STATE = "state folder"
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a command reads (a job file, templates, schemas) and writes (reports) beside the input
-    and the files of the job."""
+    """The files that a command reads (a job file, templates, schemas) and writes (reports) beside
+    the input and the files of the job."""
 
     reads: Sequence[Path] = ()
     writes: Sequence[Target] = ()
@@ -30,22 +33,19 @@ class Beside:
 NOTHING = Beside()
 
 
-def check(spec: JobSpec, beside: Beside = NOTHING) -> None:
-    """Raise UsageError for the first thing that would stop the job later, or would write what
-    must not be written."""
-    Prompt(spec.prompt, spec.system)
-    constraint.make_check(spec.answer.to_constraint())
-    ingest.format_of(spec)
-    _check_input(spec)
-    formats.detect(spec.output, None, writing=True)
+def make_ready(spec: JobSpec, beside: Beside = NOTHING) -> ReadyJob:
+    """The job made ready. Raises UsageError for the first thing that would stop it later, or would
+    write what must not be written."""
+    job = ready_job.make(spec)
+    _check_input(job.input.path)
     prometheus.check(spec)
-    _check_files(spec, beside)
+    _check_files(job, beside)
+    return job
 
 
-def _check_input(spec: JobSpec) -> None:
-    if spec.input == ingest.STDIN:
+def _check_input(path: Path | None) -> None:
+    if path is None:
         return
-    path = Path(spec.input)
     known = targets.look_up(path, "input")
     if known is None:
         raise UsageError(f"{path}: no such file; give a CSV or JSONL file, or - for stdin")
@@ -56,42 +56,48 @@ def _check_input(spec: JobSpec) -> None:
 
 
 def check_log(spec: JobSpec, beside: Beside, log: Target) -> None:
-    """Raise UsageError if a log must not be written, which is asked before all else: it is told
-    of what is wrong with the job."""
-    state = folder.paths_for(spec).state
-    taken = _reads(spec, beside) | {state: "state folder"}
-    taken |= {target.path: target.what for target in (*_targets(spec), *beside.writes)}
-    targets.check([log], taken, _model(spec) | {state: "state folder"})
+    """Raise UsageError if a log must not be written. It is asked before the job is made ready,
+    because the log takes what is wrong with the job, too."""
+    state, output = folder.paths_for(spec).state, Path(spec.output)
+    taken = _reads(spec, beside) | {state: _STATE, output: targets.OUTPUT}
+    taken[folder.errors_of_output(output)] = earlier_files.ERRORS
+    taken |= {target.path: target.what for target in (*_metrics(spec), *beside.writes)}
+    targets.check([log], taken, _folders(spec, state))
 
 
-def _check_files(spec: JobSpec, beside: Beside) -> None:
-    state, reads, model = folder.paths_for(spec).state, _reads(spec, beside), _model(spec)
-    written = [*_targets(spec), *beside.writes]
-    targets.check_state(state, reads, written, model)
-    targets.check(written, reads, model | {state: "state folder"})
+def _check_files(job: ReadyJob, beside: Beside) -> None:
+    spec, state = job.spec, job.paths.state
+    # With a store, it says later on whether the output is that of an earlier run.
+    known = folder.holds_job(state)
+    own = (earlier_files.output_target, earlier_files.errors_target)
+    written = [*(make(job.output, known=known) for make in own), *_metrics(spec), *beside.writes]
+    reads = _reads(spec, beside)
+    targets.check_state(state, reads, written, _model(spec))
+    targets.check(written, reads, _folders(spec, state))
 
 
 def _reads(spec: JobSpec, beside: Beside) -> dict[Path, str]:
     reads = dict.fromkeys(beside.reads, "job file or one that it names")
-    return reads | ({} if spec.input == ingest.STDIN else {Path(spec.input): "input"})
+    return reads | ({} if spec.input == input_file.STDIN else {Path(spec.input): "input"})
 
 
-def _targets(spec: JobSpec) -> list[Target]:
-    """Whether what has the name of the output is that of an earlier run, is asked when its store
-    is open, if there is one."""
-    known = folder.holds_job(folder.paths_for(spec).state)
-    told = [] if spec.run.metrics_file is None else [prometheus.target(spec.run.metrics_file)]
-    return [earlier_files.output(spec, known=known), earlier_files.errors(spec, known=known), *told]
+def _metrics(spec: JobSpec) -> list[Target]:
+    return [] if spec.run.metrics_file is None else [prometheus.target(spec.run.metrics_file)]
 
 
 def _model(spec: JobSpec) -> dict[Path, str]:
-    folder = model_files.path_of(spec.model)
-    return {folder: "folder of the model"} if model_files.is_folder(folder) else {}
+    path = model_files.path_of(spec.model)
+    return {path: "folder of the model"} if model_files.is_folder(path) else {}
 
 
-def check_export(spec: JobSpec, state: Path) -> None:
-    """Raise UsageError if the answers cannot be written to the output that `spec` now has."""
-    formats.detect(spec.output, None, writing=True)
-    target = earlier_files.output(spec, known=True)
-    reads = {} if spec.input == ingest.STDIN else {Path(spec.input): "input"}
-    targets.check([target], reads, _model(spec) | {state: "state folder"})
+def _folders(spec: JobSpec, state: Path) -> dict[Path, str]:
+    """Those in which nothing is written by name."""
+    return _model(spec) | {state: _STATE}
+
+
+def make_export(spec: JobSpec, state: Path) -> OutputFile:
+    """The output that `spec` now has. Raises UsageError if the answers cannot be written to it."""
+    output = output_file.make(spec, registry.make(spec).columns)
+    target = earlier_files.output_target(output, known=True)
+    targets.check([target], _reads(spec, NOTHING), _folders(spec, state))
+    return output

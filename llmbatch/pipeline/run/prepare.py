@@ -1,23 +1,88 @@
 """From the input to a plan, before any engine is at work."""
 
-from llmbatch.engines.base import Engine
-from llmbatch.job import folder as job_folder
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from llmbatch.core import clock
+from llmbatch.engines.base import Engine, notices_of
 from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import planner, record_order
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.run import reopening
+from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import Naming
+from llmbatch.pipeline.run.supervisor import STARTING, last_start
+from llmbatch.store import plans, recovery, runs
 from llmbatch.store.database import Database
+from llmbatch.store.field_groups import Held
+from llmbatch.store.opening import open_store
+from llmbatch.store.plans import Pending, Plan
 
 
-def plan_aside(
-    db: Database, spec: JobSpec, aside: JobPaths, engine: Engine
-) -> tuple[str, ...] | None:
-    """Read and plan the job into a store beside its own, whose order of a record's fields it
-    takes; that order."""
+class PlannedJob(NamedTuple):
+    """A plan, and the order of a record's fields in its prompts; None if no prompt has a record."""
+
+    plan: Plan
+    order: tuple[str, ...] | None
+
+
+def read_and_plan(
+    db: Database,
+    job: ReadyJob,
+    engine: Engine,
+    known: Held,
+    spool: Path,
+    phase: Callable[[str], None] = lambda name: None,
+) -> PlannedJob:
+    """Read the job's input into `db` and plan it for an engine that is not started. `known`: of
+    the order that the job's answers have; `spool`: see `ingest`; `phase` is told what begins."""
+    phase("reading the input")
     naming = Naming(engine)
-    snapshot = ingest.ingest(db, spec, aside)
-    held = record_order.held_elsewhere(db, job_folder.paths_for(spec).store)
-    order = record_order.decide(db, spec, snapshot, held)
-    planner.plan(db, spec, snapshot, naming.identity(), order)
-    return order
+    snapshot = ingest.ingest(db, job.input, spool)
+    phase("planning")
+    order = record_order.decide(db, job, snapshot, known)
+    return PlannedJob(planner.plan(db, job, snapshot, naming.identity(), order), order)
+
+
+def open_work(db: Database, context: Context) -> Pending:
+    """The requests that are to be computed. Only when nothing is wrong with the job, which an
+    engine has to say, are answers forgotten or dead letters opened again."""
+    pending, engine = plans.pending(db), context.engines.first
+    room = None if context.fresh else reopening.foreseen(context.job.spec, engine)
+    mendable = reopening.mendable(db, room)
+    if not (pending.positions or mendable or context.fresh):
+        return pending
+    _check_engine(db, context)
+    if context.fresh:
+        recovery.forget_runs(db)
+    if mendable:
+        runs.reopen(db, mendable)
+    return plans.pending(db) if mendable or context.fresh else pending
+
+
+def _check_engine(db: Database, context: Context) -> None:
+    """Let the engine find what is wrong. That may mean to import it, which is part of starting."""
+    began = clock.seconds()
+    engine, task = context.engines.first, context.job.task
+    context.limits.check(last_start(db))
+    if not context.stop.drain:
+        context.phase(STARTING)
+    for notice in notices_of(engine):
+        context.observer.phase(notice)
+    engine.check(task.sampling, task.constraint)
+    context.timings.engine_start = clock.seconds() - began
+
+
+@contextmanager
+def plan_aside(
+    job: ReadyJob, engine: Engine, folder: Path
+) -> Iterator[tuple[Database, PlannedJob]]:
+    """The job read and planned into a store of its own in `folder`, with the order of a record's
+    fields that its real store has."""
+    aside = JobPaths(folder)
+    with open_store(aside.store, beside=job.paths.state) as db:
+        known = record_order.held_elsewhere(db, job.paths.store)
+        yield db, read_and_plan(db, job, engine, known, aside.spool)

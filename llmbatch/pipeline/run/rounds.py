@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from llmbatch.core.outcomes import NO_TRIES
-from llmbatch.core.records import Constraint
 from llmbatch.core.stored import json_table
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import sample as run_sample
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.isolation import Isolation
@@ -25,7 +25,7 @@ class Rounds:
     def __init__(
         self,
         db: Database,
-        spec: JobSpec,
+        job: ReadyJob,
         pending: plans.Pending,
         limits: RunLimits,
         settlement: Settlement,
@@ -36,9 +36,7 @@ class Rounds:
         (see `sample`)."""
         self._db = db
         self._reading = db.cursor()
-        self._spec = spec
-        self._sampling = spec.sampling.to_sampling()
-        self._constraint: Constraint | None = spec.answer.to_constraint()
+        self._job = job
         self._limits = limits
         self._settlement = settlement
         self._wanted = frozenset(pending.positions) if sample else None
@@ -51,8 +49,8 @@ class Rounds:
         self._more = False
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
-        self.tail = Tail(spec.sampling.max_tokens)
-        for prompt, output in results.lengths(db, _alike(db, spec)):
+        self.tail = Tail(job.task.sampling.max_tokens)
+        for prompt, output in results.lengths(db, _alike(db, job.spec)):
             self.tail.remember(prompt, output)
 
     def next(self) -> RequestFeed | None:
@@ -69,9 +67,8 @@ class Rounds:
             self._reading,
             chosen,
             pending.tries,
-            self._spec.run.chunk_size,
-            self._sampling,
-            self._constraint,
+            self._job.spec.run.chunk_size,
+            self._job.task,
             self._limits,
             self.tail,
         )

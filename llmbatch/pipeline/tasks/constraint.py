@@ -29,6 +29,7 @@ _SLOW_KEYWORDS = {
 _REPEATS = re.compile(r"[*+?]|\{\d*,")
 
 
+@lru_cache(maxsize=16)
 def make_check(constraint: Constraint | None) -> Check:
     """The check of a constraint. Raises UsageError when the constraint itself is no good."""
     if constraint is None:

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llmbatch.core.errors import UsageError
+from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.monitoring.prometheus import MetricsFile
@@ -34,7 +35,8 @@ def spec(file: object, **more: Any) -> JobSpec:
 
 def kept(path: Path, told: list[str] | None = None, **more: Any) -> MetricsFile:
     warn = (told if told is not None else []).append
-    made = prometheus.of_spec(spec(path, **more), "host", warn)
+    job = spec(path, **more)
+    made = prometheus.metrics_file(job, folder.paths_for(job), "host", warn)
     assert made is not None
     return made
 
@@ -156,7 +158,8 @@ def test_a_damaged_file_of_before_is_written_over(tmp_path: Path) -> None:
 
 def test_without_a_wish_there_is_none() -> None:
     table = {"input": "in.csv", "output": "out.jsonl", "model": "m", "prompt": "p"}
-    assert prometheus.of_spec(JobSpec.model_validate(table), "host", print) is None
+    job = JobSpec.model_validate(table)
+    assert prometheus.metrics_file(job, folder.paths_for(job), "host", print) is None
 
 
 @pytest.mark.parametrize(
@@ -174,5 +177,5 @@ def test_a_place_that_will_not_do_is_told_before_anything(
     (tmp_path / "in.csv").write_text("id\n1\n")
     places = {"input": str(tmp_path / "in.csv"), "output": str(tmp_path / "out.jsonl")}
     with pytest.raises(UsageError, match=reason):
-        preflight.check(spec(tmp_path / name, **places))
-    preflight.check(spec(tmp_path / "job.prom", **places))
+        preflight.make_ready(spec(tmp_path / name, **places))
+    preflight.make_ready(spec(tmp_path / "job.prom", **places))

@@ -12,6 +12,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys
 from llmbatch.pipeline.prompts.keys import KeyMaker
 from llmbatch.pipeline.prompts.template import Prompt
+from llmbatch.pipeline.tasks import registry
 
 MODEL = {"name": "tiny", "fingerprint": "sha256:00"}
 BASE: dict[str, Any] = {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}"}
@@ -101,8 +102,12 @@ def spec(place: str = "", value: Any = None) -> JobSpec:
     return JobSpec.model_validate(table)
 
 
+def maker(job: JobSpec, model: dict[str, str] = MODEL) -> KeyMaker:
+    return KeyMaker(job, registry.make(job), model)
+
+
 def key(job: JobSpec, model: dict[str, str] = MODEL) -> str:
-    return KeyMaker(job, model).key(MESSAGES)
+    return maker(job, model).key(MESSAGES)
 
 
 def declared(effect: Affects) -> list[str]:
@@ -155,10 +160,10 @@ def test_the_engines_own_options_are_left_to_its_identity() -> None:
 @pytest.mark.parametrize("place", declared(Affects.RENDERED))
 def test_a_template_acts_through_its_messages_only(place: str) -> None:
     def rendered(job: JobSpec, record: str) -> tuple[str, str]:
-        maker = KeyMaker(job, MODEL)
+        made = maker(job)
         order = () if isinstance(job.record_order, str) else job.record_order
         messages = Prompt(job.prompt + "{{ record }}", job.system, order).render(record)
-        return maker.base(), maker.key(messages_text(messages))
+        return made.base(), made.key(messages_text(messages))
 
     base, plain = rendered(spec(), '{"t": "x", "u": 1}')
     same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x", "u": 1}')
@@ -169,7 +174,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
 def test_templates_that_render_alike_share_a_key() -> None:
     one, two = spec("prompt", "Hi {{ t }}"), spec("prompt", "{{ 'Hi ' ~ t }}")
     texts = [messages_text(Prompt(job.prompt, job.system).render('{"t": 1}')) for job in (one, two)]
-    assert KeyMaker(one, MODEL).key(texts[0]) == KeyMaker(two, MODEL).key(texts[1])
+    assert maker(one).key(texts[0]) == maker(two).key(texts[1])
 
 
 @pytest.mark.parametrize(
@@ -208,8 +213,8 @@ def test_a_default_written_out_is_the_default() -> None:
     ],
 )
 def test_different_messages_never_share_a_key(one: list[Message], two: list[Message]) -> None:
-    maker = KeyMaker(spec(), MODEL)
-    assert maker.key(messages_text(one)) != maker.key(messages_text(two))
+    made = maker(spec())
+    assert made.key(messages_text(one)) != made.key(messages_text(two))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +231,7 @@ def test_samples_have_keys_of_their_own() -> None:
 
 
 def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
-    base = KeyMaker(spec(), MODEL).base()
+    base = maker(spec()).base()
     held = keys.plan_digest(spec(), "rows", base)
     assert keys.plan_digest(spec("run.chunk_size", 9), "rows", base) == held
     assert keys.plan_digest(spec(), "other rows", base) != held

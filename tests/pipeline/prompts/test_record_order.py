@@ -7,10 +7,9 @@ import orjson
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import record_order
-from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.prompts import ready_job, record_order
+from llmbatch.pipeline.rows import ingest, input_file
 from llmbatch.store import field_groups
 from llmbatch.store.field_groups import Held
 from llmbatch.store.opening import open_store
@@ -30,9 +29,9 @@ def spec(folder: Path, **changes: Any) -> JobSpec:
 
 def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any) -> Any:
     (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
-    job = spec(folder, **changes)
+    job = ready_job.make(spec(folder, **changes))
     with open_store(folder / "job.duckdb") as db:
-        snapshot = ingest.ingest(db, job, JobPaths(folder))
+        snapshot = ingest.ingest(db, job.input, folder / "spool")
         return record_order.decide(db, job, snapshot, held)
 
 
@@ -84,7 +83,7 @@ def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
         '{"n": 1.10, "o": {"a": 1.0}, "t": "x"}\n{"n": 1.1, "o": {"a": 1}, "t": "x"}\n'
     )
     with open_store(tmp_path / "job.duckdb") as db:
-        ingest.ingest(db, spec(tmp_path), JobPaths(tmp_path))
+        ingest.ingest(db, input_file.make(spec(tmp_path)), tmp_path / "spool")
         choice = record_order.measured(db, ["n", "o", "t"])
     assert (choice.order, choice.saved, choice.as_is) == ((2, 0, 1), len('"t":"x",'), 0)
 

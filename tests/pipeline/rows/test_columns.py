@@ -15,9 +15,11 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.rows import output_file
 from llmbatch.pipeline.rows.columns import Layout
 from llmbatch.pipeline.rows.export import write_rows
-from llmbatch.pipeline.tasks import constraint
+from llmbatch.pipeline.rows.output_file import OutputFile
+from llmbatch.pipeline.tasks import constraint, registry
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet")
 COLUMNS = ["id", "text"]
@@ -28,15 +30,16 @@ Schema = dict[str, Any]
 csv.field_size_limit(2**31 - 1)
 
 
-def spec_of(schema: Schema, **more: Any) -> JobSpec:
-    given = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
-    return JobSpec.model_validate(given | {"answer": {"schema": schema}} | more)
+def output_of(schema: Schema, format_name: str, **more: Any) -> OutputFile:
+    given = {"input": "i.csv", "output": f"o.{format_name}", "model": "m", "prompt": "p"}
+    spec = JobSpec.model_validate(given | {"answer": {"schema": schema}} | more)
+    return output_file.make(spec, registry.make(spec).columns)
 
 
 def written(schema: Schema, answers: Sequence[str], format_name: str) -> list[dict[str, Any]]:
     """The answers by column, as others read them."""
     stream = io.BytesIO()
-    layout = Layout(spec_of(schema), COLUMNS, format_name)
+    layout = Layout(output_of(schema, format_name), COLUMNS)
     rows = [{"data": DATA, "answer": answer} for answer in answers]
     assert write_rows(stream, format_name, COLUMNS, layout, lambda: rows) == len(answers)
     records = read(stream.getvalue(), format_name)
@@ -224,7 +227,7 @@ def test_columns_have_names_of_their_own() -> None:
     named = {
         "properties": {name: {"type": "string"} for name in ("id", "response", "", "attempts")}
     }
-    layout = Layout(spec_of(named, meta=True), COLUMNS, "csv")
+    layout = Layout(output_of(named, "csv", meta=True), COLUMNS)
     assert list(layout.columns)[:4] == [
         "response_id",
         "response",

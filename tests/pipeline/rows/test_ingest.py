@@ -11,7 +11,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Reject
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.rows import ingest, input_file
 from llmbatch.store import results, snapshots
 from llmbatch.store.opening import open_store
 from llmbatch.store.snapshots import Snapshot
@@ -31,7 +31,7 @@ class Bench:
     def read(self, **changes: Any) -> Snapshot:
         table = {"input": str(self.input), "output": "o.jsonl", "model": "m", "prompt": "p"}
         spec = JobSpec.model_validate(table | changes)
-        held = ingest.ingest(self.db, spec, self.paths)
+        held = ingest.ingest(self.db, input_file.make(spec), self.paths.spool)
         assert not self.paths.spool.exists()
         assert set(results.violations(self.db).values()) == {0}
         return held

@@ -7,8 +7,8 @@ import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines.base import EngineConfig
-from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.run.engine_factory import Engines, Naming
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
@@ -24,9 +24,9 @@ def create(config: EngineConfig) -> ScriptedEngine:
 @pytest.fixture
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
     monkeypatch.setattr(f"{__name__}.variant", "first")
-    table = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
+    table = {"input": "i.csv", "output": str(tmp_path / "o.csv"), "model": "m", "prompt": "p"}
     spec = JobSpec.model_validate(table | {"engine": {"name": f"{__name__}:create"}})
-    return Engines(spec, JobPaths(tmp_path))
+    return Engines(ready_job.make(spec))
 
 
 def test_the_engine_that_was_checked_is_the_first_to_work(engines: Engines) -> None:

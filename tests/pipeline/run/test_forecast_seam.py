@@ -8,7 +8,7 @@ from llmbatch.cli.narration import Silent
 from llmbatch.engines.base import Engine
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run import execute, preflight
 from llmbatch.pipeline.run.forecast_seam import NoForecaster
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
@@ -66,12 +66,12 @@ def test_a_run_notes_what_its_forecaster_expects(tmp_path: Path) -> None:
         made.append(Recorder(*parts))
         return made[-1]
 
-    execute.execute(spec, Silent(), forecaster=make)
+    execute.execute(preflight.make_ready(spec), Silent(), forecaster=make)
     assert [forecast["requests"] for forecast in forecasts(spec)] == [2]
     assert made[0].calls == ["begin", "ready", "end"]
 
 
 def test_a_run_without_a_forecaster_notes_nothing(tmp_path: Path) -> None:
     spec = job(tmp_path)
-    execute.execute(spec, Silent())
+    execute.execute(preflight.make_ready(spec), Silent())
     assert forecasts(spec) == []

@@ -9,7 +9,7 @@ from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import EngineError, UnwrittenError, UsageError
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run import execute
+from llmbatch.pipeline.run import execute, preflight
 from llmbatch.store import results, run_records
 from llmbatch.store.opening import open_store
 from llmbatch.store.run_records import RunSummary
@@ -46,15 +46,14 @@ def summary(job: JobSpec) -> tuple[results.Counts, RunSummary]:
 def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
     job = spec(tmp_path, "taken.jsonl", state=str(tmp_path / "state"))
     with pytest.raises(UnwrittenError, match="the answers are safe in the store"):
-        execute.execute(job, InTheWay(tmp_path / "taken.jsonl"))
+        execute.execute(preflight.make_ready(job), InTheWay(tmp_path / "taken.jsonl"))
     counts, last = summary(job)
     assert counts.answered == 2
     assert "cannot be written" in (last.reason or "")
     assert last.exit_code == 4
     ledger = {"ledger": str(tmp_path / "ledger")}
-    execute.execute(
-        spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger), Silent()
-    )
+    again = spec(tmp_path, "out.jsonl", state=str(tmp_path / "state"), options=ledger)
+    execute.execute(preflight.make_ready(again), Silent())
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
     assert not (tmp_path / "ledger").exists(), "an answer was computed twice"
 
@@ -62,7 +61,7 @@ def test_an_output_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> Non
 def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl", options={"die_after": 1}, run={"engine_restarts": 0})
     with pytest.raises(EngineError, match="scripted after 1 answers"):
-        execute.execute(job, Silent())
+        execute.execute(preflight.make_ready(job), Silent())
     counts, last = summary(job)
     assert (counts.answered, counts.pending) == (1, 1)
     assert last.exit_code == 5
@@ -73,14 +72,15 @@ def test_an_engine_that_dies_costs_no_answer(tmp_path: Path) -> None:
 def test_a_job_that_never_was_one_leaves_no_trace(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl", prompt="{{ nosuch }}")
     with pytest.raises(UsageError, match="no column 'nosuch'"):
-        execute.execute(job, Silent())
+        execute.execute(preflight.make_ready(job), Silent())
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 def test_a_mistake_in_a_later_run_keeps_the_work_of_the_former(tmp_path: Path) -> None:
     job = spec(tmp_path, "out.jsonl")
-    execute.execute(job, Silent())
+    execute.execute(preflight.make_ready(job), Silent())
     with pytest.raises(UsageError):
-        execute.execute(job.model_copy(update={"prompt": "{{ nosuch }}"}), Silent())
+        wrong = job.model_copy(update={"prompt": "{{ nosuch }}"})
+        execute.execute(preflight.make_ready(wrong), Silent())
     assert summary(job)[0].answered == 2
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_good_job_passes_and_leaves_no_trace(folder: Path) -> None:
-    preflight.check(spec(folder))
+    preflight.make_ready(spec(folder))
     assert [path.name for path in folder.iterdir()] == ["in.jsonl"]
 
 
@@ -41,7 +41,7 @@ def test_a_good_job_passes_and_leaves_no_trace(folder: Path) -> None:
 )
 def test_a_bad_job_is_refused(folder: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        preflight.check(spec(folder, **changes))
+        preflight.make_ready(spec(folder, **changes))
     assert said in str(caught.value)
 
 
@@ -49,21 +49,21 @@ def test_folders_are_neither_input_nor_output(folder: Path) -> None:
     (folder / "d.jsonl").mkdir()
     for place in ("input", "output"):
         with pytest.raises(UsageError, match="is a folder"):
-            preflight.check(spec(folder, **{place: str(folder / "d.jsonl")}))
+            preflight.make_ready(spec(folder, **{place: str(folder / "d.jsonl")}))
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "./in.jsonl", "link.jsonl"])
 def test_the_output_must_not_replace_the_input(folder: Path, name: str) -> None:
     (folder / "link.jsonl").symlink_to(folder / "in.jsonl")
     with pytest.raises(UsageError, match="is the input"):
-        preflight.check(spec(folder, output=f"{folder}/{name}"))
+        preflight.make_ready(spec(folder, output=f"{folder}/{name}"))
 
 
 def test_the_error_file_must_not_replace_the_input(folder: Path) -> None:
     """A corrected error file is fed back in, with the output's old name by mistake."""
     (folder / "out.errors.jsonl").write_text('{"t": "a"}\n')
     with pytest.raises(UsageError, match=r"out\.errors\.jsonl: is the input"):
-        preflight.check(spec(folder, input=str(folder / "out.errors.jsonl")))
+        preflight.make_ready(spec(folder, input=str(folder / "out.errors.jsonl")))
 
 
 @pytest.mark.parametrize("name", ["", "out.jsonl", "out.llmbatch", "out.llmbatch/status.json"])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core.outcomes import Usage
+from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.run import early_starts
 from llmbatch.pipeline.run.early_starts import Lengths, arrange, shared, steps
 from llmbatch.pipeline.run.rounds import Rounds
@@ -140,7 +141,7 @@ def test_a_run_ends_without_a_tail(tmp_path: Path) -> None:
 def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
     bench.drive(engine(window=16, slots=8))
-    again = Rounds(bench.db, bench.spec, plans.NOTHING, bench.limits, bench.settlement)
+    again = Rounds(bench.db, bench.job, plans.NOTHING, bench.limits, bench.settlement)
     assert again.tail.known == 203
-    other = bench.spec.model_copy(update={"prompt": "Say: {{ t }}"})
+    other = ready_job.make(bench.spec.model_copy(update={"prompt": "Say: {{ t }}"}))
     assert Rounds(bench.db, other, plans.NOTHING, bench.limits, bench.settlement).tail.known == 0

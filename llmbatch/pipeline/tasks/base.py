@@ -1,0 +1,59 @@
+"""The task of a job: what the engine is asked for each row, and what an answer has to be."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from llmbatch.core.outcomes import Tries
+from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.pipeline.tasks.constraint import Check
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerColumns:
+    """The columns of an answer, before they are fitted between those of the input.
+
+    `whole`: the type of one column that takes all of an answer (text or json); `parts`: the types
+    of the columns that its properties are spread over in a table, by name; may be empty.
+    """
+
+    whole: str
+    parts: Mapping[str, str]
+
+
+class Task(Protocol):
+    """One task with the settings of a job. `registry.make` makes it."""
+
+    @property
+    def name(self) -> str:
+        """A part of the key of every request."""
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The tables of the job's spec that can change an answer, and so are in every key."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn, at the first try of a request."""
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What the engine is to hold its answers to."""
+
+    @property
+    def columns(self) -> AnswerColumns:
+        """The columns of an answer in the output."""
+
+    def body(self, data: str) -> Mapping[str, Any] | None:
+        """What a row (a JSON object) asks for beside its messages, if anything: a JSON object,
+        which is a part of its request's key."""
+
+    def request(
+        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
+    ) -> Request:
+        """The request of a row, after the failed `tries` that it has had."""
+
+    def check(self) -> AbstractContextManager[Check]:
+        """The check of its answers, bounded in time, for use inside the context. Raises UsageError
+        when no answer can be checked by the job's settings."""

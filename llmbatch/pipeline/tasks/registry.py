@@ -1,0 +1,14 @@
+"""The tasks by name."""
+
+from collections.abc import Callable
+
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import generate
+from llmbatch.pipeline.tasks.base import Task
+
+BUILTIN: dict[str, Callable[[JobSpec], Task]] = {generate.NAME: generate.make}
+
+
+def make(spec: JobSpec) -> Task:
+    """The task of a job."""
+    return BUILTIN[generate.NAME](spec)
