@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmbatch import __version__
 from llmbatch.core import clock, files
@@ -18,6 +18,9 @@ from llmbatch.core.errors import UsageError
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 _SUFFIX = ".prom"
 _BEGINNING = b"# HELP llmbatch_"
@@ -27,15 +30,21 @@ _LAST_SUCCESS = re.compile(r"^llmbatch_last_success_timestamp_seconds\{.*\} (\S+
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """A metric, where its value is in the live view, and its help."""
+    """A metric, where its value is in the live view, and its help. With a `label`, the value is a
+    table of values by that label. `counts`: it only grows during a run."""
 
     name: str
     place: str
     text: str
+    label: str | None = None
     counts: bool = False
 
 
 _METRICS = (
+    _Metric("run_phase", "phases", "What it is doing: 1.", "phase"),
+    _Metric("rows", "rows", "Rows of the input by what became of them.", "state"),
+    _Metric("cost", "costs", "Cost of the run.", "currency", counts=True),
+    _Metric("projected_cost", "projected_costs", "What it will be in the end.", "currency"),
     _Metric("run_start_timestamp_seconds", "started_at", "When the last run began."),
     _Metric("run_end_timestamp_seconds", "ended_at", "When it ended; absent while it runs."),
     _Metric("run_exit_code", "exit_code", "Its exit code; absent while it runs."),
@@ -89,9 +98,12 @@ class MetricsFile:
         """Write what the live view says, if it is time for that."""
         if not at_once and clock.seconds() - self._written < _INTERVAL:
             return
+        from prometheus_client import generate_latest
+
         self._written = clock.seconds()
         try:
-            files.replace_text(self._path, self._text(self._known(view)))
+            collector = _RunCollector(self._labels, self._known(view))
+            files.replace_text(self._path, generate_latest(collector).decode())
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -108,54 +120,43 @@ class MetricsFile:
             if known["success"]:
                 known["last_success_at"] = known["ended_at"]
             known |= {"eta_seconds": None, "projected_cost": None}
-        return known
+        currency = str(known.get("currency", ""))
+        return known | {
+            "phases": {str(known["phase"]): 1},
+            "costs": {currency: known.get("cost")},
+            "projected_costs": {currency: known.get("projected_cost")},
+        }
 
-    def _text(self, known: Mapping[str, Any]) -> str:
-        from prometheus_client import CollectorRegistry, generate_latest
 
-        registry = CollectorRegistry()
-        registry.register(_Collector(list(self._families(known))))
-        return generate_latest(registry).decode()
+class _RunCollector:
+    """Gives prometheus_client what is known of a run.
 
-    def _families(self, known: Mapping[str, Any]) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    Its own counters and gauges would keep the values: they cannot be set back or left out, and add
+    up over everything in a process where PROMETHEUS_MULTIPROC_DIR is set.
+    """
 
-        def family(
-            kind: Any, name: str, text: str, samples: list[tuple[dict[str, str], Any]]
-        ) -> Any:
-            told = [(labels, value) for labels, value in samples if value is not None]
-            job = {"job_name": self._labels["job_name"]}
-            made = kind(f"llmbatch_{name}", text, labels=[*job, *(told[0][0] if told else ())])
-            for labels, value in told:
-                made.add_metric([*job.values(), *labels.values()], value)
-            return made
+    def __init__(self, labels: Mapping[str, str], known: Mapping[str, Any]) -> None:
+        self._job = labels["job_name"]
+        self._about = {name: text for name, text in labels.items() if name != "job_name"}
+        self._known = known
 
-        about = {name: text for name, text in self._labels.items() if name != "job_name"}
-        yield family(GaugeMetricFamily, "run_info", "What was run.", [(about, 1)])
-        phase = {"phase": str(known["phase"])}
-        yield family(GaugeMetricFamily, "run_phase", "What it is doing: 1.", [(phase, 1)])
-        rows = [({"state": state}, count) for state, count in known.get("rows", {}).items()]
-        yield family(GaugeMetricFamily, "rows", "Rows of the input by what became of them.", rows)
-        currency = {"currency": str(known.get("currency", ""))}
-        spent, will = known.get("cost"), known.get("projected_cost")
-        yield family(CounterMetricFamily, "cost", "Cost of the run.", [(currency, spent)])
-        yield family(
-            GaugeMetricFamily, "projected_cost", "What it will be in the end.", [(currency, will)]
-        )
+    def collect(self) -> Iterator["Metric"]:
+        from prometheus_client import core
+
+        about = core.InfoMetricFamily("llmbatch_run", "What was run.", labels=["job_name"])
+        about.add_metric([self._job], self._about)
+        yield about
         for metric in _METRICS:
-            kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
-            value = _number(_at(known, metric.place))
-            yield family(kind, metric.name, metric.text, [({}, value)])
-
-
-class _Collector:
-    """Hands over families that are made already; those without a value are left out."""
-
-    def __init__(self, families: list[Any]) -> None:
-        self._families = [family for family in families if family.samples]
-
-    def collect(self) -> list[Any]:
-        return self._families
+            kind = core.CounterMetricFamily if metric.counts else core.GaugeMetricFamily
+            more = [metric.label] if metric.label else []
+            family = kind(f"llmbatch_{metric.name}", metric.text, labels=["job_name", *more])
+            found = _at(self._known, metric.place)
+            for label, value in (found or {}).items() if metric.label else [("", found)]:
+                if value is not None:
+                    labels = [self._job, label] if metric.label else [self._job]
+                    family.add_metric(labels, _number(value))
+            if family.samples:
+                yield family
 
 
 def target(path: str) -> Target:
@@ -211,11 +212,9 @@ def _at(known: Mapping[str, Any], place: str) -> Any:
     return value
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> float:
     """A time as seconds of the Unix epoch, any other number as it is."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).timestamp()
-    return None if value is None else float(value)
+    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
 
 
 def _printable(text: str) -> str:

@@ -74,7 +74,17 @@ def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
         "llmbatch_run_phase",
         "llmbatch_run_update_timestamp_seconds",
     }
-    assert "_created" not in path.read_text()
+    assert path.read_text().count("# HELP") == len(names)
+
+
+def test_amounts_that_only_grow_are_counters(tmp_path: Path) -> None:
+    path = tmp_path / "job.prom"
+    kept(path).show(VIEW, at_once=True)
+    text = path.read_text()
+    assert "# TYPE llmbatch_cost_total counter\n" in text
+    assert "# TYPE llmbatch_output_tokens_total counter\n" in text
+    assert "# TYPE llmbatch_rows gauge\n" in text
+    assert "_created" not in text
 
 
 def test_an_end_tells_how_it_was(tmp_path: Path) -> None:
