@@ -11,6 +11,9 @@ byte. Marker words in a message script what happens to that request:
     KILL           the engine dies (EngineError) when this request is computed, with all that
                    is in flight
     STALL          no answer, and no other is computed, until the engine is closed
+    LOSE:n         a part of the engine dies with this request and those that were taken after it,
+                   n in all (1 without a number), and the rest goes on; LOSE_ONCE:n only the first
+                   time that an engine computes it
 """
 
 import os
@@ -27,13 +30,13 @@ from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, MismatchedEngineError, UsageError, nearest
-from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
 from tests import scripted_answers, scripted_clock
 
-MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL)(?::(\w+))?")
+MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Options:
     misfit_after: int = -1  # answers until MismatchedEngineError; -1: never
     notice: str = ""  # what it says before it is started
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
+    lose_after: int = -1  # answers of one engine until it loses whatever it is given; -1: never
+    held_back: float = 0.0  # seconds for which it is held back before each answer, as it says
+    held_back_says: float = 0.0  # seconds beyond them that it claims
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
     # hash: a digest of the request; echo: the last message; said: that, whatever the constraint
     answer: str = "hash"
@@ -120,6 +126,8 @@ class ScriptedEngine:
         self._moments = StepMoments()
         self._unmeasured = (0.0, 0)  # seconds and words that belong to the next step
         self._more = False
+        self._lost: set[str] = set()
+        self._held_back_until: float | None = None
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
@@ -173,7 +181,7 @@ class ScriptedEngine:
         words = " ".join(message.content for message in messages).split()
         return [zlib.crc32(word.encode()) for word in words]
 
-    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
         self._pause(0)
         feed = iter(requests)
         self._in_flight = []
@@ -182,7 +190,7 @@ class ScriptedEngine:
             while self._more or self._in_flight:
                 self._more = self._more and self._fill(feed)
                 if self._in_flight:
-                    yield self._answer_one()
+                    yield self._lose() or self._answer_one()
         finally:
             self._in_flight = []
 
@@ -198,7 +206,37 @@ class ScriptedEngine:
             self._in_flight.append(request)
         return True
 
+    def _lose(self) -> Lost | None:
+        """The requests in flight that are lost now with a part of the engine, if any are."""
+        if 0 <= self._options.lose_after <= self._computed:
+            return self._lost_at(0, len(self._in_flight))
+        for index, request in enumerate(self._in_flight):
+            found = MARKER.search(" ".join(message.content for message in request.messages))
+            mark, detail = found.groups() if found else ("", None)
+            if mark == "LOSE" or (mark == "LOSE_ONCE" and request.key not in self._lost):
+                return self._lost_at(index, int(detail or 1))
+        return None
+
+    def _lost_at(self, index: int, count: int) -> Lost:
+        self._pause(0)
+        keys = tuple(request.key for request in self._in_flight[index : index + count])
+        del self._in_flight[index : index + count]
+        self._lost.update(keys)
+        for key in keys:
+            self._left.pop(key, None)
+        return Lost(keys, "a replica died: scripted")
+
+    def _hold_back(self) -> None:
+        """Wait as a server's rate limit has it."""
+        seconds, says = self._options.held_back, self._options.held_back_says
+        if not seconds:
+            return
+        self._held_back_until = clock.seconds() + seconds + says
+        self._pause(seconds)
+        self._held_back_until = None
+
     def _answer_one(self) -> Outcome:
+        self._hold_back()
         options = self._options
         if self._computed == options.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -361,4 +399,5 @@ class ScriptedEngine:
             sequences=self._sequences if self._options.slots else self._computed,
             idle_seconds=self._idle,
             moments=self._moments,
+            held_back_until=self._held_back_until,
         )

@@ -48,6 +48,15 @@ class Failed:
 Outcome = Completed | Failed
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Requests that were in flight on a part of the engine that died, such as a replica, while
+    the rest goes on. They have no outcome and are pending again. `reason`: of the death, a line."""
+
+    keys: tuple[str, ...]
+    reason: str
+
+
 class Verdict(StrEnum):
     """The end of an attempt, as the store keeps it."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
-from llmbatch.core.outcomes import Outcome
+from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.sizing.device import Device
@@ -37,6 +37,9 @@ class Telemetry:
     which waited in the engine, although the feed had more; `sequences`: summed over the steps,
     so that `sequences / steps` is the mean size of a batch. `moments`: what the steps took and
     did, from which the weights of tokens are learned (an engine without steps keeps none).
+
+    `held_back_until` (seconds of `core.clock`): until then the engine may not work and is not
+    hung; at most `LONGEST_HOLD` ahead. None: it is not held back.
     """
 
     prompt_tokens: int = 0
@@ -52,10 +55,13 @@ class Telemetry:
     sequences: int = 0
     idle_seconds: float = 0.0
     moments: StepMoments = field(default_factory=StepMoments)
+    held_back_until: float | None = None
 
 
-LOAD = frozenset({"running", "waiting", "cache_usage"})
-"""What of a Telemetry is present load; all else is counters, which add up over engines."""
+LOAD = frozenset({"running", "waiting", "cache_usage", "held_back_until"})
+"""The fields of a Telemetry that are present load; all others add up over engines."""
+LONGEST_HOLD = 3600.0
+"""Seconds; an engine that claims to be held back for longer is not believed."""
 
 
 class Engine(Protocol):
@@ -70,7 +76,10 @@ class Engine(Protocol):
     1. A context manager. `__enter__` starts it and raises EngineError when it cannot start;
        `close` is idempotent and leaves no process behind.
     2. `run` pulls a request only when its window has room.
-    3. Exactly one outcome per request pulled, carrying its key, in any order.
+    3. For each request pulled exactly one outcome, carrying its key, in any order; or its key in
+       a `Lost`: a part of the engine, such as a replica, has died with the request in flight, and
+       the rest goes on. That is no failure of the request, which may come again in the same feed.
+       A part that dies of whatever it is given is left out, or the engine is gone.
     4. A bad request is an outcome (`Failed`), never an exception; EngineError means that the
        engine is gone. One that was refused before anything of it was computed has used no tokens
        (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that
@@ -83,7 +92,8 @@ class Engine(Protocol):
        engine that takes longer ones.
     7. `telemetry()` may be called at any time while the engine is open, from any thread, also
        while `run` is stuck. `steps` changes whenever the engine has done something: an engine
-       with requests in flight whose telemetry stays the same is hung.
+       with requests in flight whose telemetry stays the same is hung, unless it is held back
+       (`held_back_until`), such as by a server's rate limit.
     8. `close` may be called from another thread while the engine starts, or while `run` waits or
        works: that raises EngineError soon, and is no reason to wait for what is in flight.
     9. After an engine has died or was closed, another one can be built and started in the same
@@ -105,7 +115,7 @@ class Engine(Protocol):
 
     def encode(self, messages: Sequence[Message]) -> Sequence[int] | None: ...
 
-    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]: ...
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]: ...
 
     def describe(self) -> dict[str, Any]: ...
 

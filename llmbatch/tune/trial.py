@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LlmbatchError
-from llmbatch.core.outcomes import Completed, Failed
+from llmbatch.core.outcomes import Completed, Failed, Lost
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Event, Ready
@@ -122,6 +122,10 @@ class Trial:
             failed = isinstance(event, Failed)
             message = event.message if isinstance(event, Failed) else ""
             self._part += PartFigures(1, int(failed), tokens, message=message)
+            return
+        if isinstance(event, Lost):
+            lost = len(event.keys)
+            self._part += PartFigures(lost, lost, message=event.reason)
             return
         if isinstance(event, Ready):
             self._description = event.description

@@ -7,7 +7,7 @@ process. For vLLM see tests/engines/vllm/test_death.py and tests/engines/vllm/te
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
+from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.engines.registry import load
@@ -97,7 +97,14 @@ def test_encode_tells_the_tokens_of_a_prompt_before_the_start(subject: Subject) 
 
 
 def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
-    return {outcome.key: outcome for outcome in engine.run(requests)}
+    return {outcome.key: outcome for outcome in outcomes_of(engine, requests)}
+
+
+def outcomes_of(engine: Engine, requests: Iterable[Request]) -> Iterator[Outcome]:
+    """What comes of requests of which the engine may lose none."""
+    for event in engine.run(requests):
+        assert not isinstance(event, Lost)
+        yield event
 
 
 # 0. Building checks and loads nothing.
@@ -184,13 +191,13 @@ def test_nothing_is_pulled_before_the_first_answer_is_wanted(subject: Subject) -
 
 def test_each_request_has_one_outcome(subject: Subject) -> None:
     requests = [ask(f"row {number}", max_tokens=1 + number % 9) for number in range(50)]
-    keys = [outcome.key for outcome in subject.running.run(requests)]
+    keys = [outcome.key for outcome in outcomes_of(subject.running, requests)]
     assert sorted(keys) == sorted(request.key for request in requests)
 
 
 def test_a_key_that_comes_twice_is_answered_twice(subject: Subject) -> None:
     request = ask("twice")
-    first, second = subject.running.run([request, request])
+    first, second = outcomes_of(subject.running, [request, request])
     assert first == second or first.usage.cached != second.usage.cached
 
 
@@ -308,7 +315,7 @@ def test_description_is_json(subject: Subject) -> None:
 def test_telemetry_counts_while_running(subject: Subject) -> None:
     before = subject.running.telemetry()
     outcomes = []
-    for outcome in subject.running.run([ask(f"row {n}") for n in range(20)]):
+    for outcome in outcomes_of(subject.running, [ask(f"row {n}") for n in range(20)]):
         outcomes.append(outcome)
         assert isinstance(subject.running.telemetry(), Telemetry)
     after = subject.running.telemetry()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.core.outcomes import Completed, Outcome
+from llmbatch.core.outcomes import Completed, Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import EngineConfig
 from tests.engines.vllm.requests import ask, choice
@@ -20,6 +20,7 @@ def engine(**options: Any) -> ScriptedEngine:
 def one(request: Request) -> Outcome:
     with engine() as running:
         (outcome,) = running.run([request])
+    assert not isinstance(outcome, Lost)
     return outcome
 
 

@@ -1,11 +1,13 @@
 """One life of an engine: its events, its checkpoints, the watch over its progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
-from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.engines.base import Telemetry
+from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
+from llmbatch.engines.base import LONGEST_HOLD, Telemetry
+from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.run.decision import Decision, TryAgain
@@ -37,7 +39,7 @@ class EngineSession:
         stop: StopRequest,
         observer: Observer,
         status: StatusFile,
-        stall_timeout: float,
+        spec: RunSpec,
     ) -> None:
         self._thread = thread
         self._settlement = settlement
@@ -45,21 +47,26 @@ class EngineSession:
         self._stop = stop
         self._observer = observer
         self._status = status
-        self._stall_timeout = stall_timeout
+        self._spec = spec
         self._feed: RequestFeed | None = None
         self._draining = False
         self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
         self._moved_at = clock.seconds()
+        # The reason for which the engine was ended, if it was.
         self._killed: str | None = None
+        # Losses in a row that brought nothing, and what had settled at the last one.
+        self._vain_losses = 0
+        self._settled_at_loss = 0
         self.ready: Ready | None = None
         self.settled = 0
+        self.stalled = False
+        """True once the engine was ended because it made no progress."""
         self.answered: Callable[[], None] = lambda: None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether the engine was ended because it made no progress."""
-        return self._killed is not None
+        """Called for each answer, accepted or not."""
+        self.lost: Callable[[Sequence[Ticket], str], bool] = lambda tickets, reason: False
+        """Called for requests lost with a part of the engine; True if their death tells more of
+        its cause."""
 
     def in_flight(self) -> list[Ticket]:
         """What the engine had taken and not answered."""
@@ -100,6 +107,8 @@ class EngineSession:
                 self._settle(event)
                 if not self._time_to_look():
                     continue
+            elif isinstance(event, Lost):
+                self._lose(event)
             elif isinstance(event, Ready):
                 self._start(event, on_ready)
             elif isinstance(event, Drained):
@@ -113,8 +122,8 @@ class EngineSession:
                 return self._leave()
             self._watch()
         self._settlement.commit(self._thread.telemetry())
-        if event.error is not None:
-            raise EngineError(self._killed) if self._killed else event.error
+        if error := EngineError(self._killed) if self._killed else event.error:
+            raise error
         return True
 
     def _time_to_look(self) -> bool:
@@ -155,6 +164,22 @@ class EngineSession:
         if isinstance(outcome, Completed):
             self.answered()
 
+    def _lose(self, lost: Lost) -> None:
+        """Make requests pending again that were lost with a part of the engine. An engine that
+        loses what it is given, again and again, is ended."""
+        assert self._feed is not None
+        tickets = self._feed.lose(lost.keys)
+        self._moved_at = clock.seconds()
+        self._observer.event("requests_lost", reason=lost.reason, requests=len(tickets))
+        self._observer.phase(f"{lost.reason}; requests lost: {len(tickets):,}")
+        nearer = self.lost(tickets, lost.reason)
+        in_vain = not nearer and self.settled == self._settled_at_loss
+        self._vain_losses = self._vain_losses + 1 if in_vain else 0
+        self._settled_at_loss = self.settled
+        if self._vain_losses > self._spec.engine_restarts and not self._killed:
+            self._killed = f"{lost.reason}; the engine loses what it is given and was ended"
+            self._thread.kill()
+
     def _stopping(self) -> bool:
         self._limits.check()
         if self._stop.drain and not self._draining:
@@ -179,6 +204,8 @@ class EngineSession:
         while not isinstance(event := self._thread.next(0), Done | None):
             if isinstance(event, Completed | Failed):
                 self._settle(event)
+            elif isinstance(event, Lost):
+                self._lose(event)
         self._settlement.commit(self._thread.telemetry())
 
     def _tell(self) -> None:
@@ -191,14 +218,21 @@ class EngineSession:
 
     def _watch(self) -> None:
         """Kill an engine that has work and does nothing for too long."""
-        seen = (self._thread.telemetry(), self.settled)
+        now, telemetry = clock.seconds(), self._thread.telemetry()
+        seen = (replace(telemetry, held_back_until=None), self.settled)
         if seen != self._seen or not self.in_flight():
-            self._seen, self._moved_at = seen, clock.seconds()
-        elif clock.seconds() - self._moved_at >= self._stall_timeout:
+            self._seen, self._moved_at = seen, now
+        until = telemetry.held_back_until
+        if until is not None and until <= now + LONGEST_HOLD:
+            # The time in which it may not work does not count.
+            self._moved_at = max(self._moved_at, until)
+        if now - self._moved_at >= self._spec.stall_timeout:
             self._kill()
 
     def _kill(self) -> None:
-        self._killed = f"the engine made no progress for {self._stall_timeout:g} s and was ended"
+        seconds = self._spec.stall_timeout
+        self._killed = f"the engine made no progress for {seconds:g} s and was ended"
+        self.stalled = True
         self._moved_at = clock.seconds()
         self._thread.kill()
         if not self._thread.join(_KILL_GRACE):

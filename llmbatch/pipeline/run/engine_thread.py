@@ -15,7 +15,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import EngineError
-from llmbatch.core.outcomes import Outcome
+from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, Telemetry
 
@@ -41,7 +41,7 @@ class Done:
     error: Exception | None
 
 
-Event = Ready | Outcome | Drained | Done
+Event = Ready | Outcome | Lost | Drained | Done
 
 _AHEAD = 256
 _PATIENCE = 0.2

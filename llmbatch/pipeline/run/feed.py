@@ -1,7 +1,7 @@
 """Requests of one pass in planned order, chunk by chunk, until something says stop."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -63,7 +63,7 @@ class RequestFeed:
 
     def __iter__(self) -> Iterator[Request]:
         for planned in chain(self._planned(), self._retries()):
-            if not self._limits.take(len(self._in_flight)):
+            if self.paused or not self._limits.take(len(self._in_flight)):
                 self.paused = True
                 return
             yield self._request(planned)
@@ -123,6 +123,14 @@ class RequestFeed:
         """Send a request once more, whose failed tries are these now."""
         self._newer_tries[ticket.position] = tries
         self._again.append(ticket.position)
+
+    def lose(self, keys: Iterable[str]) -> list[Ticket]:
+        """The tickets of requests that are in flight no more and have no outcome."""
+        return [self._in_flight.pop(key) for key in keys]
+
+    def pause(self) -> None:
+        """Send nothing more in this pass."""
+        self.paused = True
 
     def in_flight(self) -> list[Ticket]:
         """What was given to the engine and has no outcome yet, in the order it was sent."""

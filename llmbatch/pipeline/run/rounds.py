@@ -94,6 +94,22 @@ class Rounds:
         self._causes |= dict.fromkeys(positions, self._cause)
         return self.isolation.died(positions)
 
+    def lost(self, tickets: Sequence[Ticket], reason: str) -> bool:
+        """A part of the engine died with these requests in flight, and the rest goes on. They are
+        sent again at once, unless some of them are suspects: these run in groups when what is in
+        flight is settled. True if the death has brought us nearer to its cause."""
+        positions = [ticket.position for ticket in tickets]
+        self._causes |= dict.fromkeys(positions, ("engine_crash", reason))
+        self._more = True
+        nearer = self.isolation.died(positions)
+        assert self._feed is not None
+        if self.isolation.isolating or self.isolation.to_write_off:
+            self._feed.pause()
+        else:
+            for ticket in tickets:
+                self._feed.send_again(ticket, ticket.tries)
+        return nearer
+
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
         held, self._pending = self._pending, plans.NOTHING

@@ -199,7 +199,9 @@ class Settlement:
     def _counters(self, telemetry: Telemetry) -> dict[str, object]:
         """What the engines, the requests and the machine tell, since the run began."""
         used = self._meter.resources if self._meter else None
-        return asdict(_sum(self._past, telemetry)) | {
+        counted = asdict(_sum(self._past, telemetry))
+        del counted["held_back_until"]  # a time by this process's clock, of no use to others
+        return counted | {
             "latency": list(self._latency),
             "resources": asdict(used) if used else None,
         }

@@ -122,9 +122,10 @@ class Supervisor:
             self._stop,
             self._observer,
             self._status,
-            self._spec.stall_timeout,
+            self._spec,
         )
         session.answered = self._answered
+        session.lost = self._rounds.lost
         try:
             return session.drive(feed, self._rounds.next, self._ready)
         except _FINAL as error:

@@ -9,10 +9,10 @@ import pytest
 
 from llmbatch.core import clock, latency_histogram
 from llmbatch.core.errors import EngineError
-from llmbatch.core.outcomes import Outcome
+from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.core.step_cost import StepMoments, fit
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.base import LONGEST_HOLD, EngineConfig
 from llmbatch.store import results, run_records
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
@@ -43,7 +43,7 @@ def test_a_straggler_holds_nothing_back(tmp_path: Path) -> None:
     class Straggling(ScriptedEngine):
         """Gives its last outcome only when the others are committed, or after ten seconds."""
 
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             *others, last = list(super().run(requests))
             yield from others
             give_up = clock.seconds() + 10
@@ -199,3 +199,31 @@ def test_the_next_pass_computes_only_what_is_left(tmp_path: Path) -> None:
     again.drive(engine(ledger=str(ledger)))
     assert len(ledger.read_text().split()) == 4
     assert again.counts() == results.Counts(answered=6)
+
+
+def test_time_for_which_the_engine_is_held_back_is_no_hang(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(1), run={"stall_timeout": 0.2} | NO_RESTART)
+    assert bench.drive(engine(held_back=0.5)) is True
+    assert bench.counts().answered == 1
+
+
+def test_an_engine_that_does_nothing_after_its_hold_is_hung(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(2), run={"stall_timeout": 0.2} | NO_RESTART)
+    began = clock.seconds()
+    with pytest.raises(EngineError, match="made no progress"):
+        # It is held back for ten seconds and claims half of one.
+        bench.drive(engine(held_back=10.0, held_back_says=-9.5))
+    assert 0.7 <= clock.seconds() - began < 5
+
+
+def test_a_hold_of_more_than_an_hour_is_not_believed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(2), run={"stall_timeout": 0.2} | NO_RESTART)
+    with pytest.raises(EngineError, match="made no progress"):
+        bench.drive(engine(held_back=10.0, held_back_says=2 * LONGEST_HOLD))
+
+
+def test_a_hold_is_not_stored(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, texts(2))
+    bench.drive(engine(held_back=0.01))
+    (told,) = bench.db.execute("SELECT DISTINCT telemetry FROM checkpoints")[-1]
+    assert "held_back_until" not in orjson.loads(told)

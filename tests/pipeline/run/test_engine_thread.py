@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import EngineError
-from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.core.records import Message, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
@@ -104,7 +104,7 @@ def test_a_feed_that_breaks_is_an_event() -> None:
 @pytest.mark.parametrize("leaving", [SystemExit(3), KeyboardInterrupt()])
 def test_an_engine_that_wants_to_end_the_process_is_an_event(leaving: BaseException) -> None:
     class Leaving(ScriptedEngine):
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             raise leaving
 
     config = EngineConfig("m")
@@ -129,7 +129,7 @@ def test_the_engine_lives_in_one_thread() -> None:
             super().__enter__()
             return self
 
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             threads.append(threading.get_ident())
             yield from super().run(requests)
 
@@ -164,10 +164,10 @@ def test_an_abort_gives_up_what_is_in_flight() -> None:
 
 
 def test_an_abort_closes_the_generator_of_the_engine() -> None:
-    running: list[Iterator[Outcome]] = []
+    running: list[Iterator[Outcome | Lost]] = []
 
     class Held(ScriptedEngine):
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             running.append(super().run(requests))
             return running[0]
 
@@ -197,7 +197,7 @@ def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
     awake = threading.Event()
 
     class Hanging(ScriptedEngine):
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             awake.wait(PATIENCE)
             yield from super().run(requests)
 
@@ -242,8 +242,9 @@ def test_no_request_is_pulled_before_there_is_room() -> None:
             yield request
 
     class Counted(ScriptedEngine):
-        def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+        def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
             for outcome in super().run(requests):
+                assert not isinstance(outcome, Lost)
                 settled.append(outcome.key)
                 yield outcome
 

@@ -14,7 +14,7 @@ import pytest
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import EngineError
-from llmbatch.core.outcomes import Outcome
+from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import EngineConfig
 from llmbatch.job.folder import JobPaths
@@ -51,7 +51,7 @@ class Steps(ScriptedEngine):
         Wall.ahead += self.step
         return super().__enter__()
 
-    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+    def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
         try:
             for outcome in super().run(requests):
                 yield outcome
