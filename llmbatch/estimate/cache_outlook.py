@@ -14,7 +14,7 @@ from llmbatch.pipeline.prompts.rendering import Renderer
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
-from llmbatch.store.history import Left, Past
+from llmbatch.store.history import JobHistory, PendingWork
 
 NOTHING_TO_DO = "there is nothing to do"
 
@@ -34,7 +34,7 @@ def look_ahead(
     db: Database,
     job: ReadyJob,
     order: Sequence[str],
-    left: Left,
+    left: PendingWork,
     assumed: CacheAssumptions,
     encode: Encode,
 ) -> CacheOutlook:
@@ -52,7 +52,7 @@ def look_ahead(
     )
 
 
-def assume(spec: JobSpec, past: Past, known: Mapping[str, Any]) -> CacheAssumptions:
+def assume(spec: JobSpec, past: JobHistory, known: Mapping[str, Any]) -> CacheAssumptions:
     """The engine to come: as the job's last one, with the present options. `known` is what the
     engine knows of its settings before it is started."""
     return cache_forecast.assume_before_start(
@@ -65,7 +65,7 @@ def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:
 
 
 def _planned(
-    db: Database, left: Left, assumed: CacheAssumptions, encode: Encode
+    db: Database, left: PendingWork, assumed: CacheAssumptions, encode: Encode
 ) -> Forecast | None:
     stretches = []
     for places in cache_forecast.choose_ranges(len(left.positions)):
@@ -76,7 +76,11 @@ def _planned(
 
 
 def _as_input(
-    job: ReadyJob, data: list[list[str]], left: Left, assumed: CacheAssumptions, encode: Encode
+    job: ReadyJob,
+    data: list[list[str]],
+    left: PendingWork,
+    assumed: CacheAssumptions,
+    encode: Encode,
 ) -> Forecast | None:
     with Renderer(job.prompt) as renderer:
         stretches = [

@@ -13,7 +13,7 @@ from llmbatch.core.interval import Interval, Sampled
 from llmbatch.estimate import cache_forecast, past_runs
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
-from llmbatch.store.history import Past, PastRun, Spent
+from llmbatch.store.history import JobHistory, PastRun, RequestTokens
 
 # Rows that are still to come may differ from those that were answered, however many these were.
 _OF_HISTORY = 0.1
@@ -44,7 +44,7 @@ class OutputTokens:
 
 
 def expect(
-    spec: JobSpec, past: Past, requests: int, prompt_tokens: float, room: int | None = None
+    spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float, room: int | None = None
 ) -> OutputTokens:
     """What `requests` requests with so many prompt tokens in all will make. `room`: tokens that
     the context length leaves for an answer, on the mean."""
@@ -62,7 +62,7 @@ def expect(
     return OutputTokens(total.rounded(), round(each, 1), source, 0, Interval.exactly(0.0))
 
 
-def lengths(spec: JobSpec, past: Past) -> list[float]:
+def lengths(spec: JobSpec, past: JobHistory) -> list[float]:
     """Tokens of single tries, as they may be: those of earlier runs, or what is allowed."""
     seen = [one.output / one.tries for one in past.spent for _ in range(one.tries)]
     return seen or [float(length) for length in cache_forecast.answer_lengths(spec, ())]
@@ -76,7 +76,7 @@ def _bounds(spec: JobSpec, choices: Sequence[str]) -> tuple[float, float]:
     return min(most, low), min(most, high)
 
 
-def _seen(spec: JobSpec, past: Past, requests: int, prompt_tokens: float) -> OutputTokens:
+def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) -> OutputTokens:
     alike = [run for run in past.runs if is_alike(run.spec, spec)]
     sampled, most = all(map(past_runs.is_sample, alike)), _most(spec)
     pairs = [(float(one.prompt), float(one.output)) for one in past.spent]
@@ -103,7 +103,7 @@ def _most(spec: JobSpec) -> int:
     return spec.sampling.max_tokens * ((1 << spec.run.attempts) - 1)
 
 
-def _left_long(past: Past, alike: Sequence[PastRun]) -> int:
+def _left_long(past: JobHistory, alike: Sequence[PastRun]) -> int:
     """How many long answers a run may have left that did not finish this plan: what it has
     answered is no random part of it. Short answers come back first, so that those under way at
     its end, as many as the engine runs at once, may be the long ones."""
@@ -113,13 +113,13 @@ def _left_long(past: Past, alike: Sequence[PastRun]) -> int:
     return int(past.engine.get("max_num_seqs") or past.engine.get("window") or 1)
 
 
-def _retries(seen: Sequence[Spent], requests: int) -> Interval:
+def _retries(seen: Sequence[RequestTokens], requests: int) -> Interval:
     """Tries after the first for each of `requests`."""
     again = Sampled.of([(0.0, float(one.tries - 1)) for one in seen])
     return _again(again.total_of_others(requests, 0.0), seen, requests) * (1 / max(1, requests))
 
 
-def prompts_again(past: Past, requests: int, prompt_tokens: float) -> Interval:
+def prompts_again(past: JobHistory, requests: int, prompt_tokens: float) -> Interval:
     """Prompt tokens that are sent once more for retries, which may have longer prompts than the
     others, or shorter ones; none are expected where nothing is known."""
     if not past.spent:
@@ -129,7 +129,7 @@ def prompts_again(past: Past, requests: int, prompt_tokens: float) -> Interval:
     return _again(again, past.spent, prompt_tokens)
 
 
-def _again(found: Interval, seen: Sequence[Spent], all_of_them: float) -> Interval:
+def _again(found: Interval, seen: Sequence[RequestTokens], all_of_them: float) -> Interval:
     """What retries take, which is not less than nothing; where none was seen, some may come."""
     most = interval.share(sum(one.tries > 1 for one in seen), len(seen)).high * all_of_them
     return replace(found, high=max(found.high, most)).within(0.0, float("inf"))

@@ -11,7 +11,7 @@ from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate.batching import StepCount
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.sample import SAMPLE_REASON
-from llmbatch.store.history import Past, PastRun
+from llmbatch.store.history import JobHistory, PastRun
 
 # The newest runs tell most: engines, machines and their load change.
 _NEWEST = 8
@@ -54,7 +54,7 @@ class PastRuns:
         return self.steps.sequences / self.output
 
 
-def from_history(past: Past, spec: JobSpec) -> PastRuns | None:
+def from_history(past: JobHistory, spec: JobSpec) -> PastRuns | None:
     """What the runs in `past` tell for `spec`; None if none of them computed with its engine."""
     wanted = spec.model_dump(mode="json", by_alias=True)
     known = [

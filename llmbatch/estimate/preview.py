@@ -22,7 +22,7 @@ from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results
 from llmbatch.store.database import Database
-from llmbatch.store.history import Left
+from llmbatch.store.history import PendingWork
 from llmbatch.store.runs import RunContext
 
 
@@ -78,7 +78,7 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             return _preview(db, spec, left, needs, locked=locked)
 
 
-def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[Left, bool]:
+def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
     """What is left to do, and whether nothing could be asked because a run holds the job."""
     spec, store = job.spec, job.paths.store
 
@@ -89,13 +89,13 @@ def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[Left, bool]:
         return reopening.outgrown(contexts, reopening.foreseen(spec, engine))
 
     try:
-        return history.left(db, store if store.is_file() else None, alike, outgrown), False
+        return history.pending_work(db, store if store.is_file() else None, alike, outgrown), False
     except LockedError:
-        return history.left(db, None, alike), True
+        return history.pending_work(db, None, alike), True
 
 
 def _preview(
-    db: Database, spec: JobSpec, left: Left, needs: Requirements, *, locked: bool
+    db: Database, spec: JobSpec, left: PendingWork, needs: Requirements, *, locked: bool
 ) -> Preview:
     counts = results.counts(db)
     planned = plans.counts(db)
@@ -108,8 +108,8 @@ def _preview(
         failure_example=failures[0].example if failures else None,
         requests=planned.requests,
         duplicates=planned.duplicates,
-        reused_requests=None if locked else left.past.settled_requests,
-        reused_rows=None if locked else left.past.settled_rows,
+        reused_requests=None if locked else left.history.settled_requests,
+        reused_rows=None if locked else left.history.settled_rows,
         chunks=-(-planned.requests // spec.run.chunk_size),
         requirements=needs,
         limit_warnings=limit_warnings.find(

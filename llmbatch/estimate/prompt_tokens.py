@@ -14,7 +14,7 @@ from llmbatch.estimate.cache_forecast import Encode
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
-from llmbatch.store.history import Left
+from llmbatch.store.history import PendingWork
 
 # Up to so many requests and bytes of messages all are tokenised, which takes a few seconds.
 EXACT_REQUESTS = 20_000
@@ -77,7 +77,9 @@ class ContextLimit:
     longest_answer: int
 
 
-def measure(db: Database, left: Left, encode: Encode, limit: ContextLimit) -> PromptTokens | None:
+def measure(
+    db: Database, left: PendingWork, encode: Encode, limit: ContextLimit
+) -> PromptTokens | None:
     """The tokens of the prompts of what is left; None if none of them can be encoded."""
     found = _EncodedPrompts(db, left, encode)
     count = len(left.positions)
@@ -94,7 +96,7 @@ class _EncodedPrompts:
     """What was tokenised: tokens and rows of requests, by their places in `left`."""
 
     db: Database
-    left: Left
+    left: PendingWork
     encode: Encode
     tokens: dict[int, int] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from llmbatch.sizing import memory
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 from llmbatch.store.database import Database
-from llmbatch.store.history import Left, Past
+from llmbatch.store.history import JobHistory, PendingWork
 
 # A forecast of the cache is off by this share of the prompts' tokens, at most as far as was seen.
 _HITS = 0.02
@@ -61,7 +61,7 @@ class EngineAssumptions:
 def estimate(
     db: Database,
     job: ReadyJob,
-    left: Left,
+    left: PendingWork,
     engine: base.Engine,
     order: Sequence[str],
     device: Device | None,
@@ -70,18 +70,20 @@ def estimate(
     """What it takes to do what is `left`. `order`: of a record's fields; `device`: None for the
     one that is there; `reading`: seconds that reading and planning took."""
     spec = job.spec
-    given = _assume_engine(spec, engine, left.past, device)
-    assumed = cache_outlook.assume(spec, left.past, given.options)
+    given = _assume_engine(spec, engine, left.history, device)
+    assumed = cache_outlook.assume(spec, left.history, given.options)
     seen = cache_outlook.look_ahead(db, job, order, left, assumed, engine.encode)
     limit = _limit(spec, given)
     prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
-    known = None if given.moved else past_runs.from_history(left.past, spec)
+    known = None if given.moved else past_runs.from_history(left.history, spec)
     rows = _rows(left)
     if prompt is None:
         return _without_prompts(spec, left, given, known, seen, reading, rows)
     room = max(1, limit.tokens - round(prompt.mean)) if limit.tokens else None
-    output = output_tokens.expect(spec, left.past, prompt.requests, prompt.fitting.expected, room)
-    again = output_tokens.prompts_again(left.past, prompt.requests, prompt.fitting.expected)
+    output = output_tokens.expect(
+        spec, left.history, prompt.requests, prompt.fitting.expected, room
+    )
+    again = output_tokens.prompts_again(left.history, prompt.requests, prompt.fitting.expected)
     tokens = _tokens(prompt, again, output, seen, given)
     held = _memory(spec, given, prompt, output)
     machine = _machine(assumed, given, held, tokens, prompt.requests)
@@ -89,7 +91,7 @@ def estimate(
         tokens,
         prompt.requests,
         output.retries.expected,
-        output_tokens.lengths(spec, left.past),
+        output_tokens.lengths(spec, left.history),
         machine.scheduler,
     )
     time = time_and_cost.estimate_time(load, tokens, machine, known, reading, rows)
@@ -97,14 +99,14 @@ def estimate(
     return Requirements(prompt, output, tokens, held, given.device, time, cost, seen)
 
 
-def _rows(left: Left) -> int:
+def _rows(left: PendingWork) -> int:
     """About as many rows as an export writes."""
-    return len(left.rows) + left.past.settled_rows
+    return len(left.rows) + left.history.settled_rows
 
 
 def _without_prompts(
     spec: JobSpec,
-    left: Left,
+    left: PendingWork,
     given: EngineAssumptions,
     known: past_runs.PastRuns | None,
     seen: CacheOutlook,
@@ -125,7 +127,7 @@ def _without_prompts(
 
 
 def _assume_engine(
-    spec: JobSpec, engine: base.Engine, past: Past, device: Device | None
+    spec: JobSpec, engine: base.Engine, past: JobHistory, device: Device | None
 ) -> EngineAssumptions:
     options = spec.engine.options
     if device is None and isinstance(engine, Foreseeing):

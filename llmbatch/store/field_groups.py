@@ -19,7 +19,7 @@ _NEWEST = "SELECT columns FROM {}.field_orders ORDER BY rowid DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class KnownOrder:
     """What a store knows of the order of fields.
 
     `order` is the newest that was recorded, if any. `answered`: there are answers, which another
@@ -31,28 +31,28 @@ class Held:
     prompts: frozenset[tuple[str, str | None]] = frozenset()
 
 
-NOTHING = Held()
+NO_ORDER = KnownOrder()
 
 
-def held(db: Database) -> Held:
+def known_order(db: Database) -> KnownOrder:
     """What the store knows."""
-    return _held(db, "job")
+    return _read_order(db, "job")
 
 
-def held_in(db: Database, store: Path) -> Held:
+def known_order_in(db: Database, store: Path) -> KnownOrder:
     """What another store knows. Raises LockedError while a run holds it."""
     with own_store.attached(db, store):
-        return _held(db, "former")
+        return _read_order(db, "own_store")
 
 
-def _held(db: Database, name: str) -> Held:
+def _read_order(db: Database, name: str) -> KnownOrder:
     answered = bool(db.scalar(f"SELECT EXISTS (FROM {name}.attempts)"))
     specs = [json_table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
     prompts = frozenset((spec["prompt"], spec.get("system")) for spec in specs if "prompt" in spec)
     # A store that no run has upgraded yet has no such table.
     known = db.scalar(query("has_field_orders"), [name])
     newest = db.scalar(_NEWEST.format(name)) if known else None
-    return Held(tuple(orjson.loads(newest)) if newest else None, answered, prompts)
+    return KnownOrder(tuple(orjson.loads(newest)) if newest else None, answered, prompts)
 
 
 def keep(db: Database, order: Sequence[str]) -> None:

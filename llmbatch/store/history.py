@@ -15,7 +15,7 @@ from llmbatch.store.statements import query
 
 _ANSWERS = 256
 _REQUESTS = 5_000
-_LEFT = ("left_positions", "left_bytes", "left_rows")
+_LEFT = ("work_positions", "work_bytes", "work_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RequestTokens:
     """What a request took from its first try to the one that settled it, whatever came of it:
     tokens of its `prompt`, `output` tokens of all its `tries` together."""
 
@@ -46,7 +46,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class JobHistory:
     """What the job's own store tells; nothing where there is none.
 
     `engine` is what the last engine of the job said of itself, `answers` are the lengths (tokens)
@@ -56,17 +56,17 @@ class Past:
 
     engine: Mapping[str, Any]
     answers: Sequence[int]
-    spent: Sequence[Spent]
+    spent: Sequence[RequestTokens]
     runs: Sequence[PastRun]
     settled_requests: int = 0
     settled_rows: int = 0
 
 
-NO_PAST = Past({}, (), (), ())
+NO_HISTORY = JobHistory({}, (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class PendingWork:
     """The requests of the current plan that are to be computed.
 
     `positions` in planned order, `sizes` the bytes of their messages; `rows` the numbers of the
@@ -76,48 +76,48 @@ class Left:
     positions: Sequence[int]
     sizes: Sequence[int]
     rows: Sequence[int]
-    past: Past
+    history: JobHistory
 
 
 def _none(contexts: Sequence[RunContext]) -> Sequence[int]:
     return ()
 
 
-def left(
+def pending_work(
     db: Database,
     store: Path | None,
     alike: Callable[[Mapping[str, Any]], bool],
     outgrown: Callable[[Sequence[RunContext]], Sequence[int]] = _none,
-) -> Left:
+) -> PendingWork:
     """What is left of the plan in `db` when the job's own store at `store` is reused.
 
     None: as if there were no such store. `alike`: whether a run of this spec answered as the next
     one will. `outgrown`: which of these runs had less room than the next one, so that what failed
     in them for want of it is left, too. Raises LockedError while a run holds the store.
     """
-    db.execute(query("stage_left"))
-    past = NO_PAST
+    db.execute(query("stage_pending_work"))
+    past = NO_HISTORY
     if store is not None:
         with own_store.attached(db, store):
-            had_less = outgrown(contexts(db, "run_contexts_in_former"))
+            had_less = outgrown(contexts(db, "run_contexts_in_own_store"))
             kinds = mended_by(CONTEXT)
-            db.execute(query("stage_kept_in_former"), {"kinds": kinds, "runs": list(had_less)})
-            requests, rows = db.execute(query("settled_in_former"))[0]
-            db.execute(query("drop_settled_in_former"))
+            db.execute(query("stage_kept_in_own_store"), {"kinds": kinds, "runs": list(had_less)})
+            requests, rows = db.execute(query("settled_in_own_store"))[0]
+            db.execute(query("drop_settled_in_own_store"))
             past = _past(db, alike, int(requests), int(rows))
     positions, sizes, rows = (_array(db, name) for name in _LEFT)
-    return Left(positions, sizes, rows, past)
+    return PendingWork(positions, sizes, rows, past)
 
 
 def _past(
     db: Database, alike: Callable[[Mapping[str, Any]], bool], requests: int, rows: int
-) -> Past:
-    runs = [_past_run(found) for found in db.mappings(query("runs_in_former"))]
+) -> JobHistory:
+    runs = [_past_run(found) for found in db.mappings(query("runs_in_own_store"))]
     wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _REQUESTS}
-    spent = [Spent(*found) for found in db.execute(query("spent_in_former"), wanted)]
-    return Past(
-        json_table(db.scalar(query("last_engine_in_former"))),
-        _numbers(db, "answer_lengths_in_former", {"most": _ANSWERS}),
+    spent = [RequestTokens(*found) for found in db.execute(query("spent_in_own_store"), wanted)]
+    return JobHistory(
+        json_table(db.scalar(query("last_engine_in_own_store"))),
+        _numbers(db, "answer_lengths_in_own_store", {"most": _ANSWERS}),
         spent,
         runs,
         requests,

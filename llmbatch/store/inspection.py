@@ -15,17 +15,17 @@ from llmbatch.store import (
     statements,
 )
 from llmbatch.store.database import Database
-from llmbatch.store.lineage import Standing
+from llmbatch.store.lineage import Agreement
 from llmbatch.store.opening import open_store
 
 
-def standing(db: Database, store: Path) -> Standing:
+def agreement(db: Database, store: Path) -> Agreement:
     """How a store that is open for reading stands to its journal; raises as an opening for
     writing does."""
     held, worked = recovery.newest(db), recovery.has_work(db)
     path = journal.path_for(store)
     if not path.exists():
-        return Standing(held, held, 0, 0, is_rewritten=worked, is_kept=False)
+        return Agreement(held, held, 0, 0, is_rewritten=worked, is_kept=False)
     with path.open("rb") as stream:
         descriptor = stream.fileno()
         extent = frames.extent(descriptor)
@@ -49,7 +49,7 @@ def look(db: Database, store: Path) -> None:
 def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:
     """What must hold, by name, and what is wrong with it (empty: it holds). Raises DamagedError,
     as an opening for writing does."""
-    found = standing(db, store)
+    found = agreement(db, store)
     db.read_all()
     counted = results.violations(db)
     if deep:

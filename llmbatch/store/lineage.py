@@ -14,15 +14,15 @@ from llmbatch.store.journal import DamagedError, ForeignError
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What makes the two agree. `held` is the newest transaction of the store, `newest` that of
+class Agreement:
+    """What makes the two agree. `stored` is the newest transaction of the store, `newest` that of
     either; `missing` are in the journal only; `torn` bytes of the journal are no whole frame.
 
     `is_rewritten`: the journal lacks what the store holds. `is_kept`: what it lacks was once
     there, so it is kept as it is.
     """
 
-    held: int
+    stored: int
     newest: int
     missing: int
     torn: int
@@ -43,7 +43,7 @@ class Standing:
 
 def compare(
     db: Database, store: Path, descriptor: int, extent: Extent, *, held: int, worked: bool
-) -> Standing:
+) -> Agreement:
     """How the store stands to its journal, which is open and has this extent. `held`: the newest
     transaction of the store; `worked`: it holds something that belongs into a journal.
 
@@ -61,7 +61,7 @@ def compare(
     lacks = (worked and held == 0) or (extent.newest < held and (worked or extent.last > 0))
     is_rewritten = lacks or extent.beyond > 0 or (extent.torn > 0 and extent.last < held)
     is_damaged = extent.torn > 0 and not 0 < held == extent.last
-    return Standing(
+    return Agreement(
         held,
         max(held, extent.newest),
         missing,

@@ -11,12 +11,12 @@ from llmbatch.store.statements import query
 
 @contextmanager
 def attached(db: Database, store: Path) -> Iterator[None]:
-    """The store under the name `former`; `former_settled` are its requests that need no further
+    """The store under the name `own_store`; `own_settled` are its requests that need no further
     try. Raises LockedError while a run holds it, StoreError when it cannot be used."""
     trust.check(store.parent)
-    with opening.attached(db, store, "former"):
-        version = opening.version(db, store, "former")
-        catalog.check(db, store, opening.MIGRATIONS[:version], "former")
+    with opening.attached(db, store, "own_store"):
+        version = opening.version(db, store, "own_store")
+        catalog.check(db, store, opening.MIGRATIONS[:version], "own_store")
         # The first version knew no reopenings.
-        db.execute(query("former_settled" if version > 1 else "former_settled_1"))
+        db.execute(query("own_settled" if version > 1 else "own_settled_1"))
         yield

@@ -122,7 +122,7 @@ class Pending:
 
 # A range is read whole if at least one in so many of its requests is wanted.
 _DENSE = 8
-NOTHING = Pending((), {})
+NOTHING_PENDING = Pending((), {})
 
 
 def pending(db: Database) -> Pending:

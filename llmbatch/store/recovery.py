@@ -8,7 +8,7 @@ from llmbatch.store import faults, frames, journal, lineage
 from llmbatch.store.database import Database
 from llmbatch.store.frames import ORIGIN, Columns, Tables
 from llmbatch.store.journal import DamagedError, Journal, Recovery
-from llmbatch.store.lineage import Standing
+from llmbatch.store.lineage import Agreement
 from llmbatch.store.statements import query
 
 # Written in this order, so that every beginning of a journal is a sound store.
@@ -34,17 +34,17 @@ def join(db: Database) -> None:
     path = journal.path_for(store)
     opened = Journal.open(path)
     try:
-        standing = stand(db, store, opened)
-        if standing.is_rewritten and standing.is_kept:
+        agreement = _compare(db, store, opened)
+        if agreement.is_rewritten and agreement.is_kept:
             _require_whole(db, store)
-        kept = _kept(path) if standing.is_kept else None
-        if standing.missing:
-            _replay(db, opened, standing.held)
-        if standing.is_rewritten:
+        kept = _kept(path) if agreement.is_kept else None
+        if agreement.missing:
+            _replay(db, opened, agreement.stored)
+        if agreement.is_rewritten:
             opened.close()
-            _write_anew(db, path, standing.newest)
+            _write_anew(db, path, agreement.newest)
             opened = Journal.open(path)
-        elif standing.torn:
+        elif agreement.torn:
             opened.cut()
         number = newest(db)
         opened.follow(number, lineage.link(db, number))
@@ -52,8 +52,8 @@ def join(db: Database) -> None:
         opened.close()
         raise
     db.use_journal(opened)
-    torn = 0 if standing.is_rewritten else standing.torn
-    db.recovery = Recovery(standing.missing, torn, standing.is_rewritten, kept)
+    torn = 0 if agreement.is_rewritten else agreement.torn
+    db.recovery = Recovery(agreement.missing, torn, agreement.is_rewritten, kept)
 
 
 def _require_whole(db: Database, store: Path) -> None:
@@ -67,8 +67,8 @@ def _require_whole(db: Database, store: Path) -> None:
         ) from error
 
 
-def stand(db: Database, store: Path, opened: Journal) -> Standing:
-    """How the store stands to its open journal; raises as `join` does."""
+def _compare(db: Database, store: Path, opened: Journal) -> Agreement:
+    """Compare the store with its open journal; raises as `join` does."""
     held, worked = newest(db), has_work(db)
     return lineage.compare(db, store, opened.descriptor, opened.extent, held=held, worked=worked)
 

@@ -61,7 +61,7 @@ def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
     if store.exists():
         with open_store(store, read_only=True) as db:
             db.read_all()
-            if inspection.standing(db, store).is_agreed:
+            if inspection.agreement(db, store).is_agreed:
                 return Repair(True, _answers(db))
     with open_store(store) as db:
         done = db.recovery

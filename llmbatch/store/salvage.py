@@ -20,7 +20,7 @@ _PROBLEMS = (LlmbatchError, duckdb.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class Losses:
     """What could not be had: `lost` transactions of the journal, as far as is known, the bytes
     after its last whole one (`torn`), and the tables of the store that were not read whole
     (`unread`)."""
@@ -30,7 +30,7 @@ class Salvaged:
     unread: tuple[str, ...]
 
 
-def salvage(new: Database, store: Path) -> Salvaged:
+def salvage(new: Database, store: Path) -> Losses:
     """Fill `new`, an empty store, with the records of a damaged store and of its journal."""
     stage(new)
     numbers, torn = take_journal(new, journal.path_for(store))
@@ -42,7 +42,7 @@ def salvage(new: Database, store: Path) -> Salvaged:
         new.append({"commits": {"number": [max([0, *numbers, held]) + 1]}})
     known = set(numbers) if unread else {*numbers, *range(1, held + 1)}
     counted = range(min(numbers, default=0), max(numbers, default=0))
-    return Salvaged(sum(number not in known for number in counted), torn, unread)
+    return Losses(sum(number not in known for number in counted), torn, unread)
 
 
 def stage(db: Database) -> None:

@@ -132,7 +132,7 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
 
     def plan() -> None:
         with open_store(job.with_name("aside.duckdb"), beside=store.parent) as db:
-            history.left(db, store, lambda _: True)
+            history.pending_work(db, store, lambda _: True)
 
     return {
         "export": lambda: find_job.export(job, job.with_name("other.csv"), meta=True),

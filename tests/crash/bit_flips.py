@@ -237,7 +237,7 @@ def _content(store: Path) -> Answers | str:
     with open_store(store) as db:
         if broken := [name for name, count in results.violations(db).items() if count]:
             return f"does not hold: {', '.join(broken)}"
-        if not inspection.standing(db, store).is_agreed:
+        if not inspection.agreement(db, store).is_agreed:
             return "store and journal do not agree"
         assert recovery.has_work(db)
         return held(db)

@@ -16,7 +16,7 @@ from llmbatch.core.records import Sampling
 from llmbatch.estimate import output_tokens
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import retry
-from llmbatch.store.history import Past, PastRun, Spent
+from llmbatch.store.history import JobHistory, PastRun, RequestTokens
 from tests.estimate.test_past_runs import run, spec
 
 TRIALS = 500
@@ -37,14 +37,16 @@ SHAPES: dict[str, Draw] = {
 }
 
 
-def population(shape: str, allowed: int, attempts: int, invalid: float) -> list[Spent]:
+def population(shape: str, allowed: int, attempts: int, invalid: float) -> list[RequestTokens]:
     """What requests take until they are settled: cut off answers get more tokens, and answers
     that are refused (a share `invalid`) are drawn again."""
     rng = random.Random(f"{shape} {allowed} {attempts} {invalid}")
     return [_request(rng, SHAPES[shape], allowed, attempts, invalid) for _ in range(POPULATION)]
 
 
-def _request(rng: random.Random, draw: Draw, allowed: int, attempts: int, invalid: float) -> Spent:
+def _request(
+    rng: random.Random, draw: Draw, allowed: int, attempts: int, invalid: float
+) -> RequestTokens:
     prompt = max(8, round(rng.lognormvariate(4, 0.4)))
     length, output, tries = draw(rng, prompt), 0, outcomes.NO_TRIES
     while True:
@@ -55,7 +57,7 @@ def _request(rng: random.Random, draw: Draw, allowed: int, attempts: int, invali
         failed = kind == "truncated" or rng.random() < invalid
         tries = retry.after(tries, kind)
         if not failed or tries.attempts == attempts:
-            return Spent(prompt, output, tries.attempts)
+            return RequestTokens(prompt, output, tries.attempts)
         if kind == "invalid_output":
             length = draw(rng, prompt)
 
@@ -87,10 +89,10 @@ def test_what_comes_is_inside_as_often_as_it_is_told(
 
 
 def _told(
-    job: JobSpec, before: PastRun, known: Sequence[Spent], coming: Sequence[Spent]
+    job: JobSpec, before: PastRun, known: Sequence[RequestTokens], coming: Sequence[RequestTokens]
 ) -> list[tuple[Interval, float]]:
     """What is told of output tokens, retries and prompts sent again, and what came of it."""
-    past = Past({}, (), known, (before,))
+    past = JobHistory({}, (), known, (before,))
     prompts = sum(one.prompt for one in coming)
     found = output_tokens.expect(job, past, len(coming), prompts)
     again = output_tokens.prompts_again(past, len(coming), prompts)

@@ -11,7 +11,7 @@ from llmbatch.core.step_cost import StepMoments
 from llmbatch.estimate import output_tokens, past_runs
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
-from llmbatch.store.history import NO_PAST, Past, PastRun, Spent
+from llmbatch.store.history import NO_HISTORY, JobHistory, PastRun, RequestTokens
 
 JOB = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "{{ t }}"}
 
@@ -48,13 +48,13 @@ def run(number: int = 1, made: JobSpec | None = None, **changes: Any) -> PastRun
     return PastRun(number, kept, **(usual | changes))
 
 
-def past(*runs: PastRun, lengths: Iterable[tuple[int, int]] = ()) -> Past:
+def past(*runs: PastRun, lengths: Iterable[tuple[int, int]] = ()) -> JobHistory:
     """`lengths`: prompt and output tokens of requests that took one try each."""
-    return Past({}, (), [Spent(*each) for each in lengths], runs)
+    return JobHistory({}, (), [RequestTokens(*each) for each in lengths], runs)
 
 
 def test_nothing_is_known_without_runs() -> None:
-    assert past_runs.from_history(NO_PAST, spec()) is None
+    assert past_runs.from_history(NO_HISTORY, spec()) is None
     assert past_runs.from_history(past(run(attempts=0)), spec()) is None
 
 
@@ -157,16 +157,16 @@ def test_no_request_takes_more_than_is_allowed() -> None:
 
 
 def test_a_request_is_told_with_all_its_tries() -> None:
-    seen = [Spent(10, 20)] * 80 + [Spent(30, 10 + 30, tries=2)] * 20
-    found = output_tokens.expect(spec(), Past({}, (), seen, (run(),)), 1_000, 14_000)
+    seen = [RequestTokens(10, 20)] * 80 + [RequestTokens(30, 10 + 30, tries=2)] * 20
+    found = output_tokens.expect(spec(), JobHistory({}, (), seen, (run(),)), 1_000, 14_000)
     assert found.retries.expected == pytest.approx(0.2)
     assert found.retries.low < 0.2 < found.retries.high
     assert (found.known, found.total.expected) == (100, 1_000 * (0.8 * 20 + 0.2 * 40))
     assert found.each == 20  # of a try
     # Not the mean prompts are sent again, but these.
-    again = output_tokens.prompts_again(Past({}, (), seen, (run(),)), 1_000, 14_000)
+    again = output_tokens.prompts_again(JobHistory({}, (), seen, (run(),)), 1_000, 14_000)
     assert again.expected == pytest.approx(200 * 30)
-    assert sorted(output_tokens.lengths(spec(), Past({}, (), seen, ()))) == [20.0] * 120
+    assert sorted(output_tokens.lengths(spec(), JobHistory({}, (), seen, ()))) == [20.0] * 120
 
 
 def test_where_no_retry_was_seen_some_may_come() -> None:
@@ -180,8 +180,8 @@ def test_where_no_retry_was_seen_some_may_come() -> None:
 
 
 def test_nothing_is_retried_where_nothing_is_known() -> None:
-    assert output_tokens.expect(spec(), NO_PAST, 10, 100).retries == Interval.exactly(0)
-    assert output_tokens.prompts_again(NO_PAST, 10, 100) == Interval.exactly(0)
+    assert output_tokens.expect(spec(), NO_HISTORY, 10, 100).retries == Interval.exactly(0)
+    assert output_tokens.prompts_again(NO_HISTORY, 10, 100) == Interval.exactly(0)
 
 
 def test_a_run_that_was_stopped_may_have_left_the_long_answers() -> None:

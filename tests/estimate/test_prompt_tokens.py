@@ -33,7 +33,7 @@ def encode(messages: Sequence[Message]) -> list[int]:
 
 
 @contextmanager
-def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.Left]]:
+def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.PendingWork]]:
     (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
     table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
     spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"})
@@ -41,7 +41,7 @@ def planned(folder: Path, texts: list[str]) -> Iterator[tuple[Database, history.
     with open_store(paths.store) as db:
         snapshot = ingest.ingest(db, job.input, paths.spool)
         planner.plan(db, job, snapshot, {"model": "m"})
-        yield db, history.left(db, None, lambda spec: True)
+        yield db, history.pending_work(db, None, lambda spec: True)
 
 
 def texts(seed: int, count: int) -> list[str]:

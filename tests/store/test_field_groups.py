@@ -6,19 +6,19 @@ import pytest
 
 from llmbatch.store import field_groups, recovery
 from llmbatch.store.database import Database
-from llmbatch.store.field_groups import Groups, Held
+from llmbatch.store.field_groups import Groups, KnownOrder
 from llmbatch.store.opening import open_store
 from tests.store.older import make_older
 
 
 def test_a_new_store_holds_no_order(db: Database) -> None:
-    assert field_groups.held(db) == field_groups.NOTHING
+    assert field_groups.known_order(db) == field_groups.NO_ORDER
 
 
 def test_the_newest_order_counts(db: Database) -> None:
     for order in (["b", "a"], [], ["a", "ü"]):
         field_groups.keep(db, order)
-        assert field_groups.held(db) == Held(tuple(order))
+        assert field_groups.known_order(db) == KnownOrder(tuple(order))
 
 
 def test_the_same_order_is_recorded_once(db: Database) -> None:
@@ -32,19 +32,19 @@ def test_an_order_outlives_its_store(db: Database, tmp_path: Path) -> None:
     db.close()
     (tmp_path / "job.duckdb").unlink()
     with open_store(tmp_path / "job.duckdb") as again:
-        assert field_groups.held(again).order == ("b", "a")
+        assert field_groups.known_order(again).order == ("b", "a")
 
 
 def test_an_order_is_forgotten_with_the_answers(healthy: Database) -> None:
     field_groups.keep(healthy, ["t"])
-    assert field_groups.held(healthy) == Held(("t",), answered=True)
+    assert field_groups.known_order(healthy) == KnownOrder(("t",), answered=True)
     recovery.forget_runs(healthy)
-    assert field_groups.held(healthy) == field_groups.NOTHING
+    assert field_groups.known_order(healthy) == field_groups.NO_ORDER
 
 
 def test_the_templates_of_runs_are_told(healthy: Database) -> None:
     healthy.execute("""UPDATE runs SET spec = '{"prompt": "{{ record }}", "system": null}'""")
-    assert field_groups.held(healthy).prompts == {("{{ record }}", None)}
+    assert field_groups.known_order(healthy).prompts == {("{{ record }}", None)}
 
 
 def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
@@ -52,8 +52,10 @@ def test_another_store_is_asked(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     (tmp_path / "other").mkdir()
     with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as other:
-        assert field_groups.held_in(other, tmp_path / "job.duckdb") == Held(("t",), answered=True)
-        assert field_groups.held(other) == field_groups.NOTHING
+        assert field_groups.known_order_in(other, tmp_path / "job.duckdb") == KnownOrder(
+            ("t",), answered=True
+        )
+        assert field_groups.known_order(other) == field_groups.NO_ORDER
 
 
 def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
@@ -62,18 +64,20 @@ def test_an_older_store_is_asked_too(healthy: Database, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as db:
         field_groups.keep(db, ["mine"])
-        assert field_groups.held_in(db, tmp_path / "job.duckdb") == Held(None, answered=True)
+        assert field_groups.known_order_in(db, tmp_path / "job.duckdb") == KnownOrder(
+            None, answered=True
+        )
 
 
 def test_an_older_store_is_upgraded(healthy: Database, tmp_path: Path) -> None:
     healthy.close()
     make_older(tmp_path / "job.duckdb", 2)
     with open_store(tmp_path / "job.duckdb") as db:
-        assert field_groups.held(db) == Held(None, answered=True)
+        assert field_groups.known_order(db) == KnownOrder(None, answered=True)
         field_groups.keep(db, ["t"])
     (tmp_path / "job.duckdb").unlink()
     with open_store(tmp_path / "job.duckdb") as db:
-        assert field_groups.held(db) == Held(("t",), answered=True)
+        assert field_groups.known_order(db) == KnownOrder(("t",), answered=True)
 
 
 def test_rows_are_grouped_by_their_values(db: Database) -> None:

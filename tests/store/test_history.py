@@ -10,7 +10,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.store import history, runs
 from llmbatch.store.database import Database
-from llmbatch.store.history import Spent
+from llmbatch.store.history import RequestTokens
 from llmbatch.store.opening import open_store
 from llmbatch.store.runs import Attempt
 from tests.store.conftest import Spawn, fill
@@ -31,25 +31,25 @@ def preview(tmp_path: Path, healthy: Database) -> Database:
 
 
 def test_without_former_answers_each_request_has_its_first_row(healthy: Database) -> None:
-    left = history.left(healthy, None, alike)
+    left = history.pending_work(healthy, None, alike)
     assert (list(left.positions), list(left.rows)) == ([0, 1, 2], [1, 2, 6])
-    assert left.past == history.NO_PAST
+    assert left.history == history.NO_HISTORY
 
 
 def test_sizes_are_those_of_the_messages(healthy: Database) -> None:
     found = healthy.execute("SELECT strlen(messages) FROM requests ORDER BY position")
-    assert list(history.left(healthy, None, alike).sizes) == [size for (size,) in found]
+    assert list(history.pending_work(healthy, None, alike).sizes) == [size for (size,) in found]
 
 
 def test_what_the_former_store_has_settled_is_not_left(preview: Database, tmp_path: Path) -> None:
-    left = history.left(preview, tmp_path / "job.duckdb", alike)
+    left = history.pending_work(preview, tmp_path / "job.duckdb", alike)
     assert (list(left.positions), list(left.rows)) == ([2], [6])
     assert len(left.sizes) == 1
-    past = left.past
+    past = left.history
     assert (past.settled_requests, past.settled_rows) == (2, 3)
     assert past.engine == {"engine": "none"}
     assert past.answers == [1]  # a failure's length says nothing of an answer's
-    assert past.spent == [Spent(9, 1), Spent(9, 1)]  # but it took as much
+    assert past.spent == [RequestTokens(9, 1), RequestTokens(9, 1)]  # but it took as much
 
 
 def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Path) -> None:
@@ -67,20 +67,20 @@ def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Pat
             start=1,
         ):
             runs.checkpoint(own, run, number, [attempt], {})
-    past = history.left(preview, tmp_path / "job.duckdb", alike).past
-    assert past.spent == [Spent(7, 120, tries=3), Spent(9, 1), Spent(9, 1)]
+    past = history.pending_work(preview, tmp_path / "job.duckdb", alike).history
+    assert past.spent == [RequestTokens(7, 120, tries=3), RequestTokens(9, 1), RequestTokens(9, 1)]
 
 
 def test_what_was_reopened_is_left_again(preview: Database, tmp_path: Path) -> None:
     with open_store(tmp_path / "job.duckdb") as own:
         assert runs.reopen(own, runs.dead(own, [])) == 1
-    left = history.left(preview, tmp_path / "job.duckdb", alike)
+    left = history.pending_work(preview, tmp_path / "job.duckdb", alike)
     assert len(left.positions) == 2
-    assert left.past.settled_requests == 1
+    assert left.history.settled_requests == 1
 
 
 def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -> None:
-    (run, *_) = history.left(preview, tmp_path / "job.duckdb", alike).past.runs
+    (run, *_) = history.pending_work(preview, tmp_path / "job.duckdb", alike).history.runs
     assert run.attempts == 2
     assert (run.starts, run.reason) == (1, "stopped")
     assert run.seconds is not None
@@ -88,7 +88,7 @@ def test_runs_tell_what_they_tried_and_took(preview: Database, tmp_path: Path) -
 
 
 def test_only_answers_of_alike_runs_count(preview: Database, tmp_path: Path) -> None:
-    past = history.left(preview, tmp_path / "job.duckdb", lambda spec: False).past
+    past = history.pending_work(preview, tmp_path / "job.duckdb", lambda spec: False).history
     assert (past.spent, past.answers) == ([], [1])
 
 
@@ -101,8 +101,8 @@ def test_a_store_that_a_run_holds_is_refused_and_then_done_without(
         f"held = open_store(Path({str(path)!r})); print('ready', flush=True); input()"
     )
     with pytest.raises(LockedError):
-        history.left(preview, path, alike)
-    assert list(history.left(preview, None, alike).rows) == [1, 2, 6]
+        history.pending_work(preview, path, alike)
+    assert list(history.pending_work(preview, None, alike).rows) == [1, 2, 6]
 
 
 def test_lengths_are_those_of_answers(healthy: Database) -> None:

@@ -215,7 +215,7 @@ def test_another_store_can_be_read_beside(tmp_path: Path, healthy: Database) -> 
     healthy.close()
     (tmp_path / "other").mkdir()
     with open_store(tmp_path / "other/job.duckdb", beside=tmp_path) as database:
-        with opening.attached(database, tmp_path / "job.duckdb", "former"):
-            assert database.scalar("SELECT count(*) FROM former.attempts") == 2
+        with opening.attached(database, tmp_path / "job.duckdb", "own_store"):
+            assert database.scalar("SELECT count(*) FROM own_store.attempts") == 2
         with pytest.raises(duckdb.Error):
-            database.scalar("SELECT count(*) FROM former.attempts")
+            database.scalar("SELECT count(*) FROM own_store.attempts")

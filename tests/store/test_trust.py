@@ -243,9 +243,9 @@ def test_a_plan_reads_no_view_of_the_former_store(
     evil(state, f"CREATE OR REPLACE VIEW settled AS {view}")
     (tmp_path / "aside").mkdir(parents=True)
     with open_store(tmp_path / "aside/job.duckdb", beside=state) as db:
-        assert history.left(db, state / "job.duckdb", lambda _: True).past.answers == [1]
+        assert history.pending_work(db, state / "job.duckdb", lambda _: True).history.answers == [1]
         with own_store.attached(db, state / "job.duckdb"):
-            assert db.scalar("SELECT count(*) FROM former_settled") == 2
+            assert db.scalar("SELECT count(*) FROM own_settled") == 2
 
 
 def test_a_plan_refuses_a_store_that_is_not_ours(state: Path, tmp_path: Path, view: str) -> None:
@@ -253,10 +253,10 @@ def test_a_plan_refuses_a_store_that_is_not_ours(state: Path, tmp_path: Path, vi
     (tmp_path / "aside").mkdir(parents=True)
     with open_store(tmp_path / "aside/job.duckdb", beside=state) as db:
         with pytest.raises(DamagedError, match="nobody knows its view 'strange'"):
-            history.left(db, state / "job.duckdb", lambda _: True)
+            history.pending_work(db, state / "job.duckdb", lambda _: True)
         state.chmod(0o777)
         with pytest.raises(UntrustedError):
-            history.left(db, state / "job.duckdb", lambda _: True)
+            history.pending_work(db, state / "job.duckdb", lambda _: True)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from llmbatch.job.cost import CostSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class RunCost:
     """The prices of a job, for a run that `began` then (clock.seconds()) on so many `devices`.
 
     Devices are paid from the start of the run, reading, planning and the start of the engine
@@ -36,7 +36,7 @@ class Bill:
         lasted = self.seconds if seconds is None else seconds
         return lasted / 3600 * self.devices * cost.price_per_hour
 
-    def in_the_end(
+    def projected(
         self, usage: Usage, done: float, eta_seconds: float | None, read: float | None = None
     ) -> float | None:
         """The cost of the run if the rest goes as it went so far: `done` (0..1) of the run's rows

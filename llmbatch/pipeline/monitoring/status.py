@@ -18,7 +18,7 @@ from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
 from llmbatch.job.folder import JobPaths
-from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.prometheus import MetricsFile
 from llmbatch.pipeline.monitoring.resources import Meter
@@ -41,15 +41,15 @@ class StatusFile:
     def __init__(
         self,
         paths: JobPaths,
-        bill: Bill | None = None,
+        run_cost: RunCost | None = None,
         meter: Meter | None = None,
         metrics: MetricsFile | None = None,
         started: Moment | None = None,
     ) -> None:
-        """`bill`: what the run costs; `meter`: what it takes, where that is measured; `started`:
-        when the run began, if not now."""
+        """`run_cost`: the prices of the run; `meter`: measures what it uses, if that is wanted;
+        `started`: when the run began, if not now."""
         self._path = paths.status
-        self._bill = bill or Bill()
+        self._run_cost = run_cost or RunCost()
         self._meter = meter
         self._metrics = metrics
         self._started = started or clock.moment()
@@ -142,8 +142,8 @@ class StatusFile:
 
     def _view(self) -> dict[str, Any]:
         used = self._meter.resources if self._meter else None
-        lasted = self._bill.seconds if self._lasted is None else self._lasted
-        cost = self._bill.so_far(self._usage, lasted)
+        lasted = self._run_cost.seconds if self._lasted is None else self._lasted
+        cost = self._run_cost.so_far(self._usage, lasted)
         view = self._fields | {
             "phase": self._phase,
             "updated_at": clock.now().isoformat(timespec="milliseconds"),
@@ -151,7 +151,7 @@ class StatusFile:
             "clock": _clock(),
             "elapsed_seconds": lasted,
             "cost": cost,
-            "currency": self._bill.cost.currency,
+            "currency": self._run_cost.cost.currency,
             "resources": asdict(used) if used else None,
         }
         if self.ended and "progress" in view:

@@ -11,7 +11,7 @@ from llmbatch.pipeline.prompts.field_order import Choice
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.store import field_groups, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.field_groups import Held
+from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.snapshots import Snapshot
 
 # The fields' values of so many rows are in memory at a time.
@@ -20,7 +20,9 @@ _WINDOW = 20_000
 _MOST_COLUMNS = 256
 
 
-def decide(db: Database, job: ReadyJob, snapshot: Snapshot, held: Held) -> tuple[str, ...] | None:
+def decide(
+    db: Database, job: ReadyJob, snapshot: Snapshot, held: KnownOrder
+) -> tuple[str, ...] | None:
     """The order for the rows of `snapshot`; columns that it does not name follow as they come.
 
     None if no template writes a whole record. `auto` is the order that the job used last, because
@@ -42,7 +44,7 @@ def decide(db: Database, job: ReadyJob, snapshot: Snapshot, held: Held) -> tuple
     return () if spec.record_order == "input" else spec.record_order
 
 
-def _kept(spec: JobSpec, held: Held) -> tuple[str, ...] | None:
+def _kept(spec: JobSpec, held: KnownOrder) -> tuple[str, ...] | None:
     """The order that the job's answers have, if it has any."""
     if not held.answered:
         return None
@@ -51,14 +53,14 @@ def _kept(spec: JobSpec, held: Held) -> tuple[str, ...] | None:
     return () if is_older else held.order
 
 
-def held_elsewhere(db: Database, store: Path) -> Held:
+def held_elsewhere(db: Database, store: Path) -> KnownOrder:
     """What the store of a job knows, asked from another one; nothing while a run holds it."""
     if not store.is_file():
-        return field_groups.NOTHING
+        return field_groups.NO_ORDER
     try:
-        return field_groups.held_in(db, store)
+        return field_groups.known_order_in(db, store)
     except LockedError:
-        return field_groups.NOTHING
+        return field_groups.NO_ORDER
 
 
 def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:

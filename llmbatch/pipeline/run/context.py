@@ -7,7 +7,7 @@ from functools import cached_property
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.pipeline.monitoring import prometheus
-from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
@@ -41,8 +41,8 @@ class Context:
     begun: bool = False
 
     @cached_property
-    def bill(self) -> Bill:
-        return Bill(self.job.spec.cost, self.began, self.job.spec.devices)
+    def run_cost(self) -> RunCost:
+        return RunCost(self.job.spec.cost, self.began, self.job.spec.devices)
 
     @cached_property
     def meter(self) -> Meter:
@@ -53,7 +53,7 @@ class Context:
         told = prometheus.metrics_file(
             self.job.spec, self.job.paths, socket.gethostname(), self.observer.phase
         )
-        return StatusFile(self.job.paths, self.bill, self.meter, told, self.started)
+        return StatusFile(self.job.paths, self.run_cost, self.meter, told, self.started)
 
     @cached_property
     def limits(self) -> RunLimits:

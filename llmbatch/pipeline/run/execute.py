@@ -159,7 +159,7 @@ def _run(db: Database, context: Context) -> RunResult:
     """The way of a run: read and plan, see what is to do, begin, generate, finish."""
     job = context.job
     earlier_files.check(db, job.output)
-    known = field_groups.NOTHING if context.fresh else field_groups.held(db)
+    known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
     engine, spool = context.engines.first, job.paths.spool
     planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)
     context.timings.prepare = clock.seconds() - context.began
@@ -219,12 +219,12 @@ def _generate(db: Database, context: Context, run: int, pending: plans.Pending) 
     else:
         size = plans.pending_size(db)
     counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
-    bill, meter, rules = context.bill, context.meter, job.spec.run
+    run_cost, meter, rules = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first)
     with closing(observer), job.task.check() as check:
         accept = Acceptance(check)
         settlement = Settlement(
-            db, run, rules, accept, counters, context.timings, observer, stop, bill, meter
+            db, run, rules, accept, counters, context.timings, observer, stop, run_cost, meter
         )
         rounds = Rounds(db, job, pending, bounds, settlement, sample=context.sample is not None)
         supervisor = Supervisor(

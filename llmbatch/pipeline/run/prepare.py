@@ -17,7 +17,7 @@ from llmbatch.pipeline.run.engine_factory import Naming
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.store import plans, recovery, runs
 from llmbatch.store.database import Database
-from llmbatch.store.field_groups import Held
+from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.opening import open_store
 from llmbatch.store.plans import Pending, Plan
 
@@ -33,7 +33,7 @@ def read_and_plan(
     db: Database,
     job: ReadyJob,
     engine: Engine,
-    known: Held,
+    known: KnownOrder,
     spool: Path,
     phase: Callable[[str], None] = lambda name: None,
 ) -> PlannedJob:

@@ -42,7 +42,7 @@ class Rounds:
         self._wanted = frozenset(pending.positions) if sample else None
         groups = run_sample.groups(pending.positions) if sample else [pending.positions]
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
-        self._pending: plans.Pending | None = plans.NOTHING
+        self._pending: plans.Pending | None = plans.NOTHING_PENDING
         self._feed: RequestFeed | None = None
         # How the engine ended when a request was in flight last, by its position.
         self._causes: dict[int, tuple[str, str]] = {}
@@ -112,7 +112,7 @@ class Rounds:
 
     def _left(self) -> plans.Pending:
         """What is pending; not asked again when the last pass has left nothing."""
-        held, self._pending = self._pending, plans.NOTHING
+        held, self._pending = self._pending, plans.NOTHING_PENDING
         if self._more or (self._feed is not None and self._feed.paused):
             held, self._more = None, False
         retried = self._feed.retried if self._feed else 0

@@ -8,7 +8,7 @@ from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.stop_rules import FailureRate, FailureWatch
-from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
@@ -101,10 +101,10 @@ class Settlement:
         timings: Timings,
         observer: Observer,
         stop: StopRequest,
-        bill: Bill | None = None,
+        run_cost: RunCost | None = None,
         meter: Meter | None = None,
     ) -> None:
-        """`bill`: what the run costs, if it costs anything; `meter`: what it takes, if that is
+        """`run_cost`: what the run costs, if it costs anything; `meter`: what it takes, if that is
         measured."""
         self._db = db
         self._run = run
@@ -112,7 +112,7 @@ class Settlement:
         self._accept = accept
         self._observer = observer
         self._stop = stop
-        self._bill = bill or Bill()
+        self._run_cost = run_cost or RunCost()
         self._meter = meter
         self._latency = latency_histogram.empty()
         self._settled: list[Attempt] = []
@@ -210,16 +210,18 @@ class Settlement:
         """Where the run stands; rates are those until `at` (clock.seconds())."""
         counters = self.counters
         bare = replace(counters.progress(at), share=counters.share(self._weights_now(telemetry)))
-        end = self._bill.in_the_end(counters.usage, counters.done, bare.eta_seconds, counters.read)
+        end = self._run_cost.projected(
+            counters.usage, counters.done, bare.eta_seconds, counters.read
+        )
         return replace(
             bare,
             # An engine without such a cache says 0, and so does one that has nothing to do.
             cache_usage=telemetry.cache_usage or None,
             running=telemetry.running,
             waiting=telemetry.waiting,
-            cost=self._bill.so_far(counters.usage),
+            cost=self._run_cost.so_far(counters.usage),
             projected_cost=end,
-            currency=self._bill.cost.currency,
+            currency=self._run_cost.cost.currency,
         )
 
     def _weights_now(self, telemetry: Telemetry) -> Weights:

@@ -122,15 +122,15 @@ SELECT coalesce(sum(length(messages)), 0) FROM requests SEMI JOIN pending USING 
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
 
--- name: former_settled
-CREATE OR REPLACE TEMP VIEW former_settled AS
-SELECT tries.* FROM former.attempts AS tries
-ANTI JOIN former.reopenings AS reopened USING (key, attempt)
+-- name: own_settled
+CREATE OR REPLACE TEMP VIEW own_settled AS
+SELECT tries.* FROM own_store.attempts AS tries
+ANTI JOIN own_store.reopenings AS reopened USING (key, attempt)
 WHERE verdict IN ('answered', 'dead');
 
--- name: former_settled_1
-CREATE OR REPLACE TEMP VIEW former_settled AS
-SELECT * FROM former.attempts WHERE verdict IN ('answered', 'dead');
+-- name: own_settled_1
+CREATE OR REPLACE TEMP VIEW own_settled AS
+SELECT * FROM own_store.attempts WHERE verdict IN ('answered', 'dead');
 
 -- name: has_field_orders
 SELECT EXISTS (
@@ -140,15 +140,15 @@ SELECT EXISTS (
 -- name: first_messages
 SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
--- name: stage_kept_in_former
+-- name: stage_kept_in_own_store
 -- But for dead letters of these kinds from these runs, which will be tried again.
-CREATE OR REPLACE TEMP TABLE kept_in_former AS
-SELECT key FROM former_settled
+CREATE OR REPLACE TEMP TABLE kept_in_own_store AS
+SELECT key FROM own_settled
 WHERE verdict = 'answered' OR NOT (list_contains($kinds, kind) AND list_contains($runs, run));
 
--- name: settled_in_former
+-- name: settled_in_own_store
 SELECT count(*), coalesce(sum(copies), 0) FROM requests
-SEMI JOIN kept_in_former USING (key);
+SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
@@ -158,30 +158,30 @@ WHERE position BETWEEN ? AND ? ORDER BY position;
 SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
--- name: stage_left
+-- name: stage_pending_work
 -- Requests of the plan, the first row of each, and the bytes of its messages.
-CREATE OR REPLACE TEMP TABLE left_requests AS
+CREATE OR REPLACE TEMP TABLE pending_work AS
 SELECT position, key, row, strlen(messages) AS bytes FROM requests
 JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP BY key) USING (key);
 
--- name: drop_settled_in_former
-DELETE FROM left_requests WHERE key IN (SELECT key FROM kept_in_former);
+-- name: drop_settled_in_own_store
+DELETE FROM pending_work WHERE key IN (SELECT key FROM kept_in_own_store);
 
--- name: run_contexts_in_former
+-- name: run_contexts_in_own_store
 SELECT
     runs.run, runs.spec,
     max(TRY_CAST(starts.description ->> '$.max_model_len' AS BIGINT)) AS tokens
-FROM former.runs AS runs JOIN former.engine_starts AS starts USING (run)
+FROM own_store.runs AS runs JOIN own_store.engine_starts AS starts USING (run)
 GROUP BY runs.run, runs.spec ORDER BY runs.run;
 
--- name: left_positions
-SELECT position FROM left_requests ORDER BY position;
+-- name: work_positions
+SELECT position FROM pending_work ORDER BY position;
 
--- name: left_bytes
-SELECT bytes FROM left_requests ORDER BY position;
+-- name: work_bytes
+SELECT bytes FROM pending_work ORDER BY position;
 
--- name: left_rows
-SELECT row FROM left_requests ORDER BY row;
+-- name: work_rows
+SELECT row FROM pending_work ORDER BY row;
 
 -- name: first_row_of
 -- Id and line of the first row that a request answers.
@@ -197,39 +197,39 @@ SELECT data FROM rows WHERE row IN (SELECT unnest($rows)) ORDER BY row;
 SELECT output_tokens FROM attempts WHERE verdict = 'answered'
 ORDER BY run DESC, checkpoint DESC LIMIT $most;
 
--- name: answer_lengths_in_former
-SELECT output_tokens FROM former.attempts WHERE verdict = 'answered'
+-- name: answer_lengths_in_own_store
+SELECT output_tokens FROM own_store.attempts WHERE verdict = 'answered'
 ORDER BY run DESC, checkpoint DESC LIMIT $most;
 
--- name: last_engine_in_former
-SELECT description FROM former.engine_starts ORDER BY rowid DESC LIMIT 1;
+-- name: last_engine_in_own_store
+SELECT description FROM own_store.engine_starts ORDER BY rowid DESC LIMIT 1;
 
--- name: spent_in_former
+-- name: spent_in_own_store
 -- Of the newest requests that these runs settled and computed something for: tokens of the prompt,
 -- output tokens of all tries, and how many tries these were.
 WITH newest AS (
-    SELECT key FROM former.attempts
+    SELECT key FROM own_store.attempts
     WHERE verdict <> 'retry' AND output_tokens > 0 AND list_contains($runs, run)
     ORDER BY run DESC, checkpoint DESC LIMIT $most
 )
 SELECT max(prompt_tokens), CAST(sum(output_tokens) AS BIGINT), count(*)
-FROM former.attempts SEMI JOIN newest USING (key)
+FROM own_store.attempts SEMI JOIN newest USING (key)
 WHERE list_contains($runs, run)
 GROUP BY key ORDER BY max(run) DESC, max(checkpoint) DESC, key;
 
--- name: runs_in_former
+-- name: runs_in_own_store
 -- What each run tried and took; of a killed one there is no end. An older store has fewer columns.
 SELECT
     runs.*,
     run_ends.* EXCLUDE (run),
-    (SELECT telemetry FROM former.checkpoints AS kept WHERE kept.run = runs.run
+    (SELECT telemetry FROM own_store.checkpoints AS kept WHERE kept.run = runs.run
         ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
-    (SELECT count(*) FROM former.engine_starts AS starts WHERE starts.run = runs.run) AS starts,
+    (SELECT count(*) FROM own_store.engine_starts AS starts WHERE starts.run = runs.run) AS starts,
     coalesce(tries.attempts, 0) AS attempts
-FROM former.runs AS runs
-LEFT JOIN former.run_ends AS run_ends USING (run)
+FROM own_store.runs AS runs
+LEFT JOIN own_store.run_ends AS run_ends USING (run)
 LEFT JOIN (
-    SELECT run, count(*) AS attempts FROM former.attempts GROUP BY run
+    SELECT run, count(*) AS attempts FROM own_store.attempts GROUP BY run
 ) AS tries USING (run)
 ORDER BY runs.run;
 

@@ -12,7 +12,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status
-from llmbatch.pipeline.monitoring.cost_so_far import Bill
+from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.gpu_readings import NoGpus
 from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.resources import Meter
@@ -63,8 +63,8 @@ def test_progress_is_written_at_most_once_a_second(tmp_path: Path) -> None:
 
 def test_cost_and_time_count_before_there_is_progress(tmp_path: Path) -> None:
     paths = JobPaths(tmp_path)
-    bill = Bill(CostSpec(price_per_hour=3600, currency="EUR"), clock.seconds() - 10)
-    StatusFile(paths, bill).phase("starting the engine")
+    run_cost = RunCost(CostSpec(price_per_hour=3600, currency="EUR"), clock.seconds() - 10)
+    StatusFile(paths, run_cost).phase("starting the engine")
     seen = status.read(paths)
     assert seen["cost"] == pytest.approx(10, abs=1)
     assert seen["elapsed_seconds"] == pytest.approx(10, abs=1)

@@ -11,7 +11,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import ready_job, record_order
 from llmbatch.pipeline.rows import ingest, input_file
 from llmbatch.store import field_groups
-from llmbatch.store.field_groups import Held
+from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.opening import open_store
 
 ROWS: list[dict[str, Any]] = [
@@ -19,7 +19,7 @@ ROWS: list[dict[str, Any]] = [
     for number in range(8)
 ]
 BEST = ("kind", "shop", "id")
-ANSWERED = Held(("shop",), answered=True)
+ANSWERED = KnownOrder(("shop",), answered=True)
 
 
 def spec(folder: Path, **changes: Any) -> JobSpec:
@@ -27,7 +27,7 @@ def spec(folder: Path, **changes: Any) -> JobSpec:
     return JobSpec.model_validate(table | {"prompt": "{{ record }}"} | changes)
 
 
-def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any) -> Any:
+def decided(folder: Path, held: KnownOrder, rows: list[dict[str, Any]], **changes: Any) -> Any:
     (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
     job = ready_job.make(spec(folder, **changes))
     with open_store(folder / "job.duckdb") as db:
@@ -38,43 +38,43 @@ def decided(folder: Path, held: Held, rows: list[dict[str, Any]], **changes: Any
 @pytest.mark.parametrize(
     ("changes", "held", "order"),
     [
-        ({}, field_groups.NOTHING, BEST),
-        ({"system": "{{ record }}", "prompt": "{{ id }}"}, field_groups.NOTHING, BEST),
-        ({"prompt": "{{ row }} {{ id }}"}, field_groups.NOTHING, None),
-        ({"record_order": "input"}, field_groups.NOTHING, ()),
+        ({}, field_groups.NO_ORDER, BEST),
+        ({"system": "{{ record }}", "prompt": "{{ id }}"}, field_groups.NO_ORDER, BEST),
+        ({"prompt": "{{ row }} {{ id }}"}, field_groups.NO_ORDER, None),
+        ({"record_order": "input"}, field_groups.NO_ORDER, ()),
         ({"record_order": "input"}, ANSWERED, ()),
-        ({"record_order": "shop, id"}, field_groups.NOTHING, ("shop", "id")),
+        ({"record_order": "shop, id"}, field_groups.NO_ORDER, ("shop", "id")),
         ({"record_order": ["id"]}, ANSWERED, ("id",)),
         ({"record_order": ["id"], "prompt": "{{ id }}"}, ANSWERED, None),
         # The job's order is kept once there are answers that it made.
         ({}, ANSWERED, ("shop",)),
-        ({}, Held((), answered=True), ()),
-        ({}, Held(("shop",)), BEST),
+        ({}, KnownOrder((), answered=True), ()),
+        ({}, KnownOrder(("shop",)), BEST),
         # An older version answered these very prompts, in the input's order.
-        ({}, Held(None, True, frozenset({("{{ record }}", None)})), ()),
-        ({}, Held(None, False, frozenset({("{{ record }}", None)})), BEST),
-        ({}, Held(None, True, frozenset({("{{ record }}", "s"), ("{{ id }}", None)})), BEST),
+        ({}, KnownOrder(None, True, frozenset({("{{ record }}", None)})), ()),
+        ({}, KnownOrder(None, False, frozenset({("{{ record }}", None)})), BEST),
+        ({}, KnownOrder(None, True, frozenset({("{{ record }}", "s"), ("{{ id }}", None)})), BEST),
     ],
 )
 def test_the_order_by_what_is_asked_and_held(
-    tmp_path: Path, changes: dict[str, Any], held: Held, order: Any
+    tmp_path: Path, changes: dict[str, Any], held: KnownOrder, order: Any
 ) -> None:
     assert decided(tmp_path, held, ROWS, **changes) == order
 
 
 def test_without_rows_nothing_is_decided(tmp_path: Path) -> None:
-    assert decided(tmp_path, field_groups.NOTHING, [], record_order=["nosuch"]) is None
+    assert decided(tmp_path, field_groups.NO_ORDER, [], record_order=["nosuch"]) is None
 
 
 def test_a_column_named_record_is_a_column(tmp_path: Path) -> None:
     rows = [row | {"record": "mine"} for row in ROWS]
-    assert decided(tmp_path, field_groups.NOTHING, rows) is None
+    assert decided(tmp_path, field_groups.NO_ORDER, rows) is None
 
 
 def test_rows_may_lack_fields(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"id": number} for number in range(6)]
     rows += [{"id": number, "note": "the same long note"} for number in range(6, 9)]
-    assert decided(tmp_path, field_groups.NOTHING, rows) == ("note", "id")
+    assert decided(tmp_path, field_groups.NO_ORDER, rows) == ("note", "id")
 
 
 def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
 
 def test_where_nothing_is_gained_the_inputs_order_stays(tmp_path: Path) -> None:
     rows = [{"id": number, "text": f"text {number}"} for number in range(5)]
-    assert decided(tmp_path, field_groups.NOTHING, rows) == ("id", "text")
+    assert decided(tmp_path, field_groups.NO_ORDER, rows) == ("id", "text")
     rows = [{"kind": "a", "id": number} for number in range(5)]
-    assert decided(tmp_path, field_groups.NOTHING, rows) == ("kind", "id")
+    assert decided(tmp_path, field_groups.NO_ORDER, rows) == ("kind", "id")
 
 
 def test_of_very_many_columns_none_is_chosen(tmp_path: Path) -> None:
     rows = [{f"c{place}": place or number for place in range(300)} for number in range(3)]
-    assert decided(tmp_path, field_groups.NOTHING, rows) == tuple(rows[0])
+    assert decided(tmp_path, field_groups.NO_ORDER, rows) == tuple(rows[0])
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_what_is_no_column_is_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        decided(tmp_path, field_groups.NOTHING, ROWS, **changes)
+        decided(tmp_path, field_groups.NO_ORDER, ROWS, **changes)
 
 
 def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with open_store(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
         nothing = record_order.held_elsewhere(db, tmp_path / "nosuch.duckdb")
-        assert nothing == field_groups.NOTHING
+        assert nothing == field_groups.NO_ORDER
         with open_store(tmp_path / "job.duckdb") as other:
             field_groups.keep(other, ["a"])
         assert record_order.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)

@@ -141,7 +141,10 @@ def test_a_run_ends_without_a_tail(tmp_path: Path) -> None:
 def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
     bench.drive(engine(window=16, slots=8))
-    again = Rounds(bench.db, bench.job, plans.NOTHING, bench.limits, bench.settlement)
+    again = Rounds(bench.db, bench.job, plans.NOTHING_PENDING, bench.limits, bench.settlement)
     assert again.tail.known == 203
     other = ready_job.make(bench.spec.model_copy(update={"prompt": "Say: {{ t }}"}))
-    assert Rounds(bench.db, other, plans.NOTHING, bench.limits, bench.settlement).tail.known == 0
+    assert (
+        Rounds(bench.db, other, plans.NOTHING_PENDING, bench.limits, bench.settlement).tail.known
+        == 0
+    )

@@ -155,7 +155,7 @@ def test_what_the_next_plan_learns(worked: Worked, tmp_path: Path) -> None:
     with open_store(worked.job.store, read_only=True) as db:
         assert 0 < supervisor.last_start(db) < worked.seconds
     with open_store(tmp_path / "job.duckdb", beside=worked.job.state) as db:
-        past = history.left(db, worked.job.store, lambda _: True).past
+        past = history.pending_work(db, worked.job.store, lambda _: True).history
     assert past.runs[0].seconds == worked.report.last_run.seconds
 
 
