@@ -1,8 +1,8 @@
-"""Messages as JSON text, in the one form in which they are hashed, stored and sent."""
+"""Messages and bodies of requests as JSON text, in the form in which they are hashed and stored."""
 
 import json
 import json.encoder
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -22,6 +22,12 @@ def messages_text(messages: Iterable[Message]) -> str:
 def messages_of(text: str) -> tuple[Message, ...]:
     """The messages that `messages_text` has written."""
     return tuple(Message(role, content) for role, content in orjson.loads(text))
+
+
+def body_of(text: str | None) -> Mapping[str, Any] | None:
+    """What a request asks for beside its messages, from its JSON text."""
+    body: dict[str, Any] | None = None if text is None else json.loads(text)
+    return body
 
 
 def json_text(value: Any) -> str:

@@ -22,6 +22,7 @@ MIGRATIONS = (
     ("schema_4.sql",),
     ("schema_5.sql",),
     ("schema_6.sql",),
+    ("schema_7.sql",),
 )
 
 

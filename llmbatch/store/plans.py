@@ -20,18 +20,21 @@ _RENDERED = pa.schema(
         ("kind", pa.string()),
         ("message", pa.string()),
         ("messages", pa.string()),
+        ("body", pa.string()),
     ]
 )
 
 
 class RenderedRow(NamedTuple):
-    """A row's request (`key`, `messages` as JSON), or why there is none (`kind`, `message`)."""
+    """A row's request (`key`, `messages` and `body` as JSON), or why there is none (`kind`,
+    `message`)."""
 
     row: int
     key: str | None
     kind: str | None
     message: str | None
     messages: str | None
+    body: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,14 @@ def pending_size(db: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """A request as it is stored: its place, its key, the rows it answers, its messages (JSON)."""
+    """A request as it is stored: its place, its key, the rows it answers, its messages (JSON), and
+    what it asks for besides (a JSON object)."""
 
     position: int
     key: str
     copies: int
     messages: str
+    body: str | None = None
 
 
 def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
@@ -155,10 +160,7 @@ def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
 
 
 def _planned(found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
-    return [
-        PlannedRequest(position, key.replace("-", ""), copies, messages)
-        for position, key, copies, messages in found
-    ]
+    return [PlannedRequest(position, key.replace("-", ""), *rest) for position, key, *rest in found]
 
 
 def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:

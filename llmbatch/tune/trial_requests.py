@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.messages import messages_of
+from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import NO_TRIES
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
@@ -70,6 +70,6 @@ def rows_for(half: int) -> int:
 
 def _requests(db: Database, task: Task, first: int, last: int) -> list[Request]:
     return [
-        task.request(planned.key, messages_of(planned.messages), NO_TRIES, None)
-        for planned in plans.requests(db, first, last)
+        task.request(one.key, messages_of(one.messages), NO_TRIES, body_of(one.body))
+        for one in plans.requests(db, first, last)
     ]

@@ -20,6 +20,7 @@ _UNDONE = {
         "ALTER TABLE run_ends DROP COLUMN ended_seconds",
     ),
     5: ("ALTER TABLE commits DROP COLUMN link",),
+    7: ("ALTER TABLE requests DROP COLUMN body",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -88,10 +88,10 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_newer_store_is_refused(old: Path, read_only: bool) -> None:
     with open_store(old) as db:
-        db.execute("INSERT INTO migrations VALUES (7, now()::TIMESTAMP)")
+        db.execute(f"INSERT INTO migrations VALUES ({KNOWN[-1] + 1}, now()::TIMESTAMP)")
     with pytest.raises(StoreError) as caught:
         open_store(old, read_only=read_only)
     assert str(caught.value) == (
-        f"{old}: was written by a newer llmbatch (schema 7, this one knows {KNOWN[-1]}); "
-        "upgrade llmbatch"
+        f"{old}: was written by a newer llmbatch (schema {KNOWN[-1] + 1}, this one knows "
+        f"{KNOWN[-1]}); upgrade llmbatch"
     )

@@ -71,6 +71,14 @@ def test_requests_that_share_a_prefix_run_together(planned: Database) -> None:
     assert [request.position for request in requests(planned)] == [0, 1, 2]
 
 
+def test_a_request_keeps_what_it_asks_for_besides(planned: Database) -> None:
+    replace(planned, [*FIVE[:3], FIVE[3]._replace(key="d" * 32, body='{"seed":1}'), FIVE[4]])
+    asked = {request.key[0]: request.body for request in requests(planned)}
+    assert asked == {"a": None, "b": None, "c": None, "d": '{"seed":1}'}
+    one = plans.requests_at(planned, [0, 1, 2, 3])
+    assert [request.body for request in one] == [request.body for request in requests(planned)]
+
+
 def test_rows_that_share_a_key_share_a_request(planned: Database) -> None:
     replace(planned, FIVE)
     assert {request.key: request.copies for request in requests(planned)} == {A: 2, B: 1, C: 1}

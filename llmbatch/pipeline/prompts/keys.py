@@ -1,8 +1,9 @@
 """The only place that hashes request keys.
 
-A key is BLAKE2b-128 (RFC 7693) over the JSON of everything that can change the
-answer: model identity, sampling and constraint once per job, then the rendered messages and
-the sample number of each request. Whatever is not in here must not change an answer.
+A key is BLAKE2b-128 (RFC 7693) over the JSON of everything that can change the answer: the task,
+model identity, sampling and constraint once per job, then the rendered messages, the body (if there
+is one) and the number of the repetition of each request. What is not in here must not change an
+answer.
 """
 
 import hashlib
@@ -50,11 +51,15 @@ class KeyMaker:
         """A digest of all that the job's requests have in common."""
         return self._base.hexdigest()
 
-    def key(self, messages: str) -> str:
-        """The key (32 hex digits) of a request with these messages (JSON text)."""
+    def key(self, messages: str, body: str | None = None) -> str:
+        """The key (32 hex digits) of a request with these messages (a JSON array) and this body (a
+        JSON object, if there is one)."""
         digest = self._base.copy()
         # Unpaired surrogates cannot be encoded; a template can make them from escapes.
         digest.update(messages.encode("utf-8", "surrogatepass"))
+        if body is not None:
+            # An array and an object after it have no other reading.
+            digest.update(body.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
 

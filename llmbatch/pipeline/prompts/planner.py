@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.messages import messages_text
+from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import Rendered, Renderer
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows.columns import check_attribution
+from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Plan, RenderedRow
@@ -45,7 +46,7 @@ def plan(
         return held
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     with Renderer(prompt) as renderer:
-        batches = _batches(db, renderer, keys)
+        batches = _batches(db, renderer, job.task, keys)
         return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key)
 
 
@@ -58,14 +59,14 @@ def _separate(spec: JobSpec) -> bool:
 
 
 def _batches(
-    db: Database, renderer: Renderer, keys: prompts_keys.KeyMaker
+    db: Database, renderer: Renderer, task: Task, keys: prompts_keys.KeyMaker
 ) -> Iterator[list[RenderedRow]]:
     """The rows rendered, in batches that memory holds."""
     for window in snapshots.windows(db, _WINDOW):
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
-        for (row, _), made in zip(window, rendered, strict=True):
-            batch.append(_named(row, made, keys))
+        for (row, data), made in zip(window, rendered, strict=True):
+            batch.append(_named(row, data, made, task, keys))
             size += len(batch[-1].messages or "")
             if size > _CHARACTERS:
                 yield batch
@@ -73,11 +74,14 @@ def _batches(
         yield batch
 
 
-def _named(row: int, made: Rendered, keys: prompts_keys.KeyMaker) -> RenderedRow:
+def _named(
+    row: int, data: str, made: Rendered, task: Task, keys: prompts_keys.KeyMaker
+) -> RenderedRow:
     if isinstance(made, TemplateError):
         return RenderedRow(row, None, "template", str(made), None)
-    messages = messages_text(made)
-    return RenderedRow(row, keys.key(messages), None, None, messages)
+    messages, asked = messages_text(made), task.body(data)
+    body = None if asked is None else json_text(asked)
+    return RenderedRow(row, keys.key(messages, body), None, None, messages, body)
 
 
 def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from llmbatch.core import clock, outcomes
-from llmbatch.core.messages import messages_of
+from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import Completed, Outcome, Tries
 from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
@@ -110,7 +110,7 @@ class RequestFeed:
             clock.seconds(),
             len(planned.messages),
         )
-        return self._task.request(planned.key, messages, tries, None)
+        return self._task.request(planned.key, messages, tries, body_of(planned.body))
 
     def take(self, outcome: Outcome) -> Ticket:
         """The ticket of a request in flight, which is in flight no more with this outcome."""

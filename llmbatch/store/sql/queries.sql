@@ -75,11 +75,11 @@ SELECT plans.plan, plans.snapshot, plans.digest FROM plans JOIN current_plan USI
 
 -- name: stage_rendered
 CREATE OR REPLACE TEMP TABLE rendered (
-    row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR
+    row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR, body VARCHAR
 );
 
 -- name: stage
-INSERT INTO rendered SELECT row, CAST(key AS UUID), kind, message, messages FROM batch;
+INSERT INTO rendered SELECT row, CAST(key AS UUID), kind, message, messages, body FROM batch;
 
 -- name: staged_repeats
 -- Rows whose request was met before, with the number of the repetition (from 1), in row order.
@@ -101,9 +101,9 @@ INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORD
 -- Requests that share a prefix run together: sorted by their rendered messages, once, and then
 -- numbered as they come.
 INSERT INTO requests
-SELECT $plan, row_number() OVER () - 1, key, copies, messages
+SELECT $plan, row_number() OVER () - 1, key, copies, messages, body
 FROM (
-    SELECT key, copies, messages
+    SELECT key, copies, messages, body
     FROM rendered
     JOIN (
         SELECT min(row) AS row, count(*) AS copies
@@ -151,11 +151,11 @@ SELECT count(*), coalesce(sum(copies), 0) FROM requests
 SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- name: requests_at
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages FROM requests
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
 -- name: stage_pending_work

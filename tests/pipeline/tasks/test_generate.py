@@ -1,0 +1,62 @@
+"""What the task of generating text asks, accepts and answers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from llmbatch.core.outcomes import NO_TRIES, Tries
+from llmbatch.core.records import Message
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import registry
+from llmbatch.pipeline.tasks.base import AnswerColumns, Task
+
+SCHEMA = {"properties": {"name": {"type": "string"}, "n": {"type": ["integer", "null"]}}}
+
+
+def task(**changes: Any) -> Task:
+    table = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
+    return registry.make(JobSpec.model_validate(table | changes))
+
+
+def test_a_request_has_what_the_job_asks_of_every_row() -> None:
+    made = task(sampling={"max_tokens": 7}, answer={"choice": ["a", "b"]})
+    request = made.request("k", [Message("user", "x")], NO_TRIES, {"seed": 1})
+    assert (request.key, request.messages) == ("k", (Message("user", "x"),))
+    assert request.sampling.max_tokens == 7
+    assert request.constraint == made.constraint
+    assert request.body == {"seed": 1}
+
+
+def test_requests_that_are_sent_alike_share_their_sampling() -> None:
+    """Engines cache by the object."""
+    made = task()
+    longer = Tries(1, 1, truncated=1)
+    one, two = (made.request(key, [], NO_TRIES, None) for key in "ab")
+    three, four = (made.request(key, [], longer, None) for key in "ab")
+    assert one.sampling is two.sampling
+    assert three.sampling is four.sampling
+    assert three.sampling.max_tokens == 2 * one.sampling.max_tokens
+
+
+@pytest.mark.parametrize(
+    ("answer", "columns"),
+    [
+        ({}, AnswerColumns("text", {})),
+        ({"choice": ["a"]}, AnswerColumns("text", {})),
+        ({"schema": {}}, AnswerColumns("json", {})),
+        ({"schema": SCHEMA}, AnswerColumns("json", {"name": "text", "n": "integer"})),
+    ],
+)
+def test_the_columns_follow_the_schema(answer: dict[str, Any], columns: AnswerColumns) -> None:
+    assert task(answer=answer).columns == columns
+
+
+def test_an_answer_is_held_to_the_constraint() -> None:
+    with task(answer={"schema": SCHEMA}).check() as check:
+        assert check(json.dumps({"n": 1})) is None
+        assert "breaks the schema" in (check(json.dumps({"n": "one"})) or "")
+
+
+def test_a_row_asks_for_nothing_besides() -> None:
+    assert task().body('{"seed": 1}') is None
