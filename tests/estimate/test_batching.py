@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from llmbatch.estimate import batching
 from llmbatch.estimate.batching import Scheduler, StepCount, play, steps
-from llmbatch.pipeline.run import early_starts
+from llmbatch.pipeline.run import stragglers
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 20))
 def test_without_a_budget_it_is_list_scheduling(lengths: list[int], slots: int) -> None:
     found = play(iter([(7, length) for length in lengths]), Scheduler(slots))
-    assert found == StepCount(early_starts.steps(lengths, slots), sum(lengths))
+    assert found == StepCount(stragglers.count_steps(lengths, slots), sum(lengths))
 
 
 @given(
@@ -29,7 +29,7 @@ def test_a_budget_bounds_what_a_step_computes(
     tokens = sum(prompt for prompt, _ in requests)
     answers = [answer for _, answer in requests]
     assert found.steps >= tokens / budget
-    assert found.steps >= early_starts.steps(answers, slots) - 1e-9
+    assert found.steps >= stragglers.count_steps(answers, slots) - 1e-9
     assert found.sequences >= sum(answers)
     assert found.sequences <= slots * found.steps
 

@@ -10,7 +10,7 @@ from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import Completed, Outcome, Tries
 from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
-from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.pipeline.run.stragglers import Stragglers
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans
 from llmbatch.store.database import Database
@@ -45,7 +45,7 @@ class RequestFeed:
         chunk_size: int,
         task: Task,
         limits: RunLimits,
-        tail: Tail,
+        stragglers: Stragglers,
     ) -> None:
         self._db = db
         self._positions = positions
@@ -53,7 +53,7 @@ class RequestFeed:
         self._chunk_size = chunk_size
         self._task = task
         self._limits = limits
-        self._tail = tail
+        self._stragglers = stragglers
         self._in_flight: dict[str, Ticket] = {}
         self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
@@ -74,8 +74,8 @@ class RequestFeed:
         left = len(self._positions)
         for planned in requests:
             # Asked again and again, because an engine that has just started may not have said.
-            if left <= self._tail.end:
-                yield from self._tail.ordered(chain([planned], requests), self._sizes)
+            if left <= self._stragglers.end:
+                yield from self._stragglers.ordered(chain([planned], requests), self._sizes)
                 return
             left -= 1
             yield planned
@@ -116,7 +116,7 @@ class RequestFeed:
         """The ticket of a request in flight, which is in flight no more with this outcome."""
         ticket = self._in_flight.pop(outcome.key)
         if isinstance(outcome, Completed):
-            self._tail.learn(ticket.size, outcome.usage)
+            self._stragglers.learn(ticket.size, outcome.usage)
         return ticket
 
     def send_again(self, ticket: Ticket, tries: Tries) -> None:

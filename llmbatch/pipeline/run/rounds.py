@@ -13,7 +13,7 @@ from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.isolation import Isolation
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Settlement
-from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.pipeline.run.stragglers import Stragglers
 from llmbatch.store import plans, results, run_records
 from llmbatch.store.database import Database
 
@@ -49,9 +49,9 @@ class Rounds:
         self._more = False
         self._cause = ("engine_crash", "")
         self.isolation = Isolation()
-        self.tail = Tail(job.task.sampling.max_tokens)
+        self.stragglers = Stragglers(job.task.sampling.max_tokens)
         for prompt, output in results.lengths(db, _alike(db, job.spec)):
-            self.tail.remember(prompt, output)
+            self.stragglers.remember(prompt, output)
 
     def next(self) -> RequestFeed | None:
         """The feed of the next pass; None when nothing is left to do."""
@@ -70,7 +70,7 @@ class Rounds:
             self._job.spec.run.chunk_size,
             self._job.task,
             self._limits,
-            self.tail,
+            self.stragglers,
         )
         return self._feed
 

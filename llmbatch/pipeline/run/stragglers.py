@@ -1,62 +1,77 @@
-"""Starts long requests early enough that a run does not end with one of them on an idle device."""
+"""Long requests started early enough that a run does not end with one of them on an idle device.
 
+An engine that answers `slots` requests at a time, one token of each in a step, needs as many steps
+as list scheduling takes (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969). A long
+request that comes last runs alone on a device that could do hundreds, so the longest go first,
+but only as many as pay: one that is moved may compute again what its neighbours had in the cache.
+"""
+
+import math
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heapreplace
+from itertools import pairwise
 
 from llmbatch.core.outcomes import Usage
-from llmbatch.pipeline.run import early_starts
-from llmbatch.pipeline.run.early_starts import Lengths
 from llmbatch.store.plans import PlannedRequest
 
 # Only the last requests can make a tail: what comes before fills the device in any order.
 _SLOTS_OF_THE_END = 8
 _LONGEST_END = 8192
-# Prompt tokens for each character before a prompt of this run has told.
+# Prompt tokens for each character before any prompt of this run was answered.
 _TOKENS_PER_CHARACTER = 0.25
+# Prompt tokens that a device computes in the time of a step that only generates: bf16 FLOP/s over
+# bytes/s of memory. About 184 on an H200 (790 TFLOP/s, 4.3 TB/s, measured); others are near.
+TOKENS_PER_STEP = 184
+# Fewer answers than this tell nothing of the lengths of others.
+LEAST = 32
+# Below this share of explained variance (r squared) the prompt's length tells nothing, either.
+LEAST_EXPLAINED = 0.1
 
 
-class Tail:
-    """Learns how long answers are, and arranges the last requests of a pass.
+class Stragglers:
+    """Learns the lengths of answers, and arranges the last requests of a pass.
 
-    The caller's thread learns while the engine's thread asks: sums of numbers, of which a half
-    updated one does no harm.
+    The caller's thread learns while the engine's thread asks.
     """
 
     def __init__(self, longest: int) -> None:
         """`longest`: tokens that no answer exceeds."""
         self.slots = 0
-        self._lengths = Lengths(longest)
+        self._lengths = AnswerLengths(longest)
         self._tokens = 0
         self._characters = 0
 
     def remember(self, prompt: int, output: int) -> None:
         """Learn from an answer of an earlier run."""
-        self._lengths.saw(prompt, output)
+        self._lengths.learn(prompt, output)
 
     def learn(self, characters: int, usage: Usage) -> None:
         """Learn from an answer: the size of its messages, and its tokens."""
-        self._lengths.saw(usage.prompt, usage.output)
+        self._lengths.learn(usage.prompt, usage.output)
         self._tokens += usage.prompt
         self._characters += characters
 
     @property
     def known(self) -> int:
-        """How many answers the expectations come from."""
+        """The number of answers that the expectations come from."""
         return self._lengths.seen
 
     @property
     def end(self) -> int:
-        """How many of the last requests may change places; 0 for an engine that does not say how
-        many it answers at a time."""
+        """The number of last requests that may change places; 0 for an engine that does not say
+        how many it answers at a time."""
         return min(_SLOTS_OF_THE_END * self.slots, _LONGEST_END)
 
     def ordered(
         self, requests: Iterable[PlannedRequest], in_flight: Callable[[], Sequence[int]]
     ) -> Iterator[PlannedRequest]:
         """The last requests of a pass, the longest early if that is worth it. `in_flight` gives
-        the sizes of those that are under way."""
+        the sizes (characters) of those that are under way."""
         waiting = deque(requests)
-        look_at = early_starts.LEAST
+        look_at = LEAST
         while waiting:
             if self.slots and self.known >= look_at:
                 # Again when twice as much is known.
@@ -70,14 +85,116 @@ class Tail:
         per_character = self._tokens_per_character()
         texts = [request.messages for request in requests]
         sizes = [*ahead, *map(len, texts)]
-        lengths = self._lengths.of([size * per_character for size in sizes])
+        lengths = self._lengths.expect([size * per_character for size in sizes])
         if lengths is None:
             return requests
         under_way = lengths[: len(ahead)]
-        found = early_starts.arrange(
-            lengths[len(ahead) :], texts, self.slots, per_character, under_way
-        )
-        return [requests[place] for place in found.order]
+        best = arrange(lengths[len(ahead) :], texts, self.slots, per_character, under_way)
+        return [requests[index] for index in best.order]
 
     def _tokens_per_character(self) -> float:
         return self._tokens / self._characters if self._characters else _TOKENS_PER_CHARACTER
+
+
+class AnswerLengths:
+    """Expected lengths of answers by those of their prompts, in tokens: least squares over all
+    that were seen."""
+
+    def __init__(self, longest: int) -> None:
+        """`longest`: no answer has more tokens."""
+        self._longest = longest
+        self._prompts = array("d")
+        self._outputs = array("d")
+
+    @property
+    def seen(self) -> int:
+        return len(self._outputs)
+
+    def learn(self, prompt: int, output: int) -> None:
+        """Learn from an answer."""
+        self._prompts.append(prompt)
+        self._outputs.append(output)
+
+    def expect(self, prompts: Sequence[float]) -> list[float] | None:
+        """Expected answer lengths of these prompts; None while prompts say nothing of them."""
+        seen = self.seen
+        if seen < LEAST:
+            return None
+        import numpy as np  # not before it is needed: its import takes longer than most commands
+
+        # Copies, because another thread goes on learning.
+        x, y = np.array(self._prompts[:seen]), np.array(self._outputs[:seen])
+        if not (np.ptp(x) and np.ptp(y)) or np.corrcoef(x, y)[0, 1] ** 2 < LEAST_EXPLAINED:
+            return None
+        slope, start = np.polyfit(x, y, 1)
+        expected = np.clip(start + slope * np.array(prompts), 1, self._longest)
+        return list(map(float, expected))
+
+
+def count_steps(lengths: Sequence[float], slots: int) -> float:
+    """Steps that requests of these lengths take, started in this order, `slots` at a time."""
+    if len(lengths) <= slots:
+        return max(lengths, default=0.0)
+    ends = list(lengths[:slots])
+    heapify(ends)
+    for length in lengths[slots:]:
+        heapreplace(ends, ends[0] + length)
+    return max(ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """An order of requests, by their present indexes; its steps, and its cost in steps."""
+
+    order: list[int]
+    steps: float
+    cost: float
+
+
+def arrange(
+    lengths: Sequence[float],
+    texts: Sequence[str],
+    slots: int,
+    tokens_per_character: float,
+    under_way: Sequence[float] = (),
+) -> Arrangement:
+    """The order with the least cost: as it is, or with the longest ones first.
+
+    `lengths`: expected answers, in tokens; `texts`: the prompts; `under_way`: expected answers of
+    the requests that the engine has already.
+
+    Costs are steps, plus the time of the prompt tokens that do not stand at the beginning of the
+    request before. Of the orders with the 1, 2, 4, ... longest first the cheapest is taken; those
+    moved keep their order among themselves, so that they share what they can.
+    Work: O(n log n) for each of log n orders.
+    """
+    longest = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    counts = [0] + [1 << power for power in range(int(math.log2(max(1, len(lengths)))) + 1)]
+    tried = []
+    for count in counts:
+        moved = set(longest[:count])
+        order = sorted(moved) + [index for index in range(len(lengths)) if index not in moved]
+        needed = count_steps([*under_way, *(lengths[index] for index in order)], slots)
+        prefill = _new_characters(order, texts) * tokens_per_character / TOKENS_PER_STEP
+        tried.append(Arrangement(order, needed, needed + prefill))
+    return min(tried, key=lambda arrangement: arrangement.cost)
+
+
+def _new_characters(order: Sequence[int], texts: Sequence[str]) -> int:
+    """Characters that do not repeat the beginning of the text before."""
+    return sum(
+        len(texts[index]) - count_shared(texts[before], texts[index])
+        for before, index in pairwise(order)
+    )
+
+
+def count_shared(one: str, other: str) -> int:
+    """Characters that two texts have in common from their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

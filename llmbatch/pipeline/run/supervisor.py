@@ -158,7 +158,7 @@ class Supervisor:
 
     def _ready(self, ready: Ready) -> None:
         runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
-        self._rounds.tail.slots = ready.description.get("max_num_seqs", 0)
+        self._rounds.stragglers.slots = ready.description.get("max_num_seqs", 0)
         self._reopen(ready.description.get(CONTEXT))
         self._starts += 1
         self._start_seconds = ready.at.since(ready.began)

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 
 from llmbatch.core.outcomes import Usage
 from llmbatch.pipeline.prompts import ready_job
-from llmbatch.pipeline.run import early_starts
-from llmbatch.pipeline.run.early_starts import Lengths, arrange, shared, steps
 from llmbatch.pipeline.run.rounds import Rounds
-from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.pipeline.run.stragglers import (
+    LEAST,
+    AnswerLengths,
+    Stragglers,
+    arrange,
+    count_shared,
+    count_steps,
+)
 from llmbatch.store import plans
 from llmbatch.store.plans import PlannedRequest
 from tests.workbench import Bench, engine
@@ -34,7 +39,7 @@ def step_by_step(lengths: list[int], slots: int) -> int:
 
 @given(LENGTHS, st.integers(1, 9))
 def test_steps_are_those_of_an_engine(lengths: list[int], slots: int) -> None:
-    assert steps(lengths, slots) == step_by_step(lengths, slots)
+    assert count_steps(lengths, slots) == step_by_step(lengths, slots)
 
 
 @given(LENGTHS, st.integers(1, 9))
@@ -42,7 +47,7 @@ def test_an_arrangement_is_an_order_and_never_dearer(lengths: list[int], slots: 
     texts = [f"text {length % 5} {place}" for place, length in enumerate(lengths)]
     found = arrange(lengths, texts, slots, 0.25)
     assert sorted(found.order) == list(range(len(lengths)))
-    assert found.steps <= steps(lengths, slots)
+    assert found.steps <= count_steps(lengths, slots)
 
 
 def test_a_long_last_request_is_started_early() -> None:
@@ -50,7 +55,7 @@ def test_a_long_last_request_is_started_early() -> None:
     found = arrange(lengths, [""] * 64, 8, 0.25)
     assert found.order[0] == 63
     assert found.steps == 100
-    assert steps(lengths, 8) == 170
+    assert count_steps(lengths, 8) == 170
 
 
 def test_a_prefix_group_is_not_broken_for_less_than_it_saves() -> None:
@@ -77,22 +82,22 @@ def test_shared_is_the_length_of_the_common_beginning(one: str, other: str) -> N
         (place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1),
         min(len(one), len(other)),
     )
-    assert shared(one, other) == expected
+    assert count_shared(one, other) == expected
 
 
 def test_lengths_are_told_only_when_prompts_tell_them() -> None:
-    known, noise, few = Lengths(100), Lengths(100), Lengths(100)
+    known, noise, few = AnswerLengths(100), AnswerLengths(100), AnswerLengths(100)
     draw = random.Random(1)
-    for number in range(early_starts.LEAST * 4):
-        known.saw(number, 5 + number // 2)
-        noise.saw(draw.randint(1, 100), draw.randint(1, 100))
-    for number in range(early_starts.LEAST - 1):
-        few.saw(number, number)
-    expected = known.of([0, 100, 1000])
+    for number in range(LEAST * 4):
+        known.learn(number, 5 + number // 2)
+        noise.learn(draw.randint(1, 100), draw.randint(1, 100))
+    for number in range(LEAST - 1):
+        few.learn(number, number)
+    expected = known.expect([0, 100, 1000])
     assert expected is not None
     assert [round(length) for length in expected] == [5, 55, 100]
-    assert noise.of([1, 2]) is None
-    assert few.of([1, 2]) is None
+    assert noise.expect([1, 2]) is None
+    assert few.expect([1, 2]) is None
 
 
 def planned(texts: list[str]) -> list[PlannedRequest]:
@@ -100,21 +105,21 @@ def planned(texts: list[str]) -> list[PlannedRequest]:
 
 
 def test_the_end_is_arranged_when_enough_is_known() -> None:
-    end = Tail(1000)
+    end = Stragglers(1000)
     end.slots = 4
     requests = planned(["short"] * 40 + ["long" * 100])
     taken = end.ordered(requests, list)
     first = next(taken)
     assert first.position == 0
-    for number in range(1, early_starts.LEAST + 1):
+    for number in range(1, LEAST + 1):
         end.learn(number, Usage(prompt=number, output=number))
     assert next(taken).position == 40
     assert [one.position for one in taken] == list(range(1, 40))
 
 
 def test_without_a_number_of_slots_nothing_changes() -> None:
-    end = Tail(1000)
-    for number in range(early_starts.LEAST * 2):
+    end = Stragglers(1000)
+    for number in range(LEAST * 2):
         end.remember(number, number)
     requests = planned(["short"] * 40 + ["long" * 100])
     assert end.end == 0
@@ -135,16 +140,14 @@ def test_a_run_ends_without_a_tail(tmp_path: Path) -> None:
     assert bench.counts().answered == 203
     in_order = [int(text.split()[1].partition(":")[2]) for text in job(200)]
     # As planned, the three long ones would run by themselves in the end.
-    assert scripted.telemetry().steps <= steps(in_order, 8) - 15
+    assert scripted.telemetry().steps <= count_steps(in_order, 8) - 15
 
 
 def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
     bench = Bench(tmp_path, job(200), sampling={"max_tokens": 64})
     bench.drive(engine(window=16, slots=8))
     again = Rounds(bench.db, bench.job, plans.NOTHING_PENDING, bench.limits, bench.settlement)
-    assert again.tail.known == 203
+    assert again.stragglers.known == 203
     other = ready_job.make(bench.spec.model_copy(update={"prompt": "Say: {{ t }}"}))
-    assert (
-        Rounds(bench.db, other, plans.NOTHING_PENDING, bench.limits, bench.settlement).tail.known
-        == 0
-    )
+    fresh = Rounds(bench.db, other, plans.NOTHING_PENDING, bench.limits, bench.settlement)
+    assert fresh.stragglers.known == 0
