@@ -15,7 +15,7 @@ from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run.feed import RequestFeed
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
-from llmbatch.pipeline.run.stragglers import Tail
+from llmbatch.pipeline.run.stragglers import Stragglers
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.pipeline.tasks.generate import Generate
 from llmbatch.store import plans, results
@@ -57,7 +57,7 @@ def requests(made: ReadyJob) -> list[Request]:
         assert set(results.violations(db).values()) <= {0}
         pending = plans.pending(db)
         limits = RunLimits(made.spec, StopRequest(), 0.0, NEVER)
-        tail = Tail(made.task.sampling.max_tokens)
+        tail = Stragglers(made.task.sampling.max_tokens)
         feed = RequestFeed(db, pending.positions, {}, 2, made.task, limits, tail)
         return list(feed)
 
