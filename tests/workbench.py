@@ -15,9 +15,10 @@ from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts import planner, ready_job
 from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.rounds import Rounds
-from llmbatch.pipeline.run.settle import RunCounters, Settlement, Timings
+from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks import constraint

@@ -12,10 +12,10 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.run.engine_factory import Engines
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import RunLimits
-from llmbatch.pipeline.run.settle import Timings
 from llmbatch.pipeline.run.stop_request import StopRequest
 
 

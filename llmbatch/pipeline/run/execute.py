@@ -23,12 +23,13 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export
 from llmbatch.pipeline.run import limits, prepare, sample
 from llmbatch.pipeline.run.context import Context
+from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import Engines
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.prepare import PlannedJob
 from llmbatch.pipeline.run.rounds import Rounds
-from llmbatch.pipeline.run.settle import RunCounters, Settlement
+from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance

@@ -1,9 +1,9 @@
 """The settlement of a run: outcomes checked, decided on, counted, and committed in groups."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
-from llmbatch.core.outcomes import Failed, Outcome, Usage
+from llmbatch.core.outcomes import Failed, Outcome
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.job.run_settings import RunSpec
@@ -11,6 +11,7 @@ from llmbatch.job.stop_rules import FailureRate, FailureWatch
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
 from llmbatch.pipeline.run.feed import Ticket
 from llmbatch.pipeline.run.stop_request import StopRequest
@@ -20,72 +21,6 @@ from llmbatch.store.database import Database
 from llmbatch.store.runs import Attempt
 
 _WEIGHING_INTERVAL = 1.0
-
-
-@dataclass
-class Timings:
-    """Where the time of a run went, in seconds. Phases follow each other."""
-
-    prepare: float = 0.0
-    engine_start: float = 0.0
-    generate: float = 0.0
-    engine_stop: float = 0.0
-    checkpoint: float = 0.0
-    export: float = 0.0
-
-
-@dataclass
-class RunCounters:
-    """Counts of the run so far; rows count every row that shares a request. `size`: characters of
-    the messages of all requests of the run, and `size_done` of those that are settled."""
-
-    rows: int
-    rows_reused: int
-    rows_done: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    to_retry: int = 0
-    size: int = 0
-    size_done: int = 0
-    began: float = field(default_factory=clock.seconds)
-
-    def progress(self, at: float) -> Progress:
-        return Progress(
-            self.rows,
-            self.rows_done,
-            self.rows_reused,
-            self.failed,
-            self.output_tokens,
-            self.prompt_tokens,
-            max(0.0, at - self.began),
-            self.cached_tokens,
-        )
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(self.prompt_tokens, self.cached_tokens, self.output_tokens)
-
-    @property
-    def done(self) -> float:
-        """The share of the run's rows that are done."""
-        mine = self.rows - self.rows_reused
-        return (self.rows_done - self.rows_reused) / mine if mine else 1.0
-
-    @property
-    def read(self) -> float:
-        """The share of the characters of its prompts that are settled."""
-        return self.size_done / self.size if self.size else self.done
-
-    def share(self, weights: Weights) -> float:
-        """The share of the run's work that is done, where tokens weigh so much: what prompts took
-        grows with their characters to the end, and what answers took with the rows."""
-        computed = self.prompt_tokens - min(self.cached_tokens, self.prompt_tokens)
-        prompts, answers = weights.seconds(computed, 0), weights.seconds(0, self.output_tokens)
-        if not prompts + answers or not self.read or not self.done:
-            return self.done
-        return (prompts + answers) / (prompts / self.read + answers / self.done)
 
 
 class Settlement:

@@ -3,7 +3,7 @@
 import pytest
 
 from llmbatch.core.step_cost import Weights
-from llmbatch.pipeline.run.settle import RunCounters
+from llmbatch.pipeline.run.counters import RunCounters
 
 ALIKE = Weights(1.0, 1.0, measured=False)
 
