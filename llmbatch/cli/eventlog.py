@@ -15,7 +15,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.preflight import CommandFiles
 
 TO_STDERR = Path("-")
 _LONGEST = 2**20
@@ -82,7 +82,7 @@ class EventLog:
         self._warned = True
 
 
-def opened(path: Path, spec: JobSpec, beside: Beside, shown: Observer) -> EventLog:
+def opened(path: Path, spec: JobSpec, beside: CommandFiles, shown: Observer) -> EventLog:
     """A log of the run of a job. Raises UsageError for a file that it must not be written to."""
     if path != TO_STDERR and not _STREAMS.fullmatch(str(path)):
         target = Target("event log", path, _is_log, appended=True)

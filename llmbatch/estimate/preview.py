@@ -86,7 +86,7 @@ def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, boo
         return is_alike(kept, spec)
 
     def outgrown(contexts: Sequence[RunContext]) -> list[int]:
-        return reopening.outgrown(contexts, reopening.foreseen(spec, engine))
+        return reopening.runs_with_less(contexts, reopening.expected_room(spec, engine))
 
     try:
         return history.pending_work(db, store if store.is_file() else None, alike, outgrown), False

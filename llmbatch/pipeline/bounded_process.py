@@ -1,4 +1,4 @@
-"""A process for what may take for ever: the kernel ends it when it takes too long.
+"""A process for work without a known bound: the kernel ends it when it takes too long.
 
 In our process such work would hold up everything else, signals included, because Python hands over
 nothing while it is inside one step. The limit is one of processor time, because a machine that is
@@ -38,9 +38,9 @@ class Helper:
     after it was ended. Should ours be killed, it ends with its input."""
 
     def __init__(self, module: str, settings: Any, limit: float) -> None:
-        """`module.answering(settings)` makes the function, there; `settings` are JSON; `limit`:
+        """`module.make_function(settings)` makes the function, there; `settings` are JSON; `limit`:
         seconds of processor time for each question, and for the making."""
-        self._told = json.dumps([module, settings, limit])
+        self._setup = json.dumps([module, settings, limit])
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
 
@@ -62,16 +62,16 @@ class Helper:
         """The function's answer to `text`. Raises EndedError when there is none, HelperError when
         the process does not even start."""
         process = self._process or self.start()
-        asked, told = process.stdin, process.stdout
-        assert asked is not None
-        assert told is not None
+        questions, answers = process.stdin, process.stdout
+        assert questions is not None
+        assert answers is not None
         try:
             if not self._is_ready:
-                _write(asked, self._told)
-                _read(told)
+                _write(questions, self._setup)
+                _read(answers)
                 self._is_ready = True
-            _write(asked, text)
-            return _read(told)
+            _write(questions, text)
+            return _read(answers)
         except (OSError, EOFError):
             was_ready = self._is_ready
             overdue = self.end() == -signal.SIGPROF
@@ -97,27 +97,27 @@ class Helper:
 
 def allow(seconds: float) -> None:
     """Let this process take so much processor time from now on; the kernel ends it then, because
-    nobody handles the signal. 0: as much as it likes."""
+    the signal is not handled. 0: without a limit."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def serve() -> None:
-    """The other process: what to do, then questions, until there are no more."""
+    """The other process: reads its setup, then answers questions until there are no more."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    asked, told = sys.stdin.buffer, sys.stdout.buffer
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(EOFError, OSError):
-        module, settings, limit = json.loads(_read(asked) or "")
+        module, settings, limit = json.loads(_read(questions) or "")
         imported = importlib.import_module(module)
         allow(limit)
-        answer = imported.answering(settings)
+        function = imported.make_function(settings)
         allow(0)
-        _write(told, None)
+        _write(answers, None)
         while True:
-            text = _read(asked) or ""
+            text = _read(questions) or ""
             allow(limit)
-            reply = answer(text)
+            reply = function(text)
             allow(0)
-            _write(told, reply)
+            _write(answers, reply)
 
 
 def _write(pipe: IO[bytes], text: str | None) -> None:

@@ -15,7 +15,7 @@ from llmbatch.engines import model_files
 from llmbatch.job import file
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.preflight import CommandFiles
 
 INPUT = b'{"t": "a"}\n'
 
@@ -40,7 +40,7 @@ def check(log: str | None = None, **given: Any) -> None:
     usual = {"input": "in.jsonl", "output": "out.jsonl", "model": "m", "prompt": "{{ t }}"}
     flags = usual | given
     spec: JobSpec = file.load(None, flags)
-    beside = Beside(file.sources(None, flags), report.written(spec))
+    beside = CommandFiles(file.sources(None, flags), report.written(spec))
     if log is not None:
         eventlog.opened(Path(log), spec, beside, Silent())
     preflight.make_ready(spec, beside)
@@ -118,7 +118,7 @@ def test_the_job_file_is_not_written_to(folder: Path) -> None:
     assert reads == [Path("there/link.toml"), Path("there/prompt.md")]
     spec = file.load(Path("job.toml"), flags)
     with pytest.raises(UsageError, match="is the job file or one"):
-        eventlog.opened(Path("job.toml"), spec, Beside(reads[:1]), Silent())
+        eventlog.opened(Path("job.toml"), spec, CommandFiles(reads[:1]), Silent())
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anything")

@@ -18,7 +18,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import input_file
 from llmbatch.pipeline.run import execute as pipeline
 from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.preflight import CommandFiles
 from llmbatch.sizing import nvidia
 from llmbatch.sizing.device import Device
 
@@ -42,7 +42,7 @@ def plan(
         spec = spec.model_copy(update={"cost": cost})
     if sample is not None:
         _check_sample(spec, other)
-    beside = Beside(file.sources(job_file, flags), report.written(spec))
+    beside = CommandFiles(file.sources(job_file, flags), report.written(spec))
     job = preflight.make_ready(spec, beside)
     if sample is not None:
         _run(job, sample)

@@ -17,7 +17,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import execute as pipeline
 from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import Beside
+from llmbatch.pipeline.run.preflight import CommandFiles
 from llmbatch.reports import json, renderers
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.text import job as text_job
@@ -49,7 +49,7 @@ def run(
         flags = flags | {"run": flags.get("run", {}) | {"reports": [str(path) for path in reports]}}
     spec = file.load(job_file, flags, trusted=trusted)
     wanted = [Path(name) for name in spec.run.reports]
-    beside = Beside(file.sources(job_file, flags), commands_report.written(spec))
+    beside = CommandFiles(file.sources(job_file, flags), commands_report.written(spec))
     quiet = quiet or log_json == eventlog.TO_STDERR
     readers = _Readers(quiet, wanted)
     observer = narration.observer(quiet=quiet)

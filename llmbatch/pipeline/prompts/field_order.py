@@ -52,7 +52,7 @@ def choose(rows: int, totals: Sequence[int], measure: Measure) -> Choice:
     `totals` holds the bytes of each field in all rows, `measure` groups the rows; it is asked
     once for each set of fields. The input's order stays unless another one saves more.
     """
-    search = _Search(rows, totals, measure)
+    search = _OrderSearch(rows, totals, measure)
     given = tuple(range(len(totals)))
     as_is = search.saved(given)
     found = search.run()
@@ -83,7 +83,7 @@ class _State:
         return _State(best.order, best.splitting, best.groups, best.saved, caps)
 
 
-class _Search:
+class _OrderSearch:
     def __init__(self, rows: int, totals: Sequence[int], measure: Measure) -> None:
         self._rows = rows
         self._totals = totals
@@ -174,6 +174,6 @@ class _Search:
         self._best = ended if self._best is None else self._best.merged(ended)
 
     def _gain(self, before: frozenset[int], field: int) -> tuple[int, int]:
-        """How many groups there are with `field` after `before`, and how much it saves there."""
+        """The number of groups with `field` after `before`, and the bytes that it saves there."""
         groups = self._groups(before | {field})
         return groups.count, self._totals[field] - groups.lengths[field]

@@ -7,7 +7,7 @@ from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.prompts.rendering import Rendered, Renderer
+from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.pipeline.tasks.base import Task
@@ -41,9 +41,9 @@ def plan(
     check_attribution(spec.cost.attribute_by, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     digest = prompts_keys.plan_digest(spec, snapshot.source.digest, keys.base(), order)
-    held = plans.current(db)
-    if held is not None and held.digest == digest:
-        return held
+    current = plans.current(db)
+    if current is not None and current.digest == digest:
+        return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     with Renderer(prompt) as renderer:
         batches = _batches(db, renderer, job.task, keys)
@@ -51,7 +51,7 @@ def plan(
 
 
 def _separate(spec: JobSpec) -> bool:
-    """Whether each of several equal requests is computed. With sampling they are separate draws;
+    """True if each of several equal requests is computed. With sampling they are separate draws;
     greedy ones have one answer, and so have those that are drawn with the same seed."""
     if spec.duplicates == "auto":
         return spec.sampling.temperature > 0 and spec.sampling.seed is None
@@ -75,7 +75,7 @@ def _batches(
 
 
 def _named(
-    row: int, data: str, made: Rendered, task: Task, keys: prompts_keys.KeyMaker
+    row: int, data: str, made: MessagesOrError, task: Task, keys: prompts_keys.KeyMaker
 ) -> RenderedRow:
     if isinstance(made, TemplateError):
         return RenderedRow(row, None, "template", str(made), None)

@@ -1,4 +1,4 @@
-"""In which order `{{ record }}` writes the fields of a row."""
+"""The order in which `{{ record }}` writes the fields of a row."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,40 +21,41 @@ _MOST_COLUMNS = 256
 
 
 def decide(
-    db: Database, job: ReadyJob, snapshot: Snapshot, held: KnownOrder
+    db: Database, job: ReadyJob, snapshot: Snapshot, known: KnownOrder
 ) -> tuple[str, ...] | None:
     """The order for the rows of `snapshot`; columns that it does not name follow as they come.
 
     None if no template writes a whole record. `auto` is the order that the job used last, because
-    another one would make its answers useless; while there are none (`held` tells), it is chosen
+    another one would make its answers useless; while there are none (see `known`), it is chosen
     from the rows. Raises UsageError for a name, here or in a template, that is no column.
     """
     spec, prompt, columns = job.spec, job.prompt, snapshot.source.columns
     if not snapshot.row_count:
         return None
-    # Choosing may take long: what is wrong with the templates is told before.
+    # Choosing may take long, so errors in the templates are reported before.
     prompt.check(columns, spec.input)
     if not isinstance(spec.record_order, str):
         _check(spec.record_order, columns, spec.input)
     if not prompt.writes_record(columns):
         return None
     if spec.record_order == "auto":
-        kept = _kept(spec, held)
+        kept = _kept(spec, known)
         return choose(db, columns) if kept is None else kept
     return () if spec.record_order == "input" else spec.record_order
 
 
-def _kept(spec: JobSpec, held: KnownOrder) -> tuple[str, ...] | None:
+def _kept(spec: JobSpec, known: KnownOrder) -> tuple[str, ...] | None:
     """The order that the job's answers have, if it has any."""
-    if not held.answered:
+    if not known.answered:
         return None
     # Without a record of it they are from a version that knew only the input's order.
-    is_older = held.order is None and (spec.prompt, spec.system) in held.prompts
-    return () if is_older else held.order
+    is_older = known.order is None and (spec.prompt, spec.system) in known.prompts
+    return () if is_older else known.order
 
 
-def held_elsewhere(db: Database, store: Path) -> KnownOrder:
-    """What the store of a job knows, asked from another one; nothing while a run holds it."""
+def known_order_of(db: Database, store: Path) -> KnownOrder:
+    """The order that the store of a job knows, read from `db`, another store; none while a run
+    holds it."""
     if not store.is_file():
         return field_groups.NO_ORDER
     try:
@@ -65,7 +66,7 @@ def held_elsewhere(db: Database, store: Path) -> KnownOrder:
 
 def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:
     """The order that lets the sorted prompts of the rows in the store share most; that of the
-    columns if it is as good. Either way it is one, in whatever order the keys of a row came."""
+    columns if it is as good. Either way all rows have it, in whichever order their keys came."""
     if len(columns) > _MOST_COLUMNS:
         return tuple(columns)
     return tuple(columns[place] for place in measured(db, columns).order)

@@ -1,7 +1,7 @@
-"""The prompts of rows, whatever their template does: bounded in time, memory and size.
+"""The prompts of rows, bounded in time, memory and size even for a hostile template.
 
-Rows of which it is sure that little comes of them are rendered here, the others in another process
-that the kernel ends when it takes too long, and that gets no more than so much memory.
+Rows that are sure to become little text are rendered here, the others in another process, which the
+kernel ends when it takes too long or more than its share of memory.
 """
 
 import resource
@@ -24,7 +24,7 @@ _ROWS = 256
 # When the first so many rows that a template may make anything of take too long, so will all.
 _HOPELESS = 5
 
-Rendered = list[Message] | TemplateError
+MessagesOrError = list[Message] | TemplateError
 
 
 class Renderer:
@@ -44,9 +44,9 @@ class Renderer:
     def __exit__(self, *exc: object) -> None:
         self._helper.end()
 
-    def render(self, rows: Sequence[str]) -> Iterator[Rendered]:
+    def render(self, rows: Sequence[str]) -> Iterator[MessagesOrError]:
         """The messages of rows (JSON), in their order, or why there are none. Raises UsageError
-        when the template takes too long whatever the row is."""
+        when the template takes too long for every row."""
         small = self._prompt.small_row
         for start in range(0, len(rows), _ROWS):
             asked = rows[start : start + _ROWS]
@@ -55,13 +55,13 @@ class Renderer:
             for data in asked:
                 yield next(answers) if len(data) > small else self._here(data)
 
-    def _here(self, data: str) -> Rendered:
+    def _here(self, data: str) -> MessagesOrError:
         try:
             return self._prompt.render(data)
         except TemplateError as error:
             return error
 
-    def _elsewhere(self, rows: Sequence[str]) -> Iterator[Rendered]:
+    def _elsewhere(self, rows: Sequence[str]) -> Iterator[MessagesOrError]:
         """All at once, or each by itself where one of them ends the helper."""
         try:
             yield from self._ask(rows)
@@ -72,7 +72,7 @@ class Renderer:
             else:
                 yield self._gave_up(ended)
 
-    def _ask(self, rows: Sequence[str]) -> Sequence[Rendered]:
+    def _ask(self, rows: Sequence[str]) -> Sequence[MessagesOrError]:
         found = orjson.loads(self._helper.ask(orjson.dumps(rows).decode()) or "[]")
         self._overdue = None
         return [
@@ -94,8 +94,8 @@ class Renderer:
         return TemplateError(f"prompt: to render it {reason}")
 
 
-def answering(settings: Sequence[Any]) -> Callable[[str], str]:
-    """What the helper does: rows to their messages, each a list of pairs or a reason."""
+def make_function(settings: Sequence[Any]) -> Callable[[str], str]:
+    """The function of the helper: rows to their messages, each a list of pairs or a reason."""
     *parts, limit, memory = settings
     prompt = Prompt(*parts)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

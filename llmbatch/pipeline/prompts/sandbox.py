@@ -1,4 +1,4 @@
-"""What a template may use, and how much it can make of a row.
+"""The functions that a template may use, and the most text that it can make of a row.
 
 Templates are programs: a short one can take all memory or all time. Nothing of one is evaluated
 while it is compiled, and of each it is known whether its text and its time are bounded by the sizes
@@ -68,7 +68,7 @@ class _Undeclared(_Unevaluated, meta.TrackingCodeGenerator):
 
 
 def environment() -> jinja2.Environment:
-    """What templates may use."""
+    """Jinja2, restricted to what templates may use."""
     made = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, optimized=False)
     made.code_generator_class = _Unevaluated
     # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
@@ -88,7 +88,7 @@ def names(tree: nodes.Template) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much a template can make of a row at most: it writes so many values, of which each may be
+    """The most that a template can make of a row: it writes so many values, of which each may be
     as long as the row and the template's own texts and numbers (`size`), and that as often, so many
     times over (`depth`)."""
 
@@ -103,21 +103,21 @@ class Bound:
 
 
 def bound(tree: nodes.Template, source: str) -> Bound | None:
-    """What a template of plain outputs, conditions and loops over values can make; None for one
+    """The most that a template of plain outputs, conditions and loops can make; None for one
     with anything else, of which this is not known."""
     found = list(tree.find_all(nodes.Node))
     if not all(_is_plain(node) for node in found):
         return None
     written, depth = _values(tree), max(_depths(tree, 0))
     for node in found:
-        if isinstance(node, nodes.Assign):  # whoever writes the name writes all of this
+        if isinstance(node, nodes.Assign):  # to write the name is to write all of this
             written *= _values(node)
             depth += max(_depths(node, 0))
     return Bound(written, depth, len(source) + sum(map(_own_size, found)))
 
 
 def _own_size(node: nodes.Node) -> int:
-    """What a number or a format of the template's own adds to what it can make."""
+    """The characters that a number or a format of the template's own adds to what it can make."""
     if not isinstance(node, nodes.Const):
         return 0
     if isinstance(node.value, str):
@@ -163,7 +163,7 @@ def _is_number(node: nodes.Node) -> bool:
 
 
 def _depths(node: nodes.Node, depth: int) -> Iterator[int]:
-    """How many loops, or what is like one, there are around each part of a template."""
+    """The number of loops, or of what is like one, around each part of a template."""
     yield depth
     is_filter = isinstance(node, nodes.Filter) and node.name in _REPEATING
     repeats = is_filter or isinstance(node, nodes.For | nodes.Mul)

@@ -13,7 +13,7 @@ from llmbatch.pipeline.prompts.template import fill
 # Fixed text of up to so many characters is a label of what follows it.
 _LABEL = 40
 _SHOWN = 30
-# Statements that tell other parts something: then no part's place is free.
+# Statements that other parts depend on: with one of them no part can be moved.
 _BOUND = (
     nodes.Assign,
     nodes.AssignBlock,
@@ -35,7 +35,7 @@ class Segment:
     """A placeholder, loop or condition with the label before it, or a longer piece of fixed text.
 
     `name` is for people; `role` is the message that it is part of now; `last`: it ends the
-    prompt, whatever the order of the others is.
+    prompt in every order of the others.
     """
 
     name: str
@@ -60,7 +60,7 @@ def segments(spec: JobSpec) -> list[Segment] | None:
         if next(tree.find_all(_BOUND), None) is not None or "{% raw" in source:
             return None
         if sandbox.bound(tree, source) is None:
-            return None  # nobody knows what it takes to render it
+            return None  # the time to render it is unknown
         pieces = list(_pieces(environment, source))
         for name, text, last in _labelled(pieces):
             shown = f"{name} of the system prompt" if role == "system" else name

@@ -87,12 +87,12 @@ class Prompt:
                 )
 
     def writes_record(self, columns: Iterable[str]) -> bool:
-        """Whether a template writes whole rows; a column named `record` is a column."""
+        """True if a template writes whole rows; a column named `record` is a column."""
         return "record" in self._wanted and "record" not in columns
 
     def render(self, data: str) -> list[Message]:
-        """The messages of one row. Raises TemplateError with the reason in one line. It may take
-        whatever it takes unless the row is small (see `rendering`)."""
+        """The messages of one row. Raises TemplateError with the reason in one line. Neither time
+        nor memory is bounded unless the row is small (see `rendering`)."""
         context = self.context(data)
         return [
             Message(role, fill(what, template, context))  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ class Prompt:
         ]
 
     def context(self, data: str) -> dict[str, Any]:
-        """What the templates know of a row."""
+        """The names that the templates know, with their values in a row."""
         row = exact_json.parse_record(data)
         context: dict[str, Any] = {"row": row} if "row" in self._own_names else {}
         if "record" in self._wanted and "record" in self._own_names:
@@ -128,7 +128,7 @@ def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
         text.encode()
     except MemoryError as error:
         raise TemplateError(f"{what}: takes too much memory") from error
-    except Exception as error:  # whatever a template of the user's does is the row's failure
+    except Exception as error:  # every error of a template is the row's failure
         raise TemplateError(
             f"{what}: {' '.join(str(error).split()) or type(error).__name__}"
         ) from error

@@ -17,7 +17,7 @@ from llmbatch.formats import Misfit
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store.snapshots import Snapshot
 
-USED = {
+USAGE = {
     "prompt_tokens": "integer",
     "cached_tokens": "integer",
     "output_tokens": "integer",
@@ -29,7 +29,7 @@ USED = {
     "request": "text",
     "run": "integer",
 }
-_META = {"finish_reason": "text", "attempts": "integer"} | USED
+_META = {"finish_reason": "text", "attempts": "integer"} | USAGE
 
 WHOLE = ""
 """In a Misfit: an answer whose parts have no columns."""
@@ -106,7 +106,7 @@ class Layout:
 
 
 def answer_columns(output: OutputFile) -> set[str]:
-    """The columns of an answer, whatever columns the input has."""
+    """The columns of an answer beside an input without columns."""
     return set(Layout(replace(output, meta=False), []).columns)
 
 

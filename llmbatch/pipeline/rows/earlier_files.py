@@ -1,5 +1,7 @@
-"""How the output and the error file of an earlier run are known, so that nobody else's file is
-replaced: by what they hold, or because the store tells that a run of the job has named them."""
+"""The output and the error file of an earlier run, the only files that a run replaces.
+
+They are known by what they hold, or because a run of the job in the store has named them.
+"""
 
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -52,7 +54,7 @@ def _named(db: Database) -> AbstractSet[str]:
 
 
 def _is_output(path: Path, output: OutputFile) -> bool:
-    """Whether the file has the columns of the job's answers."""
+    """True if the file has the columns of the job's answers."""
     answer = answer_columns(output)
     if output.format_name == "jsonl":
         return answer <= _first_record(path).keys()

@@ -13,7 +13,7 @@ from llmbatch import formats
 from llmbatch.core import exact_json, files
 from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.core.records import Reject
-from llmbatch.pipeline.rows.columns import USED, Layout
+from llmbatch.pipeline.rows.columns import USAGE, Layout
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
@@ -23,7 +23,7 @@ from llmbatch.store.results import Counts
 def export(db: Database, output: OutputFile, counts: Counts) -> None:
     """Write the answers to the job's output and the other rows to its error file.
 
-    Both appear under their names only when they are whole: all that `counts` tells of.
+    Both appear under their names only when they are whole, with as many rows as `counts` says.
     """
     export_answers(db, output, counts)
     with _reported(output.errors):
@@ -119,7 +119,7 @@ def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
         "answer": row["answer"],
     }
     if meta:
-        error |= {name: row[name] for name in USED}
+        error |= {name: row[name] for name in USAGE}
     data = row["data"]
     if "error" in exact_json.columns_of(data):
         # The row was fed back in with its former error: this one replaces it.

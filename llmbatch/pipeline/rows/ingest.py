@@ -89,7 +89,7 @@ def _with_id(number: int, record: Record, column: str) -> Row | Reject:
 
 
 def _check_id_column(source: InputFile, columns: list[str]) -> None:
-    """A CSV tells its columns at once; in JSON Lines each record is checked on its own."""
+    """The columns of a CSV are known at once; in JSON Lines each record is checked on its own."""
     name = source.id_column
     if name is not None and columns and name not in columns:
         raise UsageError(

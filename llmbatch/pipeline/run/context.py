@@ -1,4 +1,4 @@
-"""What the phases of one run share."""
+"""The values that the phases of one run share."""
 
 import socket
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.counters import Timings
-from llmbatch.pipeline.run.engine_factory import Engines
+from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import StopRequest
@@ -21,14 +21,14 @@ from llmbatch.pipeline.run.stop_request import StopRequest
 
 @dataclass
 class Context:
-    """One run: what it was asked for, what it works with, and what shows it.
+    """One run: its job and options, the objects that it works with, and those that show it.
 
     `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
     made when first asked for.
     """
 
     job: ReadyJob
-    engines: Engines
+    engines: EngineFactory
     observer: Observer
     stop: StopRequest
     fresh: bool
@@ -50,10 +50,10 @@ class Context:
 
     @cached_property
     def status(self) -> StatusFile:
-        told = prometheus.metrics_file(
+        metrics = prometheus.metrics_file(
             self.job.spec, self.job.paths, socket.gethostname(), self.observer.phase
         )
-        return StatusFile(self.job.paths, self.run_cost, self.meter, told, self.started)
+        return StatusFile(self.job.paths, self.run_cost, self.meter, metrics, self.started)
 
     @cached_property
     def limits(self) -> RunLimits:
@@ -64,9 +64,9 @@ class Context:
         self.observer.phase(name)
         self.status.phase(name)
 
-    def tell_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
-        """Show that the run is over, unless that was told already. `ended`: when, as the store
-        has it; now, where it has not."""
+    def show_end(self, reason: str, code: int, ended: Moment | None = None) -> None:
+        """Show that the run is over, once. `ended`: the time in the store; now, where it has
+        none."""
         if not self.status.ended:
             self.meter.end()
             self.status.end(ended or clock.moment(), reason, int(code))

@@ -9,19 +9,19 @@ from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 
 
-class Naming:
+class IdentityLookup:
     """The identity of an engine's model, found out in a thread of its own: that may mean to read
     all of the model, while the input is read."""
 
     def __init__(self, engine: Engine) -> None:
         self._found: Future[dict[str, str]] = Future()
-        # Nobody waits for it when the command ends meanwhile.
-        threading.Thread(target=self._find, args=[engine], name="naming", daemon=True).start()
+        # A command that ends meanwhile does not wait for it.
+        threading.Thread(target=self._find, args=[engine], name="identity", daemon=True).start()
 
     def _find(self, engine: Engine) -> None:
         try:
             self._found.set_result(engine.identity())
-        except BaseException as error:  # whoever asks for it gets it
+        except BaseException as error:  # raised where the identity is asked for
             self._found.set_exception(error)
 
     def identity(self) -> dict[str, str]:
@@ -29,7 +29,7 @@ class Naming:
         return self._found.result()
 
 
-class Engines:
+class EngineFactory:
     """Makes a new engine whenever one is wanted. Raises UsageError when none can be made."""
 
     def __init__(self, job: ReadyJob) -> None:

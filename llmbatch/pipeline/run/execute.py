@@ -24,7 +24,7 @@ from llmbatch.pipeline.rows import earlier_files, export
 from llmbatch.pipeline.run import limits, prepare, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
-from llmbatch.pipeline.run.engine_factory import Engines
+from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.prepare import PlannedJob
@@ -41,14 +41,14 @@ from llmbatch.store.opening import open_store
 from llmbatch.store.repair import abandon
 from llmbatch.store.results import Counts
 
-# How many seconds those get who only look into the store, and how often they are asked.
-_ONLOOKERS_LEAVE = 30.0
+# Seconds that readers of the store get to close it, and seconds between two tries to open it.
+_READERS_LEAVE = 30.0
 _PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended. An engine that did not stop in time may still hold a thread: leave the
+    """The end of a run. An engine that did not stop in time may still hold a thread: leave the
     process at once."""
 
     exit_code: ExitCode
@@ -64,7 +64,7 @@ def execute(
     sample: int | None = None,
     forecaster: MakeForecaster = NoForecaster,
 ) -> RunResult:
-    """Start or resume a job; idempotent. With `fresh` former answers are forgotten first; with
+    """Start or resume a job; idempotent. With `fresh` earlier answers are forgotten first; with
     `sample` only so many of the pending requests are computed, spread over all of them.
     `forecaster`: makes what forecasts beside the run.
 
@@ -74,7 +74,7 @@ def execute(
     """
     spec, paths = job.spec, job.paths
     limits.check(spec)
-    engines = Engines(job)
+    engines = EngineFactory(job)
     deadline = deadline_of(spec, clock.seconds())
     is_new = folder.make_private(paths.state)
     stop = StopRequest(spec.run.grace)
@@ -86,50 +86,50 @@ def execute(
             return _open_and_run(context)
         except KeyboardInterrupt as error:
             code = 128 + (stop.signal or signal.SIGINT)
-            _given_up(context, is_new, "stopped by a signal", code)
+            _give_up(context, is_new, "stopped by a signal", code)
             raise KeyboardInterrupt(code) from error
         except LlmbatchError as error:
             is_none = is_new and isinstance(error, UsageError)
-            _given_up(context, is_none, str(error), error.exit_code)
+            _give_up(context, is_none, str(error), error.exit_code)
             raise
         except Exception:
-            context.tell_end("a bug in llmbatch", ExitCode.BUG)
+            context.show_end("a bug in llmbatch", ExitCode.BUG)
             raise
 
 
-def _given_up(context: Context, is_new: bool, reason: str, code: int) -> None:
-    """Leave no trace of a job that never was one; a run that has begun may have answers."""
+def _give_up(context: Context, is_new: bool, reason: str, code: int) -> None:
+    """Show the end of a run that failed; a state folder in which none has begun is removed."""
     if is_new and not context.begun:
         folder.discard(context.job.paths.state)
-    # Without its folder nobody can look at the job, but its metrics file tells.
-    context.tell_end(reason, code)
+    # Without a state folder, the metrics file still shows the end.
+    context.show_end(reason, code)
 
 
 def _open_and_run(context: Context) -> RunResult:
     context.stop.patience = 0
     context.started, context.began = clock.moment(), clock.seconds()
-    with _opened(context) as db:
+    with _open_when_free(context) as db:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
         return _run(db, context)
 
 
 def _last_success(db: Database) -> str | None:
-    """When a run of the job last ended with exit code 0."""
+    """The time at which a run of the job last ended with exit code 0."""
     ended = [run.ended for run in run_records.summaries(db) if run.exit_code == 0 and run.ended]
     return ended[-1].at.isoformat(timespec="milliseconds") if ended else None
 
 
-def _opened(context: Context) -> Database:
-    """The store. Whoever has it open although this run holds the job only looks into it, such as
-    a run that has ended and makes its report."""
-    until = clock.seconds() + _ONLOOKERS_LEAVE
+def _open_when_free(context: Context) -> Database:
+    """Open the store. Readers, such as a run that has ended and makes its report, may hold it
+    briefly: retry. With `fresh`, one that is damaged is set aside."""
+    until = clock.seconds() + _READERS_LEAVE
     if context.job.spec.run.if_locked == "wait":
         until = max(until, context.deadline)
     abandoned = False
     while True:
         try:
-            return _looked_at(context)
+            return _open_checked(context)
         except (DamagedError, InvariantError):
             if not context.fresh or abandoned:
                 raise
@@ -141,14 +141,14 @@ def _opened(context: Context) -> Database:
             context.stop.sleep(_PAUSE)
 
 
-def _looked_at(context: Context) -> Database:
-    """The store, when nothing is wrong with it; what its opening has mended is told."""
+def _open_checked(context: Context) -> Database:
+    """Open the store, report repairs, and raise if anything is wrong with it."""
     store = context.job.paths.store
     db = open_store(store)
     try:
-        if told := db.recovery.describe(store):
-            context.observer.phase(told)
-            context.observer.event("store_mended", what=told)
+        if repairs := db.recovery.describe(store):
+            context.observer.phase(repairs)
+            context.observer.event("store_mended", what=repairs)
         inspection.look(db, store)
     except BaseException:
         db.close()
@@ -157,7 +157,7 @@ def _looked_at(context: Context) -> Database:
 
 
 def _run(db: Database, context: Context) -> RunResult:
-    """The way of a run: read and plan, see what is to do, begin, generate, finish."""
+    """The whole of a run: read and plan, find the work, begin, generate, finish."""
     job = context.job
     earlier_files.check(db, job.output)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
@@ -166,7 +166,7 @@ def _run(db: Database, context: Context) -> RunResult:
     context.timings.prepare = clock.seconds() - context.began
     pending = prepare.open_work(db, context)
     run = _begin(db, context, planned)
-    with _end_noted(db, context, run):
+    with _failure_recorded(db, context, run):
         _generate(db, context, run, pending)
         return _finish(db, context, run)
 
@@ -183,19 +183,19 @@ def _begin(db: Database, context: Context, planned: PlannedJob) -> int:
 
 
 @contextmanager
-def _end_noted(db: Database, context: Context, run: int) -> Iterator[None]:
+def _failure_recorded(db: Database, context: Context, run: int) -> Iterator[None]:
     """Record the end of a run that fails."""
     try:
         yield
     except (EngineError, HelperError, UsageError, UnwrittenError) as error:
-        # A store that cannot be written cannot note its end either.
+        # A store that cannot be written cannot record its end either.
         with suppress(UnwrittenError):
             context.status.counts(results.counts(db))
             _end(db, context, run, str(error), error.exit_code)
         raise
 
 
-def _tell_begin(context: Context, run: int, counts: Counts) -> None:
+def _show_begin(context: Context, run: int, counts: Counts) -> None:
     context.observer.event(
         "started" if run == 1 else "resumed",
         run=run,
@@ -209,7 +209,7 @@ def _generate(db: Database, context: Context, run: int, pending: plans.Pending) 
     """Compute what is pending; an engine is started only if something is."""
     counts = results.counts(db)
     context.status.counts(counts)
-    _tell_begin(context, run, counts)
+    _show_begin(context, run, counts)
     if not pending.positions or context.stop.drain:
         return
     job, stop, observer = context.job, context.stop, context.observer
@@ -269,6 +269,6 @@ def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) 
     # The log can stay as it is when there is no room to fold it into the store.
     with suppress(UnwrittenError):
         db.compact()
-    context.tell_end(reason, code, ended)
+    context.show_end(reason, code, ended)
     names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
     context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

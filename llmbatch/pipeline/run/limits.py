@@ -1,4 +1,4 @@
-"""What a run may spend: time, money, rows. Decided before it is spent."""
+"""The limits of a run: time, money, rows. Each is checked before anything is spent."""
 
 from math import sqrt
 
@@ -12,7 +12,7 @@ from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 
 # The longest time in flight that was seen fades by this share with each later request.
 _FADING = 0.99
-# Fewer outcomes than these, or than two for each request in flight, tell of short answers only.
+# Fewer outcomes than these, or than two for each request in flight, are those of short answers.
 _FEWEST_OUTCOMES = 32
 # A budget of which so much is spent is not worth waiting for what is in flight.
 _NEAR = 0.95
@@ -68,9 +68,9 @@ class RunLimits:
 
 
 class TokenBudget:
-    """What may be spent on tokens, of which something is kept for each request in flight.
+    """The money for tokens, of which a part is reserved for each request in flight.
 
-    At first that is the longest answer, and the mean of the prompts seen: nobody knows better.
+    At first that is the longest answer, and the mean of the prompts seen.
     After enough outcomes it is what one of them cost at the mean and two standard deviations. Since
     long answers are longer in flight, it is no less than the mean of the costs weighted by
     themselves (the waiting time paradox: Feller, An Introduction to Probability Theory and Its
@@ -97,22 +97,22 @@ class TokenBudget:
         self._prompts += self._price.of(usage.prompt, 0, 0)
 
     def pays_for(self, in_flight: int) -> bool:
-        """Whether it pays for one request beside those in flight."""
+        """True if it pays for one request beside those in flight."""
         if in_flight == 0:
             # Before the first outcome, one is sent to learn from.
             return self._spent + self._mean <= self._budget
-        return self._spent + (in_flight + 1) * self._kept(in_flight) <= self._budget
+        return self._spent + (in_flight + 1) * self._reserved(in_flight) <= self._budget
 
     def is_used_up(self, in_flight: int) -> bool:
-        """Whether what it does not pay for now it will not pay for later."""
+        """True if it will never pay for what it does not pay for now."""
         return in_flight == 0 or self._spent >= _NEAR * self._budget
 
     @property
     def _mean(self) -> float:
         return self._spent / max(1, self._outcomes)
 
-    def _kept(self, in_flight: int) -> float:
-        """What is kept for one request."""
+    def _reserved(self, in_flight: int) -> float:
+        """The money that is reserved for one request."""
         longest = max(self._longest + self._prompts / max(1, self._outcomes), self._dearest)
         if self._outcomes < max(_FEWEST_OUTCOMES, 2 * in_flight):
             return longest
@@ -136,7 +136,7 @@ def deadline_of(spec: JobSpec, called: float) -> float:
 
 
 def _budget_end(spec: JobSpec, began: float) -> float:
-    """When the device time since the run began has cost as much as it may; never where the
+    """The time at which the device time of the run has cost as much as it may; never where the
     tokens are paid, or where the time is free."""
     cost = spec.cost
     if spec.run.max_cost is None or cost.price_per_million is not None or cost.price_per_hour == 0:

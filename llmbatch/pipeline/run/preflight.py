@@ -22,7 +22,7 @@ _STATE = "state folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class CommandFiles:
     """The files that a command reads (a job file, templates, schemas) and writes (reports) beside
     the input and the files of the job."""
 
@@ -30,10 +30,10 @@ class Beside:
     writes: Sequence[Target] = ()
 
 
-NOTHING = Beside()
+NO_FILES = CommandFiles()
 
 
-def make_ready(spec: JobSpec, beside: Beside = NOTHING) -> ReadyJob:
+def make_ready(spec: JobSpec, beside: CommandFiles = NO_FILES) -> ReadyJob:
     """The job made ready. Raises UsageError for the first thing that would stop it later, or would
     write what must not be written."""
     job = ready_job.make(spec)
@@ -55,7 +55,7 @@ def _check_input(path: Path | None) -> None:
         raise UsageError(f"{path}: cannot be read; check its permissions")
 
 
-def check_log(spec: JobSpec, beside: Beside, log: Target) -> None:
+def check_log(spec: JobSpec, beside: CommandFiles, log: Target) -> None:
     """Raise UsageError if a log must not be written. It is asked before the job is made ready,
     because the log takes what is wrong with the job, too."""
     state, output = folder.paths_for(spec).state, Path(spec.output)
@@ -65,7 +65,7 @@ def check_log(spec: JobSpec, beside: Beside, log: Target) -> None:
     targets.check([log], taken, _folders(spec, state))
 
 
-def _check_files(job: ReadyJob, beside: Beside) -> None:
+def _check_files(job: ReadyJob, beside: CommandFiles) -> None:
     spec, state = job.spec, job.paths.state
     # With a store, it says later on whether the output is that of an earlier run.
     known = folder.holds_job(state)
@@ -76,7 +76,7 @@ def _check_files(job: ReadyJob, beside: Beside) -> None:
     targets.check(written, reads, _folders(spec, state))
 
 
-def _reads(spec: JobSpec, beside: Beside) -> dict[Path, str]:
+def _reads(spec: JobSpec, beside: CommandFiles) -> dict[Path, str]:
     reads = dict.fromkeys(beside.reads, "job file or one that it names")
     return reads | ({} if spec.input == input_file.STDIN else {Path(spec.input): "input"})
 
@@ -99,5 +99,5 @@ def make_export(spec: JobSpec, state: Path) -> OutputFile:
     """The output that `spec` now has. Raises UsageError if the answers cannot be written to it."""
     output = output_file.make(spec, registry.make(spec).columns)
     target = earlier_files.output_target(output, known=True)
-    targets.check([target], _reads(spec, NOTHING), _folders(spec, state))
+    targets.check([target], _reads(spec, NO_FILES), _folders(spec, state))
     return output

@@ -13,7 +13,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
-from llmbatch.pipeline.run.engine_factory import Naming
+from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.store import plans, recovery, runs
 from llmbatch.store.database import Database
@@ -37,35 +37,35 @@ def read_and_plan(
     spool: Path,
     phase: Callable[[str], None] = lambda name: None,
 ) -> PlannedJob:
-    """Read the job's input into `db` and plan it for an engine that is not started. `known`: of
-    the order that the job's answers have; `spool`: see `ingest`; `phase` is told what begins."""
+    """Read the job's input into `db` and plan it for an engine that is not started. `known`:
+    the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins."""
     phase("reading the input")
-    naming = Naming(engine)
+    lookup = IdentityLookup(engine)
     snapshot = ingest.ingest(db, job.input, spool)
     phase("planning")
     order = record_order.decide(db, job, snapshot, known)
-    return PlannedJob(planner.plan(db, job, snapshot, naming.identity(), order), order)
+    return PlannedJob(planner.plan(db, job, snapshot, lookup.identity(), order), order)
 
 
 def open_work(db: Database, context: Context) -> Pending:
-    """The requests that are to be computed. Only when nothing is wrong with the job, which an
-    engine has to say, are answers forgotten or dead letters opened again."""
+    """The requests to be computed. Answers are forgotten and dead letters reopened only after the
+    engine has found nothing wrong with the job."""
     pending, engine = plans.pending(db), context.engines.first
-    room = None if context.fresh else reopening.foreseen(context.job.spec, engine)
-    mendable = reopening.mendable(db, room)
-    if not (pending.positions or mendable or context.fresh):
+    room = None if context.fresh else reopening.expected_room(context.job.spec, engine)
+    reopened = reopening.dead_letters(db, room)
+    if not (pending.positions or reopened or context.fresh):
         return pending
     _check_engine(db, context)
     if context.fresh:
         recovery.forget_runs(db)
-    if mendable:
-        runs.reopen(db, mendable)
-    return plans.pending(db) if mendable or context.fresh else pending
+    if reopened:
+        runs.reopen(db, reopened)
+    return plans.pending(db) if reopened or context.fresh else pending
 
 
 def _check_engine(db: Database, context: Context) -> None:
-    """Let the engine find what is wrong. That may mean to import it, which is part of starting."""
-    began = clock.seconds()
+    """Let the engine check the job. That may import it, which is part of its start."""
+    began = context.began + context.timings.prepare
     engine, task = context.engines.first, context.job.task
     context.limits.check(last_start(db))
     if not context.stop.drain:
@@ -84,5 +84,5 @@ def plan_aside(
     fields that its real store has."""
     aside = JobPaths(folder)
     with open_store(aside.store, beside=job.paths.state) as db:
-        known = record_order.held_elsewhere(db, job.paths.store)
+        known = record_order.known_order_of(db, job.paths.store)
         yield db, read_and_plan(db, job, engine, known, aside.spool)

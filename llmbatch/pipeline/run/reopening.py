@@ -27,8 +27,8 @@ class Room:
     sure: bool
 
 
-def foreseen(spec: JobSpec, engine: Engine) -> Room | None:
-    """The room of an engine that is not started; None where nobody can know."""
+def expected_room(spec: JobSpec, engine: Engine) -> Room | None:
+    """The room of an engine that is not started; None where it is unknown."""
     options = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
     option = options.get(CONTEXT)
     if isinstance(option, int) and option > 0:
@@ -37,7 +37,7 @@ def foreseen(spec: JobSpec, engine: Engine) -> Room | None:
     return Room(shape.context, sure=False) if shape is not None and shape.context else None
 
 
-def outgrown(contexts: Sequence[RunContext], room: Room | None) -> list[int]:
+def runs_with_less(contexts: Sequence[RunContext], room: Room | None) -> list[int]:
     """The runs that had less room. Where that is not sure: those whose option has made it less,
     or the same dead letters would be tried at each run, in vain."""
     if room is None:
@@ -55,8 +55,8 @@ def _had_option(spec: Mapping[str, Any]) -> bool:
     return CONTEXT in map(plain_name, spec.get("engine", {}))
 
 
-def mendable(db: Database, room: Room | None) -> Columns | None:
-    """The dead letters that more room may mend; None where there are none."""
-    had_less = outgrown(runs.contexts(db), room)
+def dead_letters(db: Database, room: Room | None) -> Columns | None:
+    """The dead letters that may succeed with more room; None where there are none."""
+    had_less = runs_with_less(runs.contexts(db), room)
     found = runs.dead(db, mended_by(CONTEXT), had_less) if had_less else None
     return found if found and found["copies"] else None

@@ -1,7 +1,7 @@
 """A sample of a job's requests that is run for real: the first part of the job.
 
 They are evenly spread over the planned order, and go to the engine in growing groups, one after
-the other: the first ones warm it up, and from groups of different sizes it can be told what a step
+the other: the first ones warm it up, and groups of different sizes show what a step
 costs and what each request in it adds (`core.step_cost`).
 """
 
@@ -25,7 +25,7 @@ def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, int, in
 
 
 def reason(count: int) -> str:
-    """Why a run ends that was a sample, and has left something to do."""
+    """The reason of the end of a run that was a sample, and has left something to do."""
     return f"{SAMPLE_REASON} {count:,} rows"
 
 
@@ -55,7 +55,7 @@ def _sizes(count: int) -> list[int]:
 
 
 SAMPLE_REASON = "sample of"
-"""How the reason of a run begins that was a sample."""
+"""The beginning of that reason."""
 
 
 def spread(count: int, wanted: int) -> list[int]:

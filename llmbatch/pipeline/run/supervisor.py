@@ -173,7 +173,7 @@ class Supervisor:
         if self._rounds.is_sample or not isinstance(tokens, int):
             return
         room = Room(tokens, sure=True)
-        if dead := reopening.mendable(self._db, room):
+        if dead := reopening.dead_letters(self._db, room):
             rows = runs.reopen(self._db, dead)
             self._settlement.reopened(rows)
             self._rounds.reopened()

@@ -1,1 +1,1 @@
-"""What is asked for a row, in the form of its task, and what is accepted as an answer."""
+"""Tasks: the form of a request, the checks of its answer, the columns of the output."""

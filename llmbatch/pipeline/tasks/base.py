@@ -35,19 +35,19 @@ class Task(Protocol):
 
     @property
     def sampling(self) -> Sampling:
-        """How tokens are drawn, at the first try of a request."""
+        """The drawing of tokens at the first try of a request."""
 
     @property
     def constraint(self) -> Constraint | None:
-        """What the engine is to hold its answers to."""
+        """The constraint that the engine has to keep."""
 
     @property
     def columns(self) -> AnswerColumns:
         """The columns of an answer in the output."""
 
     def body(self, data: str) -> Mapping[str, Any] | None:
-        """What a row (a JSON object) asks for beside its messages, if anything: a JSON object,
-        which is a part of its request's key."""
+        """The JSON object of all that a row (JSON) asks for beside its messages, if anything. It is
+        a part of the key of its request."""
 
     def request(
         self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None

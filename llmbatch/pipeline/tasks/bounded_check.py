@@ -38,7 +38,7 @@ class BoundedCheck:
         self._helper.end()
 
     def __call__(self, text: str) -> str | None:
-        """Why an answer breaks the constraint, or that this could not be told in time."""
+        """The reason why an answer breaks the constraint or could not be checked; else None."""
         if tasks_constraint.is_surely_quick(self._constraint, text):
             return self._check(text)
         try:
@@ -49,7 +49,7 @@ class BoundedCheck:
             return "the check of this answer broke down"
 
 
-def answering(settings: tuple[str, str]) -> Check:
-    """What the helper does."""
+def make_function(settings: tuple[str, str]) -> Check:
+    """The function of the helper."""
     kind, value = settings
     return tasks_constraint.make_check(Constraint(kind, value))  # type: ignore[arg-type]

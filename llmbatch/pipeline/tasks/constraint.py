@@ -1,4 +1,4 @@
-"""What a constraint asks of an answer, checked again here, whatever the engine promised."""
+"""The checks of answers against a constraint, which an engine may not have kept."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
 
 Check = Callable[[str], str | None]
-"""Why an answer breaks a constraint; None if it does not."""
+"""The reason why an answer breaks a constraint; None if it does not."""
 
 # Up to so many characters, what takes a time in proportion to them is quick.
 _SHORT = 20_000
@@ -39,7 +39,7 @@ def make_check(constraint: Constraint | None) -> Check:
 
 
 def is_surely_quick(constraint: Constraint | None, text: str) -> bool:
-    """Whether the check of this answer takes a time in proportion to its length, so that it needs
+    """True if the check of this answer takes a time in proportion to its length, so that it needs
     no bound. What is not simple enough to be sure of is not."""
     if constraint is None or constraint.kind == "choice":
         return True

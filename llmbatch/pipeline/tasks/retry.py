@@ -1,4 +1,4 @@
-"""What a retry changes: the same request, sent so that it has a chance."""
+"""The changes of a retry: the same request, sent so that it can succeed."""
 
 from dataclasses import replace
 

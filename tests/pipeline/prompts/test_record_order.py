@@ -121,8 +121,8 @@ def test_what_is_no_column_is_refused(
 def test_a_store_in_use_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with open_store(tmp_path / "mine/job.duckdb", beside=tmp_path) as db:
-        nothing = record_order.held_elsewhere(db, tmp_path / "nosuch.duckdb")
+        nothing = record_order.known_order_of(db, tmp_path / "nosuch.duckdb")
         assert nothing == field_groups.NO_ORDER
         with open_store(tmp_path / "job.duckdb") as other:
             field_groups.keep(other, ["a"])
-        assert record_order.held_elsewhere(db, tmp_path / "job.duckdb").order == ("a",)
+        assert record_order.known_order_of(db, tmp_path / "job.duckdb").order == ("a",)

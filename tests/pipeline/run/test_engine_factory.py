@@ -9,7 +9,7 @@ from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines.base import EngineConfig
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import ready_job
-from llmbatch.pipeline.run.engine_factory import Engines, Naming
+from llmbatch.pipeline.run.engine_factory import EngineFactory, IdentityLookup
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
@@ -22,21 +22,21 @@ def create(config: EngineConfig) -> ScriptedEngine:
 
 
 @pytest.fixture
-def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EngineFactory:
     monkeypatch.setattr(f"{__name__}.variant", "first")
     table = {"input": "i.csv", "output": str(tmp_path / "o.csv"), "model": "m", "prompt": "p"}
     spec = JobSpec.model_validate(table | {"engine": {"name": f"{__name__}:create"}})
-    return Engines(ready_job.make(spec))
+    return EngineFactory(ready_job.make(spec))
 
 
-def test_the_engine_that_was_checked_is_the_first_to_work(engines: Engines) -> None:
+def test_the_engine_that_was_checked_is_the_first_to_work(engines: EngineFactory) -> None:
     first = engines.first
     assert engines.take() is first
     assert engines.take() is not first
 
 
 def test_a_model_that_was_exchanged_meanwhile_is_refused(
-    engines: Engines, monkeypatch: pytest.MonkeyPatch
+    engines: EngineFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines.take()
     monkeypatch.setattr(f"{__name__}.variant", "second")
@@ -63,12 +63,12 @@ class Odd(ScriptedEngine):
 
 def test_a_model_is_named_while_the_caller_does_something_else() -> None:
     engine = Slow(EngineConfig("m", {}), scripted_engine.Options())
-    naming = Naming(engine)
+    lookup = IdentityLookup(engine)
     engine.go.set()
-    assert naming.identity() == {"model": "m", "variant": ""}
+    assert lookup.identity() == {"model": "m", "variant": ""}
 
 
 def test_a_model_that_cannot_be_named_is_told_to_whoever_asks() -> None:
-    naming = Naming(Odd(EngineConfig("m", {}), scripted_engine.Options()))
+    lookup = IdentityLookup(Odd(EngineConfig("m", {}), scripted_engine.Options()))
     with pytest.raises(UsageError, match="no such folder"):
-        naming.identity()
+        lookup.identity()

@@ -10,7 +10,7 @@ from llmbatch.engines.base import EngineConfig
 from llmbatch.job.fields import Affects
 from llmbatch.job.sampling import SamplingSpec
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run.reopening import Room, foreseen, outgrown
+from llmbatch.pipeline.run.reopening import Room, expected_room, runs_with_less
 from llmbatch.store.runs import RunContext
 from tests import scripted_engine
 
@@ -29,16 +29,16 @@ def runs(**tokens: int | None) -> list[RunContext]:
 
 def test_runs_with_less_room_are_outgrown() -> None:
     had = runs(as_less=8, as_much=9, as_more=10, less=8, silent=None)
-    assert outgrown(had, Room(9, sure=True)) == [1, 4]
+    assert runs_with_less(had, Room(9, sure=True)) == [1, 4]
 
 
 def test_what_a_model_could_take_counts_only_where_an_option_said_less() -> None:
     """An engine may take less than its model's configuration says, and would in vain again."""
-    assert outgrown(runs(as_less=8, less=8), Room(9, sure=False)) == [1]
+    assert runs_with_less(runs(as_less=8, less=8), Room(9, sure=False)) == [1]
 
 
 def test_nothing_is_outgrown_by_what_nobody_knows() -> None:
-    assert outgrown(runs(as_less=8, less=8), None) == []
+    assert runs_with_less(runs(as_less=8, less=8), None) == []
 
 
 @pytest.mark.parametrize(("option", "room"), [(9, Room(9, sure=True)), (-1, None), (None, None)])
@@ -46,7 +46,7 @@ def test_an_option_says_how_much_room_there_will_be(option: int | None, room: Ro
     table = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "p"}
     engine = {} if option is None else {CONTEXT: option}
     spec = JobSpec.model_validate(table | {"engine": engine})
-    assert foreseen(spec, scripted_engine.create(EngineConfig("m"))) == room
+    assert expected_room(spec, scripted_engine.create(EngineConfig("m"))) == room
 
 
 @pytest.mark.parametrize("kind", FAILURE_KINDS.values(), ids=str)
