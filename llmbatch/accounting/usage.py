@@ -51,6 +51,18 @@ class Amounts:
     engine_deaths: int
     in_flight_at_deaths: int
 
+    @property
+    def other_seconds(self) -> float:
+        """The seconds that belong to none of the phases that follow each other."""
+        named = (
+            self.prepare_seconds
+            + self.engine_start_seconds
+            + self.generate_seconds
+            + self.engine_stop_seconds
+            + self.export_seconds
+        )
+        return max(0.0, self.seconds - named)
+
 
 @dataclass(frozen=True, slots=True)
 class EngineDeath:

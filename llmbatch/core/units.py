@@ -81,3 +81,8 @@ def size(amount: float) -> str:
         amount, place = amount / 1024, place + 1
     digits = 0 if amount >= 100 or not place else 1
     return f"{amount:,.{digits}f} {units[place]}"
+
+
+def energy(joules: float) -> str:
+    """Kilowatt-hours, to four digits."""
+    return f"{significant(joules / 3_600_000, 4)} kWh"

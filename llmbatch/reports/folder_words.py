@@ -2,8 +2,8 @@
 
 from llmbatch.core import units
 from llmbatch.reports.folder import FolderReport, JobLine, RunTotals
+from llmbatch.reports.table import NONE, Table, TableLine
 
-NONE = "-"
 HEADER = (
     "cost",
     "per 1,000 rows",
@@ -19,7 +19,13 @@ HEADER = (
     "job",
     "state",
 )
-"""Of the cells of a job; the last three are texts."""
+
+
+def table(report: FolderReport) -> Table:
+    """A line for each job, the dearest first."""
+    last = len(HEADER)
+    lines = [TableLine(cells(line)) for line in report.jobs]
+    return Table("jobs", "Jobs", HEADER, lines, texts=range(last - 3, last))
 
 
 def cells(line: JobLine) -> list[str]:

@@ -13,11 +13,11 @@ _FINEST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """What was paid and each of `Costs.savings` (None where it has no price), which add up to
-    what it would have been without them."""
+    """What was paid and what each of `Costs.savings` saved (None where it has no price), which add
+    up to what it would have been without them."""
 
     paid: Decimal
-    savings: list[Decimal | None]
+    by: dict[str, Decimal | None]
     without: Decimal
 
 
@@ -52,8 +52,8 @@ def round_savings(costs: Costs) -> Savings:
         among = money.rounded(costs.virtual, unit) - paid
         parts = money.allocate(among, priced, unit) if priced else []
     rest = iter(parts)
-    savings = [None if saving.cost is None else next(rest) for saving in costs.savings]
-    return Savings(paid, savings, paid + sum(parts, Decimal()))
+    by = {saving.by: None if saving.cost is None else next(rest) for saving in costs.savings}
+    return Savings(paid, by, paid + sum(parts, Decimal()))
 
 
 def round_counts(counts: Sequence[float]) -> list[int]:

@@ -1,220 +1,123 @@
-"""The tables of a report's page, as values: their lines with all amounts in words."""
+"""All tables of a report, made once for whichever form is to show them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Iterator
 
-from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.timeline import Mark
 from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units
-from llmbatch.reports import rounding, wording
-from llmbatch.reports.html.figures import cause_colour, colour_of
+from llmbatch.reports import money_tables, wording
+from llmbatch.reports.money_tables import heads
 from llmbatch.reports.report import Report
-from llmbatch.reports.rounding import Savings
+from llmbatch.reports.table import NONE, Table, TableLine
 
-NONE = "-"
-_MOST_SHARES = 25
-_MOST_HIDDEN = 500
-_MOST_RUNS = 30
-_MOST_EVENTS = 20
+_TROUBLES = ("engine died", "engine restarted", "stopped")
 
 
-@dataclass(frozen=True, slots=True)
-class TableLine:
-    """A line of a table: its name, its cells, and a text behind them where the table has one.
-
-    `kind`: "sum", "sub" (a part of the line above), "aside" (its name is a note, no value of a
-    row) or "". `colour`: the variable of the colour that the line has in a figure.
-    """
-
-    name: str
-    cells: Sequence[str]
-    text: str | None = None
-    kind: str = ""
-    colour: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table; `texts`: whether its last column holds texts instead of amounts."""
-
-    header: Sequence[str]
-    lines: Sequence[TableLine] = field(default_factory=list)
-    texts: bool = False
-
-
-def costs(report: Report) -> Table:
-    """What was paid and saved, and what a row and a token came to, for the last run and all; what
-    is not known of either is left out."""
-    both = [report.costs, report.all_costs][: len(report.runs)]
-    savings = [None if each.physical is None else rounding.round_savings(each) for each in both]
-
-    def told(name: str, of: Callable[[Savings], Decimal]) -> TableLine:
-        cells = [NONE if each is None else f"{of(each):,f}" for each in savings]
-        return TableLine(name, cells, kind="sum")
-
-    def each(name: str, of: Callable[[Costs], float | None], kind: str = "") -> TableLine:
-        return TableLine(name, [_money(of(each)) for each in both], kind=kind)
-
-    spent = [_money(each.wasted, each.physical) for each in both]
-    lines = [
-        told("Paid", lambda each: each.paid),
-        TableLine("of it for failed attempts", spent, kind="sub"),
-        *(_saved(both, savings, saving.by) for saving in report.costs.savings),
-        told("Without these savings", lambda each: each.without),
-        each("Paid per row", lambda each: each.per_row),
-        each("per 1,000 rows", lambda each: each.per_1000_rows),
-        each("per million input tokens", lambda each: each.per_million.input),
-        each("computed", lambda each: each.per_million.computed_input, "sub"),
-        each("cached", lambda each: each.per_million.cached, "sub"),
-        each("per million output tokens", lambda each: each.per_million.output),
-        each("per million tokens", lambda each: each.per_million.total),
+def build(report: Report, most: int, longest: int = 0) -> list[Table]:
+    """The tables in the order in which they are shown; those of shares, engines and runs with at
+    most so many lines each, values of rows cut after `longest` characters (0: never)."""
+    return [
+        rows(report),
+        failures(report),
+        money_tables.costs(report),
+        money_tables.phases(report),
+        limit(report.limit),
+        money_tables.shares(report, most, longest),
+        engines(report, most),
+        work(report),
+        runs(report, most),
     ]
-    unit = "" if report.all_costs.physical is None else f"in {report.currency}"
-    return Table(_heads(report, unit), [line for line in lines if set(line.cells) != {NONE}])
 
 
-def _heads(report: Report, unit: str = "") -> list[str]:
-    return [unit, "last run", "all runs"] if len(report.runs) > 1 else [unit, "the run"]
+def rows(report: Report) -> Table:
+    """The rows of the input by their state."""
+    counts = report.counts
+    numbers = {
+        "rows in": report.rows_in,
+        "answered": counts.answered,
+        "failed": counts.failed,
+        "rejected": counts.rejected,
+        "pending": counts.pending,
+        "duplicates": report.duplicates.rows,
+        "reused": report.reused,
+    }
+    line = TableLine([*map(units.number, numbers.values())])
+    return Table("rows", "Rows", [*numbers], [line], texts=())
 
 
-def _money(amount: float | None, total: float | None = None) -> str:
-    return NONE if amount is None else units.digits(amount, total)
-
-
-def _saved(both: Sequence[Costs], told: Sequence[Savings | None], by: str) -> TableLine:
-    cells = [_saving(costs, saved, by) for costs, saved in zip(both, told, strict=True)]
-    return TableLine(f"Saved by {'the ' if by == 'prefix cache' else ''}{by}", cells)
-
-
-def _saving(costs: Costs, told: Savings | None, by: str) -> str:
-    for place, saving in enumerate(costs.savings):
-        if saving.by == by:
-            cost = None if told is None else told.savings[place]
-            tokens = saving.prompt_tokens + saving.output_tokens
-            return f"{tokens:,} tokens" if cost is None else f"{cost:,f}"
-    return NONE
-
-
-def phases(report: Report) -> Table:
-    """Where the time of the last run went, and the money with it."""
-    costs = report.costs
-    every = list(zip(costs.phases, rounding.round_phases(costs), strict=True))
-    shown = [(phase, cost) for phase, cost in every if phase.seconds > 0 or cost]
-    whole = sum(phase.seconds for phase, _ in shown if not phase.parallel)
+def failures(report: Report) -> Table:
+    """The kinds of failures."""
     lines = [
-        TableLine(
-            f"{phase.name} (beside the others)" if phase.parallel else phase.name,
-            [
-                units.seconds(phase.seconds),
-                units.share(phase.seconds / whole) if whole else NONE,
-                NONE if cost is None else f"{cost:,f}",
-            ],
-            kind="sub" if phase.parallel else "",
-            colour="" if phase.parallel else colour_of(phase.name),
-        )
-        for phase, cost in shown
+        TableLine([units.number(each.rows), each.kind, each.example, each.advice])
+        for each in report.failures
     ]
-    parts = [line for line in lines if not line.kind]
-    beside = [line for line in lines if line.kind]
-    cells = [units.seconds(whole), units.share(1), _money(costs.physical)]
-    header = ["", "time", "share", f"cost, {report.currency}"]
-    return Table(header, [*parts, TableLine("last run", cells, kind="sum"), *beside])
+    header = ["rows", "kind", "for example", "what to do"]
+    return Table("failures", "Failed rows", header, lines, texts=(1, 2, 3))
 
 
 def limit(found: DeviceShare | None) -> Table:
     """The seconds of generation: those of the roofline, and what took the others."""
     header = ["", "time", "share", "what to do"]
     if found is None:
-        return Table(header, texts=True)
-    seconds, share = units.seconds, units.share
-    least = [seconds(found.roofline_seconds), share(found.share)]
-    lines = [TableLine("roofline", least, "the least time for these tokens", colour="series-1")]
-    lines += [
-        TableLine(
-            cause.name,
-            [seconds(cause.seconds), share(cause.share)],
-            cause.advice,
-            colour=cause_colour(place),
-        )
-        for place, cause in enumerate(found.causes)
-    ]
-    lines.append(TableLine("generation", [seconds(found.seconds), share(1)], "", kind="sum"))
-    return Table(header, lines, texts=True)
+        return Table("limit", "Against the limit", header)
 
+    def line(name: str, seconds: float, share: float, advice: str, key: str = "") -> TableLine:
+        kind = "" if key else "sum"
+        return TableLine([name, units.seconds(seconds), units.share(share), advice], kind, key)
 
-def shares(report: Report) -> tuple[Table, Table]:
-    """The largest shares of the cost with their sum, and those after them."""
-    found = report.attribution
-    if found is None:
-        return Table([]), Table([])
-    header = [
-        " / ".join(found.by),
-        "rows settled",
-        "computed prompt tokens",
-        "output tokens",
-        "device time",
-        f"cost, {report.currency}",
-        "share",
-    ]
-    prompts = rounding.round_counts([share.computed_prompt_tokens for share in found.shares])
-    outputs = rounding.round_counts([share.output_tokens for share in found.shares])
-    shown = zip(found.shares[: _MOST_SHARES + _MOST_HIDDEN], prompts, outputs, strict=False)
-    lines = [_share(found, *each) for each in shown]
-    largest = lines[:_MOST_SHARES]
-    largest.append(
-        TableLine(
-            "all",
-            [
-                units.number(sum(share.rows for share in found.shares)),
-                units.number(sum(prompts)),
-                units.number(sum(outputs)),
-                units.seconds(found.device_seconds),
-                _money(found.total),
-                units.share(1),
-            ],
-            kind="sum",
-        )
-    )
-    return Table(header, largest), Table(header, lines[_MOST_SHARES:])
-
-
-def shares_left_out(found: Attribution | None) -> str:
-    """What of the shares is in neither table."""
-    more = len(found.shares) - _MOST_SHARES - _MOST_HIDDEN if found else 0
-    return f"{units.count(more, 'smaller share')} not shown: see the JSON." if more > 0 else ""
-
-
-def _share(found: Attribution, share: Share, prompt_tokens: int, output_tokens: int) -> TableLine:
-    return TableLine(
-        wording.group(share.values, share.note),
-        [
-            units.number(share.rows),
-            units.number(prompt_tokens),
-            units.number(output_tokens),
-            units.seconds(share.device_seconds),
-            _money(share.cost, found.total),
-            units.share(share.share),
+    least = "the least time for these tokens"
+    causes = enumerate(found.causes)
+    return Table(
+        key="limit",
+        title="Against the limit",
+        header=header,
+        lines=[
+            line("roofline", found.roofline_seconds, found.share, least, "roofline"),
+            *(line(c.name, c.seconds, c.share, c.advice, f"cause {place}") for place, c in causes),
+            line("generation", found.seconds, 1, ""),
         ],
-        kind="" if share.note is None else "aside",
+        texts=(0, 3),
+        notes=[_reached(found), _source(found)],
     )
 
 
-def events(report: Report) -> Table:
-    """Engines of the last run that did work: starts, deaths and the end, if there is any trouble
-    to tell of."""
+def _reached(found: DeviceShare) -> str:
+    return (
+        f"Generation took {units.seconds(found.seconds)}. At best {found.device} computes the "
+        f"same tokens in {units.seconds(found.roofline_seconds)}: "
+        f"{units.share(found.share)} of its limit was reached, with "
+        f"{units.rate(found.tokens_per_second)} tokens/s."
+    )
+
+
+def _source(found: DeviceShare) -> str:
+    batch = ""
+    if found.batch is not None and found.largest_batch:
+        batch = (
+            f" A step had {units.rate(found.batch)} requests in the mean; "
+            f"{units.number(found.largest_batch)} would fit."
+        )
+    return (
+        f"{found.device}: {wording.speeds(found.peak_flops, found.bandwidth)} ({found.source}). "
+        f"For this model that is at most {units.rate(found.prefill_limit)} computed prompt "
+        f"tokens/s, and {units.rate(found.decode_limit)} output tokens/s at the largest batch "
+        f"that fits.{batch}"
+    )
+
+
+def engines(report: Report, most: int) -> Table:
+    """The starts, deaths and the end of the last run that did work; without lines if nothing was
+    wrong with them."""
     line = report.details.timeline
     marks = [mark for mark in line.marks if mark.kind != "checkpoint"] if line else []
-    if not any(mark.kind in ("engine died", "engine restarted", "stopped") for mark in marks):
+    if not any(mark.kind in _TROUBLES for mark in marks):
         marks = []
-    shown = marks[:_MOST_EVENTS]
-    lines = [TableLine(units.seconds(mark.at), [], _event(mark)) for mark in shown]
-    if len(marks) > len(shown):
-        lines.append(TableLine("", [], f"and {len(marks) - len(shown):,} more: see the JSON"))
-    return Table(["after", "what"], lines, texts=True)
+    lines = [TableLine([units.seconds(mark.at), _event(mark)]) for mark in marks[:most]]
+    if len(marks) > most:
+        lines.append(TableLine(["", f"and {len(marks) - most:,} more: see the JSON"]))
+    return Table("engines", "Engines", ["after", "what"], lines, texts=(0, 1))
 
 
 def _event(mark: Mark) -> str:
@@ -222,14 +125,18 @@ def _event(mark: Mark) -> str:
 
 
 def work(report: Report) -> Table:
-    """Rows, requests, tokens, steps and speed of the last run and of all."""
-    both = [report.last_run, report.all_runs][: len(report.runs)]
+    """Rows, requests, tokens, time, steps and speed of the last run and of all."""
+    count = 2 if len(report.runs) > 1 else 1
+    usages = [report.last_run, report.all_runs][:count]
+    costs = [report.costs, report.all_costs][:count]
 
     def line(name: str, of: Callable[[TotalUsage], str], kind: str = "") -> TableLine:
-        return TableLine(name, [of(each) for each in both], kind=kind)
+        return TableLine([name, *map(of, usages)], kind)
 
-    n, rate = units.number, units.rate
+    n, rate, seconds = units.number, units.rate, units.seconds
     lines = [
+        line("time", lambda each: seconds(each.seconds)),
+        line("device-hours", lambda each: f"{each.device_hours:,.4f}"),
         line("rows settled", lambda each: n(each.rows)),
         line("attempts", lambda each: n(each.requests)),
         line("retries", lambda each: n(each.retries), "sub"),
@@ -237,6 +144,8 @@ def work(report: Report) -> Table:
         line("prompt tokens", lambda each: n(each.prompt_tokens)),
         line("served by the prefix cache", _cached, "sub"),
         line("output tokens", lambda each: n(each.output_tokens)),
+        line("tokens of failed attempts", lambda each: n(_wasted(each))),
+        *_saved_tokens(costs),
         line("rows/s, start to end", lambda each: rate(each.rows_per_second_overall)),
         line("rows/s while generating", lambda each: rate(each.rows_per_second_steady)),
         line("output tokens/s, generating", lambda e: rate(e.output_tokens_per_second_steady)),
@@ -248,7 +157,11 @@ def work(report: Report) -> Table:
         line("engine deaths", lambda each: n(each.engine_deaths)),
         line("engine restarts", lambda each: n(each.engine_restarts)),
     ]
-    return Table(_heads(report), lines)
+    return Table("work", "What was done", heads(report, ""), lines, notes=[*_work_notes(report)])
+
+
+def _wasted(usage: TotalUsage) -> int:
+    return usage.wasted_prompt_tokens + usage.wasted_output_tokens
 
 
 def _cached(usage: TotalUsage) -> str:
@@ -256,6 +169,18 @@ def _cached(usage: TotalUsage) -> str:
         return units.number(usage.cached_tokens)
     share = units.share(usage.cached_tokens / usage.prompt_tokens)
     return f"{usage.cached_tokens:,} ({share})"
+
+
+def _saved_tokens(both: list[Costs]) -> Iterator[TableLine]:
+    """The prompt and output tokens that something other than the prefix cache saved."""
+    told = [
+        {each.by: f"{each.prompt_tokens:,} + {each.output_tokens:,}" for each in costs.savings}
+        for costs in both
+    ]
+    for by in told[0]:
+        if by != "prefix cache":
+            name = f"prompt + output tokens saved by {by}"
+            yield TableLine([name, *(each.get(by, NONE) for each in told)])
 
 
 def _batch(usage: TotalUsage) -> str:
@@ -266,35 +191,48 @@ def _of_steps(number: int, usage: TotalUsage) -> str:
     return units.share(number / usage.steps) if usage.steps else NONE
 
 
-def runs(report: Report) -> Table:
-    """The runs, the newest first."""
-    header = ["run", "began", "time", "rows", "rows/s", "restarts", "cost", "ended"]
-    shown = report.runs[::-1][:_MOST_RUNS]
-    return Table(header, [_run(run) for run in shown], texts=True)
+def _work_notes(report: Report) -> Iterator[str]:
+    yield (
+        f"{units.count(report.requests, 'distinct request')}; "
+        f"{units.count(report.duplicates.rows, 'row')} shared the answer of another; "
+        f"{units.count(report.reused, 'row')} had an answer from earlier runs."
+    )
+    if attempts := wording.attempts(report.rows_by_attempts):
+        yield f"Rows settled by the number of attempts: {attempts}."
+    forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits
+    if forecast is not None and hits is not None:
+        yield (
+            f"Prefix cache: {units.share(hits)} of the prompt tokens of first attempts were "
+            f"served by it; {units.share(forecast['hits'])} were forecast."
+        )
 
 
-def runs_left_out(report: Report) -> str:
-    """How many runs are not in the table."""
-    more = len(report.runs) - _MOST_RUNS
-    return f"{units.count(more, 'earlier run')} not shown: see the JSON." if more > 0 else ""
+def runs(report: Report, most: int) -> Table:
+    """The newest runs, the last one first."""
+    header = ["run", "began", "time", "rows", "rows/s", "attempts", "checkpoints", "restarts"]
+    every = len(report.runs)
+    newest = f", the last {most} of {every:,}" if every > most else ""
+    return Table(
+        key="runs",
+        title=f"Runs of this job{newest}",
+        header=[*header, "cost", "ended"],
+        lines=[_run(run) for run in report.runs[::-1][:most]],
+        texts=(9,),
+    )
 
 
 def _run(run: RunUsage) -> TableLine:
     speed = run.rows / run.seconds if run.rows and run.seconds else None
-    return TableLine(
+    cells = [
         str(run.run),
-        [
-            f"{run.started_at:%Y-%m-%d %H:%M}",
-            units.seconds(run.seconds),
-            units.number(run.rows),
-            units.rate(speed),
-            units.number(run.engine_restarts),
-            NONE if run.cost is None else units.money(run.cost, run.currency),
-        ],
-        run.reason,
-    )
-
-
-def of_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of rows whose first cell is their name."""
-    return Table(header, [TableLine(row[0], row[1:]) for row in rows])
+        f"{run.started_at:%Y-%m-%d %H:%M}Z",
+        units.seconds(run.seconds),
+        units.number(run.rows),
+        units.rate(speed),
+        units.number(run.requests),
+        units.number(run.checkpoints),
+        units.number(run.engine_restarts),
+        NONE if run.cost is None else units.money(run.cost, run.currency),
+        wording.ended(run),
+    ]
+    return TableLine(cells)

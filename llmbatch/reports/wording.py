@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from llmbatch.accounting.usage import RunUsage
-from llmbatch.core.units import share
+from llmbatch.accounting.costs import Listed
+from llmbatch.accounting.usage import RunResources, RunUsage
+from llmbatch.core import units
+from llmbatch.reports.report import AttemptsLine
 
 _MISSING = "(none)"
 _EMPTY = "(empty)"
@@ -48,7 +50,7 @@ def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> st
 def compared(ratio: float) -> str:
     """What another price comes to beside this cost, `ratio` of it: less, more, or so many times."""
     if ratio < 0.1:
-        return f"{share(ratio)} of this cost"
+        return f"{units.share(ratio)} of this cost"
     percent = f"{100 * abs(ratio - 1):.0f} %"
     if percent == "0 %":
         return "as much as this cost"
@@ -67,3 +69,51 @@ def no_money(runs: Sequence[RunUsage]) -> str:
         )
     which = "" if len(runs) == 1 else " (every run needs one)"
     return f"give --price-per-hour or --price-per-million to see money{which}"
+
+
+def listed(price: Listed | None, currency: str) -> str:
+    """The cost of the same tokens at a listed price; empty where there is nothing to compare."""
+    if price is None or not price.is_told:
+        return ""
+    prices = [price.input, price.output] + ([] if price.cached is None else [price.cached])
+    whose = f"{price.name}, " if price.name else ""
+    times = "" if price.ratio is None else f": {compared(price.ratio)}"
+    cost = units.money(price.cost, currency)
+    each = "/".join(map(units.price, prices))
+    return f"{cost} for the same tokens at {whose}{each} a million{times}"
+
+
+def attempts(lines: Sequence[AttemptsLine]) -> str:
+    """The rows that were settled after each number of attempts; empty if one was enough for all."""
+    settled = [line for line in lines if line.attempts > 0]
+    if all(line.attempts == 1 for line in settled):
+        return ""
+    return ", ".join(f"{line.answered + line.failed:,} after {line.attempts}" for line in settled)
+
+
+def ended(run: RunUsage) -> str:
+    """The reason for which a run ended, with its exit code if it lived to have one."""
+    return run.reason + ("" if run.exit_code is None else f" (exit code {run.exit_code})")
+
+
+def resources(used: RunResources | None) -> dict[str, str]:
+    """The measured use of the machine by name."""
+    if used is None:
+        return {}
+    amounts = {
+        "CPU time": units.seconds(used.cpu_seconds),
+        "peak memory": units.size(used.peak_memory_bytes),
+    }
+    if used.gpu_utilization is not None:
+        amounts["mean GPU utilization"] = units.share(used.gpu_utilization)
+    if used.gpu_memory_bytes is not None:
+        amounts["GPU memory"] = units.size(used.gpu_memory_bytes)
+    if used.energy_joules is not None:
+        amounts["energy"] = units.energy(used.energy_joules)
+    return amounts
+
+
+def speeds(flops: float, bandwidth: float) -> str:
+    """The best that a device can do, in FLOP/s and bytes a second."""
+    compute = units.significant(flops / 1e12, 3)
+    return f"{compute} TFLOP/s, {units.significant(bandwidth / 1e9, 3)} GB/s"

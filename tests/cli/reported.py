@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.cli.narration import Silent
+from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute, preflight
@@ -25,7 +26,7 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
         "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
     }
     spec = JobSpec.model_validate(table | changes)
-    execute.execute(preflight.make_ready(spec), Silent())
+    execute.execute(preflight.make_ready(spec), Silent(), forecaster=Forecaster)
     return read(job_folder.paths_for(spec).store)
 
 

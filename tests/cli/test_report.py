@@ -291,10 +291,10 @@ def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
     work(tmp_path, ["a"], cost={"price_per_million": "0/1000000", "currency": "EUR"})
     work(tmp_path, ["a", "b"])
     report = work(tmp_path, ["a", "b", "c"], cost={"price_per_million": "0/2000000"})
-    first, second, third = job.render(report, settings=False).splitlines()[-3:]
-    assert first.endswith(" checkpoints   EUR 2.0000  finished")
-    assert second.endswith(" checkpoints  finished")
-    assert third.endswith(" checkpoints   USD 4.0000  finished")
+    third, second, first = job.render(report, settings=False).splitlines()[-3:]
+    assert first.endswith("  EUR 2.0000  finished (exit code 0)")
+    assert second.endswith("  -  finished (exit code 0)")
+    assert third.endswith("  USD 4.0000  finished (exit code 0)")
 
 
 def test_without_a_price_there_is_no_money(tmp_path: Path) -> None:

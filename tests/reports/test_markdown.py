@@ -19,6 +19,7 @@ from llmbatch.reports import wording
 from llmbatch.reports.markdown import job
 from llmbatch.reports.markdown.markup import escaped, table
 from llmbatch.reports.report import FailureLine, Report
+from llmbatch.reports.table import Table, TableLine
 from tests.cli.reported import work
 
 HOSTILE = (
@@ -112,10 +113,10 @@ def test_hostile_values_are_text(report: Report) -> None:
         f"## {report.counts.answered:,} of {report.rows_in:,} rows answered"
     ]
     seen = " ".join(HOSTILE.split())
-    (row,) = under(text, "Failures")
+    (row,) = under(text, "Failed rows")
     assert row[1] == seen
-    assert under(text, "Who pays")[0][:2] == [wording.value(HOSTILE), "(none)"]
-    assert under(text, "Against the limit")[0][0] == seen
+    assert under(text, "Who pays")[0][0] == f"{wording.value(HOSTILE)} / (none)"
+    assert under(text, "Against the limit")[1][0] == seen
 
 
 @given(st.text())
@@ -129,7 +130,7 @@ def test_what_is_escaped_is_one_line_that_shows_the_value(value: str) -> None:
 
 @given(st.lists(st.lists(st.text(), min_size=3, max_size=3), max_size=4))
 def test_any_cells_stay_in_their_places(values: list[list[str]]) -> None:
-    lines = table(("a", "b", "c"), [[escaped(value) for value in row] for row in values])
+    lines = table(Table("x", "X", ("a", "b", "c"), [TableLine(row) for row in values]))
     assert len(lines) == 2 + len(values)
     assert {len(cells(line)) for line in lines} == {3}
 
@@ -152,36 +153,39 @@ def test_it_says_what_the_report_says(report: Report) -> None:
     counts = next(tables(text))
     assert counts[0][:5] == ["rows in", "answered", "failed", "rejected", "pending"]
     assert counts[2] == ["6", "4", "2", "0", "0", "1", "5"]
-    assert sorted((row[0], row[1]) for row in under(text, "Failures")) == [
+    assert sorted((row[0], row[1]) for row in under(text, "Failed rows")) == [
         ("1", "too_long"),
         ("1", "truncated"),
     ]
-    figures = {row[0]: row[1:] for row in under(text, "Cost and speed")}
+    figures = {row[0]: row[1:] for row in under(text, "What it cost")}
     assert report.costs.physical is not None
     assert report.all_costs.physical is not None
-    assert figures["cost"] == [
-        units.money(report.costs.physical, "USD"),
-        units.money(report.all_costs.physical, "USD"),
+    assert figures["**Paid**"] == [
+        units.digits(report.costs.physical),
+        units.digits(report.all_costs.physical),
     ]
-    assert figures["prompt tokens"] == ["3", f"{report.all_runs.prompt_tokens}"]
-    phases = {row[0]: row for row in under(text, "Where the time and the money")}
-    assert phases["**all**"][3] == figures["cost"][0]
+    done = {row[0]: row[1:] for row in under(text, "What was done")}
+    assert done["prompt tokens"] == ["3", f"{report.all_runs.prompt_tokens}"]
+    assert done["tokens of failed attempts"] == ["0", "10"]
+    phases = {row[0]: row for row in under(text, "Where the time went")}
+    assert phases["**last run**"][3] == figures["**Paid**"][0]
     assert {"prefill", "decode", "engine start", "export"} <= set(phases)
-    assert [row[0] for row in under(text, "Runs")] == ["1", "2"]
+    assert [row[0] for row in under(text, "Runs")] == ["2", "1"]
 
 
 def test_savings_stand_beside_what_was_paid(tmp_path: Path) -> None:
     text = job.render(work(tmp_path, ["a b", "a b", "c"], cost={"price_per_hour": 3600.0}))
-    (saved,) = under(text, "Saved")
-    assert saved[:3] == ["duplicates", "2", "2"]
-    assert "Without what was saved: USD " in text
+    done = {row[0]: row[1] for row in under(text, "What was done")}
+    assert done["prompt + output tokens saved by duplicates"] == "2 + 2"
+    costs = {row[0]: row[1] for row in under(text, "What it cost")}
+    assert {"**Paid**", "Saved by duplicates", "**Without these savings**"} <= set(costs)
 
 
 def test_without_a_price_it_says_how_to_give_one(tmp_path: Path) -> None:
     text = job.render(work(tmp_path, ["a"]))
     assert "give --price-per-hour or --price-per-million" in text
-    assert under(text, "Cost and speed")[0] == ["cost", "-"]
-    assert "USD" not in text
+    assert "| **Paid** |" not in text
+    assert "USD" not in text.replace("cost, USD", "")
 
 
 def test_only_the_largest_shares_are_shown(report: Report) -> None:
@@ -194,4 +198,5 @@ def test_only_the_largest_shares_are_shown(report: Report) -> None:
 def test_engine_deaths_are_told_with_a_reason(tmp_path: Path) -> None:
     engine = {"die_after": 2, "die_times": 1}
     text = job.render(work(tmp_path, ["a", "b", "c", "d"], engine=engine))
-    assert "died 1 time in the last run, at last: engine died: scripted after 2 answers" in text
+    events = [row[1] for row in under(text, "Engines")]
+    assert "engine died: scripted after 2 answers" in events

@@ -71,6 +71,6 @@ def test_what_the_processes_and_the_devices_used(tmp_path: Path) -> None:
     assert report.resources is not None
     assert report.resources.energy_joules == 9_000_000
     assert (
-        "used        12.5 s of CPU, 1.5 GiB of memory at most, GPU busy 83 % of the time, "
-        "80.0 GiB of GPU memory, 2.5 kWh\n" in job.render(report)
+        "used        CPU time 12.5 s, peak memory 1.5 GiB, mean GPU utilization 83 %, "
+        "GPU memory 80.0 GiB, energy 2.5 kWh\n" in job.render(report)
     )

@@ -1,7 +1,7 @@
 """The figures of a report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from llmbatch.accounting.attribution import Share
 from llmbatch.accounting.distributions import Histogram
@@ -10,10 +10,13 @@ from llmbatch.reports import wording
 from llmbatch.reports.html import charts
 from llmbatch.reports.html.charts import BarPart, ChartBar
 from llmbatch.reports.report import Report
+from llmbatch.reports.table import Table, TableLine
 
 _MOST_SHARES = 12
 
-_PHASES = {
+_CAUSES = ("series-2", "series-5", "series-4", "series-3", "series-8", "series-6", "series-7")
+# The variable of the colour by what a part of a figure, and a line of a table, is about.
+_COLOURS = {
     "reading and planning": "series-5",
     "engine start": "series-2",
     "prefill": "series-3",
@@ -22,21 +25,26 @@ _PHASES = {
     "engine stop": "series-4",
     "export": "series-8",
     "other": "muted",
-}
-_CAUSES = ("series-2", "series-5", "series-4", "series-3", "series-8", "series-6", "series-7")
+    "roofline": "series-1",
+} | {f"cause {place}": colour for place, colour in enumerate(_CAUSES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing (an `<svg>` element), or why there is none; a caption; its data as a table."""
+    """A drawing (an `<svg>` element), or why there is none; a caption; its data."""
 
     name: str
     title: str
     svg: str | None
     caption: str = ""
     missing: str = ""
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = field(default_factory=list)
+    data: Table | None = None
+
+
+def data_table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table | None:
+    """The data of a figure; None without rows."""
+    lines = [TableLine(row) for row in rows]
+    return Table(name, "Data", header, lines) if lines else None
 
 
 def phases(report: Report) -> Figure:
@@ -53,9 +61,9 @@ def phases(report: Report) -> Figure:
     return Figure(name, title, charts.stacked(name, title, parts, f"{unit} of the last run"))
 
 
-def colour_of(phase: str) -> str:
-    """The variable of a phase's colour."""
-    return _PHASES.get(phase, "muted")
+def colour_of(key: str) -> str:
+    """The variable of the colour of a phase, of the roofline or of a cause by its place."""
+    return _COLOURS.get(key, "muted")
 
 
 def limit(report: Report) -> Figure:
@@ -66,10 +74,13 @@ def limit(report: Report) -> Figure:
         missing = "nothing to compare with: no GPU, or the device or the model's shape is not known"
         return Figure(name, title, None, missing=missing)
     scale, unit = charts.time_scale(found.seconds)
-    parts = [BarPart("roofline", found.roofline_seconds / scale, "series-1")]
+    parts = [BarPart("roofline", found.roofline_seconds / scale, colour_of("roofline"))]
     parts += [
         BarPart(
-            cause.name, cause.seconds / scale, cause_colour(place), cause.name.startswith("idle")
+            cause.name,
+            cause.seconds / scale,
+            colour_of(f"cause {place}"),
+            cause.name.startswith("idle"),
         )
         for place, cause in enumerate(found.causes)
         if cause.seconds > 0
@@ -77,11 +88,6 @@ def limit(report: Report) -> Figure:
     shown = [part for part in parts if part.amount > 0]
     svg = charts.stacked(name, title, shown, f"{unit} of generation")
     return Figure(name, title, svg)
-
-
-def cause_colour(place: int) -> str:
-    """The variable of the colour of the cause at a place of the list."""
-    return _CAUSES[place % len(_CAUSES)]
 
 
 def payers(report: Report) -> Figure:
@@ -150,4 +156,6 @@ def _spread(name: str, title: str, held: Histogram | None, axis: str, counted: s
     ]
     svg = charts.histogram(name, title, held, axis, counted)
     caption = charts.spread(held).capitalize() + "."
-    return Figure(name, title, svg, caption, header=("from, to below", counted), rows=rows)
+    return Figure(
+        name, title, svg, caption, data=data_table(name, ("from, to below", counted), rows)
+    )

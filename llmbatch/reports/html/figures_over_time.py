@@ -8,7 +8,7 @@ from llmbatch.accounting.usage import RunUsage
 from llmbatch.core import units
 from llmbatch.reports.html import charts
 from llmbatch.reports.html import svg as html_svg
-from llmbatch.reports.html.figures import Figure
+from llmbatch.reports.html.figures import Figure, data_table
 from llmbatch.reports.html.svg import paint
 from llmbatch.reports.report import Report
 
@@ -42,7 +42,9 @@ def throughput(report: Report) -> Figure:
     svg = html_svg.draw_twice(name, title, told, 360.0, lambda figure: _put(figure, line))
     rows = [_told(point) for point in merged_points(line.points, _MOST_ROWS)]
     header = ("until", "rows/s", "prompt tokens/s", "output tokens/s", "running", "cache use")
-    return Figure(name, title, svg, told[0].upper() + told[1:] + ".", header=header, rows=rows)
+    return Figure(
+        name, title, svg, told[0].upper() + told[1:] + ".", data=data_table(name, header, rows)
+    )
 
 
 def _told(point: Point) -> tuple[str, ...]:
@@ -157,7 +159,7 @@ def chunks(report: Report) -> Figure:
     svg = html_svg.draw_twice(name, title, told, 280.0, lambda figure: _lanes(figure, line))
     rows = [_lane(chunk) for chunk in merged_chunks(line.chunks, _MOST_ROWS)]
     header = ("chunks", "first answer", "last answer", "requests", "failed")
-    return Figure(name, title, svg, header=header, rows=rows)
+    return Figure(name, title, svg, data=data_table(name, header, rows))
 
 
 def _lane(chunk: ChunkLine) -> tuple[str, ...]:

@@ -9,18 +9,10 @@ from llmbatch.reports.folder import Amount, FolderReport
 from llmbatch.reports.html import charts, job
 from llmbatch.reports.html.charts import ChartBar
 from llmbatch.reports.html.figures import Figure
+from llmbatch.reports.html.summary import Tile
 
 _MOST_BARS = 15
 _COLOUR = "series-1"
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A sum over all jobs."""
-
-    name: str
-    value: str
-    more: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ def render(report: FolderReport) -> str:
     return job.page(
         "folder.html.jinja",
         report=report,
-        heading=words.heading(report),
+        title=words.heading(report),
         tiles=list(_tiles(report)),
         figures=list(_figures(report)),
         remarks=words.remarks(report),
@@ -58,15 +50,15 @@ def _unbroken(cell: str) -> str:
 def _tiles(report: FolderReport) -> Iterator[Tile]:
     total = report.total
     for amount in total.amounts:
-        more = f"{words.hours(amount.device_hours)} device-hours, "
         rows = units.count(amount.rows, "row")
-        yield Tile("Cost", units.money(amount.cost, amount.currency), more + rows)
+        more = f"{words.hours(amount.device_hours)} device-hours, {rows}"
+        yield Tile("Cost", units.money(amount.cost, amount.currency), [more])
     if total.unpriced_runs:
         runs = units.count(total.unpriced_runs, "run")
-        yield Tile("Device-hours without a price", words.hours(total.unpriced_hours), runs)
+        yield Tile("Device-hours without a price", words.hours(total.unpriced_hours), [runs])
     if total.runs:
         tokens = units.number(total.prompt_tokens + total.output_tokens)
-        yield Tile("Tokens", tokens, units.count(total.runs, "run"))
+        yield Tile("Tokens", tokens, [units.count(total.runs, "run")])
 
 
 def _figures(report: FolderReport) -> Iterator[Figure]:

@@ -6,40 +6,54 @@ from pathlib import PurePath
 from typing import Any
 
 from llmbatch.core import units, visible
-from llmbatch.reports import tables, wording
-from llmbatch.reports.html import engine_settings, figures, figures_over_time, summary
+from llmbatch.reports import engine_settings, money_tables, tables, wording
+from llmbatch.reports.html import figures, figures_over_time, summary
 from llmbatch.reports.html.figures import Figure
 from llmbatch.reports.report import Report
-from llmbatch.reports.tables import Table
 
-_SECTIONS = (
-    ("cost", "Cost"),
-    ("time", "Time"),
-    ("limit", "Limit"),
-    ("payers", "Who pays"),
-    ("course", "Over time"),
-    ("lengths", "Lengths"),
-    ("failures", "Failures"),
-    ("work", "Work"),
-    ("runs", "Runs"),
-    ("engine", "Engine"),
-)
+_MOST = 25
+_MOST_HIDDEN = 500
+
+_SECTIONS = {
+    "cost": "Cost",
+    "time": "Time",
+    "limit": "Limit",
+    "payers": "Who pays",
+    "course": "Over time",
+    "lengths": "Lengths",
+    "failures": "Failures",
+    "work": "Work",
+    "runs": "Runs",
+    "engine": "Engine",
+}
 
 
 def render(report: Report) -> str:
     """The page. All that comes from the job is data to it, never markup."""
-    return page("job.html.jinja", report=report, page=_values(report), figures=_figures(report))
+    return page(
+        "job.html.jinja",
+        report=report,
+        title=PurePath(report.output).name,
+        sections=_SECTIONS,
+        run=report.runs[-1],
+        states=summary.states(report),
+        tiles=summary.tiles(report),
+        idle=summary.idle(report),
+        failures=summary.failures(report),
+        tables={table.key: table for table in tables.build(report, _MOST)},
+        further_shares=money_tables.further_shares(report, _MOST, _MOST_HIDDEN),
+        figures=_figures(report),
+        settings=[
+            *wording.resources(report.resources).items(),
+            *engine_settings.settings(report.engine or {}),
+        ],
+    )
 
 
 def page(template: str, **values: Any) -> str:
     """A page in our look from a template beside this module, which gets `values` and `css`."""
-    text: str = _environment().get_template(template).render(css=style(), **values)
+    text: str = _environment().get_template(template).render(css=_read("page.css"), **values)
     return visible.text(text.strip()) + "\n"
-
-
-def style() -> str:
-    """The style sheet of all pages."""
-    return _read("page.css")
 
 
 def _read(name: str) -> str:
@@ -60,13 +74,9 @@ def _environment() -> Any:
     environment.filters |= {
         "number": units.number,
         "seconds": units.seconds,
-        "as_table": _as_table,
+        "colour": figures.colour_of,
     }
     return environment
-
-
-def _as_table(figure: Figure) -> Table:
-    return tables.of_rows(figure.header, figure.rows)
 
 
 def _figures(report: Report) -> dict[str, Figure | list[Figure]]:
@@ -79,35 +89,4 @@ def _figures(report: Report) -> dict[str, Figure | list[Figure]]:
         "spreads": figures.spreads(report),
         "failures": figures.failures(report),
         "runs": figures_over_time.runs(report),
-    }
-
-
-def _values(report: Report) -> dict[str, Any]:
-    largest, more = tables.shares(report)
-    return {
-        "title": PurePath(report.output).name,
-        "sections": _SECTIONS,
-        "run": report.runs[-1],
-        "states": summary.states(report),
-        "tiles": summary.tiles(report),
-        "idle": summary.idle(report),
-        "no_money": summary.no_money(report),
-        "no_sum": wording.no_money(report.runs),
-        "costs": tables.costs(report),
-        "cost_notes": summary.cost_notes(report),
-        "phases": tables.phases(report),
-        "limit": tables.limit(report.limit),
-        "limit_told": summary.limit_told(report),
-        "limit_source": summary.limit_source(report),
-        "shares": largest,
-        "more_shares": more,
-        "shares_left_out": tables.shares_left_out(report.attribution),
-        "events": tables.events(report),
-        "failures": summary.failures(report),
-        "work": tables.work(report),
-        "work_notes": summary.work_notes(report),
-        "runs": tables.runs(report),
-        "runs_left_out": tables.runs_left_out(report),
-        "resources": engine_settings.resources(report),
-        "settings": engine_settings.settings(report.engine or {}),
     }

@@ -1,7 +1,12 @@
 """GitHub-flavoured Markdown around values that nobody has looked at."""
 
 import re
-from collections.abc import Iterable, Sequence
+
+from llmbatch.reports.table import Table
+
+_LONGEST = 400
+# Around the name of a line of a kind.
+_MARKS = {"sum": "**", "aside": "*"}
 
 # What would begin markup, or end a cell of a table. A character that is written by its number is
 # a character to any reader: there is no escape of an escape to get wrong.
@@ -21,11 +26,11 @@ def _visible(mark: str) -> str:
     return mark if mark.isprintable() else " "
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], *, texts: Iterable[int] = (0,)
-) -> list[str]:
-    """The lines of a table whose cells are markup already. The columns at the places `texts` are
-    aligned left, the others, which are of numbers, right."""
-    left = set(texts)
-    marks = [":--" if place in left else "--:" for place in range(len(header))]
+def table(given: Table) -> list[str]:
+    """The lines of a table: texts are aligned left and cut where they are long, amounts right."""
+    marks = [":--" if place in given.texts else "--:" for place in range(len(given.header))]
+    rows = [[escaped(cell, _LONGEST) for cell in line.cells] for line in given.lines]
+    for line, row in zip(given.lines, rows, strict=True):
+        row[0] = f"{_MARKS.get(line.kind, '')}{row[0]}{_MARKS.get(line.kind, '')}"
+    header = [escaped(cell) for cell in given.header]
     return [f"| {' | '.join(line)} |" for line in (header, marks, *rows)]

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from llmbatch.accounting.attribution import Attribution, Share
 from llmbatch.accounting.costs import Costs, Prices
 from llmbatch.accounting.device_share import DeviceShare
-from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
+from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import money, units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.report import Report
@@ -42,7 +41,8 @@ def costs(
             yield line("", f"per million tokens: {_prices(spent.per_million)}")
     # A run that computed nothing may be free because of what was saved.
     yield from _saved(spent, currency)
-    yield from _listed(spent, currency)
+    if listed := wording.listed(spent.listed, currency):
+        yield line("listed", listed)
 
 
 def _total(spent: Costs, hours: str, currency: str) -> str:
@@ -102,25 +102,10 @@ def _saved(spent: Costs, currency: str) -> Iterator[str]:
     told = rounding.round_savings(spent)
     parts = ", ".join(
         f"{currency} {part:,f} by {saving.by}"
-        for saving, part in zip(spent.savings, told.savings, strict=True)
-        if saving.cost
+        for saving in spent.savings
+        if saving.cost and (part := told.by[saving.by]) is not None
     )
     yield line("saved", f"{parts}; without that {currency} {told.without:,f}")
-
-
-def _listed(spent: Costs, currency: str) -> Iterator[str]:
-    listed = spent.listed
-    if listed is None or not listed.is_told:
-        return
-    price = "/".join(
-        units.price(part)
-        for part in (listed.input, listed.output, listed.cached)
-        if part is not None
-    )
-    whose = f"{listed.name}, " if listed.name else ""
-    times = "" if listed.ratio is None else f": {wording.compared(listed.ratio)}"
-    paid = units.money(listed.cost, currency)
-    yield line("listed", f"{paid} for the same tokens at {whose}{price} a million{times}")
 
 
 def device(report: Report) -> Iterator[str]:
@@ -129,8 +114,8 @@ def device(report: Report) -> Iterator[str]:
         yield line("limit", _limit(report.limit))
         for cause in report.limit.causes[:1]:
             yield line("", f"advice: {cause.advice}")
-    if report.resources is not None:
-        yield line("used", _resources(report.resources))
+    if used := wording.resources(report.resources):
+        yield line("used", ", ".join(f"{name} {amount}" for name, amount in used.items()))
 
 
 def _limit(limit: DeviceShare) -> str:
@@ -139,51 +124,3 @@ def _limit(limit: DeviceShare) -> str:
     )
     held = f"; held back by: {causes}" if causes else ""
     return f"{units.share(limit.share)} of what {limit.device} could do (roofline){held}"
-
-
-def _resources(used: RunResources) -> str:
-    parts = [
-        f"{used.cpu_seconds:,.1f} s of CPU",
-        f"{units.size(used.peak_memory_bytes)} of memory at most",
-    ]
-    if used.gpu_utilization is not None:
-        parts.append(f"GPU busy {units.share(used.gpu_utilization)} of the time")
-    if used.gpu_memory_bytes is not None:
-        parts.append(f"{units.size(used.gpu_memory_bytes)} of GPU memory")
-    if used.energy_joules is not None:
-        parts.append(f"{units.significant(used.energy_joules / _JOULES, 4)} kWh")
-    return ", ".join(parts)
-
-
-def attribution(found: Attribution, runs: Sequence[RunUsage], currency: str) -> Iterator[str]:
-    """Who pays: the largest shares, one by one, and the others together. `runs`: all runs."""
-    if found.total is None:
-        total = f"{units.seconds(found.device_seconds)} of devices"
-    else:
-        total = units.money(found.total, currency)
-    yield f"cost by {', '.join(found.by)} (all runs): {total}"
-    if found.total is None:
-        yield f"  no money: {wording.no_money(runs).partition('; ')[0]}"
-    for share in found.shares[:_SHOWN_SHARES]:
-        yield _share([share], found, currency, f"{_name(share)}{_rows(share)}")
-    rest = found.shares[_SHOWN_SHARES:]
-    if rest:
-        yield _share(rest, found, currency, f"{len(rest):,} more, see --format json")
-
-
-def _rows(share: Share) -> str:
-    rows = f", {units.count(share.rows, 'row')}" if share.rows else ""
-    return f"{rows}, {share.pending_rows:,} pending" if share.pending_rows else rows
-
-
-def _share(shares: Sequence[Share], found: Attribution, currency: str, name: str) -> str:
-    """A line of some shares together."""
-    if found.total is None:
-        paid = f"{sum(share.device_seconds for share in shares):,.3f} s"
-    else:
-        paid = units.money(sum(share.cost or 0.0 for share in shares), currency, found.total)
-    return f"  {paid:>16}  {units.share(sum(share.share for share in shares)):>7}  {name}"
-
-
-def _name(share: Share) -> str:
-    return wording.group(share.values, share.note, _LONGEST_VALUE)
