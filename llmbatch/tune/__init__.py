@@ -1,1 +1,1 @@
-"""Finding faster engine settings by trying them."""
+"""The search for faster engine settings, by trials of them."""

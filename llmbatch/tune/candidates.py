@@ -24,7 +24,7 @@ class Candidates:
         self.first = self.engine({})
 
     def engine(self, changes: Options) -> Engine:
-        """One that is not started yet. Raises UsageError for an option that cannot be used."""
+        """A new engine, not started. Raises UsageError for an option that cannot be used."""
         written = written_names(self.options)
         options = self.options | {written.get(name, name): changes[name] for name in changes}
         return self._factory(EngineConfig(self._spec.model, options, str(self._log)))
@@ -36,9 +36,9 @@ class Candidates:
                 f"engine {self._spec.engine.name!r} suggests no settings; give some: --set KEY=V,V"
             )
         identity = self.first.identity() if knobs else {}
-        # Naming a model may mean reading all of it, so several options are asked about at once.
+        # Naming a model may mean reading all of it, so one value of each option is checked at once.
         for number in range(max(map(len, knobs.values()), default=0)):
-            column = {name: all_[number] for name, all_ in knobs.items() if number < len(all_)}
+            column = {name: some[number] for name, some in knobs.items() if number < len(some)}
             if self.engine(column).identity() != identity:
                 self._refuse(column, identity)
 

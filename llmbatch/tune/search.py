@@ -1,9 +1,9 @@
-"""Finding faster engine settings: a sample of the job's own requests, one engine after the other.
+"""The search for faster engine settings: a sample of the job's requests, one engine after another.
 
 Coordinate ascent: the present settings first, then the values of one option after the other,
 each on top of the best so far. The sample has a part to warm up with and two halves to measure,
-and an engine answers each request once: at a second time it would come from the prefix cache.
-Settings are compared by the same half, so that two readings tell a gain from noise.
+and an engine answers each request once: a second time the prefix cache would serve it. Settings
+are compared half by half, so that two readings tell a gain from noise.
 """
 
 import tempfile
@@ -25,23 +25,23 @@ from llmbatch.tune.gains import gains_over, is_faster, starts_too_late
 from llmbatch.tune.trial import Trial, TrialFailure, TrialFigures
 from llmbatch.tune.trial_requests import TrialRequests
 
-# A setting may take so many times as long as the present ones, and this share of the budget in
-# any case: starting may mean compiling.
+# A setting may take this many times as long as the present ones, and this share of the budget in
+# any case, because a start may mean compiling.
 _TIMES = 3.0
 _SHARE = 1 / 8
 
-NO_TIME = "not tried: too little of the budget is left"
+NO_TIME = "not tried: not enough of the budget remains"
 TOO_SHORT = "faster, but this job is too short for its longer start"
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of the result: what differs from the present settings, and what came of it."""
+    """One line of the result: changes to the present settings, and their figures."""
 
     changes: Options
     measured: TrialFigures | None
-    reason: str  # why there are no figures, or why good ones were not enough
+    reason: str  # for which there are no figures, or good ones were not enough
     gains: tuple[float, ...] = ()  # of each half over the present settings; 0.1 is 10 % faster
     again: bool = False  # the present settings a second time
 
@@ -68,8 +68,8 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
          tell: Tell, seconds: Callable[[], float] = clock.seconds) -> TuneResult:  # fmt: skip
     """Try `knobs` (values by option; none: what the engine suggests) within `budget` seconds.
 
-    Nothing of the job is read but its input, nothing of it is written, and answers are thrown
-    away. Raises UsageError, before any engine is started, when the job, an option or a value
+    Only the input of the job is read, nothing of it is written, and answers are thrown away.
+    Raises UsageError, before any engine is started, when the job, an option or a value
     cannot be used, or when a value could change an answer. `seconds` reads the time.
     """
     began = seconds()
@@ -120,8 +120,8 @@ class _SettingSearch:
 
     def run(self, knobs: Mapping[str, Sequence[Any]]) -> TuneResult:
         result = self._result
-        self._present = self._best = self._try({}, self._left()).measured
-        self._tell_if_small()
+        self._present = self._best = self._try({}, self._remaining()).measured
+        self._warn_if_small()
         for name, values in (knobs or self._suggested()).items():
             for value in values:
                 self._consider(name, value)
@@ -130,8 +130,8 @@ class _SettingSearch:
         result.signal = self._stop.signal
         return result
 
-    def _tell_if_small(self) -> None:
-        """A half that fits into the engine at once says little about a long job."""
+    def _warn_if_small(self) -> None:
+        """Warn of halves that fit into the engine at once, which say little about a long job."""
         window = self._present.description["window"] if self._present else 0
         half = min(map(len, self._drawn.halves))
         if half < window and self._result.sampled < self._result.planned:
@@ -153,77 +153,78 @@ class _SettingSearch:
         if self._has(name, value) or self._stopped():
             return
         cost = self._present.seconds if self._present else 0.0
-        # Each could win, and a win is to be confirmed.
-        if self._left() < 2 * cost or self._left() <= 0:
+        # Any value could win, and a win takes another trial to confirm it.
+        if self._remaining() < 2 * cost or self._remaining() <= 0:
             result.settings.append(Setting(changes, None, NO_TIME))
             return
         share = max(_TIMES * cost, _SHARE * self._budget)
-        setting = self._try(changes, min(self._left() - cost, share))
+        setting = self._try(changes, min(self._remaining() - cost, share))
         if setting.measured and self._beats_best(setting.measured) and not setting.reason:
             self._best, result.best = setting.measured, changes
 
     def _has(self, name: str, value: Any) -> bool:
-        """Whether that is a present setting, in the job or by default."""
-        given = {plain_name(key): held for key, held in self._candidates.options.items()}
+        """True for a present setting, in the job or by default."""
+        options = self._candidates.options.items()
+        given = {plain_name(name): present for name, present in options}
         if name in given:
             return bool(given[name] == value)
         described = self._present.description if self._present else {}
         return name in described and bool(described[name] == value)
 
     def _confirm(self) -> None:
-        """Whoever shares the device may have gone since: the present settings once more."""
+        """Try the present settings once more: another user of the device may have gone since."""
         if self._stopped() or self._present is None:
             return
-        if self._left() < self._present.seconds:
+        if self._remaining() < self._present.seconds:
             self._tell("no time left to try the present settings a second time")
             return
-        again = self._try({}, self._left(), again=True).measured
+        again = self._try({}, self._remaining(), again=True).measured
         if self._best and again and not is_faster(self._best, again):
             self._tell("the present settings are not clearly slower this time: nothing is changed")
             self._result.best, self._best = {}, again
 
     def _try(self, changes: Options, limit: float, *, again: bool = False) -> Setting:
         name = describe(changes) + (", again" if again else "")
-        self._tell(f"trying {name} ({self._left():.0f} s of the budget left)")
+        self._tell(f"trying {name} ({self._remaining():.0f} s of the budget left)")
         drawn = self._drawn
         try:
             engine = self._candidates.engine(changes)
         except UsageError as error:  # the value of an option that the engine itself suggested
-            found: TrialFigures | TrialFailure = TrialFailure(str(error))
+            result: TrialFigures | TrialFailure = TrialFailure(str(error))
         else:
             parts = [drawn.warm_up, *drawn.halves]
-            found = Trial(engine, parts, max(limit, 0.0), self._stop, self._seconds).run()
-        if isinstance(found, TrialFigures):
-            found = self._comparable(found)
-        setting = self._setting(changes, found, again=again)
+            result = Trial(engine, parts, max(limit, 0.0), self._stop, self._seconds).run()
+        if isinstance(result, TrialFigures):
+            result = self._comparable(result)
+        setting = self._setting(changes, result, again=again)
         self._result.settings.append(setting)
         self._tell(f"{name}: {outcome(setting)}")
         return setting
 
-    def _comparable(self, found: TrialFigures) -> TrialFigures | TrialFailure:
-        """Requests that only fail with this setting would make it look fast."""
-        allowed = self._present.total.failed if self._present else found.total.failed
-        lost = found.total.failed - allowed
-        if lost <= 0:
-            return found
+    def _comparable(self, figures: TrialFigures) -> TrialFigures | TrialFailure:
+        """The figures, unless more requests fail than before, which makes a setting look fast."""
+        allowed = self._present.total.failed if self._present else figures.total.failed
+        more = figures.total.failed - allowed
+        if more <= 0:
+            return figures
         what = "requests fail that the present settings answer"
-        return TrialFailure(f"{lost} {what}: {found.total.message}")
+        return TrialFailure(f"{more} {what}: {figures.total.message}")
 
     def _setting(
-        self, changes: Options, found: TrialFigures | TrialFailure, *, again: bool
+        self, changes: Options, result: TrialFigures | TrialFailure, *, again: bool
     ) -> Setting:
-        if isinstance(found, TrialFailure):
-            self._result.engine_left |= found.engine_left
-            return Setting(changes, None, found.reason, again=again)
-        gains = gains_over(found, self._present) if self._present else ()
-        best = self._best if self._beats_best(found) and not again else None
-        short = best is not None and starts_too_late(found, best, self._drawn.planned)
-        return Setting(changes, found, TOO_SHORT if short else "", gains, again)
+        if isinstance(result, TrialFailure):
+            self._result.engine_left |= result.engine_left
+            return Setting(changes, None, result.reason, again=again)
+        gains = gains_over(result, self._present) if self._present else ()
+        best = self._best if self._beats_best(result) and not again else None
+        short = best is not None and starts_too_late(result, best, self._drawn.planned)
+        return Setting(changes, result, TOO_SHORT if short else "", gains, again)
 
-    def _beats_best(self, found: TrialFigures) -> bool:
-        return self._best is None or is_faster(found, self._best)
+    def _beats_best(self, figures: TrialFigures) -> bool:
+        return self._best is None or is_faster(figures, self._best)
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         return self._until - self._seconds()
 
     def _stopped(self) -> bool:
@@ -231,7 +232,7 @@ class _SettingSearch:
 
 
 def outcome(setting: Setting) -> str:
-    """What came of a trial, in one line."""
+    """The outcome of a trial, in one line."""
     if setting.measured is None:
         return setting.reason
     note = f"; {setting.reason}" if setting.reason else ""

@@ -1,4 +1,4 @@
-"""One engine over a sample of requests: how fast it is, or why it is not."""
+"""The trial of one engine with a sample of requests: its speed, or the reason for having none."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Eve
 from llmbatch.pipeline.run.stop_request import StopRequest
 
 _TICK = 0.1
-# How long an engine gets to end once it was killed.
+# Seconds for an engine to end once it was killed.
 _KILL_GRACE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class PartFigures:
-    """What came of some requests that the engine was given together."""
+    """The figures of requests that the engine was given together."""
 
     requests: int = 0
     failed: int = 0
@@ -47,7 +47,7 @@ class PartFigures:
 
 @dataclass(frozen=True, slots=True)
 class TrialFigures:
-    """An engine's figures. `seconds`: all that it took, from its start until it was gone."""
+    """An engine's figures. `seconds`: all of its time, from its start until it was gone."""
 
     start_seconds: float
     warm_up: PartFigures
@@ -64,7 +64,7 @@ class TrialFigures:
 
 @dataclass(frozen=True, slots=True)
 class TrialFailure:
-    """Why there are no figures. `engine_left`: the engine could not be ended."""
+    """The reason for having no figures. `engine_left`: the engine could not be ended."""
 
     reason: str
     engine_left: bool = False
@@ -73,8 +73,8 @@ class TrialFailure:
 class Trial:
     """Starts an engine, gives it one part after the other, and closes it.
 
-    The first part is the warm-up: whatever is compiled, captured or allocated on first use is
-    paid there. A part begins when the one before has drained. `seconds` reads the time.
+    The first part is the warm-up: it takes the time of all that is compiled, captured or allocated
+    on first use. A part begins when the one before has drained. `seconds` reads the time.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Trial:
         self._preemptions = 0
 
     def run(self) -> TrialFigures | TrialFailure:
-        """The figures; a failure is a result, also one that takes longer than `limit` seconds."""
+        """The figures, or a failure: a trial may also take longer than `limit` seconds."""
         began = self._seconds()
         self._thread.start()
         while not isinstance(event := self._thread.next(_TICK), Done):

@@ -14,8 +14,8 @@ from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
 
-# A short stretch says little about how requests share prefixes, and few stretches little about
-# the job: as many as this, where each can have so many requests; three at least.
+# A short stretch says little about the prefixes that requests share, and few stretches say little
+# about the job: this many, where each can have so many requests; three at least.
 _STRETCHES = 9
 _STRETCH_REQUESTS = 8
 _LEAST = 3
@@ -44,9 +44,9 @@ def draw(job: ReadyJob, engine: Engine, rows: int, folder: Path) -> TrialRequest
                 f"{job.spec.input}: tuning needs {_LEAST} different requests at least, "
                 f"and there are {min(planned, rows)}{why}"
             )
-        found = [_requests(db, job.task, *ends) for ends in stretches(planned, rows)]
-    middle = found.pop(len(found) // 2)
-    first, second = ([one for part in found[k::2] for one in part] for k in (0, 1))
+        parts = [_requests(db, job.task, *ends) for ends in stretches(planned, rows)]
+    middle = parts.pop(len(parts) // 2)
+    first, second = ([one for part in parts[k::2] for one in part] for k in (0, 1))
     return TrialRequests(middle, (first, second), planned)
 
 
@@ -63,7 +63,7 @@ def stretches(planned: int, rows: int) -> list[tuple[int, int]]:
 
 
 def rows_for(half: int) -> int:
-    """How many rows a sample needs for its halves to have so many requests each."""
+    """The rows of a sample whose halves have so many requests each."""
     length = -(-half * 2 // (_STRETCHES - 1))
     return max(length, _STRETCH_REQUESTS) * _STRETCHES
 

@@ -169,7 +169,7 @@ RESTARTS = ("--engine-restarts", "1")
 # That the run went on in spite of the fault, or was stopped as it was told, is no error.
 ENGINE_AND_STOPS = (
     Case("engine does not start", 5, ("no_device",), engine="start_error=no_device"),
-    Case("engine dies on everything", 5, ("answers nothing", "same command"), engine="die_after=0"),
+    Case("engine dies on everything", 5, ("did not answer", "same command"), engine="die_after=0"),
     Case("engine dies now and then", 3, (), engine="die_after=9"),
     Case("engine dies, no restart wanted", 5, ("engine died",), flags=("--engine-restarts", "0"),
          engine="die_after=9"),

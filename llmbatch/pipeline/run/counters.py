@@ -10,7 +10,7 @@ from llmbatch.pipeline.monitoring.progress import Progress
 
 @dataclass
 class Timings:
-    """Where the time of a run went, in seconds. Phases follow each other."""
+    """Seconds of the phases of a run, which follow each other."""
 
     prepare: float = 0.0
     engine_start: float = 0.0
@@ -22,8 +22,9 @@ class Timings:
 
 @dataclass
 class RunCounters:
-    """Counts of the run so far; rows count every row that shares a request. `size`: characters of
-    the messages of all requests of the run, and `size_done` of those that are settled."""
+    """Counts of the run so far; each row of a shared request counts. `size`: characters of the
+    messages of all requests of the run, and `size_done` of those that are settled; `began`:
+    clock.seconds() from which rates count."""
 
     rows: int
     rows_reused: int

@@ -20,8 +20,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """This try failed, and another may help. `tries`: the failed ones, this one among them. The
-    next one is sent in the way that they ask for (see `tasks.retry`)."""
+    """This try failed, and another may help. `tries`: the failed ones, this one included; the task
+    makes the next request by them (see `tasks.retry`)."""
 
     outcome: Failed
     tries: Tries
@@ -30,7 +30,7 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """This try failed, and it was the last one: the kind and the reason are those of `outcome`."""
+    """This try failed, and no other follows; kind and reason are those of `outcome`."""
 
     outcome: Failed
     verdict: ClassVar[Verdict] = Verdict.DEAD
@@ -40,9 +40,8 @@ Decision = Answered | TryAgain | DeadLetter
 
 
 def decide(checked: Outcome, tries: Tries, attempts: int) -> Decision:
-    """`checked`: an outcome whose answer keeps the constraint, or else the failure that this is;
-    `tries`: those that failed before; `attempts`: so many tries may a request have, counted from
-    when it was last reopened."""
+    """The decision. `checked`: an accepted answer or a failure; `tries`: those that failed before;
+    `attempts`: the most tries of a request since it was last reopened."""
     if isinstance(checked, Completed):
         return Answered(checked)
     kind = FAILURE_KINDS.get(checked.kind)

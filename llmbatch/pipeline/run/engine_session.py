@@ -17,11 +17,11 @@ from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 
-# How long the loop waits for an event before it looks at the clock and the signals again.
+# Seconds to wait for an event before the clock and the signals are looked at again.
 _TICK = 0.2
-# How often it does so while outcomes come without a pause.
+# Seconds between such looks while outcomes come without a pause.
 _LOOK = 0.05
-# How long an engine gets to abort what is in flight, and how long to end once it was killed.
+# Seconds for an engine to abort what is in flight, and to end once it was killed.
 _ABORT_GRACE = 5.0
 _KILL_GRACE = 30.0
 
@@ -53,9 +53,9 @@ class EngineSession:
         self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
         self._moved_at = clock.seconds()
-        # The reason for which the engine was ended, if it was.
+        # Why the engine was ended by this session, if it was.
         self._killed: str | None = None
-        # Losses in a row that brought nothing, and what had settled at the last one.
+        # Losses in a row without any progress between them; outcomes at the last one.
         self._vain_losses = 0
         self._settled_at_loss = 0
         self.ready: Ready | None = None
@@ -69,15 +69,15 @@ class EngineSession:
         its cause."""
 
     def in_flight(self) -> list[Ticket]:
-        """What the engine had taken and not answered."""
+        """The requests that the engine has taken and not settled."""
         return self._feed.in_flight() if self._feed else []
 
     def drive(
         self, feed: RequestFeed, next_feed: NextFeed, on_ready: Callable[[Ready], None]
     ) -> bool:
-        """Work until there is no feed more; False if the engine had to be left behind.
+        """Work until there is no further feed; False if the engine had to be left behind.
 
-        Raises EngineError when the engine did not start or is gone. Whatever has settled is
+        Raises EngineError when the engine did not start or is gone. All that has settled is
         committed first in every case.
         """
         began = clock.seconds()
@@ -87,13 +87,13 @@ class EngineSession:
         try:
             return self._until_done(next_feed, on_ready)
         finally:
-            self._measure(began)
+            self._add_timings(began)
 
-    def _measure(self, began: float) -> None:
+    def _add_timings(self, began: float) -> None:
         now = clock.seconds()
         timings = self._settlement.timings
         self._settlement.engine_ended(self._thread.telemetry())
-        self._tell()
+        self._show_progress()
         if self.ready is None or self._thread.ready_at is None:
             timings.engine_start += now - began
         else:
@@ -116,8 +116,8 @@ class EngineSession:
                 self._feed = None if self._stop.drain else next_feed()
                 self._thread.feed(self._feed)
             self._settlement.commit_if_due(self._thread.telemetry())
-            self._tell()
-            # A stop while the engine still starts does not wait for it.
+            self._show_progress()
+            # A run that stops does not wait for an engine that is still starting.
             if self._stopping() and (self._stop.leave or self.ready is None):
                 return self._leave()
             self._watch()
@@ -127,7 +127,7 @@ class EngineSession:
         return True
 
     def _time_to_look(self) -> bool:
-        """Not after each of thousands of outcomes a second."""
+        """False after most of thousands of outcomes a second."""
         now = clock.seconds()
         if now - self._looked_at < _LOOK and not self._settlement.is_full:
             return False
@@ -144,7 +144,7 @@ class EngineSession:
         self._status.phase("generating")
 
     def _settle(self, outcome: Outcome) -> None:
-        """One step of a run: take an outcome, check and decide, count and store it, and send the
+        """One step of a run: take an outcome, check it and decide, count, store, and send the
         request again if it is to be tried again."""
         assert self._feed is not None
         ticket = self._feed.take(outcome)
@@ -160,13 +160,13 @@ class EngineSession:
         self._limits.settled(seconds_in_flight, outcome.usage)
         self._settlement.learn(decision, seconds_in_flight)
         self.settled += 1
-        # An answer that is not accepted shows as well that the engine works.
+        # An answer that is not accepted also shows that the engine works.
         if isinstance(outcome, Completed):
             self.answered()
 
     def _lose(self, lost: Lost) -> None:
-        """Make requests pending again that were lost with a part of the engine. An engine that
-        loses what it is given, again and again, is ended."""
+        """Make requests pending again that were lost with a part of the engine, and end an engine
+        that loses all that it is given."""
         assert self._feed is not None
         tickets = self._feed.lose(lost.keys)
         self._moved_at = clock.seconds()
@@ -194,7 +194,7 @@ class EngineSession:
     def _leave(self) -> bool:
         self._thread.abort()
         self._commit_waiting()
-        # An engine that still starts does not hear of the abort.
+        # An engine that is still starting does not notice the abort.
         stopped = self._thread.join(_ABORT_GRACE if self.ready else 0)
         # The engine notices the abort at its next outcome, which counts, too.
         self._commit_waiting()
@@ -208,23 +208,23 @@ class EngineSession:
                 self._lose(event)
         self._settlement.commit(self._thread.telemetry())
 
-    def _tell(self) -> None:
+    def _show_progress(self) -> None:
         if self.ready is not None:
-            # While the engine closes, rates stay what they were.
+            # Rates do not change while the engine closes.
             at = self._thread.drained_at or clock.seconds()
             progress = self._settlement.progress(at, self._thread.telemetry())
             self._observer.progress(progress)
             self._status.progress(progress)
 
     def _watch(self) -> None:
-        """Kill an engine that has work and does nothing for too long."""
+        """End an engine that has work and makes no progress for too long."""
         now, telemetry = clock.seconds(), self._thread.telemetry()
         seen = (replace(telemetry, held_back_until=None), self.settled)
         if seen != self._seen or not self.in_flight():
             self._seen, self._moved_at = seen, now
         until = telemetry.held_back_until
         if until is not None and until <= now + LONGEST_HOLD:
-            # The time in which it may not work does not count.
+            # The time for which it is held back does not count.
             self._moved_at = max(self._moved_at, until)
         if now - self._moved_at >= self._spec.stall_timeout:
             self._kill()

@@ -1,9 +1,9 @@
 """The engine in a thread of its own.
 
 The engine is started, run and closed in one thread, because some engines bind threads or
-keep state per thread. Judging, committing and progress happen in the caller's thread and so
-never hold it up; the caller can also wait with a time limit, notice signals, and commit what
-has settled while the engine is busy with a long answer.
+keep state per thread. Checks, commits and progress happen in the caller's thread and so never
+hold it up; the caller can also wait with a time limit, notice signals, and commit what has
+settled while the engine is busy with a long answer.
 """
 
 import queue
@@ -36,7 +36,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The engine has drained and is closed, or is gone: then `error` says why."""
+    """The engine has drained and is closed; or it is gone, for the reason in `error`."""
 
     error: Exception | None
 
@@ -54,13 +54,13 @@ class EngineThread:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._feeds: queue.SimpleQueue[Iterable[Request] | None] = queue.SimpleQueue()
-        # What waits here is computed and not safe yet, so the engine may not run far ahead.
+        # Outcomes that wait here are computed and not safe yet, so the queue is short.
         self._events: queue.Queue[Event] = queue.Queue(_AHEAD)
         self._abort = threading.Event()
         self._open = threading.Event()
         self._last = Telemetry()
-        # When the engine was ready, and when it had nothing more to answer; closing it takes
-        # seconds more.
+        # clock.seconds() when the engine was ready, and when its last answer had come; closing it
+        # takes seconds more.
         self.ready_at: float | None = None
         self.drained_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -69,7 +69,7 @@ class EngineThread:
         self._thread.start()
 
     def feed(self, feed: Iterable[Request] | None) -> None:
-        """Give the engine its next feed; None: there is none, it is to be closed."""
+        """Give the engine its next feed; None closes it."""
         self._feeds.put(feed)
 
     def next(self, timeout: float) -> Event | None:
@@ -84,7 +84,7 @@ class EngineThread:
         return self._engine.telemetry() if self._open.is_set() else self._last
 
     def abort(self) -> None:
-        """Give up what is in flight, at the engine's next outcome."""
+        """Give up all that is in flight, at the engine's next outcome."""
         self._abort.set()
         self._feeds.put(None)
 
@@ -101,9 +101,9 @@ class EngineThread:
         error: Exception | None = None
         try:
             self._run()
-        except Exception as caught:  # the caller gets whatever ended the engine, as an event
+        except Exception as caught:  # the caller gets it as an event
             error = caught
-        except BaseException as caught:  # such as SystemExit: nobody else would hear of it
+        except BaseException as caught:  # such as SystemExit, which a thread would swallow
             error = EngineError(f"the engine gave up: {caught!r}")
         self._put(Done(error))
 
@@ -124,7 +124,7 @@ class EngineThread:
                 self._open.clear()
 
     def _put(self, event: Event) -> None:
-        """Hand out an event once there is room; after an abort nobody may be there to take it."""
+        """Hand out an event once there is room; after an abort it may never be taken."""
         while True:
             try:
                 self._events.put(event, timeout=_PATIENCE)

@@ -1,13 +1,13 @@
-"""Requests of one pass in planned order, chunk by chunk, until something says stop."""
+"""Requests of one pass in planned order, chunk by chunk, until the run is to stop."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
-from llmbatch.core import clock, outcomes
+from llmbatch.core import clock
 from llmbatch.core.messages import body_of, messages_of
-from llmbatch.core.outcomes import Completed, Outcome, Tries
+from llmbatch.core.outcomes import NO_TRIES, Completed, Outcome, Tries
 from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Stragglers
@@ -19,22 +19,23 @@ from llmbatch.store.plans import PlannedRequest
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request in flight: its place, the rows it answers, its failed tries, when it was sent."""
+    """A request in flight. `position`: in the plan; `copies`: rows that it answers; `tries`: its
+    failed ones; `sent_at`: clock.seconds(); `size`: characters of its messages."""
 
     key: str
     position: int
     copies: int
     tries: Tries
     sent_at: float
-    size: int = 0  # characters of its messages
+    size: int = 0
 
 
 class RequestFeed:
-    """An iterator of requests for the engine. It ends early once a stop was asked for.
+    """An iterator of requests for the engine. It ends early when the run is to stop.
 
     A chunk is the unit of reading: one query brings its requests into memory, and the engine
-    goes from one chunk to the next without a pause. Nor does it run dry before retries: those of
-    requests that have failed by the end of the pass follow at once.
+    goes from one chunk to the next without a pause. Requests that have failed or were lost by the
+    end of the pass follow at once, so that the engine does not run dry before retries.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class RequestFeed:
         self._in_flight: dict[str, Ticket] = {}
         self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
-        self.retried = 0
-        # It has ended before its last request, to go on when what is in flight is settled.
+        self.sent_again = 0
+        """Requests that were sent once more in this pass."""
         self.paused = False
+        """True once the feed has ended, or is to end, before its last request; another one goes
+        on when all in flight is settled."""
 
     def __iter__(self) -> Iterator[Request]:
-        for planned in chain(self._planned(), self._retries()):
+        for planned in chain(self._planned(), self._resent()):
             if self.paused or not self._limits.take(len(self._in_flight)):
                 self.paused = True
                 return
@@ -71,40 +74,40 @@ class RequestFeed:
     def _planned(self) -> Iterator[PlannedRequest]:
         """In planned order, but for the last ones, of which long ones may come earlier."""
         requests = self._chunks()
-        left = len(self._positions)
+        remaining = len(self._positions)
         for planned in requests:
-            # Asked again and again, because an engine that has just started may not have said.
-            if left <= self._stragglers.end:
+            # Asked for each request: an engine that has just started may not have reported it.
+            if remaining <= self._stragglers.end:
                 yield from self._stragglers.ordered(chain([planned], requests), self._sizes)
                 return
-            left -= 1
+            remaining -= 1
             yield planned
 
     def _chunks(self) -> Iterator[PlannedRequest]:
-        for _, group in groupby(self._positions, key=lambda place: place // self._chunk_size):
+        for _, group in groupby(self._positions, key=lambda position: position // self._chunk_size):
             yield from self._chunk(set(group))
 
-    def _retries(self) -> Iterator[PlannedRequest]:
+    def _resent(self) -> Iterator[PlannedRequest]:
         while self._again:
             count = min(len(self._again), self._chunk_size)
             positions = sorted(self._again.popleft() for _ in range(count))
-            self.retried += count
+            self.sent_again += count
             yield from plans.requests_at(self._db, positions)
 
     def _sizes(self) -> list[int]:
         return [ticket.size for ticket in self.in_flight()]
 
     def _chunk(self, positions: set[int]) -> list[PlannedRequest]:
-        held = plans.requests(self._db, min(positions), max(positions))
-        return [planned for planned in held if planned.position in positions]
+        stretch = plans.requests(self._db, min(positions), max(positions))
+        return [planned for planned in stretch if planned.position in positions]
 
     def _request(self, planned: PlannedRequest) -> Request:
-        place = planned.position
-        tries = self._newer_tries.get(place) or self._tries.get(place, outcomes.NO_TRIES)
+        position = planned.position
+        tries = self._newer_tries.get(position) or self._tries.get(position, NO_TRIES)
         messages = messages_of(planned.messages)
         self._in_flight[planned.key] = Ticket(
             planned.key,
-            planned.position,
+            position,
             planned.copies,
             tries,
             clock.seconds(),
@@ -113,19 +116,19 @@ class RequestFeed:
         return self._task.request(planned.key, messages, tries, body_of(planned.body))
 
     def take(self, outcome: Outcome) -> Ticket:
-        """The ticket of a request in flight, which is in flight no more with this outcome."""
+        """Take a request out of flight whose outcome has come."""
         ticket = self._in_flight.pop(outcome.key)
         if isinstance(outcome, Completed):
             self._stragglers.learn(ticket.size, outcome.usage)
         return ticket
 
     def send_again(self, ticket: Ticket, tries: Tries) -> None:
-        """Send a request once more, whose failed tries are these now."""
+        """Send a request once more. `tries`: its failed ones by now."""
         self._newer_tries[ticket.position] = tries
         self._again.append(ticket.position)
 
     def lose(self, keys: Iterable[str]) -> list[Ticket]:
-        """The tickets of requests that are in flight no more and have no outcome."""
+        """Take requests out of flight that will have no outcome."""
         return [self._in_flight.pop(key) for key in keys]
 
     def pause(self) -> None:
@@ -133,5 +136,5 @@ class RequestFeed:
         self.paused = True
 
     def in_flight(self) -> list[Ticket]:
-        """What was given to the engine and has no outcome yet, in the order it was sent."""
+        """The requests that the engine has and has not settled, in the order of sending."""
         return list(self._in_flight.values())

@@ -1,4 +1,4 @@
-"""Which requests go to the engine next, pass by pass."""
+"""The choice of the requests that go to the engine next, pass by pass."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from llmbatch.store.database import Database
 
 
 class Rounds:
-    """First all that is pending, then rounds of what is to be retried; after the engine has died,
-    those that may have killed it in companies of their own."""
+    """First all that is pending, then rounds of what is to be tried again; after the engine has
+    died, those that may have killed it in groups of their own."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Rounds:
         *,
         sample: bool = False,
     ) -> None:
-        """`sample`: of all that is pending in the store only these are wanted, in growing groups
-        (see `sample`)."""
+        """`sample`: the run computes only `pending` of all that the store has, in growing groups
+        (see `pipeline.run.sample`)."""
         self._db = db
         self._reading = db.cursor()
         self._job = job
@@ -44,13 +44,14 @@ class Rounds:
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING_PENDING
         self._feed: RequestFeed | None = None
-        # How the engine ended when a request was in flight last, by its position.
+        # By position: kind and reason of the last death with this request in flight.
         self._causes: dict[int, tuple[str, str]] = {}
-        self._more = False
         self._cause = ("engine_crash", "")
+        # More is pending than the last pass knew of.
+        self._more = False
         self.isolation = Isolation()
         self.stragglers = Stragglers(job.task.sampling.max_tokens)
-        for prompt, output in results.lengths(db, _alike(db, job.spec)):
+        for prompt, output in results.lengths(db, _alike_runs(db, job.spec)):
             self.stragglers.remember(prompt, output)
 
     def next(self) -> RequestFeed | None:
@@ -58,7 +59,7 @@ class Rounds:
         chosen: Sequence[int] = ()
         while not chosen:
             self._write_off()
-            pending = self._left()
+            pending = self._next_pending()
             if not pending.positions:
                 return None
             chosen = self.isolation.next(pending.positions)
@@ -75,20 +76,20 @@ class Rounds:
         return self._feed
 
     def interrupted(self) -> None:
-        """The last pass did not come to its end, or not even to its start."""
+        """Note that the last pass did not end, or did not even start."""
         self._pending = None
 
     @property
     def is_sample(self) -> bool:
-        """Whether only some of what is pending is wanted."""
+        """True if the run computes only some of what is pending."""
         return self._wanted is not None
 
     def reopened(self) -> None:
-        """More has become pending; the pass that is under way does not know of it."""
+        """Note that more has become pending since the present pass began."""
         self._more = True
 
     def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
-        """The engine died in the midst of a pass. True if that has brought us nearer to why."""
+        """Note that the engine died during a pass. True if its death tells more of the cause."""
         self._cause = (kind, reason)
         positions = [ticket.position for ticket in in_flight]
         self._causes |= dict.fromkeys(positions, self._cause)
@@ -97,7 +98,7 @@ class Rounds:
     def lost(self, tickets: Sequence[Ticket], reason: str) -> bool:
         """A part of the engine died with these requests in flight, and the rest goes on. They are
         sent again at once, unless some of them are suspects: these run in groups when what is in
-        flight is settled. True if the death has brought us nearer to its cause."""
+        flight is settled. True if the death tells more of its cause."""
         positions = [ticket.position for ticket in tickets]
         self._causes |= dict.fromkeys(positions, ("engine_crash", reason))
         self._more = True
@@ -110,18 +111,19 @@ class Rounds:
                 self._feed.send_again(ticket, ticket.tries)
         return nearer
 
-    def _left(self) -> plans.Pending:
-        """What is pending; not asked again when the last pass has left nothing."""
-        held, self._pending = self._pending, plans.NOTHING_PENDING
+    def _next_pending(self) -> plans.Pending:
+        """The pending requests; the store is not asked when the last pass has left nothing."""
+        pending, self._pending = self._pending, plans.NOTHING_PENDING
         if self._more or (self._feed is not None and self._feed.paused):
-            held, self._more = None, False
-        retried = self._feed.retried if self._feed else 0
-        if self._settlement.counters.to_retry > retried or self.isolation.isolating or held is None:
+            pending, self._more = None, False
+        sent_again = self._feed.sent_again if self._feed else 0
+        unsent = self._settlement.counters.to_retry > sent_again
+        if unsent or self.isolation.isolating or pending is None:
             self._groups.clear()
-            return self._asked()
-        return self._groups.popleft() if self._groups else held
+            return self._read_pending()
+        return self._groups.popleft() if self._groups else pending
 
-    def _asked(self) -> plans.Pending:
+    def _read_pending(self) -> plans.Pending:
         pending = plans.pending(self._db)
         if self._wanted is None:
             return pending
@@ -130,9 +132,9 @@ class Rounds:
         )
 
     def _write_off(self) -> None:
-        """Write off the requests that were found to bring the engine down."""
+        """Make dead letters of the requests that isolation gives up."""
         for position in self.isolation.to_write_off:
-            # Several may be written off at a time, each of something else.
+            # Several may be written off at a time, each for another reason.
             kind, reason = self._causes.get(position, self._cause)
             (planned,) = plans.requests(self._db, position, position)
             tries = plans.pending(self._db).tries.get(position, NO_TRIES)
@@ -143,8 +145,8 @@ class Rounds:
         self.isolation.to_write_off.clear()
 
 
-def _alike(db: Database, spec: JobSpec) -> list[int]:
-    """The runs whose answers were made as those of this one will be, whatever the rows."""
+def _alike_runs(db: Database, spec: JobSpec) -> list[int]:
+    """The runs whose answers were made as those of this one will be; their rows may differ."""
     return [
         summary.run
         for summary in run_records.summaries(db)

@@ -20,11 +20,12 @@ from llmbatch.store import runs
 from llmbatch.store.database import Database
 from llmbatch.store.runs import Attempt
 
+# Seconds between two fits of what tokens weigh.
 _WEIGHING_INTERVAL = 1.0
 
 
 class Settlement:
-    """Takes the outcomes of a run, whichever engine they came from."""
+    """Takes the outcomes of all engines of a run."""
 
     def __init__(
         self,
@@ -39,8 +40,8 @@ class Settlement:
         run_cost: RunCost | None = None,
         meter: Meter | None = None,
     ) -> None:
-        """`run_cost`: what the run costs, if it costs anything; `meter`: what it takes, if that is
-        measured."""
+        """`run_cost`: the cost of the run, if it has one; `meter`: its use of the machine, if that
+        is measured."""
         self._db = db
         self._run = run
         self._spec = spec
@@ -53,7 +54,7 @@ class Settlement:
         self._settled: list[Attempt] = []
         self._checkpoints = 0
         self._committed_at = clock.seconds()
-        # The counters of the engines that have ended, whose successors count from zero.
+        # The counters of the engines that have ended: the next one counts from zero.
         self._past = Telemetry()
         self._weights = step_cost.weights(self._past.moments)
         self._weighed_at = float("-inf")
@@ -84,7 +85,7 @@ class Settlement:
         self._settled.append(_attempt(decision, ticket))
 
     def learn(self, decision: Decision, seconds_in_flight: float) -> None:
-        """Note how long an engine took for a try, and stop the run when too many fail."""
+        """Note the time in flight of a try, and stop the run when too many fail."""
         if not decision.outcome.usage.is_nothing:
             self._latency[latency_histogram.bin_of(seconds_in_flight)] += 1
         if self._watch is None:
@@ -100,17 +101,17 @@ class Settlement:
         self.commit(Telemetry())
 
     def reopened(self, rows: int) -> None:
-        """Rows that counted as done before the run are to be done by it."""
+        """Count rows as pending that counted as done before the run."""
         self.counters.rows_reused -= rows
         self.counters.rows_done -= rows
 
     @property
     def is_full(self) -> bool:
-        """Whether enough has settled for a checkpoint."""
+        """True if enough has settled for a checkpoint."""
         return len(self._settled) >= self._spec.checkpoint_rows
 
     def commit_if_due(self, telemetry: Telemetry) -> None:
-        """Commit what has settled, if there is enough of it or it has waited long enough."""
+        """Commit all that has settled, if that is enough or has waited long enough."""
         waited = clock.seconds() - self._committed_at
         if self.is_full or (self._settled and waited >= self._spec.checkpoint_seconds):
             self.commit(telemetry)
@@ -119,7 +120,7 @@ class Settlement:
             self._committed_at = clock.seconds()
 
     def commit(self, telemetry: Telemetry) -> None:
-        """One checkpoint of all that has settled, if anything has."""
+        """Make one checkpoint of all that has settled, if anything has."""
         if not self._settled:
             return
         began = clock.seconds()
@@ -132,7 +133,7 @@ class Settlement:
         self.timings.checkpoint += self._committed_at - began
 
     def _counters(self, telemetry: Telemetry) -> dict[str, object]:
-        """What the engines, the requests and the machine tell, since the run began."""
+        """The counters of engines, requests and machine since the run began."""
         used = self._meter.resources if self._meter else None
         counted = asdict(_sum(self._past, telemetry))
         del counted["held_back_until"]  # a time by this process's clock, of no use to others
@@ -142,7 +143,7 @@ class Settlement:
         }
 
     def progress(self, at: float, telemetry: Telemetry) -> Progress:
-        """Where the run stands; rates are those until `at` (clock.seconds())."""
+        """The progress of the run; rates are those until `at` (clock.seconds())."""
         counters = self.counters
         bare = replace(counters.progress(at), share=counters.share(self._weights_now(telemetry)))
         end = self._run_cost.projected(
@@ -150,7 +151,7 @@ class Settlement:
         )
         return replace(
             bare,
-            # An engine without such a cache says 0, and so does one that has nothing to do.
+            # 0 is reported by an engine without such a cache, and by one that is idle.
             cache_usage=telemetry.cache_usage or None,
             running=telemetry.running,
             waiting=telemetry.waiting,
@@ -160,7 +161,7 @@ class Settlement:
         )
 
     def _weights_now(self, telemetry: Telemetry) -> Weights:
-        """What tokens weigh; a fit is not made each time that somebody looks."""
+        """The weights of tokens, fitted anew after some time at the earliest."""
         now = clock.seconds()
         if now - self._weighed_at >= _WEIGHING_INTERVAL:
             self._weighed_at = now
@@ -168,18 +169,18 @@ class Settlement:
         return self._weights
 
     def engine_ready(self, began: float) -> None:
-        """Rates and intervals count from here when the first engine of a run is ready."""
+        """Count rates and intervals from here when the first engine of a run is ready."""
         self._committed_at = clock.seconds()
         if self.timings.generate == 0:
             self.counters.began = began
 
     def engine_ended(self, telemetry: Telemetry) -> None:
-        """Keep what an engine has counted in its life."""
+        """Keep the counters of an engine that has ended."""
         self._past = _sum(self._past, telemetry)
 
 
 def _sum(past: Telemetry, now: Telemetry) -> Telemetry:
-    """The counters of both; the load is that of `now`."""
+    """The sum of the counters, with the load of `now`."""
     counters = [each.name for each in fields(Telemetry) if each.name not in LOAD]
     return replace(now, **{name: getattr(past, name) + getattr(now, name) for name in counters})
 
@@ -195,7 +196,7 @@ def _attempt(decision: Decision, ticket: Ticket) -> Attempt:
         outcome.finish_reason,
         outcome.text,
         usage.prompt,
-        # An engine that counts oddly must not cost an answer.
+        # The store refuses more cached tokens than prompt tokens; an answer is not lost for that.
         min(usage.cached, usage.prompt),
         usage.output,
     )

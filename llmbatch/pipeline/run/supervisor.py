@@ -1,4 +1,4 @@
-"""Keeps an engine at work: starts it, and starts another when it has died or hangs."""
+"""Supervision of a run's engines: one is started, and another when it has died or hangs."""
 
 from collections.abc import Callable
 
@@ -24,17 +24,17 @@ from llmbatch.store import run_records, runs
 from llmbatch.store.database import Database
 
 STARTING = "starting the engine"
-"""The phase in which it is checked, imported and loaded."""
+"""The phase in which an engine is checked, imported and loaded."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
-# How long the forecast may take when all is answered before it is made.
+# Seconds that a run waits for its forecast when all is answered before it is made.
 _FORECAST_GRACE = 1.0
 # Another engine would not help, and no request is to blame.
 _FINAL = (HungEngineError, MismatchedEngineError)
 
 
 class Supervisor:
-    """One run's engines, one after the other."""
+    """Runs the engines of one run, one after the other."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Supervisor:
             self._forecaster.end()
 
     def _retrying(self) -> Retrying:
-        """Restarts that bring nothing are few and ever further apart."""
+        """Restarts without progress are few and ever further apart."""
 
         def in_vain(state: RetryCallState) -> bool:
             enough = state.attempt_number > self._spec.engine_restarts
@@ -103,18 +103,18 @@ class Supervisor:
         )
 
     def _pause(self, seconds: float) -> None:
-        """Wait, unless a limit would be reached meanwhile."""
+        """Wait, unless a limit would be reached before the next engine is ready."""
         self._limits.check(seconds + self._start_seconds)
         self._stop.sleep(seconds)
 
     def _life(self) -> bool | None:
-        """One engine from start to end; None if it died but brought the work forward."""
-        # An engine that would not even have started in time costs for nothing.
+        """One engine from start to end; None if it died after some progress."""
+        # An engine that would not even start in time would be paid for nothing.
         self._limits.check(self._start_seconds)
         feed = None if self._stop.drain else self._rounds.next()
         if feed is None:
             return True
-        self._tell_start()
+        self._show_start()
         session = EngineSession(
             EngineThread(self._engines()),
             self._settlement,
@@ -135,7 +135,7 @@ class Supervisor:
             return self._died(session, str(error))
 
     def _begin_forecast(self) -> None:
-        """Its imports are those of the engine, whose start they shorten by what they take."""
+        """Begin the forecast. Its imports are those of the engine, so they count as its start."""
         began = clock.seconds()
         self._forecaster.begin()
         self._settlement.timings.engine_start += clock.seconds() - began
@@ -145,13 +145,13 @@ class Supervisor:
         self._keep_forecast()
 
     def _keep_forecast(self) -> None:
-        """Note the forecast as soon as it is made, so that it outlives a run that does not end."""
+        """Store the forecast as soon as it is made, so that a run that is killed has it, too."""
         if made := self._forecaster.take():
             runs.forecast(self._db, self._run, made)
 
-    def _tell_start(self) -> None:
+    def _show_start(self) -> None:
         phase = STARTING if self._starts == 0 else f"{STARTING} again"
-        # The run has told of the first start already if it checked the engine.
+        # A run that checked the engine shows the first start already.
         if self._starts or self._status.current != phase:
             self._observer.phase(phase)
             self._status.phase(phase)
@@ -169,7 +169,7 @@ class Supervisor:
         self._observer.event(name, seconds=round(self._start_seconds, 3))
 
     def _reopen(self, tokens: object) -> None:
-        """Try again what failed for want of the room that this engine turns out to have."""
+        """Try the rows again that were too long for the earlier engines and are not for this."""
         if self._rounds.is_sample or not isinstance(tokens, int):
             return
         room = Room(tokens, sure=True)
@@ -184,8 +184,8 @@ class Supervisor:
         if session.ready is None:
             self._observer.event("engine_failed_to_start", reason=reason)
             if self._stop.signal or (self._stop.drain and self._starts > 0):
-                # It would not have been tried again; or its processes, which are in the terminal's
-                # group while they start, got the signal, too.
+                # It would not be started again anyway; or the signal went to its processes, too,
+                # which are in the terminal's group while they start.
                 return True
             raise EngineError(reason)
         self._note_death(session, reason)
@@ -198,7 +198,7 @@ class Supervisor:
         if nearer or session.settled:
             return None
         raise EngineError(
-            f"{reason}; it was started {self._starts} times and answers nothing: see run.log, "
+            f"{reason}; it was started {self._starts} times and did not answer: see run.log, "
             "then run the same command again"
         )
 
@@ -210,6 +210,6 @@ class Supervisor:
 
 
 def last_start(db: Database) -> float:
-    """How many seconds the job's last start of an engine took."""
+    """Seconds that the job's last start of an engine took; 0 if none is known."""
     starts = run_records.starts(db)
     return starts[-1].seconds if starts else 0.0

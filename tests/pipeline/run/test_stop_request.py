@@ -49,7 +49,7 @@ def test_the_work_goes_on_without_its_terminal_under_nohup() -> None:
 STUCK = """
 import hashlib
 from llmbatch.pipeline.run import stop_request
-stop_request._UNHEARD, stop_request._OVERDUE = 0.3, {overdue}
+stop_request._UNNOTICED, stop_request._OVERDUE = 0.3, {overdue}
 with stop_request.StopRequest() as asked:
     asked.patience = {patience}
     print("ready", flush=True)

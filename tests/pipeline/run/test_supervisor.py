@@ -105,7 +105,7 @@ def test_the_only_request_left_has_no_probe_and_is_tried_more_often(tmp_path: Pa
 
 def test_an_engine_that_dies_on_everything_makes_no_dead_letters(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(100))
-    with pytest.raises(EngineError, match="answers nothing"):
+    with pytest.raises(EngineError, match="did not answer"):
         bench.drive(*engines(99, die_after=0, window=16))
     assert bench.counts() == Counts(pending=100)
     assert [size for _, size in deaths(bench)] == [16, 16] + [1] * LONE_DEATHS  # its probes
