@@ -23,7 +23,7 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +34,7 @@ from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.info import EngineInfo
 from tests import scripted_answers, scripted_clock
 
 MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?")
@@ -367,25 +368,25 @@ class ScriptedEngine:
             with Path(self._options.ledger).open("a") as ledger:
                 ledger.write(f"{outcome.key}\n")
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            "engine": "scripted",
-            "version": "1",
-            "device": "none",
-            "dtype": "none",
-            "model": self._model,
-            "parallelism": 1,
-            "window": self._options.window,
-            "max_num_seqs": self._options.slots,
-            "max_model_len": self._options.max_model_len,
-            "prefix_caching": self._options.block_size > 0,
-            "block_size": self._options.block_size,
-            "kv_cache_blocks": self._options.kv_cache_blocks,
-        }
+    def describe(self) -> EngineInfo:
+        return EngineInfo(
+            name="scripted",
+            version="1",
+            device="none",
+            dtype="none",
+            model=self._model,
+            parallelism={"tensor": 1},
+            window=self._options.window,
+            max_num_seqs=self._options.slots,
+            max_model_len=self._options.max_model_len,
+            prefix_caching=self._options.block_size > 0,
+            block_size=self._options.block_size,
+            kv_cache_blocks=self._options.kv_cache_blocks,
+        )
 
-    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+    def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:
         delay = self._options.delay
-        return {"window": [2 * description["window"]], "delay": [delay / 4, delay * 4]}
+        return {"window": [2 * (info.window or 0)], "delay": [delay / 4, delay * 4]}
 
     def telemetry(self) -> Telemetry:
         return Telemetry(

@@ -1,11 +1,12 @@
 """What held the device back: the seconds of generation beside its roofline, divided by cause."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments, fit
+from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.roofline import Bound
 
 _STARVED = 0.1
@@ -80,11 +81,11 @@ def sum_up(runs: Sequence[RunUsage]) -> WorkDone:
 
 
 def find_causes(
-    work: WorkDone, batches: Batches, bound: Callable[[float], Bound], said: Mapping[str, Any]
+    work: WorkDone, batches: Batches, bound: Callable[[float], Bound], engine: EngineInfo
 ) -> list[Cause]:
     """The causes, the largest first; their seconds and those of the roofline add up to all.
 
-    `bound`: the roofline for a batch, `said`: what the engine told of itself. What a smaller batch
+    `bound`: the roofline for a batch, `engine`: what it told of itself. What a smaller batch
     costs is by the fixed cost of a step, where the engine's steps tell it, else by the roofline.
     Whatever nothing explains is the engine's own.
     """
@@ -99,7 +100,7 @@ def find_causes(
     causes = [(name, seconds * factor, advice) for name, seconds, advice in found]
     causes.append(("idle front end", idle, _IDLE_ADVICE))
     rest = gap - sum(seconds for _, seconds, _ in causes)
-    causes.append(("engine", rest, _engine_advice(work, said)))
+    causes.append(("engine", rest, _engine_advice(work, engine)))
     causes.sort(key=lambda each: -each[1])
     return [
         Cause(name, seconds, seconds / work.seconds, advice)
@@ -175,13 +176,13 @@ def _prefill_advice(work: WorkDone) -> str:
     return "reading prompts: put what they share first (see llmbatch plan)"
 
 
-def _engine_advice(work: WorkDone, said: Mapping[str, Any]) -> str:
+def _engine_advice(work: WorkDone, engine: EngineInfo) -> str:
     cost = work.cost
     if cost is not None and cost.per_step * work.steps > _FIXED * work.seconds:
         text = f"a step takes {cost.per_step * 1000:.1f} ms whatever is in it (launch, scheduling)"
-        if said.get("enforce_eager"):
+        if engine.enforce_eager:
             return f"{text}: leave out enforce_eager"
         return f"{text}: a larger model would use the device better"
-    if said.get("enforce_eager"):
+    if engine.enforce_eager:
         return "the engine's own work (kernels, launch, scheduling): leave out enforce_eager"
     return "the engine's own work (kernels, launch, scheduling): try llmbatch tune"

@@ -1,12 +1,12 @@
 """How near the work came to what the device could do at best, and what held it back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.accounting import bottlenecks
 from llmbatch.accounting.bottlenecks import Batches, Cause, WorkDone
 from llmbatch.accounting.usage import RunUsage
+from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing import memory, roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
@@ -43,19 +43,18 @@ class DeviceShare:
     largest_batch: int = 0
 
 
-def compare(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> DeviceShare | None:
-    """`runs` with the engine of that `description` (see `Engine.describe`); None where the
+def compare(runs: Sequence[RunUsage], engine: EngineInfo | None) -> DeviceShare | None:
+    """`runs` with that `engine`; None where the
     device or the model's sizes are not known, on a CPU, whose share no setting raises by much, and
     where nothing was generated."""
-    known = _known(description or {})
+    known = _known(engine)
     work = bottlenecks.sum_up(runs)
     if known is None or not work.requests or not work.output_tokens or work.seconds <= 0:
         return None
-    device, shape = known
-    said = description or {}
+    engine, device, shape = known
     load = Load(*(each / work.requests for each in work.tokens))
-    batches = _batches(device, shape, said, work, load)
-    dtype = str(said.get("kv_cache_dtype") or "auto")
+    batches = _batches(device, shape, engine, work, load)
+    dtype = engine.kv_cache_dtype or "auto"
     ceilings = Ceilings.of(device)
 
     def bound(batch: float) -> Bound:
@@ -74,41 +73,39 @@ def compare(runs: Sequence[RunUsage], description: Mapping[str, Any] | None) -> 
         roofline_seconds=least,
         seconds=work.seconds,
         share=least / work.seconds,
-        causes=bottlenecks.find_causes(work, batches, bound, said),
+        causes=bottlenecks.find_causes(work, batches, bound, engine),
         batch=batches.ran,
         largest_batch=batches.best,
     )
 
 
-def _known(description: Mapping[str, Any]) -> tuple[Device, Shape] | None:
-    """What an engine said of its device and its model."""
-    try:
-        device = Device.from_json(description.get("hardware"))
-        shape = Shape.from_json(description.get("shape"))
-    except (TypeError, KeyError, AttributeError):  # an engine outside the package has its own words
+def _known(engine: EngineInfo | None) -> tuple[EngineInfo, Device, Shape] | None:
+    """The engine, its device and its model, if all are known."""
+    if engine is None:
         return None
+    device, shape = engine.hardware, engine.shape
     if device is None or shape is None or min(device.flops, device.bandwidth) <= 0:
         return None
     if device.kind == "cpu":
         return None
-    return device, shape
+    return engine, device, shape
 
 
 def _batches(
-    device: Device, shape: Shape, said: Mapping[str, Any], work: WorkDone, load: Load
+    device: Device, shape: Shape, engine: EngineInfo, work: WorkDone, load: Load
 ) -> Batches:
     """How many requests could run at once: by the device's memory, the engine's cache, its
     settings, and as it was. A request holds, on the average over its life, what the prefix cache
     does not share of its prompt and half of its answer."""
     held = max(1.0, load.prompt - load.cached + load.output / 2)
-    dtype = str(said.get("kv_cache_dtype") or "auto")
-    weights = said.get("weight_bytes") or shape.weight_bytes
+    dtype = engine.kv_cache_dtype or "auto"
+    weights = engine.weight_bytes or shape.weight_bytes
     room = device.total_memory * memory.DEVICE_SHARE - weights - memory.RESERVE * device.count
     most = max(1, int(min(work.requests, room / shape.cache_bytes(held, dtype))))
-    tokens = said.get("kv_cache_tokens")
+    tokens = engine.kv_cache_tokens
     return Batches(
         best=most,
         cache=min(most, max(1.0, tokens / held)) if tokens else most,
-        allowed=min(most, float(said.get("max_num_seqs") or most)),
+        allowed=min(most, float(engine.max_num_seqs or most)),
         ran=work.sequences / work.steps if work.steps else None,
     )

@@ -7,8 +7,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
+from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.settings import EngineSettings
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,8 @@ class Engine(Protocol):
        help only against the first.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running.
-    6. `describe()`: versions, device, dtype, parallelism, window, memory; kept with the run. With
-       `max_model_len`, the longest sequence, what failed for want of room is tried again by an
-       engine that takes longer ones.
+    6. `describe()` tells what is known of the started engine; it is kept with the run. Every field
+       of an `EngineInfo` may be left out.
     7. `telemetry()` may be called at any time while the engine is open, from any thread, also
        while `run` is stuck. `steps` changes whenever the engine has done something: an engine
        with requests in flight whose telemetry stays the same is hung, unless it is held back
@@ -117,14 +118,14 @@ class Engine(Protocol):
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]: ...
 
-    def describe(self) -> dict[str, Any]: ...
+    def describe(self) -> EngineInfo: ...
 
     def telemetry(self) -> Telemetry: ...
 
 
 @runtime_checkable
-class Noticing(Protocol):
-    """An engine that has something to say before it is started. Optional."""
+class HasNotices(Protocol):
+    """An engine that has something to tell before it is started. Optional."""
 
     def notices(self) -> list[str]:
         """Lines for the user, such as that its software was never tested with ours."""
@@ -132,36 +133,43 @@ class Noticing(Protocol):
 
 
 def notices_of(engine: Engine) -> list[str]:
-    """What an engine has to say before it is started; most have nothing."""
-    return engine.notices() if isinstance(engine, Noticing) else []
+    """The lines that an engine has for the user before it is started; most have none."""
+    return engine.notices() if isinstance(engine, HasNotices) else []
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
-    """An engine that knows some of its settings before it is started. Optional; of one that does
-    not its options as given are taken."""
+class KnowsSettings(Protocol):
+    """An engine that knows some of its settings before it is started. Optional; else its options
+    are taken as given."""
 
-    def foreseen(self) -> dict[str, Any]:
-        """What `describe` would say of the cache and the batches, as far as it is known."""
+    def settings_before_start(self) -> EngineSettings:
+        """What `describe` would tell of the cache and the batches, as far as it is known."""
         ...
 
 
+def settings_before_start(engine: Engine, options: Mapping[str, Any]) -> EngineSettings:
+    """The settings that are known of an engine with these options before it is started."""
+    if isinstance(engine, KnowsSettings):
+        return engine.settings_before_start()
+    return EngineSettings.from_options(options)
+
+
 @runtime_checkable
-class Sized(Protocol):
+class KnowsModel(Protocol):
     """An engine that knows before it is started how large its model is, and for which device.
-    Optional. Nothing is loaded; each is None where nobody knows. `describe` of a started one says
-    the same as `shape`, `weight_bytes` and `hardware`."""
+    Optional. Nothing is loaded; each is None where it is not known. `describe` of the started
+    engine tells the same as `shape`, `weight_bytes` and `hardware`."""
 
     def shape(self) -> Shape | None:
         """The model's sizes, by its configuration and the engine's options."""
         ...
 
     def weight_bytes(self) -> int | None:
-        """What the weights take in the memory of all devices, by their files."""
+        """Bytes of the weights in the memory of all devices, by their files."""
         ...
 
     def device(self) -> Device | None:
-        """What the engine would run on, and on how many of it."""
+        """The device that the engine would run on, and how many of it."""
         ...
 
 
@@ -169,10 +177,10 @@ class Sized(Protocol):
 class Tunable(Protocol):
     """An engine that knows which of its options are worth trying for speed. Optional."""
 
-    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+    def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:
         """Values to try, by option, the most promising option first.
 
-        `description` is what `describe` said of this engine when it was open; `requests`: how
-        many requests there are to see a difference by. None of the values can change an answer.
+        `info`: what `describe` told of this engine when it was open; `requests`: how many requests
+        there are to see a difference by. None of the values can change an answer.
         """
         ...

@@ -6,14 +6,16 @@ what is shared; the first part of a stretch fills the cache and is not counted.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from llmbatch.core.messages import messages_of
 from llmbatch.core.records import Message
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate.prefix_cache import Cache, simulate
 from llmbatch.job.spec import JobSpec
+from llmbatch.sizing.settings import EngineSettings
 
 # Requests that are looked at, in how many stretches if there are more, and the part of a stretch
 # that is not counted.
@@ -150,25 +152,20 @@ def as_json(forecast: Forecast) -> dict[str, Any]:
     return asdict(forecast)
 
 
-def assume_as_described(
-    description: Mapping[str, Any], answers: Sequence[int]
-) -> CacheAssumptions | None:
+def assume_as_described(info: EngineInfo, answers: Sequence[int]) -> CacheAssumptions | None:
     """What an engine says of itself; None if it tells of no prefix cache."""
-    if not description.get("block_size") or not description.get("prefix_caching"):
+    if not info.block_size or not info.prefix_caching:
         return None
-    return CacheAssumptions(_cache(description), "the engine", answers)
+    return CacheAssumptions(_cache(info), "the engine", answers)
 
 
 def assume_before_start(
-    engine: Mapping[str, Any], options: Mapping[str, Any], answers: Sequence[int]
+    last: EngineInfo, settings: EngineSettings, answers: Sequence[int]
 ) -> CacheAssumptions:
-    """What can be known before a start: from the job's last engine, and from the options."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if "num_gpu_blocks_override" in given:
-        given["kv_cache_blocks"] = given["num_gpu_blocks_override"]
-    known = {**engine, **given}
-    cache = _cache(known)
-    if engine.get("block_size"):
+    """What can be known before a start: from the job's last engine, and from the present settings,
+    which win."""
+    cache = _cache(last.updated(settings))
+    if last.block_size:
         source = "as the job's last engine"
     elif cache.blocks is not None:
         source = "by the engine's options"
@@ -177,12 +174,12 @@ def assume_before_start(
     return CacheAssumptions(cache, source, answers)
 
 
-def _cache(known: Mapping[str, Any]) -> Cache:
+def _cache(known: EngineSettings) -> Cache:
     return Cache(
-        block_size=int(known.get("block_size") or _BLOCK_SIZE),
-        blocks=int(known.get("kv_cache_blocks") or 0) or None,
-        max_num_seqs=int(known.get("max_num_seqs") or _MAX_NUM_SEQS),
-        max_batched_tokens=int(known.get("max_num_batched_tokens") or 0) or None,
+        block_size=known.block_size or _BLOCK_SIZE,
+        blocks=known.kv_cache_blocks or None,
+        max_num_seqs=known.max_num_seqs or _MAX_NUM_SEQS,
+        max_batched_tokens=known.max_num_batched_tokens or None,
     )
 
 

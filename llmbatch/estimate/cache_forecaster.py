@@ -8,6 +8,7 @@ from typing import Any
 
 from llmbatch.core.records import Message
 from llmbatch.engines.base import Engine
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecast import Forecast, Stretch
 from llmbatch.job.spec import JobSpec
@@ -26,7 +27,7 @@ class Forecaster:
         self._positions = positions
         self._engine = engine
         self._answers: Sequence[int] = ()
-        self._descriptions: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+        self._started: queue.SimpleQueue[EngineInfo | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._found: Forecast | None = None
         self._thread: threading.Thread | None = None
@@ -40,9 +41,9 @@ class Forecaster:
                 self._thread = threading.Thread(target=self._work, name="forecast", daemon=True)
                 self._thread.start()
 
-    def ready(self, description: Mapping[str, Any]) -> None:
+    def ready(self, info: EngineInfo) -> None:
         """Tell what the engine, now started, says of itself."""
-        self._descriptions.put(description)
+        self._started.put(info)
 
     def take(self) -> Mapping[str, Any] | None:
         """The forecast as the store keeps it: once, as soon as it is made."""
@@ -57,15 +58,15 @@ class Forecaster:
     def end(self) -> None:
         """Give up what is not finished."""
         self._ended.set()
-        self._descriptions.put(None)
+        self._started.put(None)
         if self._thread is not None:
             self._thread.join()
 
     def _work(self) -> None:
         with suppress(Exception):
             stretches = list(self._read())
-            description = self._descriptions.get()
-            assumed = description and cache_forecast.assume_as_described(description, self._answers)
+            info = self._started.get()
+            assumed = info and cache_forecast.assume_as_described(info, self._answers)
             if assumed:
                 self._found = cache_forecast.predict(stretches, len(self._positions), assumed)
 

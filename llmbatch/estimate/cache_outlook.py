@@ -1,10 +1,10 @@
 """What `plan` says of the prefix cache: in planned order, in input order, with another template."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.core.records import Message
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast, template_advice
 from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
 from llmbatch.estimate.template_advice import Advice
@@ -12,6 +12,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import Renderer
 from llmbatch.pipeline.prompts.template import TemplateError
+from llmbatch.sizing.settings import EngineSettings
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
 from llmbatch.store.history import JobHistory, PendingWork
@@ -52,12 +53,11 @@ def look_ahead(
     )
 
 
-def assume(spec: JobSpec, past: JobHistory, known: Mapping[str, Any]) -> CacheAssumptions:
-    """The engine to come: as the job's last one, with the present options. `known` is what the
-    engine knows of its settings before it is started."""
-    return cache_forecast.assume_before_start(
-        past.engine, known, cache_forecast.answer_lengths(spec, past.answers)
-    )
+def assume(spec: JobSpec, past: JobHistory, settings: EngineSettings) -> CacheAssumptions:
+    """The engine to come: as the job's last one, with the present `settings`, as far as they
+    are known before it is started."""
+    answers = cache_forecast.answer_lengths(spec, past.answers)
+    return cache_forecast.assume_before_start(EngineInfo.from_json(past.engine), settings, answers)
 
 
 def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from llmbatch.core import interval
 from llmbatch.core.interval import Interval, Sampled
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast, past_runs
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
@@ -110,7 +111,8 @@ def _left_long(past: JobHistory, alike: Sequence[PastRun]) -> int:
     runs = [run for run in alike if run.attempts and not past_runs.is_sample(run)]
     if not runs or not past.settled_requests or (runs[-1].reason or "").startswith("finished"):
         return 0
-    return int(past.engine.get("max_num_seqs") or past.engine.get("window") or 1)
+    engine = EngineInfo.from_json(past.engine)
+    return engine.max_num_seqs or engine.window or 1
 
 
 def _retries(seen: Sequence[RequestTokens], requests: int) -> Interval:

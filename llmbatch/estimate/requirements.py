@@ -1,12 +1,12 @@
 """What a plan's requests will take: tokens, memory, time and money, brought together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.core.interval import Interval
 from llmbatch.engines import base
-from llmbatch.engines.base import Foreseeing, Sized
+from llmbatch.engines.base import KnowsModel
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_outlook, output_tokens, past_runs, prompt_tokens, time_and_cost
 from llmbatch.estimate.batching import Scheduler
 from llmbatch.estimate.cache_forecast import CacheAssumptions
@@ -19,6 +19,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.sizing import memory
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
+from llmbatch.sizing.settings import EngineSettings
 from llmbatch.store.database import Database
 from llmbatch.store.history import JobHistory, PendingWork
 
@@ -45,14 +46,14 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class EngineAssumptions:
-    """What is known of the engine before it starts. `said`: what the job's last one said of
-    itself; `options`: the user's, and those that the engine foresees. `moved`: it would run on
+    """What is known of the engine before it starts: its `settings`, and what the job's `last` one
+    told of itself. `moved`: it would run on
     another device than before, so that earlier runs tell nothing of its time; `elsewhere`: on one
     that was named, and need not be here."""
 
     engine: base.Engine
-    options: Mapping[str, Any]
-    said: Mapping[str, Any]
+    settings: EngineSettings
+    last: EngineInfo
     device: Device | None
     moved: bool = False
     elsewhere: bool = False
@@ -71,7 +72,7 @@ def estimate(
     one that is there; `reading`: seconds that reading and planning took."""
     spec = job.spec
     given = _assume_engine(spec, engine, left.history, device)
-    assumed = cache_outlook.assume(spec, left.history, given.options)
+    assumed = cache_outlook.assume(spec, left.history, given.settings)
     seen = cache_outlook.look_ahead(db, job, order, left, assumed, engine.encode)
     limit = _limit(spec, given)
     prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
@@ -129,30 +130,30 @@ def _without_prompts(
 def _assume_engine(
     spec: JobSpec, engine: base.Engine, past: JobHistory, device: Device | None
 ) -> EngineAssumptions:
-    options = spec.engine.options
-    if device is None and isinstance(engine, Foreseeing):
-        options = engine.foreseen()
-    options = {name: value for name, value in options.items() if value is not None}
-    ran_on = Device.from_json(past.engine.get("hardware"))
+    last, options = EngineInfo.from_json(past.engine), spec.engine.options
+    ran_on = last.hardware
     if device is None:
         # The next run will be where the last one was, wherever this is asked.
-        there = ran_on or (engine.device() if isinstance(engine, Sized) else None)
-        return EngineAssumptions(engine, options, past.engine, there)
+        there = ran_on or (engine.device() if isinstance(engine, KnowsModel) else None)
+        settings = base.settings_before_start(engine, options)
+        return EngineAssumptions(engine, settings, last, there)
+    # By the options alone: the others depend on the device that is here.
+    settings = EngineSettings.from_options(options)
     moved = ran_on is None or (ran_on.name, ran_on.count) != (device.name, device.count)
     return EngineAssumptions(
-        engine, options, {} if moved else past.engine, device, moved, elsewhere=True
+        engine, settings, EngineInfo() if moved else last, device, moved, elsewhere=True
     )
 
 
 def _limit(spec: JobSpec, given: EngineAssumptions) -> ContextLimit:
     """The longest sequence that the engine will take."""
     longest = spec.sampling.max_tokens
-    option = given.options.get("max_model_len")
-    if isinstance(option, int) and option > 0:
+    option = given.settings.max_model_len or 0
+    if option > 0:
         return ContextLimit(option, "max_model_len", longest)
-    if said := given.said.get("max_model_len"):
-        return ContextLimit(int(said), "the job's last engine", longest)
-    shape = given.engine.shape() if isinstance(given.engine, Sized) else None
+    if given.last.max_model_len:
+        return ContextLimit(given.last.max_model_len, "the job's last engine", longest)
+    shape = given.engine.shape() if isinstance(given.engine, KnowsModel) else None
     if shape is not None and shape.context:
         return ContextLimit(shape.context, "the model's configuration", longest)
     return ContextLimit(None, None, longest)
@@ -172,7 +173,7 @@ def _tokens(
 
 def _cached(total: Interval, seen: CacheOutlook, given: EngineAssumptions) -> Interval:
     """Prompt tokens that the prefix cache will serve."""
-    if False in (given.options.get("enable_prefix_caching"), given.said.get("prefix_caching")):
+    if False in (given.settings.prefix_caching, given.last.prefix_caching):
         return Interval.exactly(0)
     if seen.planned is None:
         return Interval(0, 0, total.expected / 2)
@@ -185,7 +186,7 @@ def _cached(total: Interval, seen: CacheOutlook, given: EngineAssumptions) -> In
 def _memory(
     spec: JobSpec, given: EngineAssumptions, prompt: PromptTokens, output: OutputTokens
 ) -> Memory | None:
-    if not isinstance(given.engine, Sized):
+    if not isinstance(given.engine, KnowsModel):
         return None
     shape, device = given.engine.shape(), given.device
     if shape is None or device is None:
@@ -194,10 +195,9 @@ def _memory(
         shape,
         device,
         weight_bytes=given.engine.weight_bytes(),
-        options=given.options,
+        settings=given.settings.updated(given.last),
         tokens_mean=prompt.mean + output.each,
         tokens_longest=_longest(prompt, spec.sampling.max_tokens),
-        known=given.said or None,
     )
 
 
@@ -215,10 +215,10 @@ def _machine(
     requests: int,
 ) -> NextEngine:
     """The engine to come, as far as the time depends on it."""
-    sized = given.engine if isinstance(given.engine, Sized) else None
-    known = {**given.said, **given.options}
+    sized = given.engine if isinstance(given.engine, KnowsModel) else None
+    known = given.last.updated(given.settings)
     slots = assumed.cache.max_num_seqs if held is None else held.max_num_seqs
-    if known.get("max_num_seqs") == 0:  # an engine that answers one request after the other
+    if known.max_num_seqs == 0:  # an engine that answers one request after the other
         slots = 1
     cache = assumed.cache
     fit = cache.blocks * cache.block_size if cache.blocks else held.cache_tokens if held else None

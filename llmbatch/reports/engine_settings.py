@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmbatch.core import units
+from llmbatch.engines.info import EngineInfo
 from llmbatch.reports import wording
 from llmbatch.sizing.device import Device
 
@@ -14,8 +15,8 @@ _NOT_SHOWN = ("hardware", "shape", "weight_bytes")
 def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the engine says of itself, one line each; what is for calculating is left out, the
     device is in words."""
-    device = Device.from_json(description.get("hardware"))
-    weights = description.get("weight_bytes")
+    told = EngineInfo.from_json(description)
+    device, weights = told.hardware, told.weight_bytes
     rest = {name: value for name, value in description.items() if name not in _NOT_SHOWN}
     return [
         *([] if device is None else [("hardware", _device(device))]),

@@ -10,6 +10,7 @@ from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.pipeline.rows import columns
@@ -101,7 +102,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     starts = run_records.starts(db)
     every = runs.read(db, summaries, starts, cost)
     worked = next((run for run in reversed(every) if run.requests), None)
-    description = _description(starts, worked)
+    engine = _last_engine(starts, worked)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
@@ -119,7 +120,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         costs=last_costs,
         all_costs=all_costs,
         attribution=attribution.build(db, every, settings.attribute_by),
-        limit=device_share.compare([worked], description) if worked else None,
+        limit=device_share.compare([worked], engine) if worked else None,
         resources=every[-1].resources,
         failures=[_failure(each) for each in results.failures(db)],
         rows_by_attempts=[
@@ -139,12 +140,12 @@ def _check(db: Database, cost: CostSpec | None) -> None:
         columns.check_attribution(cost.attribute_by, snapshot)
 
 
-def _description(starts: list[StartRecord], run: RunUsage | None) -> dict[str, Any] | None:
+def _last_engine(starts: list[StartRecord], run: RunUsage | None) -> EngineInfo | None:
     """What the last engine of the run said of itself."""
     if run is None:
         return None
     own = [start for start in starts if start.run == run.run]
-    return own[-1].description if own else None
+    return EngineInfo.from_json(own[-1].description) if own else None
 
 
 def _duplicates(rows: int, every: Costs) -> Duplicates:

@@ -4,14 +4,13 @@ The cache is paged (Kwon et al. 2023, "PagedAttention"): a sequence takes whole 
 tokens that it has, and no more, so the memory beside the weights divides into tokens.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.sizing import memory_advice
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.memory_advice import GIB, Need, Room
+from llmbatch.sizing.settings import EngineSettings
 
 DEVICE_SHARE = 0.92
 """Of a GPU's memory, what vLLM takes unless told otherwise (`gpu_memory_utilization`)."""
@@ -61,21 +60,19 @@ def fit(
     device: Device,
     *,
     weight_bytes: int | None = None,
-    options: Mapping[str, Any],
+    settings: EngineSettings,
     tokens_mean: float,
     tokens_longest: int,
-    known: Mapping[str, Any] | None = None,
 ) -> Memory:
     """How `shape` fits `device` (and its `count`).
 
-    `weight_bytes`: of the model's files, where they are known better than by formula. `options`:
-    the engine's, as the user wrote them and as far as the engine foresees them (`Foreseeing`).
-    `tokens_mean`, `tokens_longest`: prompt and answer of a request, together. `known`: what a
-    started engine with the same options said of itself (`Engine.describe`): its figures win.
+    `weight_bytes`: of the model's files, where they are known better than by formula. `settings`:
+    those of the engine, as far as they are known; a size of its cache in tokens is one that a
+    started engine has told. `tokens_mean`, `tokens_longest`: prompt and answer of a request,
+    together.
     """
-    said = {**options, **{name: value for name, value in (known or {}).items() if value}}
     weights = weight_bytes or shape.weight_bytes
-    need = Need(shape, device, weights, said, tokens_mean, tokens_longest)
+    need = Need(shape, device, weights, settings, tokens_mean, tokens_longest)
     room = _room(need)
     sequences = _max_num_seqs(need)
     batch_mean = int(room.cache // need.sequence_bytes(tokens_mean))
@@ -115,7 +112,7 @@ def _room(need: Need) -> Room:
     device = need.device
     usable, reserve = device.total_memory, 0
     if device.kind != "cpu":
-        usable = int(usable * (need.said.get("gpu_memory_utilization") or DEVICE_SHARE))
+        usable = int(usable * (need.settings.gpu_memory_utilization or DEVICE_SHARE))
         reserve = RESERVE * device.count
     cache, measured = _cache_bytes(need, usable - need.weight_bytes - reserve)
     return Room(usable, reserve, cache, measured, need.weight_bytes + reserve)
@@ -123,23 +120,20 @@ def _room(need: Need) -> Room:
 
 def _cache_bytes(need: Need, left: int) -> tuple[int, bool]:
     """Bytes of the cache, and whether an engine has told them; `left`: beside the weights."""
-    said = need.said
-    blocks = said.get("num_gpu_blocks_override")
-    tokens = said.get("kv_cache_tokens") or (blocks or 0) * need.block_size
+    known = need.settings
+    tokens = known.kv_cache_tokens or (known.kv_cache_blocks or 0) * need.block_size
     if tokens:
-        return round(tokens * need.full_bytes / need.length), bool(said.get("kv_cache_tokens"))
-    given = said.get("kv_cache_memory_bytes")
-    if isinstance(given, int) and given:
-        return given * need.device.count, False
-    if need.device.kind == "cpu" and not said.get("gpu_memory_utilization"):
+        return round(tokens * need.full_bytes / need.length), bool(known.kv_cache_tokens)
+    if known.kv_cache_memory_bytes:
+        return known.kv_cache_memory_bytes * need.device.count, False
+    if need.device.kind == "cpu" and not known.gpu_memory_utilization:
         return usual_cpu_cache(need.device.memory_bytes), False
     return max(0, left), False
 
 
 def _max_num_seqs(need: Need) -> int:
-    given = need.said.get("max_num_seqs")
-    if given:
-        return int(given)
+    if need.settings.max_num_seqs:
+        return need.settings.max_num_seqs
     device = need.device
     if device.kind == "cpu":
         return FEWEST_SEQUENCES

@@ -1,12 +1,12 @@
 """What to change when a model does not fit a device, or leaves little room for requests."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.settings import EngineSettings
 
 GIB = 1 << 30
 BLOCK_SIZE = 16
@@ -25,27 +25,27 @@ class Need:
     shape: Shape
     device: Device
     weight_bytes: int
-    said: Mapping[str, Any]
+    settings: EngineSettings
     tokens_mean: float
     tokens_longest: int
 
     @property
     def max_model_len(self) -> int:
-        given = self.said.get("max_model_len")
-        return given if isinstance(given, int) and given > 0 else self.shape.context
+        given = self.settings.max_model_len or 0
+        return given if given > 0 else self.shape.context
 
     @property
     def block_size(self) -> int:
-        return int(self.said.get("block_size") or BLOCK_SIZE)
+        return self.settings.block_size or BLOCK_SIZE
 
     @property
     def cache_dtype(self) -> str:
-        return str(self.said.get("kv_cache_dtype") or "auto")
+        return self.settings.kv_cache_dtype or "auto"
 
     @property
     def copies(self) -> float:
         """How often all devices together keep a token: a head is not divided among devices."""
-        pipeline = self.said.get("pipeline_parallel_size") or 1
+        pipeline = self.settings.pipeline_parallel_size or 1
         tensor = max(1, self.device.count // pipeline)
         return tensor / min(tensor, 1 if self.shape.latent else self.shape.kv_heads)
 
@@ -62,7 +62,7 @@ class Need:
     def full_bytes(self) -> float:
         """What the engine must have room for: the longest sequence that it may be given, by whose
         tokens it also tells the size of its cache."""
-        return self.sequence_bytes(self.length, self.said.get("max_num_batched_tokens") or _STEP)
+        return self.sequence_bytes(self.length, self.settings.max_num_batched_tokens or _STEP)
 
     @property
     def length(self) -> int:
@@ -140,7 +140,7 @@ def _too_long(need: Need, room: Room) -> Iterator[str]:
         f"the cache holds {_tokens_that_fit(need, room.cache):,} tokens, the longest request needs "
         f"{need.tokens_longest:,}: shorten it or lower max_tokens"
     )
-    if need.device.kind == "cpu" or need.said.get("kv_cache_memory_bytes"):
+    if need.device.kind == "cpu" or need.settings.kv_cache_memory_bytes:
         asked = math.ceil(need.sequence_bytes(need.tokens_longest) / GIB) * GIB
         yield f"--engine-arg kv_cache_memory_bytes={asked}: a larger cache"
     yield from _smaller_cache(need)
@@ -160,7 +160,7 @@ def _small_batch(need: Need, cache: int, sequences: int) -> Iterator[str]:
         yield f"--engine-arg max_num_seqs={larger}: the cache holds {holds:,} requests at once"
     elif holds < sequences:
         yield f"the cache holds {holds:,} requests of the mean length at once, a small batch"
-        if need.device.kind == "cpu" or need.said.get("kv_cache_memory_bytes"):
+        if need.device.kind == "cpu" or need.settings.kv_cache_memory_bytes:
             yield "give it more by --engine-arg kv_cache_memory_bytes=BYTES"
         yield from _smaller_cache(need)
 

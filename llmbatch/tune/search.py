@@ -132,7 +132,7 @@ class _SettingSearch:
 
     def _warn_if_small(self) -> None:
         """Warn of halves that fit into the engine at once, which say little about a long job."""
-        window = self._present.description["window"] if self._present else 0
+        window = (self._present.info.window or 0) if self._present else 0
         half = min(map(len, self._drawn.halves))
         if half < window and self._result.sampled < self._result.planned:
             self._tell(
@@ -145,7 +145,7 @@ class _SettingSearch:
         if self._present is None or not isinstance(engine, Tunable):
             return {}
         smaller = min(map(len, self._drawn.halves))
-        return engine.alternatives(self._present.description, smaller)
+        return engine.alternatives(self._present.info, smaller)
 
     def _consider(self, name: str, value: Any) -> None:
         result = self._result
@@ -168,7 +168,7 @@ class _SettingSearch:
         given = {plain_name(name): present for name, present in options}
         if name in given:
             return bool(given[name] == value)
-        described = self._present.description if self._present else {}
+        described = self._present.info.settings if self._present else {}
         return name in described and bool(described[name] == value)
 
     def _confirm(self) -> None:

@@ -1,14 +1,14 @@
 """The trial of one engine with a sample of requests: its speed, or the reason for having none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LlmbatchError
 from llmbatch.core.outcomes import Completed, Failed, Lost
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
+from llmbatch.engines.info import EngineInfo
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Event, Ready
 from llmbatch.pipeline.run.stop_request import StopRequest
 
@@ -54,7 +54,7 @@ class TrialFigures:
     parts: tuple[PartFigures, ...]
     preemptions: int
     seconds: float
-    description: Mapping[str, Any]
+    info: EngineInfo
 
     @property
     def total(self) -> PartFigures:
@@ -92,7 +92,7 @@ class Trial:
         self._stop = stop
         self._done: list[PartFigures] = []
         self._part, self._part_began = PartFigures(), 0.0
-        self._description: dict[str, Any] | None = None
+        self._info: EngineInfo | None = None
         self._start_seconds = 0.0
         self._preemptions = 0
 
@@ -107,7 +107,7 @@ class Trial:
             if self._stop.drain:
                 return self._end(self._stop.reason or "stopped")
             if now - began > self._limit:
-                what = "start" if self._description is None else "finish"
+                what = "start" if self._info is None else "finish"
                 return self._end(f"did not {what} in its share of the budget, {self._limit:.3g} s")
         self._thread.join(_KILL_GRACE)
         if event.error is not None:
@@ -128,7 +128,7 @@ class Trial:
             self._part += PartFigures(lost, lost, message=event.reason)
             return
         if isinstance(event, Ready):
-            self._description = event.description
+            self._info = event.info
             self._start_seconds = now - began
         elif isinstance(event, Drained):
             self._done.append(replace(self._part, seconds=now - self._part_began))
@@ -147,7 +147,7 @@ class Trial:
             tuple(parts),
             self._preemptions,
             seconds,
-            self._description or {},
+            self._info or EngineInfo(),
         )
 
     def _end(self, reason: str) -> TrialFailure:

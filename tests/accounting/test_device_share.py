@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from llmbatch.accounting.device_share import DeviceShare, compare
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments
+from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing import roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
@@ -67,7 +68,7 @@ def steps(cost: StepCost, count: int, sequences: int, prefill: int) -> StepMomen
 
 def judged(**changes: Any) -> DeviceShare:
     said = changes.pop("said", SAID)
-    found = compare([run(**changes)], said)
+    found = compare([run(**changes)], EngineInfo.from_json(said))
     assert found is not None
     return found
 
@@ -186,13 +187,13 @@ def test_a_tiny_model_is_held_back_by_the_fixed_cost_of_a_step() -> None:
     ],
 )
 def test_nothing_is_said_where_nothing_is_known(said: dict[str, Any] | None) -> None:
-    assert compare([run()], said) is None
+    assert compare([run()], None if said is None else EngineInfo.from_json(said)) is None
 
 
 @pytest.mark.parametrize("name", ["requests", "output_tokens", "generate_seconds"])
 def test_nothing_is_said_of_runs_that_made_nothing(name: str) -> None:
-    assert compare([run(**{name: 0})], SAID) is None
-    assert compare([], SAID) is None
+    assert compare([run(**{name: 0})], EngineInfo.from_json(SAID)) is None
+    assert compare([], EngineInfo.from_json(SAID)) is None
 
 
 @given(

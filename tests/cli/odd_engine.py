@@ -1,15 +1,20 @@
-"""The scripted engine, saying something of itself that no report can show."""
+"""The scripted engine, telling of a device that no page can show."""
 
+from dataclasses import replace
 from typing import Any
 
 from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.info import EngineInfo
+from llmbatch.sizing.device import Device
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
 
 class OddEngine(ScriptedEngine):
-    def describe(self) -> dict[str, Any]:
-        return super().describe() | {"weight_bytes": "many"}
+    def describe(self) -> EngineInfo:
+        memory: Any = "much"
+        odd = Device("odd", "gpu", 1, memory, 1e12, 1e11, "made up")
+        return replace(super().describe(), hardware=odd)
 
 
 def create(config: EngineConfig) -> OddEngine:

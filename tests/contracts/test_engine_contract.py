@@ -18,6 +18,7 @@ from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig, Telemetry
+from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.engines.vllm import session
@@ -305,11 +306,13 @@ def test_a_feed_that_fails_ends_the_run_and_not_the_engine(subject: Subject) -> 
 
 
 def test_description_is_json(subject: Subject) -> None:
-    described = subject.running.describe()
-    assert json.loads(json.dumps(described)) == described
-    expected = {"engine", "version", "device", "dtype", "model", "parallelism", "window"}
-    assert expected <= described.keys()
-    assert described["window"] == subject.window
+    info = subject.running.describe()
+    stored = json.loads(json.dumps(info.to_json()))
+    assert stored == info.to_json()
+    assert EngineInfo.from_json(stored) == info
+    assert None not in (info.name, info.version, info.device, info.dtype, info.model)
+    assert info.parallelism is not None
+    assert info.window == subject.window
 
 
 def test_telemetry_counts_while_running(subject: Subject) -> None:

@@ -8,10 +8,12 @@ import orjson
 import pytest
 
 from llmbatch.core.records import Message
+from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecast import MOST, CacheAssumptions
 from llmbatch.estimate.prefix_cache import Cache
 from llmbatch.job.spec import JobSpec
+from llmbatch.sizing.settings import EngineSettings
 from tests.scripted_engine import ScriptedEngine
 from tests.workbench import Bench, engine
 
@@ -102,14 +104,16 @@ LAST = {"block_size": 32, "kv_cache_blocks": 900, "max_num_seqs": 64, "prefix_ca
 def test_what_is_known_before_a_start(
     last: dict[str, Any], options: dict[str, Any], cache: Cache, source: str
 ) -> None:
-    assumed = cache_forecast.assume_before_start(last, options, [3])
+    assumed = cache_forecast.assume_before_start(
+        EngineInfo.from_json(last), EngineSettings.from_options(options), [3]
+    )
     assert assumed.cache == cache
     assert assumed.source.startswith(source)
 
 
 @pytest.mark.parametrize("description", [{}, {"block_size": 0}, LAST | {"prefix_caching": False}])
 def test_an_engine_without_a_prefix_cache_has_no_forecast(description: dict[str, Any]) -> None:
-    assert cache_forecast.assume_as_described(description, [1]) is None
+    assert cache_forecast.assume_as_described(EngineInfo.from_json(description), [1]) is None
 
 
 def test_lengths_of_answers_are_those_the_job_has_had_or_may_have() -> None:

@@ -13,6 +13,7 @@ from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.memory import Memory
 from llmbatch.sizing.memory_advice import GIB
 from llmbatch.sizing.model_config import shape_of
+from llmbatch.sizing.settings import EngineSettings
 from tests.engines.vllm.public_configs import CONFIGS
 
 H200 = Device("H200", "gpu", 1, 140 * GIB, 989e12, 4.8e12, "x")
@@ -27,9 +28,10 @@ def known(name: str) -> Shape:
 
 
 def fit(name: str, device: Device, mean: float = 900, longest: int = 2100, **more: Any) -> Memory:
-    options = more.pop("options", {})
+    told = EngineSettings.from_json(more.pop("known", None))
+    settings = EngineSettings.from_options(more.pop("options", {})).updated(told)
     return memory.fit(
-        known(name), device, options=options, tokens_mean=mean, tokens_longest=longest, **more
+        known(name), device, settings=settings, tokens_mean=mean, tokens_longest=longest, **more
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.errors import UsageError
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job.spec import JobSpec
 from llmbatch.tune import gains, search
 from llmbatch.tune.search import NO_TIME, TuneResult
@@ -156,7 +157,7 @@ def test_no_trial_begins_that_cannot_end_within_the_budget(bench: Bench) -> None
 
 def measured(start: float, rates: tuple[float, float]) -> TrialFigures:
     parts = tuple(PartFigures(100, 0, 1000, 1000 / rate) for rate in rates)
-    return TrialFigures(start, PartFigures(10, 0, 100, 1.0), parts, 0, start + 10, {})
+    return TrialFigures(start, PartFigures(10, 0, 100, 1.0), parts, 0, start + 10, EngineInfo())
 
 
 def test_a_gain_counts_only_where_both_halves_have_it() -> None:

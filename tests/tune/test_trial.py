@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_measured_parts() -> None:
     assert total.tokens_per_second == pytest.approx(60 / total.seconds)
     assert total.requests_per_second == pytest.approx(10 / total.seconds)
     assert (total.failed, found.preemptions) == (0, 0)
-    assert found.description["engine"] == "scripted"
+    assert found.info.name == "scripted"
 
 
 def test_each_request_is_computed_once(tmp_path: Path) -> None:

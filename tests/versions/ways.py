@@ -52,7 +52,7 @@ def main() -> None:
                 way: measure(engine, way, prompts(arguments.rows, 2 * turn + (way == "public")))
                 for way in ways
             })  # fmt: skip
-        described = engine.describe()
+        described = engine.describe().settings
     print(json.dumps(summary(rounds, arguments.rows) | {"way": described["way"]}))
 
 

@@ -15,6 +15,7 @@ from llmbatch.engines import model_files
 from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.sizing.memory import LARGE_DEVICE, usual_cpu_cache, usual_sequences
 from llmbatch.sizing.model_config import shape_of
+from llmbatch.sizing.settings import EngineSettings
 
 GIB = 1 << 30
 CPU_BLOCK_SIZE = 32
@@ -49,13 +50,14 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
     return chosen
 
 
-def foreseen(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's options, and ours that are known before anything is imported."""
+def settings_before_start(options: Mapping[str, Any]) -> EngineSettings:
+    """By the user's options, and ours that are known before anything is imported."""
     known: dict[str, Any] = {}
     if is_cpu_build():
         known["block_size"] = CPU_BLOCK_SIZE
         known |= _cpu_cache(options)
-    return known | {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return EngineSettings.from_options(known | given)
 
 
 def is_cpu_build() -> bool:

@@ -16,6 +16,7 @@ from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines import hub, model_files
 from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
     defaults,
     failure_reasons,
@@ -36,6 +37,7 @@ from llmbatch.engines.vllm.stats import Stats
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.model_config import shape_of
+from llmbatch.sizing.settings import EngineSettings
 
 WINDOW_FACTOR = 2
 """Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
@@ -158,37 +160,37 @@ class VllmEngine:
         model = str(self._folder) if self._folder is not None else self._config.model
         client.start(model, options, local=self._folder is not None)
         engine = client.engine
-        self._description = start.description(engine, options) | client.way
-        self._crew = self._gather(client)
-        self._description["window"] = self._crew.window
-        self._description |= start.sizes(self)
+        told = start.description(engine, options) | client.way
+        told["window"] = WINDOW_FACTOR * told["max_num_seqs"]
+        self._info = EngineInfo.from_json(told | start.sizes(self))
+        self._crew = self._gather(client, told)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
 
-    def _gather(self, client: Client) -> Crew:
-        said, device = self._description, client.engine.vllm_config.device_config.device_type
+    def _gather(self, client: Client, told: Mapping[str, Any]) -> Crew:
+        device = client.engine.vllm_config.device_config.device_type
         texts = Texts(client.engine.get_tokenizer())
         parameters = Parameters(
-            seeds_allowed=takes_seeds(device, chunked_prefill=said["chunked_prefill"]),
+            seeds_allowed=takes_seeds(device, chunked_prefill=told["chunked_prefill"]),
             detokenize=not texts.decodes,
             into=client.pattern,
         )
         self._stats = Stats(
-            said["max_num_seqs"],
-            tokens_per_step=said["max_num_batched_tokens"],
-            longest_prompt=said["max_model_len"],
+            told["max_num_seqs"],
+            tokens_per_step=told["max_num_batched_tokens"],
+            longest_prompt=told["max_model_len"],
         )
         return Crew(
             client,
             texts,
             parameters,
             self._stats,
-            max_model_len=said["max_model_len"],
-            window=WINDOW_FACTOR * said["max_num_seqs"],
+            max_model_len=told["max_model_len"],
+            window=told["window"],
             waiting_tokens=max(
-                said["kv_cache_tokens"], WAITING_STEPS * said["max_num_batched_tokens"]
+                told["kv_cache_tokens"], WAITING_STEPS * told["max_num_batched_tokens"]
             ),
         )
 
@@ -220,10 +222,10 @@ class VllmEngine:
             flight.abort()
             self._stats.rest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> EngineInfo:
         if self._client is None:
             raise EngineError("the engine is not started")
-        return dict(self._description)
+        return self._info
 
     def shape(self) -> Shape | None:
         config = self._configuration()
@@ -248,13 +250,13 @@ class VllmEngine:
     def notices(self) -> list[str]:
         return versions.notices() if vllm_options.is_installed() else []
 
-    def foreseen(self) -> dict[str, Any]:
-        return defaults.foreseen(self._options)
+    def settings_before_start(self) -> EngineSettings:
+        return defaults.settings_before_start(self._options)
 
-    def alternatives(self, description: Mapping[str, Any], requests: int) -> dict[str, list[Any]]:
+    def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:
         from vllm.platforms import current_platform
 
-        return levers.alternatives(description, requests, on_cpu=current_platform.is_cpu())
+        return levers.alternatives(info, requests, on_cpu=current_platform.is_cpu())
 
     def telemetry(self) -> Telemetry:
         return self._stats.telemetry()

@@ -1,28 +1,27 @@
 """Which of vLLM's options are worth trying for speed, and which values of them."""
 
-from collections.abc import Mapping
 from typing import Any
+
+from llmbatch.engines.info import EngineInfo
 
 _CPU_BLOCK_SIZES = (32, 64, 128)
 # vLLM's own default is 0.92; beyond this too little is left for what allocates beside it.
 _MEMORY = 0.95
 
 
-def alternatives(
-    description: Mapping[str, Any], requests: int, *, on_cpu: bool
-) -> dict[str, list[Any]]:
+def alternatives(info: EngineInfo, requests: int, *, on_cpu: bool) -> dict[str, list[Any]]:
     """Values other than the present ones, by option, the most promising option first.
 
-    `description` is what `describe` says of the engine; more than `requests` cannot be in
-    flight at once. Every option here is one of `options.NEUTRAL_OPTIONS`.
+    `info` is of the started engine; more than `requests` cannot be in flight at once. Every option
+    here is one of `options.NEUTRAL_OPTIONS`.
     """
     values: dict[str, list[Any]] = {
-        "enforce_eager": [False] if description["enforce_eager"] else [],
-        "max_num_seqs": _sequences(description["max_num_seqs"], requests),
-        "max_num_batched_tokens": _batched_tokens(description),
-        "block_size": _block_sizes(description) if on_cpu else [],
-        "gpu_memory_utilization": [] if on_cpu else _memory(description["gpu_memory_utilization"]),
-        "async_scheduling": [not description["async_scheduling"]],
+        "enforce_eager": [False] if info.enforce_eager else [],
+        "max_num_seqs": _sequences(info.max_num_seqs or 0, requests),
+        "max_num_batched_tokens": _batched_tokens(info),
+        "block_size": _block_sizes(info) if on_cpu else [],
+        "gpu_memory_utilization": [] if on_cpu else _memory(info.gpu_memory_utilization),
+        "async_scheduling": [not info.settings["async_scheduling"]],
     }
     return {name: found for name, found in values.items() if found}
 
@@ -38,18 +37,17 @@ def _sequences(present: int, requests: int) -> list[int]:
     return values
 
 
-def _batched_tokens(description: Mapping[str, Any]) -> list[int]:
-    if not description["chunked_prefill"]:
+def _batched_tokens(info: EngineInfo) -> list[int]:
+    if not info.settings["chunked_prefill"]:
         # On a CPU naming a size turns chunks on, and then no seeds are taken: nor those of second
         # tries, which a sample does not have.
         return []
-    present = description["max_num_batched_tokens"]
-    least = description["max_num_seqs"]
+    present, least = info.max_num_batched_tokens or 0, info.max_num_seqs or 0
     return [value for value in (2 * present, present // 2) if value >= least]
 
 
-def _block_sizes(description: Mapping[str, Any]) -> list[int]:
-    return [size for size in _CPU_BLOCK_SIZES if size != description["block_size"]]
+def _block_sizes(info: EngineInfo) -> list[int]:
+    return [size for size in _CPU_BLOCK_SIZES if size != info.block_size]
 
 
 def _memory(present: float | None) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from llmbatch.engines.base import Sized
+from llmbatch.engines.base import KnowsModel
 from llmbatch.engines.vllm import defaults, leftovers, processes
 from llmbatch.sizing import cpu
 
@@ -83,7 +83,7 @@ def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def sizes(engine: Sized) -> dict[str, Any]:
+def sizes(engine: KnowsModel) -> dict[str, Any]:
     """What the figures of a run are measured against, as JSON values. Whatever cannot be had is
     None: an engine that works is not lost for that."""
 

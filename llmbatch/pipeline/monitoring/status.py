@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from llmbatch.core import clock, files
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Usage
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Progress
@@ -96,11 +96,11 @@ class StatusFile:
         self._counts = counts
         self.note(rows=asdict(counts))
 
-    def engine(self, restarts: int, description: Mapping[str, Any]) -> None:
+    def engine(self, restarts: int, info: EngineInfo) -> None:
         """An engine is ready, and says what it is."""
         self.note(engine_restarts=restarts)
         if self._meter is not None:
-            self._meter.devices = _devices(description) or self._meter.devices
+            self._meter.devices = info.device_count or self._meter.devices
 
     def progress(self, progress: Progress) -> None:
         self._usage = Usage(progress.prompt_tokens, progress.cached_tokens, progress.output_tokens)
@@ -181,14 +181,6 @@ def age(seen: Mapping[str, Any]) -> float:
         return max(0.0, clock.seconds() - float(seen["updated_seconds"]))
     written = datetime.fromisoformat(seen["updated_at"])
     return max(0.0, (clock.now() - written).total_seconds())
-
-
-def _devices(description: Mapping[str, Any]) -> int:
-    """How many devices an engine uses, as far as it says."""
-    hardware, parallelism = description.get("hardware"), description.get("parallelism")
-    if isinstance(hardware, Mapping):
-        return int(hardware.get("count", 0))
-    return prod(parallelism.values()) if isinstance(parallelism, Mapping) else 0
 
 
 def read(paths: JobPaths) -> dict[str, Any]:

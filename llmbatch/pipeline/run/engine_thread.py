@@ -10,7 +10,6 @@ import queue
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
@@ -18,6 +17,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, Telemetry
+from llmbatch.engines.info import EngineInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Ready:
 
     began: Moment
     at: Moment
-    description: dict[str, Any]
+    info: EngineInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from llmbatch.engines.base import Engine
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job.spec import JobSpec
 from llmbatch.store.database import Database
 
@@ -14,8 +15,8 @@ class RunForecaster(Protocol):
     def begin(self) -> None:
         """Start to read; called before the engine's thread is started."""
 
-    def ready(self, description: Mapping[str, Any]) -> None:
-        """Take the description of the first engine, which has started."""
+    def ready(self, info: EngineInfo) -> None:
+        """Take what the first engine tells, now that it has started."""
 
     def take(self) -> Mapping[str, Any] | None:
         """The forecast as the store keeps it: once, as soon as it is made."""
@@ -42,7 +43,7 @@ class NoForecaster:
     def begin(self) -> None:
         pass
 
-    def ready(self, description: Mapping[str, Any]) -> None:
+    def ready(self, info: EngineInfo) -> None:
         pass
 
     def take(self) -> Mapping[str, Any] | None:

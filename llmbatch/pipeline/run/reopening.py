@@ -10,7 +10,7 @@ from typing import Any
 
 from llmbatch.core.option_name import plain_name
 from llmbatch.core.outcomes import CONTEXT, mended_by
-from llmbatch.engines.base import Engine, Foreseeing, Sized
+from llmbatch.engines.base import Engine, KnowsModel, settings_before_start
 from llmbatch.job.spec import JobSpec
 from llmbatch.store import runs
 from llmbatch.store.database import Database
@@ -29,11 +29,10 @@ class Room:
 
 def expected_room(spec: JobSpec, engine: Engine) -> Room | None:
     """The room of an engine that is not started; None where it is unknown."""
-    options = engine.foreseen() if isinstance(engine, Foreseeing) else spec.engine.options
-    option = options.get(CONTEXT)
-    if isinstance(option, int) and option > 0:
+    option = settings_before_start(engine, spec.engine.options).max_model_len
+    if option is not None and option > 0:
         return Room(option, sure=True)
-    shape = engine.shape() if option is None and isinstance(engine, Sized) else None
+    shape = engine.shape() if option is None and isinstance(engine, KnowsModel) else None
     return Room(shape.context, sure=False) if shape is not None and shape.context else None
 
 

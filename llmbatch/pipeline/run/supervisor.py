@@ -6,7 +6,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
-from llmbatch.core.outcomes import CONTEXT
 from llmbatch.engines.base import Engine
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
@@ -157,14 +156,14 @@ class Supervisor:
             self._status.phase(phase)
 
     def _ready(self, ready: Ready) -> None:
-        runs.engine_started(self._db, self._run, ready.began, ready.at, ready.description)
-        self._rounds.stragglers.slots = ready.description.get("max_num_seqs", 0)
-        self._reopen(ready.description.get(CONTEXT))
+        runs.engine_started(self._db, self._run, ready.began, ready.at, ready.info.to_json())
+        self._rounds.stragglers.slots = ready.info.max_num_seqs or 0
+        self._reopen(ready.info.max_model_len)
         self._starts += 1
         self._start_seconds = ready.at.since(ready.began)
-        self._status.engine(self._starts - 1, ready.description)
+        self._status.engine(self._starts - 1, ready.info)
         if self._starts == 1:
-            self._forecaster.ready(ready.description)
+            self._forecaster.ready(ready.info)
         name = "engine_started" if self._starts == 1 else "engine_restarted"
         self._observer.event(name, seconds=round(self._start_seconds, 3))
 

@@ -39,9 +39,9 @@ def main() -> None:
     config = session.config(num_gpu_blocks_override=90, max_num_seqs=8)
     with vllm.create(config) as engine:
         outcomes = {outcome.key: outcome.usage for outcome in engine.run(requests)}
-        description = engine.describe()
+        info = engine.describe()
     usage = [outcomes[request.key] for request in requests]
-    assumed = cache_forecast.assume_as_described(description, [one.output for one in usage])
+    assumed = cache_forecast.assume_as_described(info, [one.output for one in usage])
     assert assumed is not None
     found = simulate(tokens(engine, requests), assumed.cache, assumed.answers).cached
     half = len(texts)
@@ -54,7 +54,7 @@ def main() -> None:
         }
         for name, part in halves.items()
     }
-    print(json.dumps(result | {"blocks": description["kv_cache_blocks"]}))
+    print(json.dumps(result | {"blocks": info.kv_cache_blocks}))
 
 
 def tokens(engine: vllm.VllmEngine, requests: list[Request]) -> list[list[int]]:

@@ -42,11 +42,11 @@ def test_weights_are_divided_among_devices(tmp_path: Path) -> None:
 
 
 def test_what_plan_may_assume_is_what_is_started() -> None:
-    before = defaults.foreseen({"max_num_seqs": 64, "dtype": None})
+    before = defaults.settings_before_start({"max_num_seqs": 64, "max_model_len": None})
     chosen = defaults.with_defaults({"max_num_seqs": 64}, None)
-    assert before["block_size"] == chosen["block_size"]
-    assert before["max_num_seqs"] == 64
-    assert "dtype" not in before
+    assert before.block_size == chosen["block_size"]
+    assert before.max_num_seqs == 64
+    assert before.max_model_len is None
 
 
 @pytest.mark.skipif(not defaults.is_cpu_build(), reason="vLLM's CPU build is not installed")
@@ -58,8 +58,8 @@ def test_what_plan_may_assume_is_what_is_started() -> None:
         ({"gpu_memory_utilization": 0.4}, "", None),
     ],
 )
-def test_the_size_of_the_cache_is_foreseen(
+def test_the_size_of_the_cache_is_known_before_a_start(
     options: dict[str, float], environment: str, cache: int | None
 ) -> None:
     with mock.patch.dict("os.environ", {"VLLM_CPU_KVCACHE_SPACE": environment}):
-        assert defaults.foreseen(options).get("kv_cache_memory_bytes") == cache
+        assert defaults.settings_before_start(options).kv_cache_memory_bytes == cache

@@ -82,7 +82,8 @@ def test_answers_do_not_depend_on_company(vllm_engine: vllm.VllmEngine) -> None:
 
 
 def test_the_length_limit_is_exact(vllm_engine: vllm.VllmEngine) -> None:
-    limit = vllm_engine.describe()["max_model_len"]
+    limit = vllm_engine.describe().max_model_len
+    assert limit is not None
     text = "a"
     while tokens_of(vllm_engine, text + " a") < limit - 2:
         text += " a"
@@ -120,7 +121,7 @@ def test_cut_answers_say_so(vllm_engine: vllm.VllmEngine) -> None:
 def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine) -> None:
     shared = "The same words at the start of every prompt, again and again. " * 5
     outcomes = list(vllm_engine.run(ask(f"{shared}{n}") for n in range(12)))
-    block = vllm_engine.describe()["block_size"]
+    block = vllm_engine.describe().block_size
     assert block == 32
     cached = [outcome.usage.cached for outcome in outcomes]
     assert max(cached) >= block
@@ -130,7 +131,7 @@ def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine)
 def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEngine) -> None:
     crew = vllm_engine._crew
     assert crew is not None
-    assert crew.waiting_tokens >= vllm_engine.describe()["kv_cache_tokens"]
+    assert crew.waiting_tokens >= (vllm_engine.describe().kv_cache_tokens or 0) > 0
     pulled = []
 
     def feed() -> Iterator[Request]:
@@ -182,7 +183,7 @@ def test_the_log_has_what_vllm_said() -> None:
 
 
 def test_the_description_names_what_was_given(vllm_engine: vllm.VllmEngine) -> None:
-    described = vllm_engine.describe()
+    described = vllm_engine.describe().settings
     assert described["options"]["max_num_seqs"] == session.OPTIONS["max_num_seqs"]
     assert described["kv_cache_tokens"] > 0
     assert described["device"].endswith("cores")

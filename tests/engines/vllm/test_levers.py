@@ -1,10 +1,12 @@
 """What is tried with vLLM when the user names nothing."""
 
+from dataclasses import replace
 from typing import Any
 
+from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import levers, options
 
-CPU: dict[str, Any] = {
+_CPU: dict[str, Any] = {
     "max_num_seqs": 64,
     "max_num_batched_tokens": 4096,
     "max_model_len": 512,
@@ -14,12 +16,13 @@ CPU: dict[str, Any] = {
     "async_scheduling": True,
     "gpu_memory_utilization": None,
 }
-GPU = CPU | {
+_GPU = _CPU | {
     "chunked_prefill": True,
     "block_size": 16,
     "enforce_eager": False,
     "gpu_memory_utilization": 0.92,
 }
+CPU, GPU = EngineInfo.from_json(_CPU), EngineInfo.from_json(_GPU)
 
 
 def test_on_a_cpu() -> None:
@@ -41,8 +44,8 @@ def test_on_a_gpu() -> None:
 
 
 def test_none_of_it_can_change_an_answer() -> None:
-    for described, on_cpu in ((CPU, True), (GPU, False)):
-        tried = levers.alternatives(described, 1000, on_cpu=on_cpu)
+    for info, on_cpu in ((CPU, True), (GPU, False)):
+        tried = levers.alternatives(info, 1000, on_cpu=on_cpu)
         assert tried.keys() <= options.NEUTRAL_OPTIONS
 
 
@@ -56,10 +59,10 @@ def test_more_at_once_than_there_are_requests_is_not_tried() -> None:
 
 
 def test_a_step_has_room_for_a_token_of_each_sequence() -> None:
-    many = GPU | {"max_num_seqs": 4096}
+    many = replace(GPU, max_num_seqs=4096)
     assert levers.alternatives(many, 9999, on_cpu=False)["max_num_batched_tokens"] == [8192]
 
 
 def test_a_cache_that_was_given_in_bytes_stays() -> None:
-    sized = GPU | {"gpu_memory_utilization": None}
+    sized = replace(GPU, gpu_memory_utilization=None)
     assert "gpu_memory_utilization" not in levers.alternatives(sized, 1000, on_cpu=False)

@@ -14,6 +14,7 @@ from llmbatch.sizing import memory
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.model_config import shape_of
+from llmbatch.sizing.settings import EngineSettings
 from tests.engines.vllm import figures as vllm_figures
 from tests.engines.vllm import session
 from tests.engines.vllm.public_configs import CONFIGS
@@ -73,11 +74,15 @@ def test_the_cache_holds_what_vllm_says(figures: dict[str, Any], name: str) -> N
     expected = told(figures, name)
     assert known(name).token_bytes() == expected["token_bytes"]
     length = vllm_figures.LENGTH
-    options = {
-        "kv_cache_memory_bytes": vllm_figures.CACHE, "max_model_len": length, "block_size": 32,
-        "max_num_batched_tokens": length,
-    }  # fmt: skip
-    found = memory.fit(known(name), DEVICE, options=options, tokens_mean=100, tokens_longest=length)
+    settings = EngineSettings(
+        kv_cache_memory_bytes=vllm_figures.CACHE,
+        max_model_len=length,
+        block_size=32,
+        max_num_batched_tokens=length,
+    )
+    found = memory.fit(
+        known(name), DEVICE, settings=settings, tokens_mean=100, tokens_longest=length
+    )
     assert found.cache_tokens == pytest.approx(expected["cache_tokens"], rel=TOLERANCE)
 
 
@@ -88,20 +93,24 @@ def test_enough_kinds_of_models_were_compared(figures: dict[str, Any]) -> None:
 
 
 def test_a_started_engine_agrees(vllm_engine: engine.VllmEngine) -> None:
-    said = vllm_engine.describe()
+    info = vllm_engine.describe()
     shape, device = vllm_engine.shape(), vllm_engine.device()
     assert shape is not None
     assert device is not None
+    assert info.kv_cache_tokens is not None
+    given = EngineSettings.from_options(session.OPTIONS | {"block_size": info.block_size})
     found = memory.fit(
-        shape, device, weight_bytes=vllm_engine.weight_bytes(), options=session.OPTIONS
-        | {"block_size": said["block_size"]}, tokens_mean=100, tokens_longest=256,
-    )  # fmt: skip
-    assert found.cache_tokens == pytest.approx(said["kv_cache_tokens"], rel=TOLERANCE)
-    assert found.fits
-    again = memory.fit(
-        shape, device, options=session.OPTIONS, tokens_mean=100, tokens_longest=256, known=said
+        shape,
+        device,
+        weight_bytes=vllm_engine.weight_bytes(),
+        settings=given,
+        tokens_mean=100,
+        tokens_longest=256,
     )
-    assert (again.measured, again.cache_tokens) == (True, said["kv_cache_tokens"])
-    assert Shape.from_json(said["shape"]) == shape
-    assert Device.from_json(said["hardware"]) == device
-    assert shape.weight_bytes == pytest.approx(said["weight_bytes"], rel=TOLERANCE)
+    assert found.cache_tokens == pytest.approx(info.kv_cache_tokens, rel=TOLERANCE)
+    assert found.fits
+    told = given.updated(info)
+    again = memory.fit(shape, device, settings=told, tokens_mean=100, tokens_longest=256)
+    assert (again.measured, again.cache_tokens) == (True, info.kv_cache_tokens)
+    assert (info.shape, info.hardware) == (shape, device)
+    assert shape.weight_bytes == pytest.approx(info.weight_bytes, rel=TOLERANCE)

@@ -126,7 +126,7 @@ def test_nothing_of_a_request_is_left_whichever_way(vllm_engine: engine.VllmEngi
 
 
 def test_a_vllm_with_all_parts_is_driven_the_short_way(vllm_engine: engine.VllmEngine) -> None:
-    described = vllm_engine.describe()
+    described = vllm_engine.describe().settings
     assert (described["way"], described["way_reason"]) == ("short", None)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status
@@ -17,6 +18,7 @@ from llmbatch.pipeline.monitoring.gpu_readings import NoGpus
 from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.sizing.device import Device
 from llmbatch.store.results import Counts
 
 
@@ -106,20 +108,22 @@ def test_a_beat_shows_that_the_run_lives_only_when_nothing_else_does(tmp_path: P
     assert status.read(paths) == third
 
 
+FOUR = Device("H200", "gpu", 4, 1 << 37, 1e15, 4.8e12, "made up")
+
+
 @pytest.mark.parametrize(
-    ("description", "devices"),
+    ("info", "devices"),
     [
-        ({"hardware": {"count": 4}, "parallelism": {"tensor": 2}}, 4),
-        ({"hardware": None, "parallelism": {"tensor": 2, "pipeline": 3}}, 6),
-        ({"parallelism": 1}, 2),
-        ({}, 2),
+        (EngineInfo(hardware=FOUR, parallelism={"tensor": 2}), 4),
+        (EngineInfo(parallelism={"tensor": 2, "pipeline": 3}), 6),
+        (EngineInfo(), 2),
     ],
 )
 def test_the_meter_looks_at_the_devices_of_the_engine(
-    tmp_path: Path, description: dict[str, object], devices: int
+    tmp_path: Path, info: EngineInfo, devices: int
 ) -> None:
     meter = Meter(2, NoGpus())
-    StatusFile(JobPaths(tmp_path), meter=meter).engine(1, description)
+    StatusFile(JobPaths(tmp_path), meter=meter).engine(1, info)
     assert meter.devices == devices
 
 

@@ -58,7 +58,7 @@ def test_a_whole_life_in_events() -> None:
     ready, *outcomes, drained, done = run(engine(window=2, order="reverse"), feed)
     assert drained == Drained()
     assert isinstance(ready, Ready)
-    assert ready.description["engine"] == "scripted"
+    assert ready.info.name == "scripted"
     assert ready.began.at <= ready.at.at
     assert sorted(outcome.key for outcome in outcomes) == [request.key for request in feed]
     assert all(isinstance(outcome, Completed) for outcome in outcomes)

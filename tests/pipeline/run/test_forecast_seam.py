@@ -6,6 +6,7 @@ from typing import Any
 
 from llmbatch.cli.narration import Silent
 from llmbatch.engines.base import Engine
+from llmbatch.engines.info import EngineInfo
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute, preflight
@@ -30,9 +31,9 @@ class Recorder(NoForecaster):
     def begin(self) -> None:
         self.calls.append("begin")
 
-    def ready(self, description: Mapping[str, Any]) -> None:
+    def ready(self, info: EngineInfo) -> None:
         self.calls.append("ready")
-        self._made = {"requests": self._requests, "slots": description["max_num_seqs"]}
+        self._made = {"requests": self._requests, "slots": info.max_num_seqs}
 
     def take(self) -> Mapping[str, Any] | None:
         made, self._made = self._made, None

@@ -1,0 +1,106 @@
+"""What a started engine tells of itself."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import prod
+from typing import Any, Self
+
+from llmbatch.sizing.device import Device
+from llmbatch.sizing.dimensions import Shape
+from llmbatch.sizing.settings import EngineSettings, flag, reading, text, whole
+
+
+def _device(value: Any) -> Device | None:
+    try:
+        return Device.from_json(value)
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
+def _shape(value: Any) -> Shape | None:
+    try:
+        return Shape.from_json(value)
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
+def _counts(value: Any) -> dict[str, int] | None:
+    if not isinstance(value, Mapping) or not all(whole(count) for count in value.values()):
+        return None
+    return dict(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo(EngineSettings):
+    """Nothing has to be told: a field is None where the engine does not know it, and then what is
+    computed from it is left out, or estimated.
+
+    For all readers of a report: `name` and `version` of the engine, `model`, `dtype` of its
+    weights, and `device` in words.
+
+    - `window`: the most requests that `run` holds at a time. None: `tune` cannot say that its
+      sample is too small.
+    - `max_model_len` (tokens): rows that had no room are tried again by an engine that takes longer
+      sequences. None: they are not.
+    - `max_num_seqs`, `max_num_batched_tokens`, and the settings of the cache: the forecasts of
+      `plan` and of a run. None: vLLM's usual values. Without `block_size` and `prefix_caching` a
+      run has no forecast of its cache hits.
+    - `hardware`, `shape` and `weight_bytes`: the device with its count, the model's sizes, and what
+      its weights take in the memory of all devices. None: the report has no share of the device's
+      limit, and the next `plan` does not know where the job ran.
+    - `parallelism`: devices in each way of dividing the work, whose product are all devices, where
+      `hardware` does not count them. None: energy and use are those of one GPU, or of as many as
+      the job's options say.
+    - `enforce_eager`: each step is launched piece by piece, as an advice of the report knows.
+
+    `settings`: everything that reports show, in this order and under the names of the stored
+    JSON. The fields are part of it, and are added where they are left out. Nothing but the engine
+    that wrote them computes with the others.
+    """
+
+    name: str | None = field(default=None, metadata=reading(text, "engine"))
+    version: str | None = field(default=None, metadata=reading(text))
+    device: str | None = field(default=None, metadata=reading(text))
+    dtype: str | None = field(default=None, metadata=reading(text))
+    model: str | None = field(default=None, metadata=reading(text))
+    parallelism: Mapping[str, int] | None = field(default=None, metadata=reading(_counts))
+    window: int | None = field(default=None, metadata=reading(whole))
+    enforce_eager: bool | None = field(default=None, metadata=reading(flag))
+    hardware: Device | None = field(default=None, metadata=reading(_device))
+    shape: Shape | None = field(default=None, metadata=reading(_shape))
+    weight_bytes: int | None = field(default=None, metadata=reading(whole))
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        told = {
+            each.metadata["key"] or each.name: getattr(self, each.name)
+            for each in sorted(fields(self), key=lambda each: each.name in _SETTINGS)
+            if each.metadata
+        }
+        known = {name: _plain(value) for name, value in told.items() if value is not None}
+        object.__setattr__(self, "settings", {**self.settings, **known})
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self:
+        """From what `to_json` made, also that of other versions, which may lack fields or have
+        others."""
+        stored = value or {}
+        return cls(**cls._values(stored), settings=stored)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the store keeps it."""
+        return dict(self.settings)
+
+    @property
+    def device_count(self) -> int | None:
+        """How many devices it uses; None where it does not tell."""
+        if self.hardware is not None:
+            return self.hardware.count
+        return prod(self.parallelism.values()) if self.parallelism else None
+
+
+_SETTINGS = {each.name for each in fields(EngineSettings)}
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if isinstance(value, Device | Shape) else value
