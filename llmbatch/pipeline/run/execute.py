@@ -10,9 +10,7 @@ from llmbatch.core.errors import (
     EngineError,
     ExitCode,
     HelperError,
-    InvariantError,
     LlmbatchError,
-    LockedError,
     UnwrittenError,
     UsageError,
 )
@@ -33,17 +31,11 @@ from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
-from llmbatch.store import field_groups, inspection, plans, results, run_records, runs
+from llmbatch.store import field_groups, plans, results, run_records, runs
 from llmbatch.store.database import Database
-from llmbatch.store.journal import DamagedError
 from llmbatch.store.lock import JobLock
-from llmbatch.store.opening import open_store
-from llmbatch.store.repair import abandon
+from llmbatch.store.plans import Pending
 from llmbatch.store.results import Counts
-
-# Seconds that readers of the store get to close it, and seconds between two tries to open it.
-_READERS_LEAVE = 30.0
-_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +74,30 @@ def execute(
     with JobLock(paths.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not paths.store.exists()
-        try:
+        with _failure_shown(context, is_new):
             return _open_and_run(context)
-        except KeyboardInterrupt as error:
-            code = 128 + (stop.signal or signal.SIGINT)
-            _give_up(context, is_new, "stopped by a signal", code)
-            raise KeyboardInterrupt(code) from error
-        except LlmbatchError as error:
-            is_none = is_new and isinstance(error, UsageError)
-            _give_up(context, is_none, str(error), error.exit_code)
-            raise
-        except Exception:
-            context.show_end("a bug in llmbatch", ExitCode.BUG)
-            raise
+
+
+@contextmanager
+def _failure_shown(context: Context, is_new: bool) -> Iterator[None]:
+    """Show the end of a run that fails, and leave nothing behind of a job that never was one."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        code = 128 + (context.stop.signal or signal.SIGINT)
+        _give_up(context, is_new, "stopped by a signal", code)
+        raise KeyboardInterrupt(code) from error
+    except LlmbatchError as error:
+        is_none = is_new and isinstance(error, UsageError)
+        _give_up(context, is_none, str(error), error.exit_code)
+        raise
+    except Exception:
+        context.show_end("a bug in llmbatch", ExitCode.BUG)
+        raise
 
 
 def _give_up(context: Context, is_new: bool, reason: str, code: int) -> None:
-    """Show the end of a run that failed; a state folder in which none has begun is removed."""
+    """Show the end of a run; remove the state folder of a job of which none has begun."""
     if is_new and not context.begun:
         folder.discard(context.job.paths.state)
     # Without a state folder, the metrics file still shows the end.
@@ -108,7 +107,7 @@ def _give_up(context: Context, is_new: bool, reason: str, code: int) -> None:
 def _open_and_run(context: Context) -> RunResult:
     context.stop.patience = 0
     context.started, context.began = clock.moment(), clock.seconds()
-    with _open_when_free(context) as db:
+    with prepare.open_when_free(context) as db:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
         return _run(db, context)
@@ -118,42 +117,6 @@ def _last_success(db: Database) -> str | None:
     """The time at which a run of the job last ended with exit code 0."""
     ended = [run.ended for run in run_records.summaries(db) if run.exit_code == 0 and run.ended]
     return ended[-1].at.isoformat(timespec="milliseconds") if ended else None
-
-
-def _open_when_free(context: Context) -> Database:
-    """Open the store. Readers, such as a run that has ended and makes its report, may hold it
-    briefly: retry. With `fresh`, one that is damaged is set aside."""
-    until = clock.seconds() + _READERS_LEAVE
-    if context.job.spec.run.if_locked == "wait":
-        until = max(until, context.deadline)
-    abandoned = False
-    while True:
-        try:
-            return _open_checked(context)
-        except (DamagedError, InvariantError):
-            if not context.fresh or abandoned:
-                raise
-            abandon(context.job.paths.store)
-            abandoned = True
-        except LockedError:
-            if clock.seconds() >= until:
-                raise
-            context.stop.sleep(_PAUSE)
-
-
-def _open_checked(context: Context) -> Database:
-    """Open the store, report repairs, and raise if anything is wrong with it."""
-    store = context.job.paths.store
-    db = open_store(store)
-    try:
-        if repairs := db.recovery.describe(store):
-            context.observer.phase(repairs)
-            context.observer.event("store_mended", what=repairs)
-        inspection.look(db, store)
-    except BaseException:
-        db.close()
-        raise
-    return db
 
 
 def _run(db: Database, context: Context) -> RunResult:
@@ -205,21 +168,16 @@ def _show_begin(context: Context, run: int, counts: Counts) -> None:
     )
 
 
-def _generate(db: Database, context: Context, run: int, pending: plans.Pending) -> None:
+def _generate(db: Database, context: Context, run: int, pending: Pending) -> None:
     """Compute what is pending; an engine is started only if something is."""
     counts = results.counts(db)
     context.status.counts(counts)
     _show_begin(context, run, counts)
     if not pending.positions or context.stop.drain:
         return
+    pending, counters = _choose(db, context, pending, counts)
     job, stop, observer = context.job, context.stop, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
-    done, rows = counts.answered + counts.failed, counts.pending
-    if context.sample is not None:
-        pending, rows, size = sample.choose(db, pending, context.sample)
-    else:
-        size = plans.pending_size(db)
-    counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
     run_cost, meter, rules = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first)
     with closing(observer), job.task.check() as check:
@@ -234,6 +192,18 @@ def _generate(db: Database, context: Context, run: int, pending: plans.Pending) 
         supervisor.work()
     if context.sample is not None:
         stop.request(sample.reason(context.sample))
+
+
+def _choose(
+    db: Database, context: Context, pending: Pending, counts: Counts
+) -> tuple[Pending, RunCounters]:
+    """The requests of this run: all that are pending, or a sample of them."""
+    done, rows = counts.answered + counts.failed, counts.pending
+    if context.sample is None:
+        size = plans.pending_size(db)
+    else:
+        pending, rows, size = sample.choose(db, pending, context.sample)
+    return pending, RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
 
 
 def _finish(db: Database, context: Context, run: int) -> RunResult:

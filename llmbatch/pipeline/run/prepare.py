@@ -1,4 +1,4 @@
-"""From the input to a plan, before any engine is at work."""
+"""From a closed store to the work of a run, before any engine computes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmbatch.core import clock
+from llmbatch.core.errors import InvariantError, LockedError
 from llmbatch.engines.base import Engine, notices_of
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.prompts import planner, record_order
@@ -15,11 +16,17 @@ from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
-from llmbatch.store import plans, recovery, runs
+from llmbatch.store import inspection, plans, recovery, runs
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
+from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
 from llmbatch.store.plans import Pending, Plan
+from llmbatch.store.repair import abandon
+
+# Seconds that readers of the store get to close it, and seconds between two tries to open it.
+_READERS_LEAVE = 30.0
+_PAUSE = 0.1
 
 
 class PlannedJob(NamedTuple):
@@ -27,6 +34,42 @@ class PlannedJob(NamedTuple):
 
     plan: Plan
     order: tuple[str, ...] | None
+
+
+def open_when_free(context: Context) -> Database:
+    """Open the store. Readers, such as a run that has ended and makes its report, may hold it
+    briefly: retry. With `fresh`, one that is damaged is set aside."""
+    until = clock.seconds() + _READERS_LEAVE
+    if context.job.spec.run.if_locked == "wait":
+        until = max(until, context.deadline)
+    abandoned = False
+    while True:
+        try:
+            return _open_checked(context)
+        except (DamagedError, InvariantError):
+            if not context.fresh or abandoned:
+                raise
+            abandon(context.job.paths.store)
+            abandoned = True
+        except LockedError:
+            if clock.seconds() >= until:
+                raise
+            context.stop.sleep(_PAUSE)
+
+
+def _open_checked(context: Context) -> Database:
+    """Open the store, report repairs, and raise if anything is wrong with it."""
+    store = context.job.paths.store
+    db = open_store(store)
+    try:
+        if repairs := db.recovery.describe(store):
+            context.observer.phase(repairs)
+            context.observer.event("store_mended", what=repairs)
+        inspection.look(db, store)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def read_and_plan(

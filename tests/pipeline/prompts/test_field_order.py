@@ -47,7 +47,7 @@ class Table:
         return choice
 
     def saved(self, order: Sequence[int]) -> int:
-        """What an order saves, by the definition: bytes that the row before has too."""
+        """The bytes that an order saves, by the definition: those that the row before has, too."""
         rows = sorted(tuple(row[field] for field in order) for row in self.rows)
         saved = 0
         for former, row in pairwise(rows):

@@ -1,4 +1,4 @@
-"""Which order the fields of a record have, and when a job keeps the one that it had."""
+"""The order of a record's fields, and when a job keeps the one that it had."""
 
 from pathlib import Path
 from typing import Any

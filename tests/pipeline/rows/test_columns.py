@@ -63,7 +63,7 @@ def read(content: bytes, format_name: str) -> list[dict[str, Any]]:
 
 
 def is_told(answer: Any, record: Mapping[str, Any]) -> bool:
-    """Whether a record holds an answer: the whole of it, or its properties in columns."""
+    """True if a record holds an answer: the whole of it, or its properties in columns."""
     whole = record.get("response_response", record.get("response"))
     if isinstance(whole, str) and as_json(whole) == answer:
         return True
@@ -78,7 +78,7 @@ def is_told(answer: Any, record: Mapping[str, Any]) -> bool:
 
 
 def is_same(part: Any, cell: Any) -> bool:
-    """Whether a cell shows a value: as text, as a value of its type, or as JSON."""
+    """True if a cell shows a value: as text, as a value of its type, or as JSON."""
     if isinstance(cell, float):
         return isinstance(part, int | float) and float(part) == cell
     return bool(part == cell) or (isinstance(cell, str) and as_json(cell) == part)

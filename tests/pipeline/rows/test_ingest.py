@@ -99,7 +99,7 @@ def test_stdin_is_read_like_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_pipe_that_has_a_name_is_read_like_a_file(bench: Bench) -> None:
-    """What a shell makes of `<(command)`: it can be read only once."""
+    """The pipe that a shell makes of `<(command)`: it can be read only once."""
     reading, writing = os.pipe()
     os.write(writing, THREE)
     os.close(writing)

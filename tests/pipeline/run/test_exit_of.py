@@ -1,4 +1,4 @@
-"""How a run ends is an exit code that make, cron and CI can act on."""
+"""The end of a run is an exit code that make, cron and CI can act on."""
 
 import signal
 

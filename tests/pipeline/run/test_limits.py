@@ -1,4 +1,4 @@
-"""What a run may spend is decided before it is spent."""
+"""The limits of a run are checked before anything is spent."""
 
 from collections import deque
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is found wrong before anything is created, loaded or overwritten."""
+"""Errors are found before anything is created, loaded or overwritten."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which dead letters have a chance with an engine that takes longer sequences."""
+"""Dead letters that have a chance with an engine that takes longer sequences."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a row asks for beside its messages is a part of its request, and of its key."""
+"""The body that a row asks for beside its messages is a part of its request, and of its key."""
 
 import json
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def job(folder: Path, *bodies: Mapping[str, Any] | None) -> ReadyJob:
 
 
 def requests(made: ReadyJob) -> list[Request]:
-    """What the engine is given."""
+    """The requests that the engine is given."""
     with open_store(made.paths.store) as db:
         snapshot = ingest.ingest(db, made.input, made.paths.spool)
         planner.plan(db, made, snapshot, {"model": "m"})

@@ -1,4 +1,4 @@
-"""What the task of generating text asks, accepts and answers."""
+"""The task of generating text: its requests, checks and columns."""
 
 import json
 from typing import Any
