@@ -1,1 +1,1 @@
-"""What the next run of a job will take: tokens, cache, memory, time, money."""
+"""The estimate of a job's next run: tokens, cache, memory, time, money."""

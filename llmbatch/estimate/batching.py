@@ -1,20 +1,21 @@
-"""How many steps an engine takes for a load: its scheduler, played with lengths alone.
+"""The steps that an engine takes for a workload: its scheduler, simulated by lengths alone.
 
-As vLLM's: first come, first served; a step makes one token of each running request and computes
-prompt tokens with what is left of its budget; a long prompt is spread over steps (chunked prefill).
+The scheduler is like vLLM's: first come, first served; a step makes one token of each running
+request and computes prompt tokens with the rest of its budget; a long prompt is spread over steps
+(chunked prefill).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-# Requests that are played one by one; what comes after them goes on at the same pace.
+# Requests that are simulated one by one; those after them are taken to go on at the same pace.
 MOST = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class StepCount:
-    """Steps of an engine, and the requests in their batches, summed over the steps."""
+    """Steps of an engine, and `sequences`: the sizes of their batches, summed up."""
 
     steps: float
     sequences: float
@@ -28,7 +29,7 @@ class Scheduler:
     budget: int | None = None
 
 
-def steps(
+def count_steps(
     prompts: Sequence[float], answers: Sequence[float], requests: int, scheduler: Scheduler
 ) -> StepCount:
     """The steps for `requests` requests. `prompts`: prompt tokens to compute, `answers`: steps in
@@ -36,9 +37,9 @@ def steps(
     if requests <= 0:
         return StepCount(0.0, 0.0)
     if requests <= MOST:
-        return play(_pairs(prompts, answers, requests), scheduler)
-    whole = play(_pairs(prompts, answers, MOST), scheduler)
-    half = play(_pairs(prompts, answers, MOST // 2), scheduler)
+        return simulate(_pairs(prompts, answers, requests), scheduler)
+    whole = simulate(_pairs(prompts, answers, MOST), scheduler)
+    half = simulate(_pairs(prompts, answers, MOST // 2), scheduler)
     times = (requests - MOST) / (MOST - MOST // 2)
     return StepCount(
         whole.steps + times * (whole.steps - half.steps),
@@ -49,7 +50,7 @@ def steps(
 def _pairs(
     prompts: Sequence[float], answers: Sequence[float], count: int
 ) -> Iterator[tuple[int, int]]:
-    """Whole numbers whose running sums are those of the lengths."""
+    """Lengths as whole numbers, rounded so that their running sums stay right."""
     over_prompt = over_answer = 0.0
     for number in range(count):
         over_prompt += prompts[number % len(prompts)]
@@ -60,7 +61,7 @@ def _pairs(
         yield prompt, answer
 
 
-def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> StepCount:
+def simulate(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> StepCount:
     """The steps for requests of (prompt tokens to compute, answer steps), in this order."""
     slots, budget = max(1, scheduler.slots), scheduler.budget
     at = sequences = 0
@@ -88,8 +89,8 @@ def play(requests: Iterator[tuple[int, int]], scheduler: Scheduler) -> StepCount
     return StepCount(at, sequences)
 
 
-def resampled(lengths: Sequence[float], count: int) -> list[float]:
-    """`count` of the lengths, evenly spread over them."""
+def resample(lengths: Sequence[float], count: int) -> list[float]:
+    """`count` of the lengths, evenly spread over them; all, if there are no more."""
     if len(lengths) <= count:
         return list(lengths)
-    return [lengths[place * len(lengths) // count] for place in range(count)]
+    return [lengths[index * len(lengths) // count] for index in range(count)]

@@ -1,4 +1,4 @@
-"""How long an engine takes for a load that it has not seen, and how sure that is.
+"""The time that an engine takes for a workload that it has not seen, and its uncertainty.
 
 From the cost of its steps (`core.step_cost`), where it has told that; else from its pace over
 tokens; else from the roofline of its device (`sizing.roofline`).
@@ -27,7 +27,7 @@ _LEAST_ERROR = 0.05
 _OF_LARGER_BATCH = 0.15
 _WIDEST = 2.5
 _TINY = 1e-9
-# What of its roofline a GPU reaches: usual is 25 to 75 %. CPUs are rougher.
+# The share of its roofline that a GPU reaches: usual is 25 to 75 %. CPUs are rougher.
 REACHED_BY_GPU = Interval(0.5, 0.25, 0.75)
 REACHED_BY_CPU = Interval(0.15, 0.03, 0.6)
 # Seconds of a step that no roofline knows: scheduling, launching, sampling. Assumed.
@@ -37,8 +37,8 @@ OVERHEAD_OF_CPU = Interval(0.01, 0.002, 0.04)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What there is to compute: `requests`, prompt tokens that no cache serves (`computed`),
-    output tokens; `answers`: how long single answers are (steps), in any unit that scales."""
+    """Work to compute: `requests`, prompt tokens that no cache serves (`computed`), output tokens;
+    `answers`: lengths of single answers (steps), in any unit that scales."""
 
     requests: int
     computed: Interval
@@ -53,7 +53,9 @@ class Workload:
         mean = sum(self.answers) / len(self.answers)
         scale = output / self.requests / mean if mean > 0 else 1.0
         answers = [length * scale for length in self.answers]
-        return batching.steps([computed / self.requests], answers, self.requests, self.scheduler)
+        return batching.count_steps(
+            [computed / self.requests], answers, self.requests, self.scheduler
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class PastWork:
-    """Work that was done: its `steps` (none: the engine counts none), the `tokens` that it computed
-    and made, its `seconds` of generation, and of single steps the `cost` and `moments`."""
+    """Work that was done: its `steps` (zero of an engine that counts none), the `tokens` that were
+    computed and made, its `seconds` of generation, and the `cost` and `moments` of single steps."""
 
     steps: StepCount
     tokens: float
@@ -82,13 +84,13 @@ class PastWork:
 
 
 def by_past_runs(load: Workload, done: PastWork, rest: Interval, least: float) -> Generation:
-    """From what other work took. `rest`: seconds that come once; `least`: the least relative
-    uncertainty (`OF_HISTORY`, `OF_SAMPLE`).
+    """The estimate from the time of other work. `rest`: seconds that come once; `least`: the least
+    relative uncertainty (`OF_HISTORY`, `OF_SAMPLE`).
 
     Two estimates are brought together, each by its certainty (as logarithms, weighted by inverse
     variances). The pace: `load` takes at least as long for each step as that work did, for a step
-    with more requests is not shorter; and at most as long for each token. The fit: what steps of
-    another size cost. Of few steps, or steps that varied without a reason, the fit says little.
+    with more requests is not shorter; and at most as long for each token. The fit: the cost of
+    steps of another size. Of few steps, or steps that varied without a reason, the fit says little.
     """
     steps = load.steps(load.computed.expected, load.output.expected)
     middle, spread = _pace(load, steps, done)
@@ -136,12 +138,12 @@ def _pace(load: Workload, steps: StepCount, done: PastWork) -> tuple[float, floa
 
 
 def _further(batch: float, seen: float) -> float:
-    """What a fit errs by because batches are larger, or smaller, than those that were seen."""
+    """The error of a fit because batches are larger, or smaller, than those that were seen."""
     return _OF_LARGER_BATCH * abs(math.log(batch / seen)) if batch > 0 and seen > 0 else 0.0
 
 
 def _timing(spread: float, least: float) -> Interval:
-    """The bounds of a factor with so large a standard deviation of its logarithm."""
+    """The bounds of a factor whose logarithm has this standard deviation (`spread`)."""
     factor = math.exp(min(_WIDEST, 2 * spread))
     return Interval(1.0, min(1 - least, 1 / factor), max(1 + least, factor))
 
@@ -149,8 +151,8 @@ def _timing(spread: float, least: float) -> Interval:
 def by_roofline(
     load: Workload, least: Callable[[float, float], tuple[float, float]], *, on_cpu: bool
 ) -> Generation:
-    """From the least time that the device can take: `least(computed, output)` gives the seconds
-    of prefill and decoding for such totals."""
+    """The estimate from the least time that the device can take: `least(computed, output)` gives
+    the seconds of prefill and decoding for such totals of tokens."""
     steps = load.steps(load.computed.expected, load.output.expected)
     reached = REACHED_BY_CPU if on_cpu else REACHED_BY_GPU
     overhead = OVERHEAD_OF_CPU if on_cpu else OVERHEAD_OF_GPU

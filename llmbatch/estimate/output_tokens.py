@@ -1,8 +1,8 @@
-"""How many tokens a job's requests will make, and how many of them it will try again.
+"""The tokens that a job's requests will make, and the share of them that is tried again.
 
-What is told from earlier runs is told by the request, all tries of it together: those that are
-tried again because their answers were cut off are the very ones that take most, so tries and
-lengths are no independent figures.
+Figures from earlier runs are by request, all its tries together: those that are tried again
+because their answers were cut off are the very ones that take most, so tries and lengths are not
+independent.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ class OutputTokens:
 
     `source`: "history" (requests of earlier runs with the same prompt and settings), "sample" (of
     sample runs only), "choices" (the texts of the allowed answers), "max_tokens" (what is allowed:
-    an upper bound); `known`: from how many requests. `each`: of one answer on the mean, be it cut
-    off or refused; `retries`: further tries for each request. `left_long`: so many answers more are
-    taken to be as long as is allowed in the upper bound, because a run that was stopped may have
-    left them.
+    an upper bound); `known`: the number of these requests. `each`: tokens of an answer on the mean,
+    be it cut off or refused; `retries`: further tries for each request. `left_long`: the number of
+    further answers that the upper bound takes to be as long as is allowed, because a run that was
+    stopped may have left them.
     """
 
     total: Interval
@@ -47,8 +47,8 @@ class OutputTokens:
 def expect(
     spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float, room: int | None = None
 ) -> OutputTokens:
-    """What `requests` requests with so many prompt tokens in all will make. `room`: tokens that
-    the context length leaves for an answer, on the mean."""
+    """The output tokens of `requests` requests with so many prompt tokens in all. `room`: tokens
+    that the context length leaves for an answer, on the mean."""
     if past.spent:
         return _seen(spec, past, requests, prompt_tokens)
     most = min(spec.sampling.max_tokens, room or spec.sampling.max_tokens)
@@ -100,14 +100,14 @@ def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) 
 
 def _most(spec: JobSpec) -> int:
     """Output tokens that all tries of one request can make: each that is cut off may make twice
-    as many as the one before (`core.retry`)."""
+    as many as the one before (`tasks.retry`)."""
     return spec.sampling.max_tokens * ((1 << spec.run.attempts) - 1)
 
 
 def _left_long(past: JobHistory, alike: Sequence[PastRun]) -> int:
-    """How many long answers a run may have left that did not finish this plan: what it has
-    answered is no random part of it. Short answers come back first, so that those under way at
-    its end, as many as the engine runs at once, may be the long ones."""
+    """The number of long answers that a run may have left which did not finish this plan: it has
+    not answered a random part. Short answers come back first, so that those under way at its end,
+    as many as the engine runs at once, may be the long ones."""
     runs = [run for run in alike if run.attempts and not past_runs.is_sample(run)]
     if not runs or not past.settled_requests or (runs[-1].reason or "").startswith("finished"):
         return 0
@@ -131,7 +131,7 @@ def prompts_again(past: JobHistory, requests: int, prompt_tokens: float) -> Inte
     return _again(again, past.spent, prompt_tokens)
 
 
-def _again(found: Interval, seen: Sequence[RequestTokens], all_of_them: float) -> Interval:
-    """What retries take, which is not less than nothing; where none was seen, some may come."""
+def _again(expected: Interval, seen: Sequence[RequestTokens], all_of_them: float) -> Interval:
+    """The cost of retries, at least zero; where none was seen, some may come."""
     most = interval.share(sum(one.tries > 1 for one in seen), len(seen)).high * all_of_them
-    return replace(found, high=max(found.high, most)).within(0.0, float("inf"))
+    return replace(expected, high=max(expected.high, most)).within(0.0, float("inf"))

@@ -1,4 +1,4 @@
-"""What the earlier runs of a job tell about the time of its next one."""
+"""The earlier runs of a job, as far as they say something of the time of its next one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.sample import SAMPLE_REASON
 from llmbatch.store.history import JobHistory, PastRun
 
-# The newest runs tell most: engines, machines and their load change.
+# The newest runs say most: engines, machines and their load change.
 _NEWEST = 8
-# By how much the next start may be beyond one, two, or more that are known.
+# The share by which the next start may be beyond one, two, or more that are known.
 _OF_STARTS = (0.5, 0.35, 0.25)
 
 
@@ -23,11 +23,11 @@ _OF_STARTS = (0.5, 0.35, 0.25)
 class PastRuns:
     """Runs that computed something with the job's model and engine, added up.
 
-    `same_settings`: with the engine's present options, too. `samples_only`: they were samples.
-    `cost`, from `moments`: of a step (None: they do not tell). `steps`, `computed` and `output`
-    tokens, `seconds` of generation without idleness are those of runs that came to an end, if any
-    did. `rest`: seconds of generation that the cost of steps does not explain; at most as long as
-    in the worst run, and idle besides. `start`, `stop`, `export`, `other`: of these parts of a run.
+    `same_settings`: they had the engine's present options, too. `samples_only`: all were samples.
+    `cost`: of a step, by the `moments` (None: unknown). `steps`, `computed` and `output` tokens,
+    `seconds` of generation without idleness are those of runs that came to an end, if any did.
+    `rest`: seconds of generation that the cost of steps does not explain; at most as long as in
+    the worst run, and idle besides. `start`, `stop`, `export`, `other`: seconds of these parts.
     """
 
     runs: Sequence[PastRun]
@@ -47,15 +47,15 @@ class PastRuns:
 
     @property
     def sequences_per_token(self) -> float:
-        """In how many steps a request was for each output token: one, unless the engine guesses
-        tokens ahead or does not count steps by tokens."""
+        """Steps of a request for each of its output tokens: one, unless the engine guesses tokens
+        ahead or does not count steps by tokens."""
         if not (self.output and self.steps.sequences):
             return 1.0
         return self.steps.sequences / self.output
 
 
 def from_history(past: JobHistory, spec: JobSpec) -> PastRuns | None:
-    """What the runs in `past` tell for `spec`; None if none of them computed with its engine."""
+    """The runs in `past` that count for `spec`; None if none of them computed with its engine."""
     wanted = spec.model_dump(mode="json", by_alias=True)
     known = [
         run
@@ -66,18 +66,18 @@ def from_history(past: JobHistory, spec: JobSpec) -> PastRuns | None:
     ]
     same = [run for run in known if _options(run.spec) == _options(wanted)]
     chosen = (same or known)[-_NEWEST:]
-    return _added_up(_telling(chosen), chosen, same_settings=bool(same)) if chosen else None
+    return _added_up(_without_samples(chosen), chosen, same_settings=bool(same)) if chosen else None
 
 
-def _telling(runs: Sequence[PastRun]) -> Sequence[PastRun]:
-    """Without the samples, if other runs have done more: a sample never fills the batch."""
+def _without_samples(runs: Sequence[PastRun]) -> Sequence[PastRun]:
+    """All but the samples, if other runs have done more: a sample never fills the batch."""
     whole = [run for run in runs if not is_sample(run)]
     sampled = sum(run.attempts for run in runs if is_sample(run))
     return whole if sum(run.attempts for run in whole) > sampled else runs
 
 
 def is_sample(run: PastRun) -> bool:
-    """Whether a run was a sample (see `pipeline.run.sample`)."""
+    """True for a run of a sample (see `pipeline.run.sample`)."""
     return (run.reason or "").startswith(SAMPLE_REASON)
 
 
@@ -89,7 +89,7 @@ def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _added_up(
     runs: Sequence[PastRun], every: Sequence[PastRun], *, same_settings: bool
 ) -> PastRuns:
-    """`every`: those of which starts and ends are taken, samples or not."""
+    """`runs`: those for generation; `every`: those for starts and ends, samples included."""
     moments = sum((_moments(run) for run in runs), StepMoments())
     cost = step_cost.fit(moments)
     ended, whole = ([run for run in some if run.timings.get("generate")] for some in (runs, every))
@@ -115,7 +115,7 @@ def _work(runs: Sequence[PastRun]) -> tuple[StepCount, float, float, float]:
 
 
 def _work_of_steps(moments: StepMoments) -> tuple[StepCount, float, float, float]:
-    """The same where all runs were killed, and only their steps tell."""
+    """The same where all runs were killed, so that only their steps are known."""
     return StepCount(moments.steps, moments.s), moments.p, moments.s, moments.t
 
 
@@ -128,18 +128,18 @@ def _counted(runs: Sequence[PastRun], name: str) -> float:
 
 
 def _steps(runs: Sequence[PastRun]) -> StepCount:
-    """Those that the moments tell of, which are all but the first ones; else those counted."""
-    told = sum((_moments(run) for run in runs), StepMoments())
-    if told.steps:
-        return StepCount(told.steps, told.s)
+    """The steps in the moments, which are all but the first ones; else those that were counted."""
+    moments = sum((_moments(run) for run in runs), StepMoments())
+    if moments.steps:
+        return StepCount(moments.steps, moments.s)
     return StepCount(_counted(runs, "steps"), _counted(runs, "sequences"))
 
 
 def _computed(run: PastRun) -> float:
     """Prompt tokens that the engine computed, those of preempted requests again."""
-    told = run.telemetry
-    new = told.get("prompt_tokens", 0) - told.get("cached_tokens", 0)
-    return float(new + told.get("recomputed_tokens", 0))
+    telemetry = run.telemetry
+    new = telemetry.get("prompt_tokens", 0) - telemetry.get("cached_tokens", 0)
+    return float(new + telemetry.get("recomputed_tokens", 0))
 
 
 def _busy(run: PastRun) -> float:
@@ -151,13 +151,13 @@ def _rest(runs: Sequence[PastRun], cost: StepCost | None) -> Interval:
     """Seconds of generation that come once: warming up, filling and draining."""
     if cost is None or not runs:
         return Interval.exactly(0.0)
-    found = []
+    unexplained = []
     for run in runs:
-        told = run.telemetry
-        explained = cost.seconds(told.get("steps", 0), told.get("sequences", 0), _computed(run))
-        found.append(max(0.0, _busy(run) - explained))
+        steps, sequences = (run.telemetry.get(name, 0) for name in ("steps", "sequences"))
+        explained = cost.seconds(steps, sequences, _computed(run))
+        unexplained.append(max(0.0, _busy(run) - explained))
     idle = median(float(run.telemetry.get("idle_seconds", 0.0)) for run in runs)
-    return Interval(median(found), 0.0, max(found) * 1.5 + idle)
+    return Interval(median(unexplained), 0.0, max(unexplained) * 1.5 + idle)
 
 
 def _other(run: PastRun) -> float:
@@ -167,7 +167,7 @@ def _other(run: PastRun) -> float:
 
 
 def _starts(values: Sequence[float]) -> Interval | None:
-    """How long a start takes; measured starts of one job on a shared machine differ by half."""
+    """Seconds of a start; measured starts of one job on a shared machine differ by half."""
     return _around(values, _OF_STARTS[min(len(values), len(_OF_STARTS)) - 1]) if values else None
 
 

@@ -1,4 +1,4 @@
-"""What vLLM's prefix cache would serve, by playing through what its scheduler does with it.
+"""The tokens that vLLM's prefix cache would serve: a simulation of its scheduler and blocks.
 
 Read in vLLM 0.32 (v1/core: block_pool, kv_cache_manager, single_type_kv_cache_manager, and
 sched/scheduler). The cache is a pool of blocks of equal size. A block is free or held by running
@@ -8,7 +8,7 @@ end before the beginning, and blocks that are not full before all others. Only w
 shared, from the start of a prompt, and never all of a prompt: its last token is always computed.
 A prompt's blocks can be shared from the moment it is scheduled.
 
-Not played: models with sliding windows or state-space layers, speculation, adapters.
+Not simulated: models with sliding windows or state-space layers, speculation, adapters.
 """
 
 import heapq
@@ -49,14 +49,14 @@ class Hits:
 
 
 def simulate(prompts: Iterable[Sequence[int]], cache: Cache, answers: Sequence[int]) -> Hits:
-    """Play requests (prompts as token ids) in this order. Their answers have the lengths
+    """Simulate requests (prompts as token ids) in this order. Their answers have the lengths
     `answers` (tokens), taken in turn, over and over."""
     named = _named(prompts, cache.block_size)
     if cache.blocks is None:
         return Hits(_unlimited(named, cache.block_size), None)
     scheduler = _Scheduler(cache, cache.blocks - 1)
     lengths = cycle([max(1, length) for length in answers])
-    scheduler.work([_Request(place, *one, next(lengths)) for place, one in enumerate(named)])
+    scheduler.work([_Request(index, *one, next(lengths)) for index, one in enumerate(named)])
     return Hits(scheduler.cached, scheduler.pool.lost_at)
 
 
@@ -91,7 +91,7 @@ class _Request:
     """A request: its answer begins with step `first` and has `left` tokens; `turn` numbers the
     schedulings (0: never scheduled)."""
 
-    place: int
+    index: int
     length: int
     chain: list[int]
     left: int
@@ -101,7 +101,7 @@ class _Request:
 
 
 class _Pool:
-    """The blocks: who holds them, what is in them, which is taken next."""
+    """The blocks: their holders, their content, the order in which they are taken."""
 
     def __init__(self, blocks: int) -> None:
         # In the order in which they are taken.
@@ -109,7 +109,7 @@ class _Pool:
         self._holders = [0] * blocks
         self._name: list[int | None] = [None] * blocks
         # Two requests may have computed the same block; the older one is found.
-        self._places: defaultdict[int, list[int]] = defaultdict(list)
+        self._blocks_of: defaultdict[int, list[int]] = defaultdict(list)
         self.scheduled = 0
         self.lost_at: int | None = None
 
@@ -117,9 +117,9 @@ class _Pool:
         """The blocks of the longest known beginning of `chain`."""
         found = []
         for name in chain:
-            if not (places := self._places.get(name)):
+            if not (blocks := self._blocks_of.get(name)):
                 break
-            found.append(places[0])
+            found.append(blocks[0])
         return found
 
     def fits(self, shared: Sequence[int], new: int) -> bool:
@@ -142,27 +142,27 @@ class _Pool:
 
     def _forget(self, name: int, block: int) -> None:
         self._name[block] = None
-        places = self._places[name]
-        places.remove(block)
-        if not places:
-            del self._places[name]
+        blocks = self._blocks_of[name]
+        blocks.remove(block)
+        if not blocks:
+            del self._blocks_of[name]
             if self.lost_at is None:
                 self.lost_at = self.scheduled
 
     def name(self, block: int, name: int) -> None:
         self._name[block] = name
-        self._places[name].append(block)
+        self._blocks_of[name].append(block)
 
     def give_back(self, blocks: Sequence[int], full: int) -> None:
         """Free blocks of a request, of which the first `full` hold something whole."""
         partial = []
-        for place in range(len(blocks) - 1, -1, -1):
-            block = blocks[place]
+        for index in range(len(blocks) - 1, -1, -1):
+            block = blocks[index]
             self._holders[block] -= 1
             if self._holders[block]:
                 continue
             self.free[block] = None
-            if place >= full:
+            if index >= full:
                 partial.append(block)
         for block in reversed(partial):
             self.free.move_to_end(block, last=False)
@@ -178,14 +178,14 @@ class _Scheduler:
         self._debt = 0.0  # tokens of scheduled prompts for which the last step had no room
         self._waiting: deque[_Request] = deque()
         self._running: dict[int, _Request] = {}  # in the order in which they were scheduled
-        # When something changes for whom: (step, turn, place).
+        # The next change of each request: (step, turn, index).
         self._events: list[tuple[int, int, int]] = []
         self._turns = 0
         self.pool = _Pool(blocks)
         self.cached: list[int] = []
 
     def work(self, requests: Sequence[_Request]) -> None:
-        """Play all requests; fills `cached`."""
+        """Simulate all requests; fills `cached`."""
         self.cached = [0] * len(requests)
         self._waiting.extend(requests)
         step = 0
@@ -199,11 +199,11 @@ class _Scheduler:
             step = ahead
 
     def _advance(self, step: int) -> bool:
-        """What the steps before this one have brought. True if a request was preempted."""
+        """End and grow requests after the steps before this one. True if one was preempted."""
         due = []
         while self._events and self._events[0][0] <= step:
-            _, turn, place = heapq.heappop(self._events)
-            request = self._running.get(place)
+            _, turn, index = heapq.heappop(self._events)
+            request = self._running.get(index)
             if request is not None and request.turn == turn:
                 due.append(request)
         for request in due:
@@ -237,7 +237,7 @@ class _Scheduler:
         # The last token of an answer is not computed.
         self.pool.give_back(request.blocks, (request.length + max(0, answered - 1)) // self._size)
         request.blocks = []
-        del self._running[request.place]
+        del self._running[request.index]
         return answered
 
     def _admit(self, step: int) -> bool:
@@ -256,16 +256,16 @@ class _Scheduler:
         if not self.pool.fits(shared, new):
             return False
         self.pool.hold(shared)
-        self.pool.scheduled = request.place
+        self.pool.scheduled = request.index
         request.blocks = shared + self.pool.take(new)
-        for place in range(len(shared), len(request.chain)):
-            self.pool.name(request.blocks[place], request.chain[place])
+        for index in range(len(shared), len(request.chain)):
+            self.pool.name(request.blocks[index], request.chain[index])
         if not request.turn:
-            self.cached[request.place] = len(shared) * self._size
+            self.cached[request.index] = len(shared) * self._size
         self._debt += request.length - len(shared) * self._size
         late = (self._debt + len(self._running)) / self._budget
         request.first = step + max(0, math.ceil(late) - 1)
-        self._running[request.place] = request
+        self._running[request.index] = request
         self._turns += 1
         request.turn = self._turns
         self._expect(request, request.first)
@@ -276,4 +276,4 @@ class _Scheduler:
         held = len(request.blocks) * self._size
         full = request.first + held - request.length + 1
         when = max(step + 1, min(full, request.first + request.left))
-        heapq.heappush(self._events, (when, request.turn, request.place))
+        heapq.heappush(self._events, (when, request.turn, request.index))

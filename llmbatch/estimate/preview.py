@@ -1,4 +1,4 @@
-"""What a run would do: the same reading and planning, in a store that is thrown away."""
+"""A preview of a run: the same reading and planning, in a store that is thrown away."""
 
 import tempfile
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from llmbatch.store.runs import RunContext
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Rows and requests by what would happen to them, and what that would take.
+    """Rows and requests by their treatment in a run, and the requirements of that run.
 
     `reused_*` count what the job's store has settled already; None while another run holds it.
     `limit_warnings`: limits that would stop the run before its end, a line each.
@@ -79,7 +79,7 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
 
 
 def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
-    """What is left to do, and whether nothing could be asked because a run holds the job."""
+    """The pending work; and True if a run holds the job, so that its store cannot be read."""
     spec, store = job.spec, job.paths.store
 
     def alike(kept: Any) -> bool:

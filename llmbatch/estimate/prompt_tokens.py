@@ -1,7 +1,7 @@
 """The tokens of a job's prompts before it runs: of all, or of a sample of many.
 
-The bytes of every prompt are known, and tokens go with bytes: so a sample tells the total within a
-few per cent (`core.interval.Sampled`), and prompts that are certainly short enough need no look,
+The bytes of every prompt are known, and tokens go with bytes: so a sample gives the total within a
+few per cent (`core.interval.Sampled`), and prompts that are certainly short enough are not encoded,
 because no token stands for less than a byte.
 """
 
@@ -16,7 +16,7 @@ from llmbatch.store import history, plans
 from llmbatch.store.database import Database
 from llmbatch.store.history import PendingWork
 
-# Up to so many requests and bytes of messages all are tokenised, which takes a few seconds.
+# Up to so many requests and bytes of messages all are encoded, which takes a few seconds.
 EXACT_REQUESTS = 20_000
 EXACT_BYTES = 20_000_000
 # Of more than that, so many are; and of those that may be too long so many again.
@@ -70,7 +70,8 @@ class PromptTokens:
 
 @dataclass(frozen=True, slots=True)
 class ContextLimit:
-    """The longest sequence an engine takes, where that is known from, and the longest answer."""
+    """The longest sequence that an engine takes (`tokens`), the source of that figure, and the
+    longest answer (tokens)."""
 
     tokens: int | None
     source: str | None
@@ -81,19 +82,19 @@ def measure(
     db: Database, left: PendingWork, encode: Encode, limit: ContextLimit
 ) -> PromptTokens | None:
     """The tokens of the prompts of what is left; None if none of them can be encoded."""
-    found = _EncodedPrompts(db, left, encode)
+    encoded = _EncodedPrompts(db, left, encode)
     count = len(left.positions)
     every = count <= EXACT_REQUESTS and sum(left.sizes) <= EXACT_BYTES
     chosen = range(count) if every else spread(count, SAMPLE)
-    found.look(chosen)
-    if not found.tokens:
+    encoded.encode_at(chosen)
+    if not encoded.tokens:
         return None
-    return _told(found, [place for place in chosen if place in found.tokens], limit)
+    return _summarize(encoded, [index for index in chosen if index in encoded.tokens], limit)
 
 
 @dataclass
 class _EncodedPrompts:
-    """What was tokenised: tokens and rows of requests, by their places in `left`."""
+    """The prompts that were encoded: tokens and rows of requests, by their indexes in `left`."""
 
     db: Database
     left: PendingWork
@@ -102,97 +103,99 @@ class _EncodedPrompts:
     rows: dict[int, int] = field(default_factory=dict)
     unreadable: set[int] = field(default_factory=set)
 
-    def look(self, places: Sequence[int]) -> None:
-        """Tokenise the prompts at these places, in ascending order, if that was not done."""
-        wanted = [place for place in places if place not in self.rows]
+    def encode_at(self, indexes: Sequence[int]) -> None:
+        """Encode the prompts at these indexes (ascending), as far as that was not done."""
+        wanted = [index for index in indexes if index not in self.rows]
         for start in range(0, len(wanted), _WINDOW):
-            self._look(wanted[start : start + _WINDOW])
+            self._encode(wanted[start : start + _WINDOW])
 
-    def _look(self, places: Sequence[int]) -> None:
-        found = plans.requests_at(self.db, [self.left.positions[place] for place in places])
-        for place, planned in zip(places, found, strict=True):
-            self.rows[place] = planned.copies
+    def _encode(self, indexes: Sequence[int]) -> None:
+        wanted = plans.requests_at(self.db, [self.left.positions[index] for index in indexes])
+        for index, planned in zip(indexes, wanted, strict=True):
+            self.rows[index] = planned.copies
             try:
                 ids = self.encode(messages.messages_of(planned.messages))
             except ValueError:
                 ids = None
             if ids:
-                self.tokens[place] = len(ids)
+                self.tokens[index] = len(ids)
             else:
-                self.unreadable.add(place)
+                self.unreadable.add(index)
 
     @property
     def overhead(self) -> int:
-        """How many tokens a prompt had beyond its bytes, at most: those of the chat template."""
+        """The most tokens that a prompt had beyond its bytes: those of the chat template."""
         sizes = self.left.sizes
-        return max(0, *(tokens - sizes[place] for place, tokens in self.tokens.items()))
+        return max(0, *(tokens - sizes[index] for index, tokens in self.tokens.items()))
 
 
-def _told(found: _EncodedPrompts, sample: Sequence[int], limit: ContextLimit) -> PromptTokens:
-    sizes = found.left.sizes
-    count = len(sizes) - len(found.unreadable)
-    whole = len(found.rows) == len(sizes)
+def _summarize(
+    encoded: _EncodedPrompts, sample: Sequence[int], limit: ContextLimit
+) -> PromptTokens:
+    sizes = encoded.left.sizes
+    count = len(sizes) - len(encoded.unreadable)
+    whole = len(encoded.rows) == len(sizes)
     too_long = Interval.exactly(0)
     cut = too_long
     if limit.tokens is not None:
         # vLLM asks for room for one token of the answer.
-        too_long = _rows_over(found, sample, limit.tokens - 1)
-        over = _rows_over(found, sample, limit.tokens - limit.longest_answer)
+        too_long = _rows_over(encoded, sample, limit.tokens - 1)
+        over = _rows_over(encoded, sample, limit.tokens - limit.longest_answer)
         cut = Interval(
             max(0, over.expected - too_long.expected),
             max(0, over.low - too_long.high),
             max(0, over.high - too_long.low),
         )
     most = limit.tokens or _ENDLESS
-    short = [place for place in sample if found.tokens[place] < most]
-    total = _total(found, sample, count, sum(sizes), exact=whole)
-    # What is too long fails at once and computes nothing.
+    short = [index for index in sample if encoded.tokens[index] < most]
+    total = _total(encoded, sample, count, sum(sizes), exact=whole)
+    # A prompt that is too long fails at once, and nothing is computed for it.
     requests = round(count * len(short) / len(sample))
-    share = sum(found.tokens[place] for place in short) / sum(found.tokens[p] for p in sample)
+    share = sum(encoded.tokens[index] for index in short) / sum(encoded.tokens[p] for p in sample)
     fitting = total * share
     return PromptTokens(
         total,
         whole,
-        len(found.rows),
-        len(found.unreadable),
+        len(encoded.rows),
+        len(encoded.unreadable),
         fitting,
         requests,
         round(fitting.expected / max(1, requests), 1),
-        max((tokens for tokens in found.tokens.values() if tokens < most), default=0),
-        ContextFit(limit.tokens, limit.source, too_long, cut, _longest(found)),
+        max((tokens for tokens in encoded.tokens.values() if tokens < most), default=0),
+        ContextFit(limit.tokens, limit.source, too_long, cut, _longest(encoded)),
     )
 
 
 def _total(
-    found: _EncodedPrompts, sample: Sequence[int], count: int, size: int, *, exact: bool
+    encoded: _EncodedPrompts, sample: Sequence[int], count: int, size: int, *, exact: bool
 ) -> Interval:
     if exact:
-        return Interval.exactly(sum(found.tokens.values()))
-    pairs = [(float(found.left.sizes[place]), float(found.tokens[place])) for place in sample]
-    known = sum(found.tokens[place] for place in sample)
+        return Interval.exactly(sum(encoded.tokens.values()))
+    pairs = [(float(encoded.left.sizes[index]), float(encoded.tokens[index])) for index in sample]
+    known = sum(encoded.tokens[index] for index in sample)
     return Sampled.of(pairs).total_of_all(count, size).within(known, _ENDLESS).rounded()
 
 
-def _rows_over(found: _EncodedPrompts, sample: Sequence[int], most: int) -> Interval:
+def _rows_over(encoded: _EncodedPrompts, sample: Sequence[int], most: int) -> Interval:
     """Rows whose prompts have more than `most` tokens: counted among those of enough bytes if
     these are few, else estimated from the sample."""
-    sizes, overhead = found.left.sizes, found.overhead
-    possible = [place for place, size in enumerate(sizes) if size + overhead > most]
-    if sum(place not in found.rows for place in possible) <= SAMPLE:
-        found.look(possible)
-        return Interval.exactly(_rows(found, possible, most))
-    seen = [place for place in sample if sizes[place] + overhead > most]
-    hits = sum(found.tokens[place] > most for place in seen)
-    rows_each = sum(found.rows[place] for place in seen) / max(1, len(seen))
+    sizes, overhead = encoded.left.sizes, encoded.overhead
+    possible = [index for index, size in enumerate(sizes) if size + overhead > most]
+    if sum(index not in encoded.rows for index in possible) <= SAMPLE:
+        encoded.encode_at(possible)
+        return Interval.exactly(_rows(encoded, possible, most))
+    seen = [index for index in sample if sizes[index] + overhead > most]
+    hits = sum(encoded.tokens[index] > most for index in seen)
+    rows_each = sum(encoded.rows[index] for index in seen) / max(1, len(seen))
     share = interval.share(hits, len(seen))
     return (share * (len(possible) * rows_each)).rounded()
 
 
-def _rows(found: _EncodedPrompts, places: Sequence[int], most: int) -> int:
-    return sum(found.rows[place] for place in places if found.tokens.get(place, 0) > most)
+def _rows(encoded: _EncodedPrompts, indexes: Sequence[int], most: int) -> int:
+    return sum(encoded.rows[index] for index in indexes if encoded.tokens.get(index, 0) > most)
 
 
-def _longest(found: _EncodedPrompts) -> LongestPrompt:
-    place = max(found.tokens, key=lambda one: found.tokens[one])
-    name, line = history.first_row(found.db, found.left.positions[place])
-    return LongestPrompt(name, line, found.tokens[place])
+def _longest(encoded: _EncodedPrompts) -> LongestPrompt:
+    index = max(encoded.tokens, key=lambda one: encoded.tokens[one])
+    name, line = history.first_row(encoded.db, encoded.left.positions[index])
+    return LongestPrompt(name, line, encoded.tokens[index])

@@ -1,7 +1,7 @@
-"""Whether another order of a template's segments would let its prompts share more.
+"""Advice on another order of a template's segments, in which its prompts would share more.
 
 The best order of the segments is that of the columns of a table (`core.fieldorder`). What it
-gains is not guessed: both orders are rendered, tokenised, sorted and played through the cache.
+gains is not guessed: both orders are rendered, encoded, sorted and simulated in the cache.
 """
 
 from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ def _to_compute(seen: Forecast, requests: int) -> int:
 def _rendered(
     prompt: Prompt, parts: Sequence[Segment], stretches: Iterable[list[str]]
 ) -> list[tuple[str, ...]]:
-    """The texts of the segments, row by row; rows that cannot be rendered, or not in no time, are
+    """The texts of the segments, row by row; rows that cannot be rendered, or not at once, are
     left out."""
     found = []
     for data in (data for stretch in stretches for data in stretch):
@@ -91,22 +91,24 @@ def _rendered(
 
 def _best(parts: Sequence[Segment], rendered: Sequence[tuple[str, ...]]) -> list[int]:
     """The order of the segments that lets sorted prompts share most."""
-    free = [place for place, part in enumerate(parts) if not part.last]
-    columns = [[row[place] for row in rendered] for place in free]
+    free = [index for index, part in enumerate(parts) if not part.last]
+    columns = [[row[index] for row in rendered] for index in free]
     numbers = [_numbered(column) for column in columns]
     lengths = [[len(text.encode()) for text in column] for column in columns]
 
     def measure(fields: frozenset[int]) -> Groups:
-        places = sorted(fields)
+        indexes = sorted(fields)
         firsts: dict[tuple[int, ...], int] = {}
-        for row, key in enumerate(zip(*(numbers[place] for place in places), strict=True)):
+        for row, key in enumerate(zip(*(numbers[index] for index in indexes), strict=True)):
             firsts.setdefault(key, row)
-        of_firsts = {place: sum(lengths[place][row] for row in firsts.values()) for place in places}
+        of_firsts = {
+            index: sum(lengths[index][row] for row in firsts.values()) for index in indexes
+        }
         return Groups(len(firsts), of_firsts)
 
     choice = field_order.choose(len(rendered), [sum(column) for column in lengths], measure)
-    fixed = [place for place, part in enumerate(parts) if part.last]
-    return [free[place] for place in choice.order] + fixed
+    fixed = [index for index, part in enumerate(parts) if part.last]
+    return [free[index] for index in choice.order] + fixed
 
 
 def _numbered(column: Sequence[str]) -> list[int]:
@@ -122,14 +124,14 @@ def _chats(
     What comes behind a segment of the prompt cannot stay in the system prompt.
     """
     roles, role = [], "system"
-    for place in order:
-        role = "user" if parts[place].role == "user" else role
+    for index in order:
+        role = "user" if parts[index].role == "user" else role
         roles.append(role)
     chats = set()
     for row in rendered:
         texts = {"system": "", "user": ""}
-        for place, role in zip(order, roles, strict=True):
-            texts[role] += row[place]
+        for index, role in zip(order, roles, strict=True):
+            texts[role] += row[index]
         chats.add(messages.messages_text(_messages(texts)))
     return sorted(chats)
 
@@ -146,13 +148,13 @@ def _forecast(chats: Sequence[str], assumed: CacheAssumptions, encode: Encode) -
 
 
 def _words(names: Sequence[str], order: Sequence[int]) -> str:
-    """What to do to get this order, in few words."""
-    moved = next(place for place in range(len(order)) if order[place] != place)
+    """The way to this order, in few words."""
+    moved = next(index for index in range(len(order)) if order[index] != index)
     middle = list(order[moved:])
     while middle[-1] == moved + len(middle) - 1:
         middle.pop()
     kept = next(start for start in range(len(middle)) if middle[start:] == sorted(middle[start:]))
     if kept > 1 and middle[:-1] == sorted(middle[:-1]):
         return f"put {names[middle[-1]]} behind {names[middle[-2]]}"
-    first = " and ".join(names[place] for place in middle[:kept])
+    first = " and ".join(names[index] for index in middle[:kept])
     return f"put {first} before {names[middle[kept]]}"

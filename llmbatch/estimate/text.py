@@ -16,7 +16,7 @@ from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 
 _BLANK = " " * 10
-# Parts of the time below this share of it are told together.
+# Parts of the time below this share of it are shown together.
 _SMALL = 0.01
 
 
@@ -185,7 +185,7 @@ def _time_lines(time: TimeEstimate) -> Iterator[str]:
         part.name for part in time.parts if part.source == "assumed" and _matters(part, time)
     ]
     if assumed and time.seconds is not None:
-        yield f"{_BLANK}assumed, because no run has told: {', '.join(assumed)}"
+        yield f"{_BLANK}assumed, because no earlier run is known: {', '.join(assumed)}"
 
 
 def _parts(time: TimeEstimate) -> str:
@@ -196,7 +196,7 @@ def _parts(time: TimeEstimate) -> str:
 
 
 def _matters(part: TimePart, time: TimeEstimate) -> bool:
-    """Whether a part could be more than a little of all."""
+    """True for a part that could be more than a little of all."""
     return time.seconds is None or part.seconds.high >= _SMALL * time.seconds.expected
 
 

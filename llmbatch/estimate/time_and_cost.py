@@ -1,4 +1,4 @@
-"""What a job's next run will take: seconds part by part, and money, with bounds and sources."""
+"""The time and the cost of a job's next run: part by part, with bounds and sources."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from llmbatch.core import interval
 from llmbatch.core.interval import Interval
 from llmbatch.estimate import generation_time
-from llmbatch.estimate.batching import Scheduler, resampled
+from llmbatch.estimate.batching import Scheduler, resample
 from llmbatch.estimate.generation_time import Generation, PastWork, Workload
 from llmbatch.estimate.past_runs import PastRuns
 from llmbatch.job.cost import CostSpec
@@ -17,18 +17,18 @@ from llmbatch.sizing.memory import Memory
 from llmbatch.sizing.roofline import Ceilings
 
 # Seconds to start an engine of which no start is known, and for each gigabyte of weights to load;
-# to stop it; what a run does beside its parts.
+# to stop it; and of a run beside its parts.
 _START = Interval(45.0, 15.0, 120.0)
 _LOAD_GIGABYTE = Interval(1.0, 0.2, 5.0)
 _STOP = Interval(2.0, 0.0, 10.0)
 _OTHER = Interval(0.3, 0.0, 2.0)
-# What an export takes beside its rows, and rows written in a second, where none is known.
+# Seconds of an export beside its rows, and rows written in a second, where none is known.
 _EXPORT = Interval(0.05, 0.0, 0.5)
 _EXPORTED = Interval(30_000.0, 5_000.0, 200_000.0)
-# Answers whose lengths the play of the steps takes in turn.
+# Answers whose lengths the simulation of the steps takes in turn.
 _PLAYED = 4_000
-# Beyond this ratio and difference (seconds) of its bounds an estimate is told to be wide, and a
-# sample of so many requests for each that runs at once asked for: it fills the batch.
+# Beyond this ratio and difference (seconds) of its bounds an estimate is called wide, and a sample
+# is asked for of this many requests for each that runs at once, which fills the batch.
 _WIDE = 2.5
 _WORTH = 60.0
 _LARGER = 3
@@ -50,10 +50,9 @@ class TimePart:
 class TimeEstimate:
     """Seconds of the next run, if it does all that is left. `source` is that of the generation:
     "history", "sample", "roofline" or "unknown", and then `seconds` is None; "assumed": nothing is
-    to be generated, and no run has told of the rest. `steps` of the engine and requests in one of
-    them (`batch`), on the mean. `notes`: what it rests on, and what would
-    make it better, a line each. `seconds_per_prompt_token`: of one that is
-    computed."""
+    to be generated, and no earlier run is known. `steps` of the engine, and requests in one of
+    them (`batch`), on the mean. `notes`: its sources, and ways to a better estimate, a line each.
+    `seconds_per_prompt_token`: of a token that is computed."""
 
     source: str
     seconds: Interval | None
@@ -66,9 +65,9 @@ class TimeEstimate:
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What the next run costs. `basis`: "device time" of so many `devices`, or "tokens" (None: no
+    """The cost of the next run. `basis`: "device time" of so many `devices`, or "tokens" (None: no
     price was given, or the time is not known). `listed`: the same tokens at the listed
-    price, whose name that is."""
+    price, which has the name `listed_name`."""
 
     currency: str
     basis: str | None
@@ -80,7 +79,7 @@ class CostEstimate:
 
 @dataclass(frozen=True, slots=True)
 class TokenEstimate:
-    """Of all requests to do, their retries among them; `cached` is part of `prompt`."""
+    """Tokens of all requests to do, with their retries; `cached` is part of `prompt`."""
 
     prompt: Interval
     cached: Interval
@@ -89,7 +88,7 @@ class TokenEstimate:
 
 @dataclass(frozen=True, slots=True)
 class NextEngine:
-    """What is known of the engine to come; `elsewhere`: on a device that is not here."""
+    """The engine to come, as far as it is known; `elsewhere`: on a device that is not here."""
 
     scheduler: Scheduler
     shape: Shape | None
@@ -100,7 +99,7 @@ class NextEngine:
 
     @property
     def advice(self) -> str:
-        """What would tell the time better."""
+        """A way to a better estimate of the time."""
         return _ASK_THERE if self.elsewhere else _ASK_FOR_SAMPLE
 
 
@@ -112,13 +111,14 @@ def estimate_time(
     reading: float,
     rows: int,
 ) -> TimeEstimate:
-    """Seconds of the next run; `reading`: how long reading and planning took just now."""
+    """Seconds of the next run. `reading`: seconds that reading and planning took just now; `rows`:
+    to export."""
     found = _generation(load, tokens, engine, past)
     once = _once(engine, past, reading, rows, started=load.requests > 0)
     if not load.requests:
         return _sum(_known(past) if past else "assumed", once, None, None, [])
     if found is None:
-        notes = ["neither an earlier run nor the device tells how fast the engine is"]
+        notes = ["the speed of the engine is unknown: there is no earlier run, and no known device"]
         return TimeEstimate("unknown", None, once, None, None, None, [*notes, engine.advice])
     generation, source, notes = found
     between = [
@@ -157,7 +157,7 @@ _GENERATION = {"prefill", "decode", "warm-up and idle"}
 def _once(
     engine: NextEngine, past: PastRuns | None, reading: float, rows: int, *, started: bool
 ) -> list[TimePart]:
-    """What a run does before and after it generates."""
+    """The parts of a run before and after it generates."""
     measured = Interval(reading, 0.2 * reading, 2 * reading + 0.5)
     parts = [TimePart("reading and planning", measured, "measured")]
     known = _known(past)
@@ -194,7 +194,7 @@ def _generation(
 
 def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list[str]]:
     source = _known(past)
-    notes = [_told_by(past)]
+    notes = [_source_note(past)]
     if not past.same_settings:
         notes.append("those runs had other engine settings")
     scaled = replace(load, output=load.output * past.sequences_per_token)
@@ -213,13 +213,13 @@ def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list
     return found, source, notes
 
 
-def _told_by(past: PastRuns) -> str:
+def _source_note(past: PastRuns) -> str:
     count = len(past.runs)
     runs = "an earlier run" if count == 1 else f"{count} earlier runs"
     if past.samples_only:
         runs = "a sample" if count == 1 else f"{count} samples"
-    told = past.moments.steps or past.steps.steps
-    return f"from {runs} of {past.output:,.0f} output tokens in {told:,.0f} steps"
+    steps = past.moments.steps or past.steps.steps
+    return f"from {runs} of {past.output:,.0f} output tokens in {steps:,.0f} steps"
 
 
 def _by_roofline(
@@ -251,14 +251,14 @@ def make_workload(
     lengths: Sequence[float],
     scheduler: Scheduler,
 ) -> Workload:
-    """What there is to compute of `requests` requests, a share `retries` of which is tried again;
-    `lengths`: of single answers."""
+    """The work for `requests` requests, of which the share `retries` is tried again; `lengths`:
+    tokens of single answers."""
     low = max(0.0, tokens.prompt.low - tokens.cached.high)
     expected = max(0.0, tokens.prompt.expected - tokens.cached.expected)
     high = max(expected, tokens.prompt.high - tokens.cached.low)
     computed = Interval(expected, min(low, expected), high)
     tries = round(requests * (1 + retries))
-    return Workload(tries, computed, tokens.output, resampled(lengths, _PLAYED) or [1.0], scheduler)
+    return Workload(tries, computed, tokens.output, resample(lengths, _PLAYED) or [1.0], scheduler)
 
 
 def estimate_cost(
