@@ -63,7 +63,7 @@ class Digests:
         self._known: dict[Path, tuple[State, str]] = {}
         self._kept = kept
 
-    def of(self, paths: Sequence[Path]) -> list[str]:
+    def compute(self, paths: Sequence[Path]) -> list[str]:
         """The SHA-256 of each file, several at a time, the biggest first. Raises OSError."""
         waiting: SimpleQueue[int] = SimpleQueue()
         for number in sorted(range(len(paths)), key=lambda n: -paths[n].stat().st_size):
@@ -78,7 +78,7 @@ class Digests:
                 except Empty:
                     return
                 try:
-                    found[number].set_result(self._of(paths[number], given_up))
+                    found[number].set_result(self._compute(paths[number], given_up))
                 except Exception as error:  # whoever waits for it gets it
                     found[number].set_exception(error)
 
@@ -90,7 +90,7 @@ class Digests:
         finally:
             given_up.set()
 
-    def _of(self, path: Path, given_up: threading.Event) -> str:
+    def _compute(self, path: Path, given_up: threading.Event) -> str:
         real = path.resolve()
         with real.open("rb", buffering=0) as file:
             state = _state(file.fileno())

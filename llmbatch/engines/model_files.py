@@ -73,7 +73,7 @@ def fingerprint(folder: Path) -> str:
     """A hash of the names and contents of the files that can change an answer."""
     names = _relevant_files(folder)
     try:
-        found = digests.shared().of([folder / name for name in names])
+        found = digests.shared().compute([folder / name for name in names])
     except OSError as error:
         raise UsageError(f"model {str(folder)!r}: cannot be read: {error}") from error
     lines = (f"{name}\0{digest}\n" for name, digest in zip(names, found, strict=True))

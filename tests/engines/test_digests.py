@@ -45,7 +45,7 @@ def digest(path: Path) -> str:
 def read_for(cache: Digests, path: Path) -> tuple[str, int]:
     """The digest of a file, and how many bytes were read for it."""
     before = bytes_read()
-    (found,) = cache.of([path])
+    (found,) = cache.compute([path])
     return found, bytes_read() - before
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_was_changed_in_place_is_read_again(kept: Path, tmp_path: Pa
 
 def test_what_is_kept_is_checked_against_the_file(settled: Path, kept: Path) -> None:
     """Should the file system tell the same of other content, samples show it."""
-    Digests(kept).of([settled / "2"])
+    Digests(kept).compute([settled / "2"])
     path, note = note_of(kept)
     blocks = [[start, "0" * 64] for start, _ in note["blocks"]]  # type: ignore[attr-defined]
     rewrite(path, note | {"blocks": blocks, "digest": "0" * 64})
@@ -131,7 +131,7 @@ def test_what_is_kept_is_checked_against_the_file(settled: Path, kept: Path) -> 
     ["empty", "cut", "flipped", "of another file", "not JSON", "open to others", "a link"],
 )
 def test_damage_in_the_cache_is_no_failure(settled: Path, kept: Path, damage: str) -> None:
-    Digests(kept).of([settled / "3"])
+    Digests(kept).compute([settled / "3"])
     path, note = note_of(kept)
     content = path.read_bytes()
     forged = {"digest": "f" * 64}
@@ -152,32 +152,32 @@ def test_damage_in_the_cache_is_no_failure(settled: Path, kept: Path, damage: st
             path.symlink_to(kept.with_name("elsewhere"))
         else:
             path.chmod(0o666)
-    assert Digests(kept).of([settled / "3"]) == [digest(settled / "3")]
+    assert Digests(kept).compute([settled / "3"]) == [digest(settled / "3")]
 
 
 def test_a_cache_that_others_can_write_is_not_used(settled: Path, kept: Path) -> None:
     kept.mkdir()
     kept.chmod(0o777)
-    assert Digests(kept).of([settled / "3"]) == [digest(settled / "3")]
+    assert Digests(kept).compute([settled / "3"]) == [digest(settled / "3")]
     assert list(kept.iterdir()) == []
 
 
 def test_without_a_place_for_it_files_are_read(settled: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for place in (None, tmp_path / "file/cache", Path("/proc/nowhere")):
-        assert Digests(place).of([settled / "3"]) == [digest(settled / "3")]
+        assert Digests(place).compute([settled / "3"]) == [digest(settled / "3")]
 
 
 def test_a_file_that_is_still_being_written_is_not_kept(kept: Path, tmp_path: Path) -> None:
     (tmp_path / "new").write_bytes(b"n" * SIZE)
-    Digests(kept).of([tmp_path / "new"])
+    Digests(kept).compute([tmp_path / "new"])
     assert not kept.exists()
 
 
 def test_small_files_are_always_read(settled: Path, kept: Path) -> None:
     small = settled / "small"
     small.write_bytes(b"small")
-    assert Digests(kept).of([small, settled / "0"]) == [digest(small), digest(settled / "0")]
+    assert Digests(kept).compute([small, settled / "0"]) == [digest(small), digest(settled / "0")]
     assert len(list(kept.iterdir())) == 1
 
 
@@ -186,7 +186,8 @@ def test_two_processes_at_a_time(settled: Path, kept: Path) -> None:
     expected = [digest(path) for path in paths]
     found: list[list[str]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(Digests(kept).of(paths))) for _ in range(3)
+        threading.Thread(target=lambda: found.append(Digests(kept).compute(paths)))
+        for _ in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -194,11 +195,11 @@ def test_two_processes_at_a_time(settled: Path, kept: Path) -> None:
         thread.join()
     assert found == [expected] * 3
     assert len(list(kept.iterdir())) == 6
-    assert Digests(kept).of(paths) == expected
+    assert Digests(kept).compute(paths) == expected
 
 
 def test_the_same_file_under_another_name_is_known(settled: Path, kept: Path) -> None:
-    Digests(kept).of([settled / "5"])
+    Digests(kept).compute([settled / "5"])
     (kept.parent / "link").symlink_to(settled)
     found, read = read_for(Digests(kept), kept.parent / "link/5")
     assert found == digest(settled / "5")
@@ -206,7 +207,7 @@ def test_the_same_file_under_another_name_is_known(settled: Path, kept: Path) ->
 
 
 def test_a_copy_is_another_file(settled: Path, kept: Path) -> None:
-    Digests(kept).of([settled / "5"])
+    Digests(kept).compute([settled / "5"])
     copy = Path(shutil.copy2(settled / "5", kept.parent / "copy"))
     assert read_for(Digests(kept), copy)[1] >= SIZE
 
@@ -226,4 +227,4 @@ def test_where_digests_are_kept(environment: dict[str, str], place: Path | None)
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Digests(None).of([tmp_path / "nowhere"])
+        Digests(None).compute([tmp_path / "nowhere"])

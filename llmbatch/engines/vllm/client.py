@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.vllm import failure_reasons, leftovers, processes, start, ways
-from llmbatch.engines.vllm.core_channel import Arrived, Exchange
+from llmbatch.engines.vllm.core_channel import CoreChannel, StepOutput
 from llmbatch.engines.vllm.public_way import StepStats
 from llmbatch.engines.vllm.versions import MISMATCHES
 
@@ -28,7 +28,7 @@ class Client:
         self._scratch = leftovers.Scratch()
         self._shut_down: Callable[[], object] | None = None
         self.engine: Any = None
-        self.exchange: Exchange | None = None
+        self.channel: CoreChannel | None = None
         self.stats = StepStats()
         self.way: dict[str, str | None] = {}
         self.death: str | None = None
@@ -41,38 +41,38 @@ class Client:
         with self._calls:
             self._shut_down = _take_over(engine)
             self.engine = engine
-            self.exchange, reason = ways.choose(engine, self.stats)
-            self.way = {"way": self.exchange.way, "way_reason": reason}
+            self.channel, reason = ways.choose(engine, self.stats)
+            self.way = {"way": self.channel.way, "way_reason": reason}
             self._scratch.note(leftovers.segments_of(self._processes.remember()))
         self._processes.watch(_children(engine), self._on_death)
         self._require_alive()
 
-    def pattern(self, parameters: Any) -> Any:
+    def make_template(self, parameters: Any) -> Any:
         """A request with these parameters, for `add`. Raises what vLLM says of them."""
         with self._calls:
-            return self._require_alive().pattern(parameters)
+            return self._require_alive().make_template(parameters)
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
         """Send a request. Raises EngineError if the engine is gone, else what vLLM says of it."""
         with self._calls:
-            exchange = self._require_alive()
+            channel = self._require_alive()
             try:
-                exchange.add(number, tokens, pattern)
+                channel.add(number, tokens, template)
             except Exception as error:
                 # Told apart here, or the death of the engine would be a fault of this request.
                 if self._is_gone():
                     raise self._died(error) from error
                 if isinstance(error, MISMATCHES):
                     raise
-                exchange.abort([number])  # it may have been noted before it failed
+                channel.abort([number])  # it may have been noted before it failed
                 raise
 
-    def receive(self) -> Arrived:
+    def receive(self) -> StepOutput:
         """What the engine has done since, waiting for the end of its present step."""
         with self._calls:
-            exchange = self._require_alive()
+            channel = self._require_alive()
             try:
-                return exchange.receive()
+                return channel.receive()
             except Exception as error:
                 if isinstance(error, MISMATCHES) and not self._is_gone():
                     raise
@@ -86,8 +86,8 @@ class Client:
     def abort(self, numbers: list[str]) -> None:
         """Give up requests; nothing if the engine is gone."""
         with self._calls:
-            if self.exchange is not None and self.death is None:
-                self.exchange.abort(numbers)
+            if self.channel is not None and self.death is None:
+                self.channel.abort(numbers)
 
     def close(self) -> None:
         """End the engine and its processes, from any thread; leave nothing.
@@ -109,7 +109,7 @@ class Client:
         self._scratch.remove()
 
     def _end_client(self) -> None:
-        engine, self.engine, self.exchange = self.engine, None, None
+        engine, self.engine, self.channel = self.engine, None, None
         shut_down, self._shut_down = self._shut_down, None
         if engine is not None and shut_down is not None:
             processes.run_bounded(shut_down, CLOSE_SECONDS)
@@ -122,10 +122,10 @@ class Client:
         said = getattr(resources, "engine_dead", False)
         return said or self.death is not None or self._processes.has_died()
 
-    def _require_alive(self) -> Exchange:
-        if self.exchange is None or self.death is not None:
+    def _require_alive(self) -> CoreChannel:
+        if self.channel is None or self.death is not None:
             raise EngineError(f"engine died: {self.death or 'it was not started'}")
-        return self.exchange
+        return self.channel
 
     def _on_death(self) -> None:
         self._died(RuntimeError("See stack trace"))

@@ -23,7 +23,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Arrived:
+class StepOutput:
     """What one message of the engine core has brought: once a step, after the step.
 
     `begun`: numbers of the requests whose first token is here; `ended`: how many requests have
@@ -46,7 +46,7 @@ class Arrived:
     prefilled: list[int] = field(default_factory=list)
 
 
-class Exchange(Protocol):
+class CoreChannel(Protocol):
     """The way to and from the engine core of an LLMEngine. For one thread.
 
     `way` names it in the description of the engine.
@@ -54,15 +54,15 @@ class Exchange(Protocol):
 
     way: str
 
-    def pattern(self, parameters: Any) -> Any:
+    def make_template(self, parameters: Any) -> Any:
         """A request with these parameters, for `add`. Raises what vLLM says of them."""
         ...
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
-        """Send a request like `pattern`. Raises what vLLM says of it."""
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
+        """Send a request like `template`. Raises what vLLM says of it."""
         ...
 
-    def receive(self) -> Arrived:
+    def receive(self) -> StepOutput:
         """What the engine core sends next; in one process with it: what its next step brings."""
         ...
 

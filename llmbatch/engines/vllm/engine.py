@@ -18,6 +18,7 @@ from llmbatch.engines import hub, model_files
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
+    chat_tokenizer,
     defaults,
     failure_reasons,
     leftovers,
@@ -25,13 +26,12 @@ from llmbatch.engines.vllm import (
     processes,
     sizes,
     start,
-    tokenizer,
     versions,
 )
 from llmbatch.engines.vllm import options as vllm_options
-from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
-from llmbatch.engines.vllm.in_flight import Crew, Flight, one_line
+from llmbatch.engines.vllm.in_flight import InFlight, VllmSession, one_line
 from llmbatch.engines.vllm.sampling import Parameters, check_parameters, takes_seeds
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.sizing.device import Device
@@ -69,14 +69,14 @@ class VllmEngine:
         self._folder = folder
         self._identity: dict[str, str] | None = None
         self._client: Client | None = None
-        self._crew: Crew | None = None
+        self._session: VllmSession | None = None
         self._closing = threading.RLock()
         self._end = "it was not started"
         self._log: TextIO | None = None
         self._log_start = 0
         self._stats = Stats(0)
         # Loaded when first asked for; None inside: there is none without vLLM.
-        self._reader: tuple[Texts | None] | None = None
+        self._reader: tuple[ChatTokenizer | None] | None = None
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -107,12 +107,12 @@ class VllmEngine:
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
         if self._reader is None:
-            self._reader = (tokenizer.load(self._config.model, self._folder, self._options),)
-        (texts,) = self._reader
-        if texts is None:
+            self._reader = (chat_tokenizer.load(self._config.model, self._folder, self._options),)
+        (tokenizer,) = self._reader
+        if tokenizer is None:
             return None
         try:
-            return texts.encode(messages)
+            return tokenizer.encode(messages)
         except Exception as error:  # a chat template raises whatever it likes
             raise ValueError(one_line(error)) from error
 
@@ -163,28 +163,28 @@ class VllmEngine:
         told = start.description(engine, options) | client.way
         told["window"] = WINDOW_FACTOR * told["max_num_seqs"]
         self._info = EngineInfo.from_json(told | start.sizes(self))
-        self._crew = self._gather(client, told)
+        self._session = self._make_session(client, told)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
 
-    def _gather(self, client: Client, told: Mapping[str, Any]) -> Crew:
+    def _make_session(self, client: Client, told: Mapping[str, Any]) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
-        texts = Texts(client.engine.get_tokenizer())
+        tokenizer = ChatTokenizer(client.engine.get_tokenizer())
         parameters = Parameters(
             seeds_allowed=takes_seeds(device, chunked_prefill=told["chunked_prefill"]),
-            detokenize=not texts.decodes,
-            into=client.pattern,
+            detokenize=not tokenizer.decodes,
+            into=client.make_template,
         )
         self._stats = Stats(
             told["max_num_seqs"],
             tokens_per_step=told["max_num_batched_tokens"],
             longest_prompt=told["max_model_len"],
         )
-        return Crew(
+        return VllmSession(
             client,
-            texts,
+            tokenizer,
             parameters,
             self._stats,
             max_model_len=told["max_model_len"],
@@ -205,21 +205,21 @@ class VllmEngine:
                 return
             with processes.output_to(self._log):
                 client.close()
-            self._end, self._client, self._crew = client.death or self._end, None, None
+            self._end, self._client, self._session = client.death or self._end, None, None
             # What the engine held is freed now, not when the next one is started.
             gc.unfreeze()
             gc.collect()
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
-        crew = self._crew
-        if crew is None:
+        session = self._session
+        if session is None:
             raise EngineError(f"engine died: {self._end}")
-        flight = Flight(crew, requests)
+        in_flight = InFlight(session, requests)
         self._stats.begin()
         try:
-            yield from flight.outcomes()
+            yield from in_flight.outcomes()
         finally:
-            flight.abort()
+            in_flight.abort()
             self._stats.rest()
 
     def describe(self) -> EngineInfo:

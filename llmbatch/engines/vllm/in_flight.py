@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Request
-from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
-from llmbatch.engines.vllm.core_channel import Answer, Arrived
+from llmbatch.engines.vllm.core_channel import Answer, StepOutput
 from llmbatch.engines.vllm.sampling import Parameters
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
@@ -25,15 +25,15 @@ _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
 
 
 @dataclass
-class Crew:
-    """A running engine and what its runs share. `parameters` makes patterns of the client.
+class VllmSession:
+    """A running engine and what its runs share. `parameters` makes templates of the client.
 
     `window`: requests in flight at most; `waiting_tokens`: once so many prompt tokens have been
     sent whose answer has not begun, no more requests are pulled.
     """
 
     client: Client
-    texts: Texts
+    tokenizer: ChatTokenizer
     parameters: Parameters
     stats: Stats
     max_model_len: int
@@ -42,11 +42,11 @@ class Crew:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
 
-class Flight:
+class InFlight:
     """The requests of one run on their way through the engine."""
 
-    def __init__(self, crew: Crew, requests: Iterable[Request]) -> None:
-        self._crew = crew
+    def __init__(self, session: VllmSession, requests: Iterable[Request]) -> None:
+        self._session = session
         self._feed = iter(requests)
         self._more = True
         self._sent: dict[str, Request] = {}
@@ -56,14 +56,14 @@ class Flight:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Every outcome as it comes; requests are pulled as there is room for them."""
-        crew, settled = self._crew, self._settled
+        session, settled = self._session, self._settled
         while True:
             pulls = self._more and self._has_room()
             if pulls:
                 self._pull()
             if self._sent and not (pulls or settled):
                 self._receive()
-            while self._sent and crew.client.has_arrived():
+            while self._sent and session.client.has_arrived():
                 self._receive()
             if settled:
                 yield settled.popleft()
@@ -73,12 +73,12 @@ class Flight:
     def abort(self) -> None:
         """Give up what is in flight."""
         if self._sent:
-            self._crew.client.abort(list(self._sent))
+            self._session.client.abort(list(self._sent))
 
     def _has_room(self) -> bool:
-        crew = self._crew
-        few = len(self._sent) + len(self._settled) < crew.window
-        return few and self._waiting_tokens < crew.waiting_tokens
+        session = self._session
+        few = len(self._sent) + len(self._settled) < session.window
+        return few and self._waiting_tokens < session.waiting_tokens
 
     def _pull(self) -> None:
         """Take one request from the feed and send it."""
@@ -92,16 +92,16 @@ class Flight:
 
     def _send(self, request: Request) -> Failed | None:
         """Hand a request to vLLM, or say why not."""
-        crew = self._crew
-        number = str(next(crew.numbers))
+        session = self._session
+        number = str(next(session.numbers))
         try:
-            pattern = crew.parameters.of(request.sampling, request.constraint)
+            template = session.parameters.make(request.sampling, request.constraint)
             tokens = self._encode(request)
             length = len(tokens)
-            if length + 1 > crew.max_model_len:
-                text = f"prompt has {length} tokens, the context length is {crew.max_model_len}"
+            if length + 1 > session.max_model_len:
+                text = f"prompt has {length} tokens, the context length is {session.max_model_len}"
                 return Failed(request.key, "too_long", text)
-            crew.client.add(number, tokens, pattern)
+            session.client.add(number, tokens, template)
         except EngineError:
             raise
         except MISMATCHES as error:
@@ -115,7 +115,7 @@ class Flight:
 
     def _encode(self, request: Request) -> list[int]:
         try:
-            return self._crew.texts.encode(request.messages)
+            return self._session.tokenizer.encode(request.messages)
         except (TypeError, LookupError) as error:
             # A chat template raises these of a text, too.
             raise ValueError(one_line(error)) from error
@@ -123,15 +123,15 @@ class Flight:
     def _receive(self) -> None:
         """Wait for the engine's next step and settle what it has finished."""
         try:
-            self._settle(self._crew.client.receive())
+            self._settle(self._session.client.receive())
         except MISMATCHES as error:
             raise mismatch(error) from error
 
-    def _settle(self, arrived: Arrived) -> None:
-        self._crew.stats.step(arrived, rows_left=self._more)
-        for number in arrived.begun:
+    def _settle(self, output: StepOutput) -> None:
+        self._session.stats.step(output, rows_left=self._more)
+        for number in output.begun:
             self._waiting_tokens -= self._waiting.pop(number, 0)
-        for answer in arrived.finished:
+        for answer in output.finished:
             # Others finished too late: they belong to a run that was given up.
             request = self._sent.pop(answer.number, None)
             self._waiting_tokens -= self._waiting.pop(answer.number, 0)
@@ -139,15 +139,15 @@ class Flight:
                 self._settled.append(self._outcome(request, answer))
 
     def _outcome(self, request: Request, answer: Answer) -> Outcome:
-        texts, reason = self._crew.texts, answer.reason or ""
+        tokenizer, reason = self._session.tokenizer, answer.reason or ""
         usage = Usage(prompt=answer.prompt, cached=answer.cached, output=len(answer.tokens))
         if not answer.tokens and reason not in ("stop", "length"):
             usage = Usage()  # it was turned away before its prompt was computed
-        self._crew.stats.count(usage)
+        self._session.stats.count(usage)
         text = answer.text
-        if text is None or (texts.decodes and not request.sampling.stop):
-            text = texts.decode(answer.tokens, stopped=reason == "stop")
-        if reason == "length" and usage.prompt + usage.output >= self._crew.max_model_len:
+        if text is None or (tokenizer.decodes and not request.sampling.stop):
+            text = tokenizer.decode(answer.tokens, stopped=reason == "stop")
+        if reason == "length" and usage.prompt + usage.output >= self._session.max_model_len:
             reason = "context"  # vLLM has one name for both ends
         if reason in ("stop", "length", "context"):
             return Completed(request.key, text, reason, usage)

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm.core_channel import Answer, Arrived, answer_of
+from llmbatch.engines.vllm.core_channel import Answer, StepOutput, answer_of
 
 
 class StepStats:
@@ -46,7 +46,7 @@ class StepStats:
 
 
 class PublicWay:
-    """See `llmbatch.engines.vllm.core_channel.Exchange`."""
+    """See `llmbatch.engines.vllm.core_channel.CoreChannel`."""
 
     way = "public"
 
@@ -58,19 +58,19 @@ class PublicWay:
         self._waiting: dict[str, None] = {}
         self._queued_at: float | None = None
 
-    def pattern(self, parameters: Any) -> Any:
+    def make_template(self, parameters: Any) -> Any:
         """The parameters alone: vLLM checks them with each request."""
         return parameters
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
         """Send a request. Raises what vLLM says of it."""
         if not tokens:
             raise ValueError("the prompt is empty")
         self._queued_at = self._queued_at or clock.seconds()
-        self._engine.add_request(number, {"prompt_token_ids": tokens}, pattern)
+        self._engine.add_request(number, {"prompt_token_ids": tokens}, template)
         self._waiting[number] = None
 
-    def receive(self) -> Arrived:
+    def receive(self) -> StepOutput:
         """What the next step brings."""
         asked_at = clock.seconds() if self._in_process else None
         outputs = [output for output in self._engine.step() if output.finished]
@@ -79,7 +79,7 @@ class PublicWay:
         begun = self._begun(_firsts(step), finished)
         queued_at = self._queued_at if begun else None
         self._queued_at = None if begun else self._queued_at
-        return Arrived(
+        return StepOutput(
             finished,
             begun,
             len(finished),

@@ -67,7 +67,7 @@ def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
         return
     from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
 
-    parameters = Parameters(seeds_allowed=True, detokenize=False).of(sampling, constraint)
+    parameters = Parameters(seeds_allowed=True, detokenize=False).make(sampling, constraint)
     validate_xgrammar_grammar(parameters)
 
 
@@ -83,7 +83,7 @@ class Parameters:
         self._seeds_allowed = seeds_allowed
         self._detokenize = detokenize
         self._into = into
-        self.of = functools.lru_cache(CACHED_PARAMETERS)(self._make)
+        self.make = functools.lru_cache(CACHED_PARAMETERS)(self._make)
 
     def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
         check_sampling(sampling)

@@ -11,13 +11,13 @@ import inspect
 from typing import Any
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm.core_channel import Answer, Arrived, answer_of
+from llmbatch.engines.vllm.core_channel import Answer, StepOutput, answer_of
 
 ANY_TOKENS = [0]
 
 
 class ShortWay:
-    """See `llmbatch.engines.vllm.core_channel.Exchange`."""
+    """See `llmbatch.engines.vllm.core_channel.CoreChannel`."""
 
     way = "short"
 
@@ -31,24 +31,24 @@ class ShortWay:
         known = inspect.signature(engine.output_processor.process_outputs).parameters
         self._tells_weights = "weight_version" in known  # since vLLM 0.32
 
-    def pattern(self, parameters: Any) -> Any:
+    def make_template(self, parameters: Any) -> Any:
         """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM does."""
         prompt = {"type": "token", "prompt_token_ids": ANY_TOKENS}
         engine = self._engine
         return engine.input_processor.process_inputs(
-            "pattern", prompt, parameters, supported_tasks=engine.get_supported_tasks()
+            "template", prompt, parameters, supported_tasks=engine.get_supported_tasks()
         )
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
-        """Send a request like `pattern`. Raises ValueError for tokens that the model has not."""
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
+        """Send a request like `template`. Raises ValueError for tokens that the model has not."""
         engine = self._engine
         if not tokens:
             raise ValueError("the prompt is empty")
         self._check(tokens)
-        request = copy.copy(pattern)
+        request = copy.copy(template)
         request.request_id, request.prompt_token_ids = number, tokens
         request.arrival_time = clock.seconds()  # decides between requests of equal priority
-        if pattern.sampling_params.detokenize:
+        if template.sampling_params.detokenize:
             engine.input_processor.assign_request_id(request)
             engine.output_processor.add_request(request, None)
             self._renamed[request.request_id] = number
@@ -63,33 +63,33 @@ class ShortWay:
             if not 0 <= token <= self._last_token:
                 raise ValueError(f"token id {token} is out of the model's vocabulary")
 
-    def receive(self) -> Arrived:
+    def receive(self) -> StepOutput:
         """What the engine core sends next; in one process with it: what its next step brings."""
         asked_at = clock.seconds() if self._in_process else None
         outputs = self._engine.engine_core.get_output()
-        arrived = Arrived([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
-        others = [output for output in outputs.outputs if not self._take(output, arrived)]
+        step = StepOutput([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
+        others = [output for output in outputs.outputs if not self._take(output, step)]
         if others:
-            arrived.finished += self._decoded_by_vllm(others, outputs)
-        return arrived
+            step.finished += self._decoded_by_vllm(others, outputs)
+        return step
 
-    def _take(self, output: Any, arrived: Arrived) -> bool:
+    def _take(self, output: Any, step: StepOutput) -> bool:
         """Add an output to its answer. False: it is not for us."""
         if output.finish_reason is not None:
-            arrived.ended += 1
-        if output.events and arrived.queued_at is None:
-            arrived.queued_at = output.events[0].timestamp
+            step.ended += 1
+        if output.events and step.queued_at is None:
+            step.queued_at = output.events[0].timestamp
         if output.new_token_ids:
-            arrived.answering += 1
+            step.answering += 1
         if output.prefill_stats is not None:
-            arrived.prefilled.append(output.prefill_stats.num_computed_tokens)
+            step.prefilled.append(output.prefill_stats.num_computed_tokens)
         answer = self._open.get(output.request_id)
         if answer is None:
             if output.request_id in self._renamed:
-                arrived.begun.append(self._renamed.pop(output.request_id))
+                step.begun.append(self._renamed.pop(output.request_id))
             return False
         if not answer.tokens:
-            arrived.begun.append(answer.number)
+            step.begun.append(answer.number)
             if output.prefill_stats is not None:
                 answer.cached = output.prefill_stats.num_cached_tokens
         answer.tokens += output.new_token_ids
@@ -97,7 +97,7 @@ class ShortWay:
             answer.reason = str(output.finish_reason)
             error = getattr(output, "error", None)  # since vLLM 0.33
             answer.error = None if error is None else error.message
-            arrived.finished.append(self._open.pop(output.request_id))
+            step.finished.append(self._open.pop(output.request_id))
         return True
 
     def _decoded_by_vllm(self, others: list[Any], outputs: Any) -> list[Answer]:

@@ -5,7 +5,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
 from llmbatch.engines.base import Telemetry
-from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.core_channel import StepOutput
 from llmbatch.engines.vllm.steps import Steps
 
 
@@ -37,17 +37,17 @@ class Stats:
         """A run is open, and the engine has nothing to do yet."""
         self._empty_since = clock.seconds()
 
-    def step(self, arrived: Arrived, *, rows_left: bool) -> None:
+    def step(self, output: StepOutput, *, rows_left: bool) -> None:
         """Count one step. `rows_left`: more could have been pulled for it."""
         self._steps += 1
-        if self._empty_since is not None and arrived.queued_at is not None:
-            self._idle += max(0.0, arrived.queued_at - self._empty_since)
+        if self._empty_since is not None and output.queued_at is not None:
+            self._idle += max(0.0, output.queued_at - self._empty_since)
             self._empty_since = None
-        stats = arrived.stats
+        stats = output.stats
         if stats is None:  # the user has turned them off, or vLLM told none of this step
             return
         self._last = stats
-        batch = stats.num_running_reqs + arrived.ended
+        batch = stats.num_running_reqs + output.ended
         held = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
         self._sequences += batch
         if rows_left and not held and batch < self._max_num_seqs:
@@ -56,9 +56,9 @@ class Stats:
         recomputed = prefixes.preempted_queries - prefixes.preempted_hits
         self._preemptions += prefixes.preempted_requests
         self._recomputed += recomputed
-        self._moments.count(arrived, recomputed)
+        self._moments.count(output, recomputed)
         if not stats.num_running_reqs and not held:
-            self._empty_since = arrived.at
+            self._empty_since = output.at
             self._moments.pause()
 
     def count(self, usage: Usage) -> None:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.core_channel import StepOutput
 
 WARM_UP_STEPS = 2
 """Of each engine's first steps nothing is learned: what is compiled or allocated on first use is
@@ -43,12 +43,12 @@ class Steps:
         self._held_up = False
         self._ended_at: float | None = None
 
-    def count(self, arrived: Arrived, recomputed: int) -> None:
+    def count(self, output: StepOutput, recomputed: int) -> None:
         """Add a step. `recomputed`: prompt tokens computed again for those that were preempted."""
-        began = max(self._began(arrived))
-        self._ended_at = arrived.at
-        self._open.append([max(0.0, arrived.at - began), arrived.answering, recomputed])
-        for tokens in arrived.prefilled:
+        began = max(self._began(output))
+        self._ended_at = output.at
+        self._open.append([max(0.0, output.at - began), output.answering, recomputed])
+        for tokens in output.prefilled:
             self._place(tokens)
         while len(self._open) > self._span:
             self._close()
@@ -68,13 +68,13 @@ class Steps:
         steps, *rest = self._sums
         return StepMoments(int(steps), *rest)
 
-    def _began(self, arrived: Arrived) -> Iterable[float]:
+    def _began(self, output: StepOutput) -> Iterable[float]:
         """Moments before which the step cannot have begun. Without any it took no time."""
-        known = (self._ended_at, arrived.asked_at)
+        known = (self._ended_at, output.asked_at)
         found = [moment for moment in known if moment is not None]
-        if self._ended_at is None and arrived.queued_at is not None:
-            found.append(arrived.queued_at)
-        return found or [arrived.at]
+        if self._ended_at is None and output.queued_at is not None:
+            found.append(output.queued_at)
+        return found or [output.at]
 
     def _place(self, tokens: int) -> None:
         """Divide a prompt's computed tokens among the steps that had room for them."""

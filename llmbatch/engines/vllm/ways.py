@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmbatch.engines.vllm import versions
-from llmbatch.engines.vllm.core_channel import Exchange
+from llmbatch.engines.vllm.core_channel import CoreChannel
 from llmbatch.engines.vllm.public_way import PublicWay, StepStats
 from llmbatch.engines.vllm.short_way import ShortWay
 
@@ -49,7 +49,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 """Fields of vLLM's messages, by class."""
 
 
-def choose(engine: Any, stats: StepStats) -> tuple[Exchange, str | None]:
+def choose(engine: Any, stats: StepStats) -> tuple[CoreChannel, str | None]:
     """The way to a started LLMEngine; where it is not the short one, also the reason."""
     reason = _against_the_short_way(engine)
     if reason is None:

@@ -51,19 +51,19 @@ def config(**options: object) -> EngineConfig:
 @contextlib.contextmanager
 def driven(engine: vllm.VllmEngine, way: str) -> Iterator[vllm.VllmEngine]:
     """The running engine, driven the "public" way meanwhile, or the short one."""
-    client, crew = engine._client, engine._crew
+    client, session = engine._client, engine._session
     assert client is not None
-    assert crew is not None
-    former = client.exchange
+    assert session is not None
+    former = client.channel
     public = way == "public"
     made = PublicWay(client.engine, client.stats) if public else ShortWay(client.engine)
-    client.exchange = made
-    crew.parameters.of.cache_clear()  # its patterns are for one way
+    client.channel = made
+    session.parameters.make.cache_clear()  # its templates are for one way
     try:
         yield engine
     finally:
-        client.exchange = former
-        crew.parameters.of.cache_clear()
+        client.channel = former
+        session.parameters.make.cache_clear()
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from llmbatch.engines.vllm.client import Client
 
 
 class Engine:
-    """What `Client` uses of an LLMEngine and of an Exchange with it.
+    """What `Client` uses of an LLMEngine and of a CoreChannel with it.
 
     `receive` waits for the core, as vLLM's client does.
     """
@@ -26,7 +26,7 @@ class Engine:
         self.error: Exception | None = None
         self.events: list[str] = []
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
         if self.error is not None:
             raise self.error
 
@@ -54,7 +54,7 @@ def engine() -> Engine:
 def client(engine: Engine) -> Client:
     made = Client(None, 0)
     made.engine, made._shut_down = engine, engine.shut_down
-    made.exchange = engine  # type: ignore[assignment]
+    made.channel = engine  # type: ignore[assignment]
     return made
 
 

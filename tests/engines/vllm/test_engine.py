@@ -14,9 +14,9 @@ from llmbatch.core.records import Message, Request
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import defaults, options
 from llmbatch.engines.vllm import engine as vllm
-from llmbatch.engines.vllm.chat_tokens import Texts
+from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.core_channel import Answer
-from llmbatch.engines.vllm.in_flight import Flight
+from llmbatch.engines.vllm.in_flight import InFlight
 from llmbatch.engines.vllm.short_way import ShortWay
 from tests.engines.vllm import session
 from tests.engines.vllm.requests import ask, choice
@@ -30,10 +30,10 @@ def inside(engine: vllm.VllmEngine) -> Any:
     return engine._client.engine
 
 
-def exchange(engine: vllm.VllmEngine) -> ShortWay:
+def channel(engine: vllm.VllmEngine) -> ShortWay:
     assert engine._client is not None
-    assert isinstance(engine._client.exchange, ShortWay)
-    return engine._client.exchange
+    assert isinstance(engine._client.channel, ShortWay)
+    return engine._client.channel
 
 
 def one(engine: vllm.VllmEngine, request: Request) -> Outcome:
@@ -104,9 +104,9 @@ def test_the_length_limit_is_exact(vllm_engine: vllm.VllmEngine) -> None:
 def test_what_the_engine_core_turns_away_has_used_no_tokens(
     vllm_engine: vllm.VllmEngine, tokens: list[int], paid: int
 ) -> None:
-    assert vllm_engine._crew is not None
+    assert vllm_engine._session is not None
     answer = Answer("none of ours", 9, tokens, reason="error")
-    outcome = Flight(vllm_engine._crew, [])._outcome(ask("hello"), answer)
+    outcome = InFlight(vllm_engine._session, [])._outcome(ask("hello"), answer)
     assert isinstance(outcome, Failed)
     assert (outcome.usage.prompt, outcome.usage.output) == (paid, len(tokens))
 
@@ -129,9 +129,9 @@ def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine)
 
 
 def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEngine) -> None:
-    crew = vllm_engine._crew
-    assert crew is not None
-    assert crew.waiting_tokens >= (vllm_engine.describe().kv_cache_tokens or 0) > 0
+    session = vllm_engine._session
+    assert session is not None
+    assert session.waiting_tokens >= (vllm_engine.describe().kv_cache_tokens or 0) > 0
     pulled = []
 
     def feed() -> Iterator[Request]:
@@ -140,7 +140,7 @@ def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEng
             yield ask(f"row {number}", max_tokens=9)
 
     before = vllm_engine.telemetry()
-    with mock.patch.object(crew, "waiting_tokens", 1):
+    with mock.patch.object(session, "waiting_tokens", 1):
         outcomes = vllm_engine.run(feed())
         next(outcomes)
         after = vllm_engine.telemetry()
@@ -155,7 +155,7 @@ def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -
     assert isinstance(outcome, Failed)
     assert outcome.kind == "refused_request"
     assert inside(vllm_engine).get_num_unfinished_requests() == 0
-    assert not exchange(vllm_engine)._open
+    assert not channel(vllm_engine)._open
     assert not inside(vllm_engine).output_processor.external_req_ids
 
 
@@ -207,8 +207,8 @@ def test_without_a_chat_template_contents_follow_each_other(
         chat_template = None
 
     messages = (Message("system", "Be short."), Message("user", "Hello"))
-    assert Texts(Bare()).render(messages) == "Be short.\n\nHello"
-    assert Texts(Bare()).encode(messages) == tokenizer.encode("Be short.\n\nHello")
+    assert ChatTokenizer(Bare()).render(messages) == "Be short.\n\nHello"
+    assert ChatTokenizer(Bare()).encode(messages) == tokenizer.encode("Be short.\n\nHello")
 
 
 def test_the_chat_template_is_applied_as_transformers_does(
@@ -218,7 +218,7 @@ def test_the_chat_template_is_applied_as_transformers_does(
     messages = (Message("system", "Be short."), Message("user", "Grüße 🚀"))
     chat = [{"role": message.role, "content": message.content} for message in messages]
     expected = tokenizer.apply_chat_template(chat, add_generation_prompt=True)
-    assert Texts(tokenizer).encode(messages) == list(expected["input_ids"])
+    assert ChatTokenizer(tokenizer).encode(messages) == list(expected["input_ids"])
 
 
 def test_an_unknown_kind_of_model_does_not_start(tmp_path: Path) -> None:

@@ -94,4 +94,4 @@ def test_seeds_are_taken_where_vllm_takes_them(device: str, chunked: bool, taken
 def test_a_seed_that_is_not_taken_is_refused_with_what_to_set() -> None:
     parameters = Parameters(seeds_allowed=False, detokenize=False)
     with pytest.raises(RefusedError, match="enable_chunked_prefill=false"):
-        parameters.of(Sampling(seed=1), None)
+        parameters.make(Sampling(seed=1), None)

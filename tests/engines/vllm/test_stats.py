@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.core_channel import StepOutput
 from llmbatch.engines.vllm.stats import Stats
 
 
@@ -22,8 +22,10 @@ def said(running: int, waiting: int = 0, blocked: int = 0) -> Any:
     )
 
 
-def step(stats: Any, *, ended: int = 0, at: float = 0.0, queued_at: float | None = None) -> Arrived:
-    return Arrived([], [], ended, stats, at, queued_at)
+def step(
+    stats: Any, *, ended: int = 0, at: float = 0.0, queued_at: float | None = None
+) -> StepOutput:
+    return StepOutput([], [], ended, stats, at, queued_at)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,10 @@ def step(stats: Any, *, ended: int = 0, at: float = 0.0, queued_at: float | None
     ],
 )
 def test_a_step_starves_when_it_has_room_and_nothing_waits(
-    arrived: Arrived, rows_left: bool, starved: int
+    output: StepOutput, rows_left: bool, starved: int
 ) -> None:
     stats = Stats(max_num_seqs=4)
-    stats.step(arrived, rows_left=rows_left)
+    stats.step(output, rows_left=rows_left)
     assert (stats.telemetry().steps, stats.telemetry().starved_steps) == (1, starved)
 
 

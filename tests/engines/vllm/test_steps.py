@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from llmbatch.core.step_cost import StepMoments, fit
-from llmbatch.engines.vllm.core_channel import Arrived
+from llmbatch.engines.vllm.core_channel import StepOutput
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.steps import KNOWN, WARM_UP_STEPS, Steps
 
@@ -21,8 +21,8 @@ def step(
     prefilled: tuple[int, ...] = (),
     queued_at: float | None = None,
     asked_at: float | None = None,
-) -> Arrived:
-    return Arrived([], [], 0, None, at, queued_at, asked_at, answering, list(prefilled))
+) -> StepOutput:
+    return StepOutput([], [], 0, None, at, queued_at, asked_at, answering, list(prefilled))
 
 
 def warm(longest: int = 10 * LIMIT) -> Steps:
@@ -207,8 +207,8 @@ def test_telemetry_has_them() -> None:
     )
     stats = Stats(4, tokens_per_step=LIMIT, longest_prompt=LIMIT)
     for number in range(10):
-        arrived = Arrived([], [], 0, said, float(number), None, None, 2, [5])
-        stats.step(arrived, rows_left=True)
+        output = StepOutput([], [], 0, said, float(number), None, None, 2, [5])
+        stats.step(output, rows_left=True)
     stats.rest()
     moments = stats.telemetry().moments
     assert (moments.steps, moments.s, moments.p) == (8, 16, 40)

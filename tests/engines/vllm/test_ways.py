@@ -87,8 +87,8 @@ def test_both_ways_tell_what_the_steps_did(vllm_engine: engine.VllmEngine) -> No
 
 
 def test_prompts_wait_outside_whichever_way(vllm_engine: engine.VllmEngine) -> None:
-    crew = vllm_engine._crew
-    assert crew is not None
+    running = vllm_engine._session
+    assert running is not None
     pulled = []
 
     def feed() -> Iterator[Request]:
@@ -98,7 +98,7 @@ def test_prompts_wait_outside_whichever_way(vllm_engine: engine.VllmEngine) -> N
 
     with (
         session.driven(vllm_engine, "public"),
-        mock.patch.object(crew, "waiting_tokens", 1),
+        mock.patch.object(running, "waiting_tokens", 1),
     ):
         before = vllm_engine.telemetry().steps
         outcomes = vllm_engine.run(feed())
@@ -111,7 +111,7 @@ def test_prompts_wait_outside_whichever_way(vllm_engine: engine.VllmEngine) -> N
 def test_nothing_of_a_request_is_left_whichever_way(vllm_engine: engine.VllmEngine) -> None:
     client = client_of(vllm_engine)
     with session.driven(vllm_engine, "public"):
-        public = client.exchange
+        public = client.channel
         assert isinstance(public, PublicWay)
         (refused,) = vllm_engine.run([ask("hello", choice())])
         assert isinstance(refused, Failed)
@@ -190,10 +190,10 @@ class Broken(ShortWay):
         super().__init__(engine)
         self._call = call
 
-    def add(self, number: str, tokens: list[int], pattern: Any) -> None:
+    def add(self, number: str, tokens: list[int], template: Any) -> None:
         if self._call == "add":
-            pattern.no_such_field  # noqa: B018
-        super().add(number, tokens, pattern)
+            template.no_such_field  # noqa: B018
+        super().add(number, tokens, template)
 
     def receive(self) -> Any:
         arrived = super().receive()
@@ -201,17 +201,17 @@ class Broken(ShortWay):
             arrived.no_such_field  # type: ignore[attr-defined]  # noqa: B018
         return arrived
 
-    def pattern(self, parameters: Any) -> Any:
-        if self._call == "pattern":
+    def make_template(self, parameters: Any) -> Any:
+        if self._call == "make_template":
             raise TypeError("process_inputs() got an unexpected keyword argument")
-        return super().pattern(parameters)
+        return super().make_template(parameters)
 
 
-@pytest.mark.parametrize("call", ["pattern", "add", "receive"])
+@pytest.mark.parametrize("call", ["make_template", "add", "receive"])
 def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: engine.VllmEngine, call: str) -> None:
     client = client_of(vllm_engine)
     with session.driven(vllm_engine, "short"):
-        client.exchange = Broken(client.engine, call)
+        client.channel = Broken(client.engine, call)
         outcomes: list[Outcome] = []
         with pytest.raises(MismatchedEngineError) as caught:
             for outcome in vllm_engine.run([ask("one"), ask("two")]):
@@ -227,16 +227,16 @@ def test_a_misfit_ends_the_run_and_is_no_outcome(vllm_engine: engine.VllmEngine,
 def test_a_text_that_the_chat_template_chokes_on_is_an_outcome(
     vllm_engine: engine.VllmEngine,
 ) -> None:
-    crew = vllm_engine._crew
-    assert crew is not None
-    encode = crew.texts.encode
+    session = vllm_engine._session
+    assert session is not None
+    encode = session.tokenizer.encode
 
     def choosy(messages: Sequence[Message]) -> list[int]:
         if "odd" in messages[-1].content:
             raise TypeError("can only concatenate str")
         return encode(messages)
 
-    with mock.patch.object(crew.texts, "encode", choosy):
+    with mock.patch.object(session.tokenizer, "encode", choosy):
         odd, even = vllm_engine.run([ask("odd"), ask("even")])
     assert isinstance(odd, Failed)
     assert (odd.kind, odd.message) == ("refused_request", "can only concatenate str")

@@ -1,14 +1,18 @@
-"""Text to tokens and back, with the model's own tokenizer and chat template."""
+"""The model's chat template and tokenizer: text to tokens and back, without vLLM's import."""
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from llmbatch.core.records import Message
+from llmbatch.engines.vllm import processes, start
 
 REPLACEMENT = "\ufffd"
+_MODES = ("auto", "hf")
 
 
-class Texts:
+class ChatTokenizer:
     """Renders chats to token ids, and decodes answers.
 
     `decodes` is False where only vLLM's own detokenizer is sure to give the right text.
@@ -82,3 +86,32 @@ def _fast_backend(tokenizer: Any) -> Any:
 def _is_byte_level(backend: Any) -> bool:
     """Whether decoding a part alone gives the same text as decoding it in its context."""
     return type(backend.decoder).__name__ == "ByteLevel"
+
+
+def load(model: str, folder: Path | None, options: Mapping[str, Any]) -> ChatTokenizer | None:
+    """What turns chats into the token ids that vLLM would get; None where only vLLM knows how.
+
+    A tokenizer from the hub is taken from the local cache if it is there.
+    """
+    if options.get("tokenizer_mode", "auto") not in _MODES or not _is_installed():
+        return None
+    start.set_environment(local=folder is not None)
+    name = options.get("tokenizer") or (str(folder) if folder is not None else model)
+    wanted = {
+        "revision": options.get("tokenizer_revision") or options.get("revision"),
+        "trust_remote_code": bool(options.get("trust_remote_code")),
+    }
+    try:
+        with processes.output_to(None):
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(
+                name, **{key: value for key, value in wanted.items() if value}
+            )
+            return ChatTokenizer(tokenizer)
+    except Exception:  # whatever it is, starting the engine will say it better
+        return None
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("transformers") is not None
