@@ -7,7 +7,7 @@ from typing import Any
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments, fit
 from llmbatch.engines.info import EngineInfo
-from llmbatch.sizing.roofline import Bound
+from llmbatch.sizing.roofline import LeastTime
 
 _STARVED = 0.1
 """From this share of the steps on it is the front end that leaves the batch small."""
@@ -81,7 +81,7 @@ def sum_up(runs: Sequence[RunUsage]) -> WorkDone:
 
 
 def find_causes(
-    work: WorkDone, batches: Batches, bound: Callable[[float], Bound], engine: EngineInfo
+    work: WorkDone, batches: Batches, bound: Callable[[float], LeastTime], engine: EngineInfo
 ) -> list[Cause]:
     """The causes, the largest first; their seconds and those of the roofline add up to all.
 
@@ -110,7 +110,7 @@ def find_causes(
 
 
 def _estimate_causes(
-    work: WorkDone, batches: Batches, bound: Callable[[float], Bound]
+    work: WorkDone, batches: Batches, bound: Callable[[float], LeastTime]
 ) -> Iterator[tuple[str, float, str]]:
     """Name, seconds and advice of each cause that is estimated."""
     best = bound(batches.best)
@@ -134,7 +134,7 @@ def _estimate_causes(
 
 
 def _batch_causes(
-    work: WorkDone, batches: Batches, bound: Callable[[float], Bound]
+    work: WorkDone, batches: Batches, bound: Callable[[float], LeastTime]
 ) -> Iterator[tuple[str, float, str]]:
     """What it costs that the batch was smaller than the device's memory allows."""
     if batches.ran is None:

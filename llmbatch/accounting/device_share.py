@@ -10,7 +10,7 @@ from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing import memory, roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
-from llmbatch.sizing.roofline import Bound, Ceilings, Load
+from llmbatch.sizing.roofline import Ceilings, LeastTime, Load
 
 __all__ = ["Cause", "DeviceShare", "compare"]
 
@@ -55,10 +55,10 @@ def compare(runs: Sequence[RunUsage], engine: EngineInfo | None) -> DeviceShare 
     load = Load(*(each / work.requests for each in work.tokens))
     batches = _batches(device, shape, engine, work, load)
     dtype = engine.kv_cache_dtype or "auto"
-    ceilings = Ceilings.of(device)
+    ceilings = Ceilings.of_device(device)
 
-    def bound(batch: float) -> Bound:
-        return roofline.bound(shape, load, batch, ceilings, dtype)
+    def bound(batch: float) -> LeastTime:
+        return roofline.least_time(shape, load, batch, ceilings, dtype)
 
     best = bound(batches.best)
     least = best.seconds * work.requests

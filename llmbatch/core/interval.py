@@ -94,7 +94,7 @@ def extremes(function: Callable[..., float], *inputs: Interval) -> Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class PairSample:
     """Pairs (x, y) of some things that were looked at. x is known of all things, y is asked for:
     where it goes with x, a regression on x makes a total far more certain."""
 
@@ -106,7 +106,7 @@ class Sampled:
     skewness: float  # of the same: above zero where a few things are far larger than the others
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[float, float]]) -> Self:
+    def from_pairs(cls, pairs: Sequence[tuple[float, float]]) -> Self:
         """Least squares over the pairs; at least one. Without a spread of x the slope is zero."""
         import numpy as np  # not before it is needed: its import takes longer than most commands
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llmbatch.core import interval
-from llmbatch.core.interval import Interval, Sampled
+from llmbatch.core.interval import Interval, PairSample
 from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast, past_runs
 from llmbatch.job.alike import is_alike
@@ -82,7 +82,7 @@ def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) 
     sampled, most = all(map(past_runs.is_sample, alike)), _most(spec)
     pairs = [(float(one.prompt), float(one.output)) for one in past.spent]
     total = (
-        Sampled.of(pairs)
+        PairSample.from_pairs(pairs)
         .total_of_others(requests, prompt_tokens)
         .at_least_around(_OF_SAMPLE if sampled else _OF_HISTORY)
         .within(0, requests * most)
@@ -117,7 +117,7 @@ def _left_long(past: JobHistory, alike: Sequence[PastRun]) -> int:
 
 def _retries(seen: Sequence[RequestTokens], requests: int) -> Interval:
     """Tries after the first for each of `requests`."""
-    again = Sampled.of([(0.0, float(one.tries - 1)) for one in seen])
+    again = PairSample.from_pairs([(0.0, float(one.tries - 1)) for one in seen])
     return _again(again.total_of_others(requests, 0.0), seen, requests) * (1 / max(1, requests))
 
 
@@ -127,7 +127,7 @@ def prompts_again(past: JobHistory, requests: int, prompt_tokens: float) -> Inte
     if not past.spent:
         return Interval.exactly(0.0)
     pairs = [(float(one.prompt), float(one.prompt * (one.tries - 1))) for one in past.spent]
-    again = Sampled.of(pairs).total_of_others(requests, prompt_tokens)
+    again = PairSample.from_pairs(pairs).total_of_others(requests, prompt_tokens)
     return _again(again, past.spent, prompt_tokens)
 
 

@@ -1,15 +1,15 @@
 """The tokens of a job's prompts before it runs: of all, or of a sample of many.
 
 The bytes of every prompt are known, and tokens go with bytes: so a sample gives the total within a
-few per cent (`core.interval.Sampled`), and prompts that are certainly short enough are not encoded,
-because no token stands for less than a byte.
+few per cent (`core.interval.PairSample`), and prompts that are certainly short enough are not
+encoded, because no token stands for less than a byte.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llmbatch.core import interval, messages
-from llmbatch.core.interval import Interval, Sampled
+from llmbatch.core.interval import Interval, PairSample
 from llmbatch.estimate.cache_forecast import Encode
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.store import history, plans
@@ -173,7 +173,7 @@ def _total(
         return Interval.exactly(sum(encoded.tokens.values()))
     pairs = [(float(encoded.left.sizes[index]), float(encoded.tokens[index])) for index in sample]
     known = sum(encoded.tokens[index] for index in sample)
-    return Sampled.of(pairs).total_of_all(count, size).within(known, _ENDLESS).rounded()
+    return PairSample.from_pairs(pairs).total_of_all(count, size).within(known, _ENDLESS).rounded()
 
 
 def _rows_over(encoded: _EncodedPrompts, sample: Sequence[int], most: int) -> Interval:

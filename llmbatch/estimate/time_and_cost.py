@@ -226,13 +226,13 @@ def _by_roofline(
     load: Workload, tokens: TokenEstimate, shape: Shape, device: Device
 ) -> tuple[Generation, list[str]]:
     count = load.requests
-    ceilings = Ceilings.of(device)
+    ceilings = Ceilings.of_device(device)
     batch = max(1.0, min(count, load.scheduler.slots))
     cached = tokens.cached.expected / count
 
     def least(computed: float, output: float) -> tuple[float, float]:
         each = roofline.Load(computed / count + cached, cached, output / count)
-        bound = roofline.bound(shape, each, batch, ceilings)
+        bound = roofline.least_time(shape, each, batch, ceilings)
         return bound.prefill_seconds * count, bound.decode_seconds * count
 
     on_cpu = device.kind == "cpu"

@@ -31,7 +31,7 @@ _Pair = tuple[_Buffer, _Buffer]
 
 
 @functools.cache
-def device() -> Device:
+def detect() -> Device:
     """The cores that this process may use; measuring them takes about a tenth of a second."""
     import psutil
 

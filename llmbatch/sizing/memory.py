@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from llmbatch.sizing import memory_advice
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
-from llmbatch.sizing.memory_advice import GIB, Need, Room
+from llmbatch.sizing.memory_advice import GIB, MemoryNeed, MemoryRoom
 from llmbatch.sizing.settings import EngineSettings
 
 DEVICE_SHARE = 0.92
@@ -72,7 +72,7 @@ def fit(
     together.
     """
     weights = weight_bytes or shape.weight_bytes
-    need = Need(shape, device, weights, settings, tokens_mean, tokens_longest)
+    need = MemoryNeed(shape, device, weights, settings, tokens_mean, tokens_longest)
     room = _room(need)
     sequences = _max_num_seqs(need)
     batch_mean = int(room.cache // need.sequence_bytes(tokens_mean))
@@ -90,7 +90,7 @@ def fit(
         batch=min(sequences, batch_mean),
         measured=room.measured,
         fits=room.holds_weights and room.holds(need),
-        advice=memory_advice.of(need, room, sequences),
+        advice=memory_advice.advise(need, room, sequences),
     )
 
 
@@ -108,17 +108,17 @@ def usual_cpu_cache(memory: int) -> int:
     return max(1, min(16, memory // (8 * GIB))) * GIB
 
 
-def _room(need: Need) -> Room:
+def _room(need: MemoryNeed) -> MemoryRoom:
     device = need.device
     usable, reserve = device.total_memory, 0
     if device.kind != "cpu":
         usable = int(usable * (need.settings.gpu_memory_utilization or DEVICE_SHARE))
         reserve = RESERVE * device.count
     cache, measured = _cache_bytes(need, usable - need.weight_bytes - reserve)
-    return Room(usable, reserve, cache, measured, need.weight_bytes + reserve)
+    return MemoryRoom(usable, reserve, cache, measured, need.weight_bytes + reserve)
 
 
-def _cache_bytes(need: Need, left: int) -> tuple[int, bool]:
+def _cache_bytes(need: MemoryNeed, left: int) -> tuple[int, bool]:
     """Bytes of the cache, and whether an engine has told them; `left`: beside the weights."""
     known = need.settings
     tokens = known.kv_cache_tokens or (known.kv_cache_blocks or 0) * need.block_size
@@ -131,7 +131,7 @@ def _cache_bytes(need: Need, left: int) -> tuple[int, bool]:
     return max(0, left), False
 
 
-def _max_num_seqs(need: Need) -> int:
+def _max_num_seqs(need: MemoryNeed) -> int:
     if need.settings.max_num_seqs:
         return need.settings.max_num_seqs
     device = need.device

@@ -19,7 +19,7 @@ _FOUR_BITS, _EIGHT_BITS = 4.25, 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MemoryNeed:
     """A model on a device, and what its requests ask for (see `sizing.memory.fit`)."""
 
     shape: Shape
@@ -82,7 +82,7 @@ def _paged(shape: Shape) -> Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryRoom:
     """Bytes of all devices together: what can be used, is held in reserve, is the cache's.
     `measured`: whether an engine has told the cache's; `taken`: weights and reserve."""
 
@@ -96,12 +96,12 @@ class Room:
     def holds_weights(self) -> bool:
         return self.measured or (self.cache > 0 and self.taken + self.cache <= self.usable)
 
-    def holds(self, need: Need) -> bool:
+    def holds(self, need: MemoryNeed) -> bool:
         """Whether the cache holds the longest request, and the longest that might come."""
         return self.cache >= max(need.full_bytes, need.sequence_bytes(need.tokens_longest))
 
 
-def of(need: Need, room: Room, sequences: int) -> list[str]:
+def advise(need: MemoryNeed, room: MemoryRoom, sequences: int) -> list[str]:
     """A line for each thing to change; `sequences`: the engine runs no more at once."""
     if not room.holds_weights:
         return [*_too_heavy(need, room)]
@@ -110,7 +110,7 @@ def of(need: Need, room: Room, sequences: int) -> list[str]:
     return [*_small_batch(need, room.cache, sequences)]
 
 
-def _too_heavy(need: Need, room: Room) -> Iterator[str]:
+def _too_heavy(need: MemoryNeed, room: MemoryRoom) -> Iterator[str]:
     """The weights alone are too much."""
     yield (
         f"the weights ({need.weight_bytes / GIB:.1f} GiB) do not fit: "
@@ -126,7 +126,7 @@ def _too_heavy(need: Need, room: Room) -> Iterator[str]:
         )
 
 
-def _too_long(need: Need, room: Room) -> Iterator[str]:
+def _too_long(need: MemoryNeed, room: MemoryRoom) -> Iterator[str]:
     """The weights fit, but not the longest sequence."""
     if need.sequence_bytes(need.tokens_longest) <= room.cache:
         length = math.ceil(need.tokens_longest / _LENGTH_STEP) * _LENGTH_STEP
@@ -147,7 +147,7 @@ def _too_long(need: Need, room: Room) -> Iterator[str]:
     yield from _more_devices(need, room)
 
 
-def _small_batch(need: Need, cache: int, sequences: int) -> Iterator[str]:
+def _small_batch(need: MemoryNeed, cache: int, sequences: int) -> Iterator[str]:
     """All fits, but more requests at once would use the device better: as long as a step reads
     more for the weights than for keys and values, a larger batch costs little."""
     each = need.sequence_bytes(need.tokens_mean)
@@ -165,7 +165,7 @@ def _small_batch(need: Need, cache: int, sequences: int) -> Iterator[str]:
         yield from _smaller_cache(need)
 
 
-def _smaller_cache(need: Need) -> Iterator[str]:
+def _smaller_cache(need: MemoryNeed) -> Iterator[str]:
     if need.shape.token_bytes("fp8") < need.shape.token_bytes(need.cache_dtype):
         factor = need.shape.token_bytes(need.cache_dtype) / need.shape.token_bytes("fp8")
         yield (
@@ -174,7 +174,7 @@ def _smaller_cache(need: Need) -> Iterator[str]:
         )
 
 
-def _more_devices(need: Need, room: Room) -> Iterator[str]:
+def _more_devices(need: MemoryNeed, room: MemoryRoom) -> Iterator[str]:
     """The fewest devices, in powers of two, that hold weights and the longest request."""
     if need.device.kind == "cpu":
         return
@@ -189,7 +189,7 @@ def _more_devices(need: Need, room: Room) -> Iterator[str]:
         devices *= 2
 
 
-def _tokens_that_fit(need: Need, cache: int) -> int:
+def _tokens_that_fit(need: MemoryNeed, cache: int) -> int:
     """The longest sequence that the cache holds, in whole blocks, up to what is asked for."""
     low, high = 0, math.ceil(max(need.length, need.tokens_longest) / need.block_size)
     while low < high:

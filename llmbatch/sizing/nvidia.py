@@ -32,16 +32,16 @@ _MULTIPROCESSORS = {
 _HALVED = ((7, 5), (8, 6), (8, 9), (12, 0))
 
 
-def found(count: int = 1) -> Device | None:
+def detect(count: int = 1) -> Device | None:
     """`count` of this machine's NVIDIA GPUs, or its CPU if there is none; None for a GPU that
     nothing is known of."""
     with _driver() as library:
         if library is not None:
             return _nvidia(library, count, os.environ)
-    return cpu.device()
+    return cpu.detect()
 
 
-def named(name: str) -> Device:
+def by_name(name: str) -> Device:
     """A device by its maker's data sheet, such as "H200", "RTX 4090" or, two of them, "2xH200".
 
     Raises UsageError for a name that nobody here knows.

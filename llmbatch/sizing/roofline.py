@@ -22,7 +22,7 @@ class Ceilings:
     bandwidth: float
 
     @classmethod
-    def of(cls, device: Device) -> Self:
+    def of_device(cls, device: Device) -> Self:
         """Those of all devices together; what they say to each other is taken to cost nothing."""
         return cls(device.flops * device.count, device.bandwidth * device.count)
 
@@ -37,7 +37,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class LeastTime:
     """The least seconds of the device for one request, one phase after the other.
 
     `prefill_limit`: computed prompt tokens a second, `decode_limit`: output tokens a second, each
@@ -54,9 +54,9 @@ class Bound:
         return self.prefill_seconds + self.decode_seconds
 
 
-def bound(
+def least_time(
     shape: Shape, load: Load, batch: float, ceilings: Ceilings, cache_dtype: str = "auto"
-) -> Bound:
+) -> LeastTime:
     """What one request of `load` takes at least when `batch` of them run at once."""
     new = max(0.0, load.prompt - load.cached)
     attended = shape.attention_operations((load.prompt**2 - load.cached**2) / 2)
@@ -65,14 +65,14 @@ def bound(
     more = max(0.0, load.output - 1)
     context = load.prompt + load.output / 2
     each = _token_seconds(shape, context, max(1.0, batch), ceilings, cache_dtype)
-    return Bound(prefill, more * each, new / prefill if prefill > 0 else 0.0, 1 / each)
+    return LeastTime(prefill, more * each, new / prefill if prefill > 0 else 0.0, 1 / each)
 
 
 def seconds(
     shape: Shape, load: Load, batch: float, ceilings: Ceilings, cache_dtype: str = "auto"
 ) -> float:
     """The least time for one request of `load` when `batch` of them run at once."""
-    return bound(shape, load, batch, ceilings, cache_dtype).seconds
+    return least_time(shape, load, batch, ceilings, cache_dtype).seconds
 
 
 def _token_seconds(

@@ -80,7 +80,7 @@ def causes(found: DeviceShare) -> dict[str, float]:
 def test_the_share_is_that_of_the_roofline() -> None:
     found = judged()
     load = Load(500, 0, 100)
-    best = roofline.bound(QWEN3_8B, load, found.largest_batch, Ceilings.of(H200))
+    best = roofline.least_time(QWEN3_8B, load, found.largest_batch, Ceilings.of_device(H200))
     assert found.roofline_seconds == pytest.approx(best.seconds * 5000)
     assert found.share == pytest.approx(best.seconds * 5000 / 100)
     assert (found.prefill_limit, found.decode_limit) == (best.prefill_limit, best.decode_limit)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core import interval
-from llmbatch.core.interval import Interval, Sampled
+from llmbatch.core.interval import Interval, PairSample
 
 TRIALS = 500
 FIGURES = st.builds(
@@ -94,7 +94,7 @@ def test_the_total_of_all_is_in_the_interval_of_a_sample(related: bool) -> None:
     for seed in range(60):
         things = population(seed, related=related)
         sample = random.Random(seed).sample(things, 300)
-        found = Sampled.of(sample).total_of_all(len(things), sum(x for x, _ in things))
+        found = PairSample.from_pairs(sample).total_of_all(len(things), sum(x for x, _ in things))
         inside += holds(found, sum(y for _, y in things))
         if related:  # bytes tell so much of tokens that the total is known within a few per cent
             assert found.high - found.low < 0.06 * found.expected
@@ -106,20 +106,20 @@ def test_the_total_of_others_is_in_its_interval() -> None:
     for seed in range(60):
         things = population(seed, related=True)
         seen, others = things[:50], things[50:350]
-        found = Sampled.of(seen).total_of_others(len(others), sum(x for x, _ in others))
+        found = PairSample.from_pairs(seen).total_of_others(len(others), sum(x for x, _ in others))
         inside += holds(found, sum(y for _, y in others))
     assert inside >= 52
 
 
 def test_all_that_was_looked_at_is_exact() -> None:
     things = population(1, related=True)[:100]
-    found = Sampled.of(things).total_of_all(100, sum(x for x, _ in things))
+    found = PairSample.from_pairs(things).total_of_all(100, sum(x for x, _ in things))
     assert found.low == pytest.approx(found.high)
     assert found.expected == pytest.approx(sum(y for _, y in things))
 
 
 def test_a_single_thing_says_that_it_is_single() -> None:
-    found = Sampled.of([(10.0, 4.0)]).total_of_others(10, 100.0)
+    found = PairSample.from_pairs([(10.0, 4.0)]).total_of_others(10, 100.0)
     assert found.expected == 40
     assert found.high - found.low > 2 * found.expected
 
@@ -134,7 +134,7 @@ def test_a_skewed_whole_is_in_its_interval_as_often_as_it_says(things: int, leas
 
     below = above = 0
     for _ in range(TRIALS):
-        found = Sampled.of(draw(60)).total_of_others(things, 0.0)
+        found = PairSample.from_pairs(draw(60)).total_of_others(things, 0.0)
         truth = sum(y for _, y in draw(things)) if things < 100 else things * 42.4
         below, above = below + (truth < found.low), above + (truth > found.high)
     assert 1 - (below + above) / TRIALS >= least
@@ -143,7 +143,7 @@ def test_a_skewed_whole_is_in_its_interval_as_often_as_it_says(things: int, leas
 
 def test_without_skew_it_is_students_interval() -> None:
     pairs = [(0.0, float(value)) for value in (8, 9, 10, 11, 12)]
-    found = Sampled.of(pairs).total_of_others(20, 0.0)
+    found = PairSample.from_pairs(pairs).total_of_others(20, 0.0)
     assert found.high - found.expected == pytest.approx(found.expected - found.low)
     error = interval.student(4) * (2.5 * (20 + 20**2 / 5)) ** 0.5
     assert found.high - found.expected == pytest.approx(error)
@@ -153,11 +153,11 @@ def test_a_sample_is_summed_up_as_by_hand() -> None:
     """The values are those of the textbook's sums."""
     drawn = random.Random(3)
     pairs = [(x := drawn.uniform(1, 100), 3 * x + drawn.expovariate(0.05)) for _ in range(60)]
-    found = Sampled.of(pairs)
+    found = PairSample.from_pairs(pairs)
     assert (found.mean_x, found.mean_y, found.slope) == pytest.approx(
         (56.992525380024226, 194.32049415562975, 3.0712927673657773), rel=1e-9
     )
     assert (found.residual, found.skewness) == pytest.approx(
         (27.03175845645359, 1.73725205507394), rel=1e-9
     )
-    assert Sampled.of([(5.0, 2.0)] * 7) == Sampled(7, 5.0, 2.0, 0.0, 0.0, 0.0)
+    assert PairSample.from_pairs([(5.0, 2.0)] * 7) == PairSample(7, 5.0, 2.0, 0.0, 0.0, 0.0)

@@ -29,31 +29,31 @@ from llmbatch.sizing.device import Device
     ],
 )
 def test_a_device_is_found_however_it_is_written(written: str, name: str) -> None:
-    assert nvidia.named(written).name == name
+    assert nvidia.by_name(written).name == name
 
 
 def test_several_devices_are_asked_for_with_a_number() -> None:
-    found = nvidia.named("8xH200")
+    found = nvidia.by_name("8xH200")
     assert (found.name, found.count, found.kind) == ("H200", 8, "gpu")
     assert found.total_memory == 8 * found.memory_bytes
-    assert nvidia.named("2 x RTX 4090").count == 2
+    assert nvidia.by_name("2 x RTX 4090").count == 2
 
 
 @pytest.mark.parametrize("name", ["H300", "", "0xH200", "RTX", "cpu"])
 def test_an_unknown_device_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(UsageError, match=r"not known.*H200.*MI300X"):
-        nvidia.named(name)
+        nvidia.by_name(name)
 
 
 @pytest.mark.parametrize("times", ["9" * 10, "9" * 5000, "0"])
 def test_so_many_there_are_not(times: str) -> None:
     with pytest.raises(UsageError, match="not known"):
-        nvidia.named(f"{times}xH100")
+        nvidia.by_name(f"{times}xH100")
 
 
 def test_the_nearest_name_is_named() -> None:
     with pytest.raises(UsageError, match="did you mean 'RTX 4090'"):
-        nvidia.named("RTX 4091")
+        nvidia.by_name("RTX 4091")
 
 
 @pytest.mark.parametrize("name", datasheets.NAMES)
@@ -128,7 +128,7 @@ def asked(card: dict[str, Any], **environment: str) -> Device | None:
 @pytest.mark.parametrize("name", CARDS)
 def test_clocks_give_what_the_data_sheet_says(name: str) -> None:
     found = asked({"name": name, "memory": 1 << 36, **CARDS[name]})
-    sheet = nvidia.named(name)
+    sheet = nvidia.by_name(name)
     assert found is not None
     assert (found.name, found.memory_bytes) == (name, 1 << 36)
     assert found.flops == pytest.approx(sheet.flops, rel=0.02)
@@ -164,7 +164,7 @@ def test_the_device_is_one_that_cuda_would_see() -> None:
 
 
 def test_this_machine_has_a_cpu() -> None:
-    found = cpu.device()
+    found = cpu.detect()
     assert found.kind == "cpu"
     assert 1 <= int(found.name.split(", ")[-1].split()[0]) <= (os.cpu_count() or 1)
     assert found.memory_bytes > 1 << 28

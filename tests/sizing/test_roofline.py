@@ -35,17 +35,17 @@ def test_the_roofline_is_that_of_the_device() -> None:
 def test_an_h200_reads_long_prompts_at_the_known_rate() -> None:
     full = Shape(36, 4096, 32, 8, 128, 12_288, vocabulary=151_936)
     measured = Ceilings(790e12, 4.3e12)
-    long = roofline.bound(full, Load(1024, 0, 16), 256, measured)
+    long = roofline.least_time(full, Load(1024, 0, 16), 256, measured)
     assert round(1 / long.seconds) == 52
     assert long.prefill_limit == 1024 / long.prefill_seconds
     assert math.isclose(long.decode_limit, 15 / long.decode_seconds)
 
 
 def test_a_large_batch_is_bound_by_arithmetic() -> None:
-    small = roofline.bound(known("Llama 3.1 8B"), Load(1, 0, 2), 1, H200)
+    small = roofline.least_time(known("Llama 3.1 8B"), Load(1, 0, 2), 1, H200)
     # One sequence: all weights are read for one token.
     assert math.isclose(small.decode_limit, 4.8e12 / (15.01e9 + 131072 * 2), rel_tol=0.01)
-    large = roofline.bound(known("Llama 3.1 8B"), Load(1, 0, 2), 10_000, H200)
+    large = roofline.least_time(known("Llama 3.1 8B"), Load(1, 0, 2), 10_000, H200)
     assert math.isclose(large.decode_limit, 989e12 / (2 * 7.5e9), rel_tol=0.01)
 
 
@@ -53,8 +53,8 @@ def test_experts_make_reading_cheap_and_small_batches_dear() -> None:
     mixture, dense = known("Mixtral 8x7B"), known("Llama 3.1 8B")
     load = Load(1000, 0, 100)
     ratio = (
-        roofline.bound(mixture, load, 64, H200).prefill_seconds
-        / roofline.bound(dense, load, 64, H200).prefill_seconds
+        roofline.least_time(mixture, load, 64, H200).prefill_seconds
+        / roofline.least_time(dense, load, 64, H200).prefill_seconds
     )
     assert 1.5 < ratio < 2  # 12.7 billion active of 46.7, against 7
     ratio = roofline.seconds(mixture, load, 64, H200) / roofline.seconds(dense, load, 64, H200)
@@ -63,7 +63,7 @@ def test_experts_make_reading_cheap_and_small_batches_dear() -> None:
 
 def test_devices_add_up() -> None:
     device = Device("H200", "gpu", 4, 150 << 30, 989e12, 4.8e12, "x")
-    assert Ceilings.of(device) == Ceilings(4 * 989e12, 4 * 4.8e12)
+    assert Ceilings.of_device(device) == Ceilings(4 * 989e12, 4 * 4.8e12)
 
 
 @given(

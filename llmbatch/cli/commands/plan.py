@@ -64,7 +64,7 @@ def render(seen: Preview) -> str:
 def _elsewhere(spec: JobSpec, name: str) -> Device:
     """The device of that name: as many of it as the name says, else the engine's options, else
     the job. Raises UsageError where they contradict each other."""
-    found, options = nvidia.named(name), spec.engine.devices
+    found, options = nvidia.by_name(name), spec.engine.devices
     if found.count == 1:
         return replace(found, count=options if options > 1 else spec.devices)
     if spec.cost.devices not in (None, found.count):

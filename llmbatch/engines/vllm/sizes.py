@@ -57,8 +57,8 @@ def weight_bytes(
 def device(options: Mapping[str, Any]) -> Device | None:
     """What vLLM would run on: the CPU if its CPU build is installed, else a GPU that is here."""
     if defaults.is_cpu_build():
-        return cpu.device()
+        return cpu.detect()
     tensor, pipeline = (
         options.get(f"{name}_parallel_size") or 1 for name in ("tensor", "pipeline")
     )
-    return nvidia.found(tensor * pipeline)
+    return nvidia.detect(tensor * pipeline)
