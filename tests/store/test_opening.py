@@ -182,35 +182,6 @@ def test_damage_met_while_reading_is_told_in_one_line(tmp_path: Path, healthy: D
     assert "\n" not in str(caught.value)
 
 
-def test_a_transaction_is_all(db: Database) -> None:
-    with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
-        db.execute("INSERT INTO rejects VALUES (1, 2, 'b', '')")
-    assert db.scalar("SELECT count(*) FROM rejects") == 2
-
-
-@pytest.mark.parametrize("failure", ["ours", "a signal", "a statement"])
-def test_or_nothing(db: Database, failure: str) -> None:
-    kind = {"ours": ValueError, "a signal": KeyboardInterrupt, "a statement": duckdb.Error}[failure]
-    with pytest.raises(kind), db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
-        if failure == "a statement":
-            db.execute("INSERT INTO rejects VALUES (1, 2, '', '')")
-        raise kind("x")
-    assert db.scalar("SELECT count(*) FROM rejects") == 0
-    with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
-    assert db.scalar("SELECT count(*) FROM rejects") == 1
-
-
-def test_nobody_sees_a_transaction_before_it_is_over(db: Database) -> None:
-    other = db.cursor()
-    with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
-        assert other.scalar("SELECT count(*) FROM rejects") == 0
-    assert other.scalar("SELECT count(*) FROM rejects") == 1
-
-
 def test_another_store_can_be_read_beside(tmp_path: Path, healthy: Database) -> None:
     healthy.close()
     (tmp_path / "other").mkdir()

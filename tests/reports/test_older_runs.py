@@ -1,4 +1,4 @@
-"""A store outlives the version that wrote it: the report must read what older runs noted."""
+"""A store outlives the version that wrote it: the report reads the records of older runs."""
 
 from pathlib import Path
 
