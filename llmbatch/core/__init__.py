@@ -1,1 +1,1 @@
-"""What every room speaks. Pure but for `clock`, `files` and `drafts`."""
+"""The nouns that every room uses. Pure but for `clock`, `files` and `drafts`."""

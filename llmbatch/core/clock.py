@@ -10,8 +10,8 @@ class Moment:
     """One point in time by two clocks.
 
     `at` is the wall clock: for records, never for durations, because people and programs set it.
-    `seconds` is the clock that nobody sets; it means something within one process only, and is
-    None in what an older llmbatch has noted.
+    `seconds` is the monotonic clock, which is never set; it is comparable within one process only,
+    and None in the records of older versions.
     """
 
     at: datetime
@@ -19,7 +19,7 @@ class Moment:
 
     def since(self, earlier: "Moment") -> float:
         """The seconds from an earlier moment of the same process to this one, never below zero:
-        by the wall clock only where nothing better was noted."""
+        by the wall clock only where the monotonic one was not recorded."""
         if self.seconds is None or earlier.seconds is None:
             return max(0.0, (self.at - earlier.at).total_seconds())
         return max(0.0, self.seconds - earlier.seconds)
@@ -31,10 +31,10 @@ def now() -> datetime:
 
 
 def seconds() -> float:
-    """Monotonic seconds: for durations; the zero point means nothing.
+    """Monotonic seconds: for durations; the zero point is arbitrary.
 
-    They stand still while the machine is suspended: nothing is computed then, so it belongs into
-    no rate, and no cloud bills the devices of a machine that is suspended.
+    They stand still while the machine is suspended: nothing is computed then, so that time belongs
+    to no rate, and no cloud bills the devices of a suspended machine.
     """
     return time.monotonic()
 

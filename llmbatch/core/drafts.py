@@ -1,8 +1,8 @@
 """Drafts: where a file is written before it gets its name.
 
-A draft lies beside its name, under one that nobody else uses, and is locked for as long as it is
-written. So two processes never write through each other, nobody leads a draft elsewhere by a
-link that was there first, and one that nobody holds is the rest of a killed run.
+A draft lies beside its final name, under a random one, and is locked for as long as it is written.
+So two processes never write into the same draft, an existing link cannot lead a draft elsewhere,
+and a draft without a lock is the rest of a killed run.
 """
 
 import errno
@@ -28,7 +28,7 @@ def draft(final: Path) -> Iterator[tuple[Path, BinaryIO]]:
     remove_stale(final)
     path, lock = _create(final)
     try:
-        # The stream may be closed by who writes it; the lock stays until the name is given.
+        # The caller may close the stream; the lock stays until the draft has its final name.
         with open(path, "wb", opener=lambda *_: os.dup(lock)) as stream:
             yield path, stream
     except BaseException:
@@ -39,21 +39,21 @@ def draft(final: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def remove_stale(final: Path) -> None:
-    """Remove drafts of `final` that nobody writes any more, whichever process has left them."""
-    # Without a random part: the name that version 0.1 gave to all of its drafts.
+    """Remove the drafts of `final` that killed processes have left."""
+    # Version 0.1 named all of its drafts without a random part.
     ours = re.compile(rf"{re.escape(_stem(final))}\.[0-9a-f]{{8}}\.partial")
-    former = f".{final.name}.partial"
-    # Who cannot list the folder, or not remove from it, writes beside what is left there.
+    oldest = f".{final.name}.partial"
+    # Where the folder cannot be listed or changed, the leftovers stay.
     with suppress(OSError), os.scandir(final.parent) as entries:
         found = [entry.name for entry in entries]
         for name in found:
-            if ours.fullmatch(name) or name == former:
+            if ours.fullmatch(name) or name == oldest:
                 _remove_if_left(final.with_name(name))
 
 
 def create(path: Path) -> BinaryIO:
     """A new file under a fixed name, for its owner only; what had the name before is removed, and
-    nothing is written through it, should it be a link."""
+    nothing is written through it, if it is a link."""
     for _ in range(_TRIES):
         with suppress(FileExistsError):
             return os.fdopen(os.open(path, _NEW, 0o600), "wb")
@@ -64,8 +64,8 @@ def create(path: Path) -> BinaryIO:
 def append(path: Path) -> BinaryIO:
     """A file that only llmbatch writes, for reading and appending; made if there is none.
 
-    Raises OSError for anything else that has the name: a link is not followed, nobody is waited
-    for at the other end of a pipe.
+    Raises OSError for anything else that has the name: a link is not followed, and opening a pipe
+    does not wait for its other end.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -90,12 +90,12 @@ def _create(final: Path) -> tuple[Path, int]:
         path = final.with_name(f"{_stem(final)}.{secrets.token_hex(4)}.partial")
         with suppress(FileExistsError):
             descriptor = os.open(path, _NEW, 0o666)
-            # Where files cannot be locked, nobody can take a draft for one that was left.
+            # Where files cannot be locked, no process removes drafts as leftovers.
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is(path, descriptor):
                 return path, descriptor
-            # Before it was locked, somebody has taken it for one that was left.
+            # Before it was locked, another process has removed it as a leftover.
             os.close(descriptor)
     raise FileExistsError(errno.EEXIST, "no draft can be made beside it", str(final))
 
@@ -112,7 +112,7 @@ def _remove_if_left(path: Path) -> None:
 
 
 def _is(path: Path, descriptor: int) -> bool:
-    """Whether the name is that of the open file."""
+    """True if the path names the open file."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a finished process tells make, cron and CI."""
+    """The exit codes of the command, for make, cron and CI."""
 
     OK = 0
     BUG = 1
@@ -42,7 +42,7 @@ class StoreError(LlmbatchError):
 
 
 class InvariantError(LlmbatchError):
-    """What must always hold does not: a bug of ours, which must not reach an output."""
+    """An invariant is broken: a bug of llmbatch, which must not reach an output."""
 
 
 class UnwrittenError(LlmbatchError):
@@ -68,7 +68,7 @@ class HungEngineError(EngineError):
 
 
 class MismatchedEngineError(EngineError):
-    """The engine's software and ours do not fit together: another start would not help, and no
+    """The engine's software does not fit this llmbatch: another start would not help, and no
     request is at fault."""
 
 

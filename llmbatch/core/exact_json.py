@@ -1,4 +1,4 @@
-"""Values as they came: JSON records in and out without changing a digit.
+"""JSON records, read and written without changing a digit.
 
 orjson is fast but turns `1.10` into 1.1 and a 30-digit integer into a float. The functions here
 use it wherever it cannot alter a value, and take a slower, exact path for the rest.
@@ -42,7 +42,7 @@ class ExactFloat(float):
         return number
 
     def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
-        """What copy and pickle build it from."""
+        """The arguments from which copy and pickle build it."""
         return (self.text,)
 
     def __str__(self) -> str:
@@ -63,15 +63,15 @@ class Json:
 
 
 def parse_record(data: str) -> dict[str, Any]:
-    """The JSON object written in `data`, with every value as it came, at any depth.
+    """The JSON object written in `data`, with every value as it is written, at any depth.
 
-    Integers are exact whatever their size, other numbers are `ExactFloat`. Of a key that comes
-    twice the last value counts. Raises ValueError when `data` is not a JSON object.
+    Integers of any size are exact, other numbers are `ExactFloat`. Of a key that stands twice the
+    last value counts. Raises ValueError when `data` is not a JSON object.
     """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        # It refuses some numbers, too.
+        # orjson also refuses some valid numbers.
         if _INEXACT.search(data) is None:
             raise
         value = None
@@ -86,8 +86,8 @@ def parse_record(data: str) -> dict[str, Any]:
 
 
 def _is_exact(record: dict[str, Any], data: str) -> bool:
-    """Whether orjson has altered nothing, as far as the types of the values tell. An integer that
-    it cannot hold becomes a float; only a negative zero becomes another integer."""
+    """True if orjson has altered nothing, judged by the types of the values: an integer that it
+    cannot hold becomes a float, and only a negative zero becomes another integer."""
     kinds = set(map(type, record.values()))
     if kinds <= _TEXTS:
         return True
@@ -104,9 +104,9 @@ def _refuse(name: str) -> NoReturn:
 
 
 def dump_record(value: Any) -> str:
-    """`value` as compact JSON on one line; numbers keep the text or the digits they came with.
+    """`value` as compact JSON on one line; numbers keep their source text or their digits.
 
-    Raises TypeError for what JSON cannot hold.
+    Raises TypeError for a value that JSON cannot hold.
     """
     try:
         return orjson.dumps(value, default=_written, option=_OPTIONS).decode()

@@ -25,7 +25,7 @@ def publish(draft: Path, final: Path) -> None:
 @contextmanager
 def atomic(final: Path) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when the block ends without an error, and then
-    survives a power cut. Of a killed run a draft may be left, until the name is written again."""
+    survives a power cut. A killed run may leave a draft, until the name is written again."""
     with drafts.draft(final) as (path, stream):
         yield stream
         if not stream.closed:
@@ -34,7 +34,7 @@ def atomic(final: Path) -> Iterator[BinaryIO]:
 
 
 def set_aside(path: Path) -> Path:
-    """Give a damaged file a name under which nothing looks for it; returns that name."""
+    """Rename a damaged file so that it is not found again; returns the new name."""
     aside = free_name(path)
     path.rename(aside)
     sync_folder(path.parent)
@@ -42,7 +42,7 @@ def set_aside(path: Path) -> Path:
 
 
 def keep_copy(path: Path) -> Path:
-    """A copy of a damaged file under a name under which nothing looks for it; returns that."""
+    """Copy a damaged file to a name at which it is not looked for; returns that name."""
     kept = free_name(path)
     with atomic(kept) as copy, path.open("rb") as stream:
         shutil.copyfileobj(stream, copy)
@@ -57,7 +57,7 @@ def free_name(path: Path) -> Path:
 
 
 def replace_text(final: Path, text: str) -> None:
-    """Put `text` under a name at once, unsynced: for the live view, which a crash may lose."""
+    """Replace a file by `text` at once, unsynced: for the live view, which a crash may lose."""
     with drafts.draft(final) as (path, stream):
         stream.write(text.encode())
         stream.flush()
@@ -65,13 +65,13 @@ def replace_text(final: Path, text: str) -> None:
 
 
 def remove(final: Path) -> None:
-    """The name shall not exist, nor what killed runs have left of it."""
+    """Remove a file, and the drafts of it that killed runs have left."""
     final.unlink(missing_ok=True)
     drafts.remove_stale(final)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names that came to a folder, or left it, survive a power cut."""
+    """Sync the names in a folder, so that they survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""What became of a request, and the table of failure kinds."""
+"""The outcomes of requests, and the table of failure kinds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,8 +8,7 @@ from enum import StrEnum
 class Usage:
     """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache.
 
-    They are those that were computed or served: of a request that was refused there are none,
-    however long its prompt is.
+    Only computed and cached tokens count: a refused request has none, however long its prompt is.
     """
 
     prompt: int = 0
@@ -18,7 +17,7 @@ class Usage:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no token was computed: such an attempt costs nothing and tells of no speed."""
+        """True if no token was computed: such an attempt costs nothing and shows no speed."""
         return not (self.prompt or self.output)
 
 

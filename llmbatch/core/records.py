@@ -10,7 +10,7 @@ class Record:
     """One input record.
 
     `line` is the 1-based physical line on which it starts; `data` is a JSON object
-    as text, with every value written as it came.
+    as text, with every value as it was written.
     """
 
     line: int
@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. Units: tokens for lengths; `None` seed means unseeded."""
+    """The parameters by which tokens are drawn. Lengths are in tokens; a seed of None: unseeded."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -55,7 +55,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What an answer must look like.
+    """The form that an answer must have.
 
     `kind` "choice": `value` is a JSON array of strings; "json": a JSON Schema as JSON text;
     "regex": the pattern itself, matched against the whole answer.

@@ -1,4 +1,4 @@
-"""JSON objects as a store holds them, read whatever they are by now."""
+"""JSON objects of a store, read without trust in what other versions have written."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Text that moves, colours and hides nothing, wherever it is shown.
+"""Text made harmless for a terminal: it moves, colours and hides nothing.
 
-Rows, names and the reasons of engines may hold what a terminal obeys: escape sequences, carriage
-returns, marks that turn the direction of writing. Such characters are shown by their numbers.
+Rows, names and the reasons of engines may hold escape sequences, carriage returns, or marks that
+change the direction of writing. Such characters are shown by their numbers.
 """
 
 import re
@@ -21,12 +21,12 @@ def text(shown: str) -> str:
 
 
 def line(shown: str) -> str:
-    """Text that is to stay in one line."""
+    """Text in one line."""
     return text(shown).replace("\n", "\\n")
 
 
 def json(shown: str) -> str:
-    """A JSON text, which keeps its meaning."""
+    """A JSON text; it keeps its meaning."""
     return _MARKS.sub(lambda found: _units(found[0]), shown)
 
 

@@ -1,4 +1,4 @@
-"""What lies in the file of a store: only what this llmbatch, or an older one, has made."""
+"""The tables and views in the file of a store: only those that llmbatch makes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,29 +17,29 @@ Migrations = Sequence[Sequence[str]]
 
 def check(db: Database, path: Path, migrations: Migrations, name: str = "job") -> None:
     """Raise DamagedError unless the store at `path`, attached under `name`, has the tables and
-    views that these migrations make: a view in place of a table, or of another
-    view, would say what somebody else wants."""
-    wanted = _wanted(migrations)
+    views that these migrations make, and no others: a view in place of a table could return
+    anything."""
+    expected = _expected(migrations)
     found = {(kind, entry) for kind, entry in db.execute(query("catalog"), {"store": name})}
-    if found != wanted:
+    if found != expected:
         raise DamagedError(
-            f"{path}: is not as llmbatch makes a store: {', '.join(_differences(wanted, found))}"
+            f"{path}: is not as llmbatch makes a store: {', '.join(_differences(expected, found))}"
             f"{faults.advice(path)}"
         )
 
 
-def _wanted(migrations: Migrations) -> set[tuple[str, str]]:
-    wanted: set[tuple[str, str]] = set()
+def _expected(migrations: Migrations) -> set[tuple[str, str]]:
+    expected: set[tuple[str, str]] = set()
     for names in migrations:
         for name in names:
             for statement in statements.load(name).values():
-                wanted |= set(_MADE.findall(statement))
-                wanted -= set(_GONE.findall(statement))
-    return wanted
+                expected |= set(_MADE.findall(statement))
+                expected -= set(_GONE.findall(statement))
+    return expected
 
 
-def _differences(wanted: set[tuple[str, str]], found: set[tuple[str, str]]) -> Iterator[str]:
-    for kind, name in sorted(wanted - found):
+def _differences(expected: set[tuple[str, str]], found: set[tuple[str, str]]) -> Iterator[str]:
+    for kind, name in sorted(expected - found):
         yield f"it has no {kind.lower()} {name[:80]!r}"
-    for kind, name in sorted(found - wanted):
-        yield f"nobody knows its {kind.lower()} {name[:80]!r}"
+    for kind, name in sorted(found - expected):
+        yield f"its {kind.lower()} {name[:80]!r} is unknown"

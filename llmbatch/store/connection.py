@@ -14,12 +14,12 @@ _SETTINGS = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false;"
     "SET preserve_insertion_order = true; SET checkpoint_threshold = '64MB';"
     "SET enable_progress_bar = false;"
-    # The device needs the machine more than the store does; what does not fit is spilled. Each
-    # thread wants buffers of its own, so there are few.
+    # The engine needs the memory more than the store does; the rest is spilled. Each thread has
+    # buffers of its own, so there are few.
     "SET memory_limit = '700MB'; SET threads = 2;"
 )
-# What a store says is data: whatever somebody has put into it, nothing reads or writes other files
-# than its own, by any statement. Beside them, `beside` is a folder of stores to be attached.
+# The content of a store is data that may come from others: no statement reads or writes other files
+# than its own, and those of the stores in the folder `beside`, which can be attached.
 _CLOSE = "SET enable_external_access = false;"
 _LOCK = "SET lock_configuration = true;"
 # A store's file and the write-ahead logs beside it.
@@ -49,7 +49,7 @@ def attach(path: Path, *, read_only: bool, beside: Path | None = None) -> duckdb
 
 
 def _absolute(path: Path) -> str:
-    """As DuckDB compares it with what is allowed."""
+    """The path as DuckDB compares it with those that are allowed."""
     return os.path.realpath(path)
 
 

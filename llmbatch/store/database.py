@@ -23,7 +23,7 @@ class Database:
         self._connection = connection
         self.path = path
         self._journal: Journal | None = None
-        # What the opening had to do to make store and journal agree.
+        # The steps that made store and journal agree at the opening.
         self.recovery = Recovery()
 
     def use_journal(self, journal: Journal) -> None:
@@ -37,7 +37,7 @@ class Database:
             self._journal = None
 
     def close(self) -> None:
-        # What was committed is safe, whatever the last words of a store without a disk are.
+        # All that was committed is safe, even if closing fails for want of a disk.
         with suppress(duckdb.Error):
             self._connection.close()
         self.close_journal()
@@ -93,7 +93,7 @@ class Database:
             relation = self._connection.execute(sql, parameters)
             names = [column[0] for column in relation.description or []]
             records = relation.fetchall()
-            return {name: [one[place] for one in records] for place, name in enumerate(names)}
+            return {name: [record[index] for record in records] for index, name in enumerate(names)}
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""
@@ -107,7 +107,7 @@ class Database:
             try:
                 self.execute(sql, parameters)
             finally:
-                # After an error the transaction may take no statement more.
+                # After an error the transaction may accept no further statement.
                 with suppress(duckdb.Error):
                     self._connection.unregister("batch")
 
@@ -115,8 +115,8 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing.
 
-        An exception from COMMIT means that the outcome is unknown: the caller must not go on
-        with this connection.
+        An exception from COMMIT means that the outcome is unknown: the caller must not use this
+        connection any more.
         """
         self.execute("BEGIN")
         try:
@@ -130,7 +130,7 @@ class Database:
 
     def record(self, tables: Tables) -> None:
         """Append records, by table and column, in one transaction that survives a power cut: it
-        is in the journal, on the disk, before the store commits it."""
+        is synced in the journal before the store commits it."""
         assert self._journal is not None, "only the connection that opened the store records"
         with self.transaction():
             self.append(tables)

@@ -1,10 +1,10 @@
-"""DuckDB's errors in our terms: what happened, what is safe, what to do next.
+"""DuckDB's errors as those of llmbatch: the fault, what is safe, what to do next.
 
 DuckDB has no class for damage, for a lock or for a full disk, and changes the one that it uses: a
-wrong checksum is an IOException in 1.5 and a bare Error in 2.0. So what the system tells counts
-first (who holds a lock, the text of an error number, the file's own mark), then a class, then
-words that tests hold on both ends of the supported range. What is not known is never called
-damage: nothing is put aside for it.
+wrong checksum is an IOException in 1.5 and a bare Error in 2.0. So the system's own facts count
+first (the holder of a lock, the text of an error number, the mark of the file), then a class, then
+words, which tests check at both ends of the supported range of versions. An unknown error is never
+called damage: nothing is put aside for it.
 """
 
 import errno
@@ -20,7 +20,7 @@ from llmbatch.core.errors import LlmbatchError, LockedError, StoreError, Unwritt
 from llmbatch.store import journal, lock
 from llmbatch.store.journal import DamagedError
 
-# A signal handler that raises while DuckDB works comes out of it as a RuntimeError.
+# DuckDB turns an exception of a signal handler into a RuntimeError.
 _INTERRUPTED = "Query interrupted"
 _DAMAGED = (
     "Could not read enough bytes",
@@ -33,7 +33,7 @@ _DAMAGED = (
 _LOCKED = ("onflicting lock", "Could not set lock")
 _HELD = re.compile(r"\(PID (\d+)\)")
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-# Of the machine, not of the file: it may be as whole as ever.
+# Faults of the machine: the file itself may be whole.
 _MACHINE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     errno.ESTALE, errno.ENOLCK,
@@ -43,11 +43,12 @@ _MARK, _MARK_AT = b"DUCK", 8
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """Failures of the machine (full disk, no memory) in one line; our own mistakes as they are."""
+    """Turn failures of the machine (full disk, no memory) into errors of one line; bugs stay as
+    they are."""
     try:
         yield
     except duckdb.Error as error:
-        raise _met(path, error) from error
+        raise _statement_error(path, error) from error
     except RuntimeError as error:
         if _INTERRUPTED in str(error):
             raise KeyboardInterrupt from error
@@ -56,27 +57,29 @@ def reported(path: Path) -> Iterator[None]:
 
 @contextmanager
 def openable(path: Path) -> Iterator[None]:
-    """Failures to open the store at `path`."""
+    """Turn failures to open the store at `path` into errors of one line."""
     try:
         yield
     except duckdb.Error as error:
-        raise _unopened(path, error) from error
+        raise _opening_error(path, error) from error
     except RuntimeError as error:
         if _INTERRUPTED in str(error):
             raise KeyboardInterrupt from error
         raise
 
 
-def _met(path: Path, error: duckdb.Error) -> Exception:
-    """What an error of a statement means."""
-    said = _said(path, error)
-    if _is_damage(error, said):
+def _statement_error(path: Path, error: duckdb.Error) -> Exception:
+    """The error to raise for one of a statement."""
+    text = _text_without_path(path, error)
+    if _is_damage(error, text):
         return DamagedError(f"{path}: the store is damaged: {line(error)}{advice(path)}")
     if not isinstance(
         error, duckdb.OperationalError | duckdb.FatalException | duckdb.InternalException
     ):
         return error
-    known = _tells(said, (*_FULL, *_MACHINE)) or isinstance(error, duckdb.OutOfMemoryException)
+    known = _names_error(text, (*_FULL, *_MACHINE)) or isinstance(
+        error, duckdb.OutOfMemoryException
+    )
     again = "" if known else f"; if it says the same again: llmbatch repair {path.parent}"
     return UnwrittenError(
         f"{path}: the store cannot be read or written: {line(error)}; what was committed is "
@@ -84,24 +87,24 @@ def _met(path: Path, error: duckdb.Error) -> Exception:
     )
 
 
-def _unopened(path: Path, error: duckdb.Error) -> LlmbatchError:
-    """What an error of opening the store means."""
-    said = _said(path, error)
-    if _is_damage(error, said):
+def _opening_error(path: Path, error: duckdb.Error) -> LlmbatchError:
+    """The error to raise for one of opening the store."""
+    text = _text_without_path(path, error)
+    if _is_damage(error, text):
         return DamagedError(f"{path}: the store cannot be opened: {line(error)}{advice(path)}")
-    told = _HELD.search(said)
-    holder = int(told[1]) if told else lock.other_holder(path)
-    if holder or any(words in said for words in _LOCKED):
+    named = _HELD.search(text)
+    holder = int(named[1]) if named else lock.other_holder(path)
+    if holder or any(words in text for words in _LOCKED):
         pid = f" (pid {holder})" if holder else ""
         return LockedError(
             f"{path}: another process has the store open{pid}: a run, or a command that reads "
             "it; wait for it"
         )
-    if _tells(said, _FULL):
+    if _names_error(text, _FULL):
         return UnwrittenError(
             f"{path}: cannot be created: {line(error)}; run the same command again"
         )
-    if not _tells(said, _MACHINE) and _is_foreign(path):
+    if not _names_error(text, _MACHINE) and _is_foreign(path):
         return DamagedError(f"{path}: the store cannot be opened: {line(error)}{advice(path)}")
     return StoreError(
         f"{path}: the store cannot be opened: {line(error)}; nothing was changed, try it again. "
@@ -109,33 +112,33 @@ def _unopened(path: Path, error: duckdb.Error) -> LlmbatchError:
     )
 
 
-def _said(path: Path, error: duckdb.Error) -> str:
-    """What DuckDB says, without the path: that may hold any words."""
+def _text_without_path(path: Path, error: duckdb.Error) -> str:
+    """The text of an error without the path, which may hold any words."""
     text = str(error)
     for name in (path.resolve(), path.absolute(), path):
         text = text.replace(str(name), "the store")
     return text
 
 
-def _is_damage(error: duckdb.Error, said: str) -> bool:
-    """Whether DuckDB has met content that cannot be right."""
-    if _tells(said, (*_FULL, *_MACHINE)) or any(words in said for words in _LOCKED):
+def _is_damage(error: duckdb.Error, text: str) -> bool:
+    """True if DuckDB has read content that cannot be right."""
+    if _names_error(text, (*_FULL, *_MACHINE)) or any(words in text for words in _LOCKED):
         return False
     if type(error) is duckdb.Error or isinstance(error, duckdb.SerializationException):
         return True
     return isinstance(
         error, duckdb.OperationalError | duckdb.FatalException | duckdb.InternalException
-    ) and any(words in said for words in _DAMAGED)
+    ) and any(words in text for words in _DAMAGED)
 
 
-def _tells(said: str, numbers: tuple[int, ...]) -> bool:
-    """Whether an error passes on what the system said of one of these error numbers."""
-    return any(os.strerror(number) in said for number in numbers)
+def _names_error(text: str, numbers: tuple[int, ...]) -> bool:
+    """True if the text holds the system's own text for one of these error numbers."""
+    return any(os.strerror(number) in text for number in numbers)
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether the file is none of DuckDB's. Only asked when DuckDB does not have it open: closing
-    a file drops the locks that this process has on it."""
+    """True if the file is not one of DuckDB's. Call it only when DuckDB does not have it open:
+    closing a file drops the locks that this process has on it."""
     try:
         with path.open("rb") as stream:
             return stream.read(_MARK_AT + len(_MARK))[_MARK_AT:] != _MARK
@@ -148,7 +151,8 @@ _NOT_UNDERSTOOD = (LookupError, TypeError, AttributeError, ValueError)
 
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
-    """Values in the store at `path` that are not what this version writes there."""
+    """Turn errors about values in the store at `path`, which another version may have written, into
+    a StoreError."""
     try:
         yield
     except (*_NOT_UNDERSTOOD, duckdb.DataError, duckdb.InvalidInputException) as error:
@@ -161,7 +165,7 @@ def understood(path: Path) -> Iterator[None]:
 
 @contextmanager
 def known(path: Path) -> Iterator[None]:
-    """Records of the journal at `path` that this version has no place for."""
+    """Turn errors about records of the journal at `path` that have no table into a StoreError."""
     try:
         yield
     except (duckdb.BinderException, duckdb.CatalogException) as error:
@@ -172,7 +176,7 @@ def known(path: Path) -> Iterator[None]:
 
 @contextmanager
 def creatable(path: Path) -> Iterator[None]:
-    """Failures of the file system to make the store at `path`."""
+    """Turn failures of the file system to make the store at `path` into an UnwrittenError."""
     try:
         yield
     except OSError as error:
@@ -182,14 +186,14 @@ def creatable(path: Path) -> Iterator[None]:
 
 
 def missing(path: Path) -> StoreError:
-    """There is no store at `path`."""
+    """The error for a store that is not there."""
     if journal.path_for(path).exists():
         return DamagedError(f"{path}: the store is gone{advice(path)}")
     return StoreError(f"{path}: there is no store; run the job first")
 
 
 def advice(path: Path) -> str:
-    """What to do about a store that cannot be used any more."""
+    """The advice about a store that cannot be used any more."""
     if journal.path_for(path).exists():
         return f"; its journal holds the answers: llmbatch repair {path.parent}"
     if _is_foreign(path):

@@ -1,4 +1,4 @@
-"""The fields of the rows: their order in prompts, and what groups of rows share."""
+"""The fields of the rows: their recorded order in prompts, and groups of rows by their values."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ _NEWEST = "SELECT columns FROM {}.field_orders ORDER BY rowid DESC LIMIT 1"
 
 @dataclass(frozen=True, slots=True)
 class KnownOrder:
-    """What a store knows of the order of fields.
+    """The recorded facts on which the order of fields depends.
 
-    `order` is the newest that was recorded, if any. `answered`: there are answers, which another
-    order would make useless. `prompts`: the templates (prompt, system) of its runs.
+    `order` is the newest that was recorded, if any. `answered`: there are answers, which are of no
+    use with another order. `prompts`: the templates (prompt, system) of all runs.
     """
 
     order: tuple[str, ...] | None = None
@@ -35,12 +35,12 @@ NO_ORDER = KnownOrder()
 
 
 def known_order(db: Database) -> KnownOrder:
-    """What the store knows."""
+    """The order that the store has recorded."""
     return _read_order(db, "job")
 
 
 def known_order_in(db: Database, store: Path) -> KnownOrder:
-    """What another store knows. Raises LockedError while a run holds it."""
+    """The order that another store has recorded. Raises LockedError while a run holds it."""
     with own_store.attached(db, store):
         return _read_order(db, "own_store")
 
@@ -49,7 +49,7 @@ def _read_order(db: Database, name: str) -> KnownOrder:
     answered = bool(db.scalar(f"SELECT EXISTS (FROM {name}.attempts)"))
     specs = [json_table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
     prompts = frozenset((spec["prompt"], spec.get("system")) for spec in specs if "prompt" in spec)
-    # A store that no run has upgraded yet has no such table.
+    # A store of an older version has no such table.
     known = db.scalar(query("has_field_orders"), [name])
     newest = db.scalar(_NEWEST.format(name)) if known else None
     return KnownOrder(tuple(orjson.loads(newest)) if newest else None, answered, prompts)
@@ -89,28 +89,28 @@ class FieldTable:
         return list(self._db.execute(f"SELECT {sums} FROM field_values")[0])
 
     def groups(self, fields: frozenset[int]) -> Groups:
-        """Group the rows by these fields (their places)."""
-        places = sorted(fields)
-        sums = ", ".join(f"coalesce(sum(l{n}), 0)::BIGINT" for n in places)
-        lengths = ", ".join(f"any_value(l{n}) AS l{n}" for n in places)
-        keys = ", ".join(f"h{n}" for n in places)
+        """Group the rows by these fields (their indices)."""
+        indices = sorted(fields)
+        sums = ", ".join(f"coalesce(sum(l{n}), 0)::BIGINT" for n in indices)
+        lengths = ", ".join(f"any_value(l{n}) AS l{n}" for n in indices)
+        keys = ", ".join(f"h{n}" for n in indices)
         grouped = f"SELECT {lengths} FROM field_values GROUP BY {keys}"
         count, *found = self._db.execute(f"SELECT count(*), {sums} FROM ({grouped})")[0]
-        return Groups(count, dict(zip(places, found, strict=True)))
+        return Groups(count, dict(zip(indices, found, strict=True)))
 
 
 @contextmanager
 def table(
     db: Database, names: Sequence[str], batches: Iterable[list[list[str | None]]]
 ) -> Iterator[FieldTable]:
-    """The fields `names` of all rows; it is there inside the block.
+    """A table of the fields `names` of all rows; it exists inside the block.
 
     A batch holds a list for each field: its value in each row as JSON text, None where the row
     has no such field. The length of a field is that of its member, name and comma included.
     """
     columns = ", ".join(f"h{n} UBIGINT, l{n} UINTEGER" for n in range(len(names)))
     db.execute(f"CREATE OR REPLACE TEMP TABLE field_values ({columns})")
-    # Beside the value stand two quotes, a colon and a comma.
+    # A member also has two quotes, a colon and a comma.
     extra = [len(orjson.dumps(name)) + 2 for name in names]
     parts = ", ".join(
         f"hash(f{n}), coalesce(strlen(f{n}) + {more}, 0)" for n, more in enumerate(extra)

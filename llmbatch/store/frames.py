@@ -1,8 +1,8 @@
-"""Frames: what a journal is made of.
+"""Frames, the parts of a journal.
 
 A frame is one transaction: a header, then its records as compressed JSON, by table and column.
 Each has a link, a digest of its records and of the link before: two journals that agree in one
-link have the same history up to there.
+link have the same history up to that frame.
 """
 
 import mmap
@@ -29,7 +29,7 @@ _HEADERS = {b"1": struct.Struct("<8sQQQI"), b"2": struct.Struct("<8sQQQI16s16s")
 _NEWEST = b"2"
 _SUM = struct.Struct("<I")
 _LINK_SIZE = 16
-# What the first of all frames is linked to.
+# The link before the first of all frames.
 ORIGIN = bytes(_LINK_SIZE)
 # A third of zlib's time at its fastest, and smaller.
 _CODEC = pa.Codec("zstd", compression_level=1)
@@ -37,8 +37,8 @@ _CODEC = pa.Codec("zstd", compression_level=1)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a frame lies and what its header says. `former` and `link` are None in one that was
-    written before frames were linked."""
+    """The place of a frame in the journal (bytes), and its header. `previous` is the link of the
+    frame before; it and `link` are None in a frame of a version without links."""
 
     number: int
     start: int
@@ -46,7 +46,7 @@ class Frame:
     packed: int
     raw: int
     checksum: int
-    former: Link
+    previous: Link
     link: Link
 
     @property
@@ -54,17 +54,17 @@ class Frame:
         return self.payload + self.packed
 
     def follows(self, other: "Frame") -> bool:
-        linked = self.former is None or other.link is None or self.former == other.link
+        linked = self.previous is None or other.link is None or self.previous == other.link
         return self.number == other.number + 1 and linked
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a journal holds: whole frames `first` to `last` (0: none) up to the byte `end`.
+    """The content of a journal: whole frames `first` to `last` (0: none) up to the byte `end`.
 
-    Of what follows, `torn` is the length in bytes; `beyond` is the newest number of a whole
-    frame in it, 0 if there is none: then the rest is a frame that was never finished, or one
-    that was damaged. `link` is that of the frame `last`.
+    `torn` is the length of the rest in bytes; `beyond` the newest number of a whole frame in that
+    rest, or 0: then it is a frame that was never finished, or a damaged one. `link` is that of the
+    frame `last`.
     """
 
     first: int
@@ -79,13 +79,15 @@ class Extent:
         return max(self.last, self.beyond)
 
 
-def encode(number: int, tables: Tables, former: bytes = ORIGIN) -> bytes:
+def encode(number: int, tables: Tables, previous: bytes = ORIGIN) -> bytes:
     """A frame as bytes, linked to the one before."""
     raw = orjson.dumps(tables)
     packed: bytes = _CODEC.compress(raw, asbytes=True)
-    link = blake2b(former + number.to_bytes(8, "little") + packed, digest_size=_LINK_SIZE).digest()
+    link = blake2b(
+        previous + number.to_bytes(8, "little") + packed, digest_size=_LINK_SIZE
+    ).digest()
     checksum = zlib.crc32(packed)
-    fields = (_MARK + _NEWEST, number, len(packed), len(raw), checksum, former, link)
+    fields = (_MARK + _NEWEST, number, len(packed), len(raw), checksum, previous, link)
     header = _HEADERS[_NEWEST].pack(*fields)
     return b"".join((header, _SUM.pack(zlib.crc32(header)), packed))
 
@@ -97,13 +99,13 @@ def link_of(frame: bytes) -> bytes:
 
 
 def scan(path: Path) -> Extent:
-    """What the journal at `path` holds; all of it is read."""
+    """Read all of the journal at `path`."""
     with path.open("rb") as stream:
         return extent(stream.fileno())
 
 
 def extent(descriptor: int) -> Extent:
-    """What an open journal holds."""
+    """Read all of an open journal."""
     size = os.fstat(descriptor).st_size
     first = last = None
     beyond = 0
@@ -125,17 +127,17 @@ def extent(descriptor: int) -> Extent:
 
 
 def whole(descriptor: int, *, verified: bool = True) -> Iterator[Frame]:
-    """All whole frames, wherever they lie: what is damaged between them is left out. Without
+    """All whole frames; damaged bytes between them are left out. Without
     `verified` their payloads are not read."""
     size = os.fstat(descriptor).st_size
-    place = 0
-    while place < size:
-        frame = _frame(descriptor, place, size)
+    start = 0
+    while start < size:
+        frame = _frame(descriptor, start, size)
         if frame is not None and (not verified or is_whole(descriptor, frame)):
             yield frame
-            place = frame.end
+            start = frame.end
         else:
-            place = _next_mark(descriptor, place + 1)
+            start = _next_mark(descriptor, start + 1)
 
 
 def is_whole(descriptor: int, frame: Frame) -> bool:
@@ -162,14 +164,14 @@ def _frame(descriptor: int, start: int, size: int) -> Frame | None:
     if _SUM.unpack_from(found, shape.size)[0] != zlib.crc32(found[: shape.size]):
         return None
     _, number, packed, raw, checksum, *links = shape.unpack_from(found)
-    former, link = links or (None, None)
+    previous, link = links or (None, None)
     begin = start + shape.size + _SUM.size
-    frame = Frame(number, start, begin, packed, raw, checksum, former, link)
+    frame = Frame(number, start, begin, packed, raw, checksum, previous, link)
     return frame if frame.end <= size else None
 
 
 def _next_mark(descriptor: int, start: int) -> int:
-    """Where a frame may begin next; the end of the file if nowhere."""
+    """The next byte at which a frame may begin, or the end of the file."""
     with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        place = content.find(_MARK, start)
-        return place if place >= 0 else len(content)
+        found = content.find(_MARK, start)
+        return found if found >= 0 else len(content)

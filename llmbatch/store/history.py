@@ -1,4 +1,4 @@
-"""What a plan leaves to do, and what the runs before it tell about the next one."""
+"""The work that a plan leaves to do, and the history of the job, read beside it."""
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from llmbatch.store.statements import query
 
 _ANSWERS = 256
 _REQUESTS = 5_000
-_LEFT = ("work_positions", "work_bytes", "work_rows")
+_COLUMNS = ("work_positions", "work_bytes", "work_rows")
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run of the job's own store. `reason`, `seconds` (of all of it) and `timings` (seconds by
+    """A run of the job's own store. `reason`, `seconds` (its duration) and `timings` (seconds by
     phase) are None or empty for one that was killed; `telemetry` is the last that it committed.
-    `attempts`: how many came back.
+    `starts` and `attempts` are numbers: starts of engines, attempts that have ended.
     """
 
     run: int
@@ -37,8 +37,8 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class RequestTokens:
-    """What a request took from its first try to the one that settled it, whatever came of it:
-    tokens of its `prompt`, `output` tokens of all its `tries` together."""
+    """The tokens of a request from its first try to the one that settled it: those of its
+    `prompt` once, `output` tokens of all its `tries` together."""
 
     prompt: int
     output: int
@@ -47,11 +47,11 @@ class RequestTokens:
 
 @dataclass(frozen=True, slots=True)
 class JobHistory:
-    """What the job's own store tells; nothing where there is none.
+    """The records of the job's own store; empty where there is none.
 
-    `engine` is what the last engine of the job said of itself, `answers` are the lengths (tokens)
-    of its newest answers, `spent` what the newest requests took in runs that answered as the next
-    one will.
+    `engine` is the last engine's description of itself, `answers` are the lengths (tokens) of the
+    newest answers, `spent` the tokens of the newest requests in runs whose answers count for the
+    next one.
     """
 
     engine: Mapping[str, Any]
@@ -69,8 +69,8 @@ NO_HISTORY = JobHistory({}, (), (), ())
 class PendingWork:
     """The requests of the current plan that are to be computed.
 
-    `positions` in planned order, `sizes` the bytes of their messages; `rows` the numbers of the
-    rows that each one is first met in, in input order.
+    `positions` are in planned order, `sizes` the bytes of their messages; `rows` the numbers of the
+    first row of each, in input order.
     """
 
     positions: Sequence[int]
@@ -89,27 +89,28 @@ def pending_work(
     alike: Callable[[Mapping[str, Any]], bool],
     outgrown: Callable[[Sequence[RunContext]], Sequence[int]] = _none,
 ) -> PendingWork:
-    """What is left of the plan in `db` when the job's own store at `store` is reused.
+    """The requests of the plan in `db` that the job's own store at `store` has not settled; all
+    of them if `store` is None.
 
-    None: as if there were no such store. `alike`: whether a run of this spec answered as the next
-    one will. `outgrown`: which of these runs had less room than the next one, so that what failed
-    in them for want of it is left, too. Raises LockedError while a run holds the store.
+    `alike`: true for the spec of a run whose answers count for the next one. `outgrown`: the runs
+    of these that had less room than the next one, so that requests that failed in them for want of
+    room are pending, too. Raises LockedError while a run holds the store.
     """
     db.execute(query("stage_pending_work"))
     past = NO_HISTORY
     if store is not None:
         with own_store.attached(db, store):
-            had_less = outgrown(contexts(db, "run_contexts_in_own_store"))
+            smaller = outgrown(contexts(db, "run_contexts_in_own_store"))
             kinds = mended_by(CONTEXT)
-            db.execute(query("stage_kept_in_own_store"), {"kinds": kinds, "runs": list(had_less)})
+            db.execute(query("stage_kept_in_own_store"), {"kinds": kinds, "runs": list(smaller)})
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))
-            past = _past(db, alike, int(requests), int(rows))
-    positions, sizes, rows = (_array(db, name) for name in _LEFT)
+            past = _history(db, alike, int(requests), int(rows))
+    positions, sizes, rows = (_array(db, name) for name in _COLUMNS)
     return PendingWork(positions, sizes, rows, past)
 
 
-def _past(
+def _history(
     db: Database, alike: Callable[[Mapping[str, Any]], bool], requests: int, rows: int
 ) -> JobHistory:
     runs = [_past_run(found) for found in db.mappings(query("runs_in_own_store"))]
@@ -154,7 +155,7 @@ def _numbers(db: Database, name: str, parameters: dict[str, Any] | None = None) 
 
 
 def _array(db: Database, name: str) -> Sequence[int]:
-    """As `_numbers`, in a ninth of the memory: there may be ten million."""
+    """The numbers in a ninth of the memory of a list: there may be ten million."""
     numbers = array("q")
     for chunk in db.arrow(query(name)).column(0).chunks:
         numbers.frombytes(memoryview(chunk.to_numpy()).tobytes())

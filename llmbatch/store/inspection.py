@@ -1,4 +1,4 @@
-"""Looking into a store: whether all of it can be read, and whether its journal goes with it."""
+"""The inspection of a store: all of it can be read, and it agrees with its journal."""
 
 import tempfile
 from pathlib import Path
@@ -20,47 +20,47 @@ from llmbatch.store.opening import open_store
 
 
 def agreement(db: Database, store: Path) -> Agreement:
-    """How a store that is open for reading stands to its journal; raises as an opening for
-    writing does."""
-    held, worked = recovery.newest(db), recovery.has_work(db)
+    """Compare a store that is open for reading with its journal; raises as an opening for writing
+    does."""
+    stored, worked = recovery.newest(db), recovery.has_work(db)
     path = journal.path_for(store)
     if not path.exists():
-        return Agreement(held, held, 0, 0, is_rewritten=worked, is_kept=False)
+        return Agreement(stored, stored, 0, 0, is_rewritten=worked, is_kept=False)
     with path.open("rb") as stream:
         descriptor = stream.fileno()
         extent = frames.extent(descriptor)
-        return lineage.compare(db, store, descriptor, extent, held=held, worked=worked)
+        return lineage.compare(db, store, descriptor, extent, stored=stored, worked=worked)
 
 
-def look(db: Database, store: Path) -> None:
-    """What a run looks at before it begins, so that it finds what `llmbatch check` finds. Raises
-    DamagedError or InvariantError."""
+def require_sound(db: Database, store: Path) -> None:
+    """Raise DamagedError or InvariantError, before a run begins, for anything that `llmbatch check`
+    would find."""
     if snapshots.newest(db) is None and not recovery.has_work(db):
         return
     db.read_all()
     if broken := [name for name, count in results.violations(db).items() if count]:
-        said = ", ".join(name.replace("_", " ") for name in broken)
+        names = ", ".join(name.replace("_", " ") for name in broken)
         raise InvariantError(
-            f"{store}: does not hold: {said}; see `llmbatch check {store.parent}`, and to start "
+            f"{store}: does not hold: {names}; see `llmbatch check {store.parent}`, and to start "
             "anew run with --fresh"
         )
 
 
 def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:
-    """What must hold, by name, and what is wrong with it (empty: it holds). Raises DamagedError,
-    as an opening for writing does."""
+    """The violations of all that must hold, by name (empty: it holds). Raises DamagedError, as an
+    opening for writing does."""
     found = agreement(db, store)
     db.read_all()
     counted = results.violations(db)
     if deep:
         counted |= _differences(db, store)
-    said = {name: f"{count:,} violations" if count else "" for name, count in counted.items()}
-    return said | {"the_journal_is_whole": found.damage(journal.path_for(store))}
+    violations = {name: f"{count:,} violations" if count else "" for name, count in counted.items()}
+    return violations | {"the_journal_is_whole": found.damage(journal.path_for(store))}
 
 
 def _differences(db: Database, store: Path) -> dict[str, int]:
-    """How many records only the store or only its journal holds, and what of its tables and views
-    is not as in a new store."""
+    """The number of records that only the store or only its journal holds, and of declarations of
+    tables and views that differ from those of a new store."""
     salvage.stage(db)
     salvage.take_journal(db, journal.path_for(store))
     apart = 0

@@ -18,7 +18,7 @@ class DamagedError(StoreError):
 
 
 class ForeignError(DamagedError):
-    """Store and journal are not of one history: neither is damaged, but they do not go together."""
+    """Store and journal have different histories; neither is damaged."""
 
 
 def path_for(store: Path) -> Path:
@@ -28,9 +28,9 @@ def path_for(store: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What an opening did to make store and journal agree: transactions `replayed` from the
-    journal, bytes `torn` off its end, whether it was `rewritten`; `kept`: where it lies as it
-    was, if something in it was damaged."""
+    """The steps that made store and journal agree at an opening: transactions `replayed` from the
+    journal, bytes `torn` off its end, and the journal `rewritten`; `kept`: the path of its copy, if
+    something in it was damaged."""
 
     replayed: int = 0
     torn: int = 0
@@ -38,22 +38,22 @@ class Recovery:
     kept: Path | None = None
 
     def describe(self, store: Path) -> str:
-        """That in one line; empty if nothing was to be done."""
+        """The steps in one line; empty if there were none."""
         path = path_for(store)
-        said = []
+        steps = []
         if self.replayed:
-            said.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
+            steps.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
         if self.rewritten:
             what = "was damaged" if self.kept else "lacked what the store holds"
-            said.append(f"{path}: {what}, written anew from the store")
+            steps.append(f"{path}: {what}, written anew from the store")
         if self.torn:
-            said.append(
+            steps.append(
                 f"{path}: its last {self.torn:,} bytes are no whole transaction (never finished, "
                 "or damaged), cut off"
             )
         if self.kept:
-            said.append(f"what was there is kept as {self.kept}")
-        return "; ".join(said)
+            steps.append(f"what was there is kept as {self.kept}")
+        return "; ".join(steps)
 
 
 class Journal:
@@ -74,7 +74,7 @@ class Journal:
         is_new = not path.exists()
         with written(path):
             stream = drafts.append(path)
-            # What is relied on from here on must be on the disk, whoever wrote it.
+            # The frames that another process has written must be on the disk, too.
             os.fsync(stream.fileno())
             if is_new:
                 # The state folder itself may be new, too.
@@ -94,8 +94,8 @@ class Journal:
     def append(self, tables: Tables) -> int:
         """Add a frame and sync it; returns its number. `link` is then that of the frame.
 
-        Until `confirm` has told that the store holds it too, no further frame is taken: the
-        store would count it and never ask for the one before.
+        Until `confirm` reports that the store holds it, too, no further frame is accepted: the
+        store would count it, and the one before would be missed.
         """
         if self._in_doubt:
             raise UnwrittenError(f"{self.path}: the last commit failed; run the same command again")
@@ -113,7 +113,7 @@ class Journal:
         return self._next
 
     def confirm(self) -> None:
-        """The store has committed the frame that was appended last."""
+        """Report that the store has committed the frame that was appended last."""
         self._in_doubt = False
         self._next += 1
 
@@ -123,7 +123,7 @@ class Journal:
         self.link = link
 
     def frames(self, after: int) -> Iterator[tuple[Frame, dict[str, Columns]]]:
-        """The whole frames with numbers above `after`, those behind damage too."""
+        """The whole frames with numbers above `after`, also those behind damaged bytes."""
         for frame in frames.whole(self.descriptor):
             if frame.number > after:
                 packed = frames.payload(self.descriptor, frame)
@@ -132,7 +132,7 @@ class Journal:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Failures of the disk while the journal at `path` is written, in one line."""
+    """Turn failures to write the journal at `path` into an UnwrittenError."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""How a store and the journal beside it stand to each other: one history, or two.
+"""The comparison of a store with the journal beside it: one history, or two.
 
-Both count their transactions, and both keep the link of each (see `frames`). Where a number is in
-both, its links must be the same; then all that came before is the same, too.
+Both count their transactions, and both keep the link of each (see `frames`). Where both have a
+number, its links must be the same; then everything before it is the same, too.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from llmbatch.store.journal import DamagedError, ForeignError
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What makes the two agree. `stored` is the newest transaction of the store, `newest` that of
-    either; `missing` are in the journal only; `torn` bytes of the journal are no whole frame.
+    """The steps that make the two agree. `stored` is the newest transaction of the store, `newest`
+    that of either; `missing` of them are in the journal only; the last `torn` bytes of the journal
+    are no whole frame.
 
-    `is_rewritten`: the journal lacks what the store holds. `is_kept`: what it lacks was once
-    there, so it is kept as it is.
+    `is_rewritten`: the journal lacks records of the store. `is_kept`: it once had them, so a copy
+    of it is kept.
     """
 
     stored: int
@@ -34,7 +35,7 @@ class Agreement:
         return not (self.missing or self.torn or self.is_rewritten)
 
     def damage(self, path: Path) -> str:
-        """What is wrong with the journal at `path`, if anything but an unfinished end."""
+        """The fault of the journal at `path`; empty if it has none but an unfinished end."""
         if not self.is_rewritten:
             return ""
         what = "is damaged" if self.is_kept else "lacks what the store holds"
@@ -42,28 +43,28 @@ class Agreement:
 
 
 def compare(
-    db: Database, store: Path, descriptor: int, extent: Extent, *, held: int, worked: bool
+    db: Database, store: Path, descriptor: int, extent: Extent, *, stored: int, worked: bool
 ) -> Agreement:
-    """How the store stands to its journal, which is open and has this extent. `held`: the newest
-    transaction of the store; `worked`: it holds something that belongs into a journal.
+    """Compare the store with its journal, which is open and has this extent. `stored`: the newest
+    transaction of the store; `worked`: the store has records that belong into a journal.
 
     Raises DamagedError when the two cannot be made to agree without a loss, ForeignError when
-    they are of two histories.
+    they have different histories.
     """
-    is_known = check_links(db, store, descriptor, held)
-    if is_older(extent, held, worked=worked):
+    is_known = check_links(db, store, descriptor, stored)
+    if is_older(extent, stored, worked=worked):
         raise _older(store)
-    missing = _missing(descriptor, extent, held)
+    missing = _missing(descriptor, extent, stored)
     if missing < 0:
         raise _lost(store)
-    # Frames that the store has counted and the journal lacks were forgotten if the store holds
-    # nothing: what is left of a journal from before must go, too.
-    lacks = (worked and held == 0) or (extent.newest < held and (worked or extent.last > 0))
-    is_rewritten = lacks or extent.beyond > 0 or (extent.torn > 0 and extent.last < held)
-    is_damaged = extent.torn > 0 and not 0 < held == extent.last
+    # Frames that the store has counted and the journal lacks were forgotten on purpose if the store
+    # is empty: then the rest of an older journal must go, too.
+    lacks = (worked and stored == 0) or (extent.newest < stored and (worked or extent.last > 0))
+    is_rewritten = lacks or extent.beyond > 0 or (extent.torn > 0 and extent.last < stored)
+    is_damaged = extent.torn > 0 and not 0 < stored == extent.last
     return Agreement(
-        held,
-        max(held, extent.newest),
+        stored,
+        max(stored, extent.newest),
         missing,
         extent.torn,
         is_rewritten,
@@ -71,9 +72,9 @@ def compare(
     )
 
 
-def is_older(extent: Extent, held: int, *, worked: bool) -> bool:
-    """Whether the store is from before the journal begins, so that it cannot be continued."""
-    return worked and extent.last > 0 and (held == 0 or held + 1 < extent.first)
+def is_older(extent: Extent, stored: int, *, worked: bool) -> bool:
+    """True if the store ends before the journal begins, so that it cannot be continued."""
+    return worked and extent.last > 0 and (stored == 0 or stored + 1 < extent.first)
 
 
 def link(db: Database, number: int) -> Link:
@@ -83,36 +84,36 @@ def link(db: Database, number: int) -> Link:
 
 
 def check_links(
-    db: Database, store: Path, descriptor: int, held: int, commits: str = "commits"
+    db: Database, store: Path, descriptor: int, stored: int, commits: str = "commits"
 ) -> bool:
-    """Whether store and journal are known to be of one history; raises if known not to be.
+    """True if store and journal are known to have one history; raises if they are known not to.
 
-    `commits`: the table that has the store's own count."""
+    `commits`: the table of the store's own transactions."""
     common = first = None
     for frame in frames.whole(descriptor, verified=False):
         first = first or frame
-        if frame.number <= held and (common is None or frame.number > common.number):
+        if frame.number <= stored and (common is None or frame.number > common.number):
             common = frame
     if common is not None:
         counted = db.execute(f"SELECT link FROM {commits} WHERE number = ?", [common.number])
         if counted and counted[0][0] != common.link:
-            raise _foreign(db, store, descriptor, held, commits)
+            raise _foreign(db, store, descriptor, stored, commits)
         return bool(counted) and common.link is not None
-    if first is not None and held and first.number == held + 1:
+    if first is not None and stored and first.number == stored + 1:
         # The journal begins just where the store ends.
-        ((own,),) = db.execute(f"SELECT link FROM {commits} WHERE number = ?", [held])
-        if own is not None and first.former not in (None, own):
-            raise _foreign(db, store, descriptor, held, commits)
+        ((own,),) = db.execute(f"SELECT link FROM {commits} WHERE number = ?", [stored])
+        if own is not None and first.previous not in (None, own):
+            raise _foreign(db, store, descriptor, stored, commits)
     return False
 
 
-def _missing(descriptor: int, extent: Extent, held: int) -> int:
-    """How many transactions the store lacks; -1 if the journal does not have all of them."""
-    if extent.newest <= held:
+def _missing(descriptor: int, extent: Extent, stored: int) -> int:
+    """The number of transactions that the store lacks; -1 if the journal lacks some of them."""
+    if extent.newest <= stored:
         return 0
     if not extent.beyond:
-        return extent.last - max(held, extent.first - 1)
-    reached = held or max(0, extent.first - 1)
+        return extent.last - max(stored, extent.first - 1)
+    reached = stored or max(0, extent.first - 1)
     count = 0
     for frame in frames.whole(descriptor):
         if frame.number == reached + 1:
@@ -136,7 +137,7 @@ def _lost(store: Path) -> DamagedError:
     )
 
 
-def _foreign(db: Database, store: Path, descriptor: int, held: int, commits: str) -> ForeignError:
+def _foreign(db: Database, store: Path, descriptor: int, stored: int, commits: str) -> ForeignError:
     own = dict(db.execute(f"SELECT number, link FROM {commits}"))
     seen = list(frames.whole(descriptor, verified=False))
     shared = [one.number for one in seen if one.link and own.get(one.number) == one.link]
@@ -144,7 +145,7 @@ def _foreign(db: Database, store: Path, descriptor: int, held: int, commits: str
     name = journal.path_for(store).name
     return ForeignError(
         f"{store.parent}: the store and the journal beside it are of different histories: "
-        f"{parted}, the store goes on to {held:,} and the journal to "
+        f"{parted}, the store goes on to {stored:,} and the journal to "
         f"{max(one.number for one in seen):,}; nothing was changed. To go on from the store, move "
         f"{name} away; to go on from the journal, move {store.name} (and {store.name}.wal) away"
     )

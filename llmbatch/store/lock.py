@@ -1,4 +1,4 @@
-"""One run at a time: a flock of our own, because DuckDB's lock is dropped too easily."""
+"""One run at a time: a flock of llmbatch, because DuckDB's lock is dropped too easily."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from llmbatch.store import trust
 _LOCKS = Path("/proc/locks")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_SPACE = Path("/proc/self/ns/pid")
-# An onlooker (`holder`) has the lock for a moment; a run that starts just then tries again.
+# `holder` has the lock for a moment; a run that starts at that time tries again.
 _TRIES = 20
 _PAUSE = 0.01
 _WAIT = 0.5
@@ -27,13 +27,13 @@ _WAIT = 0.5
 class JobLock:
     """Holds a job for this process.
 
-    The kernel drops the lock when the process dies. Should another process have inherited it
-    (a daemon that an engine has left), it is held by nobody who works: when the run that signed
-    it is dead, or from before the machine was started, the lock is taken over.
+    The kernel drops the lock when the process dies. If another process has inherited it (a daemon
+    that an engine has left), no run works any more: when the run that signed it is dead, or from
+    before the start of the machine, the lock is taken over.
     """
 
     def __init__(self, path: Path, wait_until: float = 0.0) -> None:
-        """`wait_until` (clock.seconds()): how long to wait for another run to end."""
+        """`wait_until`: the time (clock.seconds()) until which to wait for another run to end."""
         self._path = path
         self._wait_until = wait_until
         self._stream: BinaryIO | None = None
@@ -67,7 +67,7 @@ class JobLock:
                 stream = self._open()
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not _names(self._path, stream):
-                # The run before has just removed the folder of a job that never was one.
+                # The run before has just removed the folder, since it never began.
                 stream.close()
                 return None
             _sign(stream)
@@ -93,7 +93,7 @@ def _guarded(folder: Path) -> Iterator[None]:
 
 
 def _names(path: Path, stream: BinaryIO) -> bool:
-    """Whether the path still names the file that is open."""
+    """True if the path still names the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
     except FileNotFoundError:
@@ -120,13 +120,13 @@ def _sign(stream: BinaryIO) -> None:
         "pids": _pids(),
         "since": clock.now().isoformat(timespec="seconds"),
     }
-    # A full disk must not keep a run from its lock: it is only signed for onlookers.
+    # A full disk must not keep a run from its lock: the signature is only shown.
     with suppress(OSError):
         stream.write(orjson.dumps(signature))
 
 
 def _boot() -> str | None:
-    """Names the time since the machine was started."""
+    """The name of the present boot of the machine."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -134,7 +134,7 @@ def _boot() -> str | None:
 
 
 def _pids() -> str | None:
-    """Names the space in which our pids mean something: containers have their own."""
+    """The name of the space of our pids: containers have their own."""
     try:
         return str(_PID_SPACE.readlink())
     except OSError:
@@ -152,7 +152,7 @@ def _signature(stream: BinaryIO) -> dict[str, Any] | None:
 
 
 def _is_stale(signature: dict[str, Any] | None) -> bool:
-    """Whether the run that signed is known to be gone. Of another host nothing is known."""
+    """True if the run that signed is known to be gone. Of another host nothing is known."""
     if signature is None or signature["host"] != socket.gethostname():
         return False
     then, now = signature.get("boot"), _boot()
@@ -171,9 +171,9 @@ def _is_stale(signature: dict[str, Any] | None) -> bool:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock at this moment, or None."""
+    """The process that holds the lock at this moment, in words, or None."""
     try:
-        # Neither a link nor somebody at the other end of a pipe.
+        # A link is not followed, and a pipe is not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
@@ -189,8 +189,8 @@ def holder(path: Path) -> str | None:
 
 
 def other_holder(path: Path) -> int | None:
-    """The pid of another process that has a lock on the file, as far as Linux tells. The file is
-    not opened: closing it again would drop the locks of this process."""
+    """The pid of another process that has a lock on the file, as far as Linux reports it. The file
+    is not opened: closing it again would drop the locks of this process."""
     try:
         held, locks = path.stat(), _LOCKS.read_text().splitlines()
     except OSError:

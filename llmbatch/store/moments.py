@@ -1,5 +1,5 @@
 """Points in time as the store keeps them: NAME_at by the wall clock (UTC), NAME_seconds by the
-clock that nobody sets."""
+monotonic clock."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,8 @@ def columns(name: str, moment: Moment) -> dict[str, object]:
 
 
 def folded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with each moment under its name, in place of its two columns; None where it has
-    not come yet."""
+    """The record with each moment under its name, in place of its two columns; None where it was
+    not recorded."""
     names = [name.removesuffix("_seconds") for name in record if name.endswith("_seconds")]
     both = {f"{name}{end}" for name in names for end in ("_at", "_seconds")}
     kept = {name: value for name, value in record.items() if name not in both}
@@ -24,5 +24,5 @@ def folded(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(record: Mapping[str, Any], name: str) -> Moment:
-    """The moment in a record; one of a store that nothing has upgraded yet has no seconds."""
+    """The moment in a record; one of a store of an older version has no seconds."""
     return Moment(record[f"{name}_at"], record.get(f"{name}_seconds"))

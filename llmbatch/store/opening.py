@@ -27,13 +27,13 @@ MIGRATIONS = (
 
 
 def open_store(path: Path, *, read_only: bool = False, beside: Path | None = None) -> Database:
-    """Open the store at `path`, creating it first unless `read_only`. What does not fit in
-    memory goes to a folder `tmp` beside it. Stores in the folder `beside` can be attached.
+    """Open the store at `path`, creating it first unless `read_only`. Data that does not fit
+    in memory goes to a folder `tmp` beside it. Stores in the folder `beside` can be attached.
 
-    For writing, its journal is opened too, and what only one of the two holds is given to
-    the other. Raises LockedError when another process has the store open for writing,
-    StoreError when it is missing, damaged (DamagedError), from a newer llmbatch, or not ours
-    (see `trust`).
+    For writing, its journal is opened, too, and records that only one of the two has are given
+    to the other. Raises LockedError when another process has the store open for writing,
+    StoreError when it is missing, damaged (DamagedError), from a newer llmbatch, or not the
+    user's own (see `trust`).
     """
     trust.check(path.parent)
     if not path.exists():
@@ -67,7 +67,7 @@ def _check_attached(db: Database, path: Path, name: str) -> None:
     except duckdb.Error as error:
         raise _no_store(path, error) from error
     except DamagedError:
-        return  # The caller meets it again, or takes what is whole.
+        return  # The caller reads on and meets it again, or takes the tables that are whole.
     _check_version(path, version)
 
 
@@ -81,7 +81,7 @@ def _create(path: Path) -> None:
     db.compact()
     db.close()
     for stray in logs(path):
-        # The log of a store that is gone would be taken for that of the new one.
+        # DuckDB would take the log of a store that is gone for that of the new one.
         files.set_aside(stray)
     draft.chmod(0o600)
     files.publish(draft, path)
@@ -105,11 +105,11 @@ def version(db: Database, path: Path, name: str = "job") -> int:
 
 
 def _bring_up_to_date(db: Database, path: Path, *, read_only: bool) -> None:
-    held = version(db, path)
-    if held < len(MIGRATIONS) and read_only:
-        raise StoreError(f"{path}: has the older schema {held}; run the job once to upgrade it")
-    catalog.check(db, path, MIGRATIONS[:held])
-    migrate(db, held)
+    number = version(db, path)
+    if number < len(MIGRATIONS) and read_only:
+        raise StoreError(f"{path}: has the older schema {number}; run the job once to upgrade it")
+    catalog.check(db, path, MIGRATIONS[:number])
+    migrate(db, number)
 
 
 def _no_store(path: Path, error: Exception) -> DamagedError:

@@ -11,8 +11,8 @@ from llmbatch.store.statements import query
 
 @contextmanager
 def attached(db: Database, store: Path) -> Iterator[None]:
-    """The store under the name `own_store`; `own_settled` are its requests that need no further
-    try. Raises LockedError while a run holds it, StoreError when it cannot be used."""
+    """The store under the name `own_store`; the view `own_settled` has its requests that need no
+    further try. Raises LockedError while a run holds it, StoreError when it cannot be used."""
     trust.check(store.parent)
     with opening.attached(db, store, "own_store"):
         version = opening.version(db, store, "own_store")

@@ -116,8 +116,8 @@ def _table(batch: list[RenderedRow]) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is still to be computed: positions in planned order, and the failed tries of those
-    that have some."""
+    """The requests that are still to be computed: their positions in planned order, and the failed
+    tries of those that have some."""
 
     positions: Sequence[int]
     tries: Mapping[int, Tries]
@@ -138,7 +138,7 @@ def pending(db: Database) -> Pending:
 
 
 def pending_size(db: Database) -> int:
-    """How many characters the messages of the pending requests have."""
+    """The number of characters in the messages of all pending requests."""
     return int(db.scalar(query("pending_size")))
 
 

@@ -1,4 +1,4 @@
-"""Making a store and its journal agree: each is given what only the other one holds."""
+"""The recovery of store and journal: each is given the records that only the other one has."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +11,24 @@ from llmbatch.store.journal import DamagedError, Journal, Recovery
 from llmbatch.store.lineage import Agreement
 from llmbatch.store.statements import query
 
-# Written in this order, so that every beginning of a journal is a sound store.
+# Journals are written in this order, so that every beginning of one is a sound store.
 _BEFORE = ("field_orders", "runs", "engine_starts", "engine_deaths", "forecasts")
 _WITH_CHECKPOINTS = ("checkpoints", "attempts")
 _AFTER = ("reopenings", "run_ends")
 DURABLE = (*_BEFORE, *_WITH_CHECKPOINTS, *_AFTER)
 
-# Both bound the memory: how many records a frame of a journal that is written anew holds, and how
-# many bytes of frames are replayed in one transaction.
+# Both bound the memory: the records of a frame in a journal that is written anew, and the bytes of
+# the frames that are replayed in one transaction.
 _WINDOW = 5_000
 _REPLAYED_AT_ONCE = 2**24
 
 
 def join(db: Database) -> None:
     """Open the journal of a store that is open for writing, make the two agree, and let the store
-    record into it. `db.recovery` then says what was done.
+    record into it. `db.recovery` then has the steps that were taken.
 
-    Raises DamagedError when the journal has lost what the store lacks, ForeignError when the two
-    do not go together; then neither is changed.
+    Raises DamagedError when the journal has lost records that the store lacks, ForeignError when
+    the two have different histories; then neither is changed.
     """
     store = db.path
     path = journal.path_for(store)
@@ -57,7 +57,7 @@ def join(db: Database) -> None:
 
 
 def _require_whole(db: Database, store: Path) -> None:
-    """Raise DamagedError if the store is damaged, too: a journal must not be written anew of it."""
+    """Raise DamagedError if the store is damaged, too: no journal must be written anew from it."""
     try:
         db.read_all()
     except DamagedError as error:
@@ -69,8 +69,10 @@ def _require_whole(db: Database, store: Path) -> None:
 
 def _compare(db: Database, store: Path, opened: Journal) -> Agreement:
     """Compare the store with its open journal; raises as `join` does."""
-    held, worked = newest(db), has_work(db)
-    return lineage.compare(db, store, opened.descriptor, opened.extent, held=held, worked=worked)
+    stored, worked = newest(db), has_work(db)
+    return lineage.compare(
+        db, store, opened.descriptor, opened.extent, stored=stored, worked=worked
+    )
 
 
 def _kept(path: Path) -> Path:
@@ -92,27 +94,27 @@ def forget_runs(db: Database) -> None:
 
 def empty_durable_tables(db: Database) -> None:
     """Empty the durable tables. One more frame is counted than the journal has, so that the next
-    opening, should this process not come to it, writes the journal anew."""
+    opening, if this process dies first, writes the journal anew."""
     number = newest(db)
     with db.transaction():
         for table in DURABLE:
             db.execute(f"DELETE FROM {table}")
-        # By the last one the journal is known as the store's own.
+        # The last one shows that the journal is the store's own.
         db.execute("DELETE FROM commits WHERE number <> ?", [number])
         db.append({"commits": {"number": [number + 1]}})
 
 
 def has_work(db: Database) -> bool:
-    """Whether the store holds anything that belongs into its journal."""
+    """True if the store has records that belong into its journal."""
     return any(db.scalar(f"SELECT EXISTS (SELECT 1 FROM {table})") for table in DURABLE)
 
 
-def _replay(db: Database, opened: Journal, held: int) -> None:
+def _replay(db: Database, opened: Journal, stored: int) -> None:
     """Insert the frames that the store lacks, many in one transaction."""
     tables: list[Tables] = []
     commits: Columns = {"number": [], "link": []}
     waiting = 0
-    for frame, content in opened.frames(held):
+    for frame, content in opened.frames(stored):
         tables.append(content)
         commits["number"].append(frame.number)
         commits["link"].append(frame.link)
@@ -133,14 +135,15 @@ def _insert(db: Database, path: Path, tables: list[Tables], commits: Columns) ->
 
 
 def _merged(tables: list[Tables]) -> Iterator[dict[str, Columns]]:
-    """One statement for each table, unless versions that know other columns took turns."""
-    held: dict[tuple[str, ...], Columns] = {}
+    """The records of many frames, merged by table and columns, which depend on the version that
+    wrote the frame."""
+    merged: dict[tuple[str, ...], Columns] = {}
     for content in tables:
         for table, columns in content.items():
-            known = held.setdefault((table, *columns), {name: [] for name in columns})
+            known = merged.setdefault((table, *columns), {name: [] for name in columns})
             for name, values in columns.items():
                 known[name].extend(values)
-    for (table, *_), columns in held.items():
+    for (table, *_), columns in merged.items():
         yield {table: columns}
 
 
@@ -149,11 +152,11 @@ def _length(columns: Columns) -> int:
 
 
 def _write_anew(db: Database, path: Path, used: int) -> None:
-    """Write the journal of all that the store holds, under numbers that were never used.
+    """Write the journal anew from all records of the store, under numbers that were never used.
 
-    One number is left out: a store from before then does not look as if it had only to be
-    continued. The store counts the frames first: should the journal not come to its name, it
-    is behind the store and is written again.
+    One number is left out, so that an older copy of the store cannot be continued with this
+    journal. The store counts the frames before the journal gets its name: if that fails, the
+    journal is behind the store and is written again.
     """
     number, link = used + 1, ORIGIN
     with journal.written(path), files.atomic(path) as stream:
@@ -187,7 +190,7 @@ def _whole(db: Database, table: str) -> Iterator[Tables]:
 
 
 def _checkpoint_ranges(db: Database) -> Iterator[tuple[int, int, int]]:
-    """Checkpoints of one run in a row that fit into one frame: (run, first, last)."""
+    """Neighbouring checkpoints of one run that fit into one frame, as (run, first, last)."""
     run = first = last = size = 0
     for next_run, checkpoint, records in db.execute(query("checkpoint_sizes")):
         if size and (next_run != run or size + records > _WINDOW):

@@ -1,4 +1,4 @@
-"""Making store and journal whole again when an opening cannot do it without a loss."""
+"""The repair of store and journal when an opening cannot make them agree without a loss."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,12 +17,13 @@ from llmbatch.store.salvage import salvage
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What was found and done. Numbers of transactions, answers and bytes.
+    """The result of a repair; nothing was to be done if the two are `sound`.
 
-    `kept` are the damaged files, under the names they have now; `lost` counts transactions of a
-    journal that was damaged in the middle, as far as no store held them, and `unread` names the
-    tables of a damaged store that could be read only in part. `rewritten`: the journal was
-    damaged, or lacked what the store held.
+    `answers`, `replayed` and `lost` are numbers: of answers in the store, of transactions taken
+    from the journal, and of those that a damaged journal has lost and the store did not have.
+    `torn`: bytes at the end of the journal that were no whole transaction. `unread`: the tables of
+    a damaged store that could be read only in part. `rewritten`: the journal was damaged, or lacked
+    records of the store. `kept`: the damaged files, under their new names.
     """
 
     sound: bool
@@ -39,25 +40,25 @@ def repair(store: Path) -> Repair:
     """Make store and journal whole again; the caller holds the job's lock.
 
     Nothing is deleted: damaged files are kept under other names. Raises StoreError when there
-    is nothing to recover from, ForeignError when store and journal do not go together.
+    is nothing to recover from, ForeignError when the two have different histories.
     """
     path = journal.path_for(store)
     if not store.exists() and not path.exists():
         raise _nothing(store)
     try:
-        return _opened(store)
+        return _repair_by_opening(store)
     except ForeignError:
         raise
     except DamagedError:
         extent = frames.scan(path) if path.exists() else None
         if extent is None or extent.torn or not extent.last:
-            return _salvaged(store)
-        kept = _set_aside(store)
-        return _opened(store, kept)
+            return _salvage(store)
+        kept = _set_store_aside(store)
+        return _repair_by_opening(store, kept)
 
 
-def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
-    """What an opening finds and mends: each of the two is given what it lacks."""
+def _repair_by_opening(store: Path, kept: list[Path] | None = None) -> Repair:
+    """Open the two, which gives each the records that it lacks."""
     if store.exists():
         with open_store(store, read_only=True) as db:
             db.read_all()
@@ -75,8 +76,8 @@ def _opened(store: Path, kept: list[Path] | None = None) -> Repair:
         )
 
 
-def _salvaged(store: Path) -> Repair:
-    """A new store, of what can still be read of the old one and of the journal."""
+def _salvage(store: Path) -> Repair:
+    """Make a new store of the records that can still be read in the old one and in the journal."""
     with _draft(store) as draft:
         with open_store(draft, beside=store.parent) as new:
             found = salvage(new, store)
@@ -105,7 +106,7 @@ def _salvaged(store: Path) -> Repair:
 
 @contextmanager
 def _draft(store: Path) -> Iterator[Path]:
-    """Where a new store can be made, beside the damaged one."""
+    """The path of a new store, in a folder beside the damaged one."""
     folder = store.with_name("salvaged")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
@@ -122,14 +123,14 @@ def _nothing(store: Path) -> StoreError:
     )
 
 
-def _set_aside(store: Path) -> list[Path]:
+def _set_store_aside(store: Path) -> list[Path]:
     damaged = [path for path in (*opening.logs(store), store) if path.exists()]
     return [files.set_aside(path) for path in damaged]
 
 
 def abandon(store: Path) -> None:
-    """Put a damaged store and its journal aside: nothing of them is wanted any more."""
-    _set_aside(store)
+    """Put a damaged store and its journal aside, for a run that begins anew."""
+    _set_store_aside(store)
     if journal.path_for(store).exists():
         files.set_aside(journal.path_for(store))
 

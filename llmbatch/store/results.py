@@ -1,4 +1,4 @@
-"""What became of the rows, read for the outputs and the reports."""
+"""The states and results of the rows, read for the outputs and the reports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def verify(db: Database) -> None:
 
 def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
     """Rows in the given states, in input order: row, line, id, data, the columns of `row_states`
-    (`request` in place of the key) and the tokens of the failed attempts before the one told.
+    (`request` in place of the key) and the tokens of the failed attempts before the last one.
     One such iterator at a time."""
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
     for start in range(1, end, _STEP):
@@ -125,7 +125,7 @@ def rows_by_attempts(db: Database) -> list[SettledRows]:
 
 @dataclass(frozen=True, slots=True)
 class LengthCounts:
-    """How many answers of the current plan have a prompt, and an output, of so many tokens."""
+    """The answers of the current plan, counted by the tokens of their prompts and outputs."""
 
     prompt: dict[int, int]
     output: dict[int, int]

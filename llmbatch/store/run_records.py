@@ -93,7 +93,7 @@ class StartRecord:
 
     @property
     def seconds(self) -> float:
-        """How long the start took."""
+        """The duration of the start."""
         return self.ready.since(self.began)
 
 

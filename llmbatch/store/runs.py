@@ -1,4 +1,4 @@
-"""Runs: who worked when, in which checkpoints, with which outcomes."""
+"""Runs: their beginnings and ends, engines, checkpoints and attempts, as they are recorded."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ from llmbatch.store.statements import query
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One judged try of a request, as it is stored."""
+    """One try of a request and its verdict, as it is stored."""
 
     key: str
     attempt: int
@@ -59,9 +59,9 @@ def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> 
 def engine_started(
     db: Database, run: int, began: Moment, ready: Moment, description: dict[str, object]
 ) -> None:
-    """Record a start of the engine and what it says of itself."""
+    """Record a start of an engine and its `description` of itself."""
     text = orjson.dumps(description, default=str).decode()
-    # The wall clock may have been set back meanwhile, and the table takes no such order.
+    # If the wall clock was set back meanwhile, the table would refuse the record.
     times = moments.columns("began", began) | moments.columns("ready", ready)
     times["ready_at"] = utc(max(began.at, ready.at))
     _record(db, "engine_starts", run=run, **times, description=text)
@@ -74,7 +74,7 @@ def engine_died(db: Database, run: int, died: Moment, reason: str, in_flight: in
 
 
 def forecast(db: Database, run: int, value: object) -> None:
-    """Record what the prefix cache is expected to serve in a run, before it is known."""
+    """Record the forecast of the prefix cache for a run."""
     text = orjson.dumps(value).decode()
     _record(db, "forecasts", run=run, made_at=utc(clock.now()), forecast=text)
 
@@ -82,8 +82,8 @@ def forecast(db: Database, run: int, value: object) -> None:
 def checkpoint(
     db: Database, run: int, number: int, attempts: list[Attempt], telemetry: dict[str, object]
 ) -> None:
-    """Commit settled outcomes: from here on they survive any death of the process and, once
-    this returns, a power cut."""
+    """Commit settled outcomes. Once this returns they survive the death of the process and a power
+    cut."""
     columns = {name: [getattr(item, name) for item in attempts] for name in _FIELDS}
     place = {"run": [run] * len(attempts), "checkpoint": [number] * len(attempts)}
     summary: Columns = {
@@ -97,8 +97,7 @@ def checkpoint(
 
 
 def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> Moment:
-    """Record why and when the run ended, and where its time went (seconds by phase); returns when
-    that was."""
+    """Record the end of a run; `timings`: its seconds by phase. Returns the moment of the end."""
     ended = clock.moment()
     _record(
         db,
@@ -114,8 +113,8 @@ def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The longest sequence (`tokens`) that the engines of a run took, if they said so; and what the
-    run was asked for."""
+    """The settings of a run (`spec`), and the longest sequence (`tokens`) that its engines took;
+    None if they did not report it."""
 
     run: int
     spec: Mapping[str, Any]
@@ -123,7 +122,7 @@ class RunContext:
 
 
 def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
-    """Those of all runs that had an engine."""
+    """The contexts of all runs that had an engine."""
     return [
         RunContext(run, json_table(spec), tokens)
         for run, spec, tokens in db.execute(query(statement))
@@ -131,13 +130,13 @@ def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
 
 
 def dead(db: Database, kinds: Sequence[str], made_in: Sequence[int] = ()) -> Columns:
-    """The dead attempts of the current plan's requests that failed in one of `kinds` (in any, if it
-    is empty), in one of these runs (likewise), and how many rows each one fails (`copies`)."""
+    """The dead attempts of the current plan's requests that failed in one of `kinds` (any, if it is
+    empty), in one of these runs (likewise), with the number of rows of each (`copies`)."""
     return db.columns(query("dead_attempts"), {"kinds": list(kinds), "runs": list(made_in)})
 
 
 def reopen(db: Database, attempts: Columns) -> int:
-    """Let the requests of these dead attempts be tried again. Returns how many rows they fail."""
+    """Let the requests of these dead attempts be tried again. Returns the number of their rows."""
     found = dict(attempts)
     rows = found.pop("copies")
     if rows:

@@ -1,4 +1,4 @@
-"""Taking what can still be read out of a damaged store and a damaged journal."""
+"""The salvage of all records that can still be read in a damaged store and a damaged journal."""
 
 import shutil
 from contextlib import ExitStack, suppress
@@ -14,16 +14,16 @@ from llmbatch.store.database import Database
 from llmbatch.store.journal import ForeignError
 from llmbatch.store.recovery import DURABLE
 
-# That of DuckDB's row groups in a store: damage takes all of one along, and no other.
+# The rows of a group in DuckDB's file: damage makes one group unreadable, and no other.
 _ROW_GROUP = 8192
 _PROBLEMS = (LlmbatchError, duckdb.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What could not be had: `lost` transactions of the journal, as far as is known, the bytes
-    after its last whole one (`torn`), and the tables of the store that were not read whole
-    (`unread`)."""
+    """The records that could not be read: `lost` transactions of the journal, as far as is known,
+    the bytes after its last whole one (`torn`), and the tables of the store that were not read
+    whole (`unread`)."""
 
     lost: int
     torn: int
@@ -34,26 +34,26 @@ def salvage(new: Database, store: Path) -> Losses:
     """Fill `new`, an empty store, with the records of a damaged store and of its journal."""
     stage(new)
     numbers, torn = take_journal(new, journal.path_for(store))
-    held, unread = _take_store(new, store)
+    stored, unread = _take_store(new, store)
     with new.transaction():
         for statement in statements.load("salvage.sql").values():
             new.execute(statement)
-        # A number that neither has: nothing may look as if it had only to be continued.
-        new.append({"commits": {"number": [max([0, *numbers, held]) + 1]}})
-    known = set(numbers) if unread else {*numbers, *range(1, held + 1)}
+        # A number that neither has, so that no older copy can be continued.
+        new.append({"commits": {"number": [max([0, *numbers, stored]) + 1]}})
+    known = set(numbers) if unread else {*numbers, *range(1, stored + 1)}
     counted = range(min(numbers, default=0), max(numbers, default=0))
     return Losses(sum(number not in known for number in counted), torn, unread)
 
 
 def stage(db: Database) -> None:
-    """Make a temporary table `found_TABLE` for what is found of each durable table."""
+    """Make a temporary table `found_TABLE` for the records of each durable table."""
     for table in DURABLE:
         db.execute(f"CREATE OR REPLACE TEMP TABLE found_{table} AS FROM {table} LIMIT 0")
 
 
 def take_journal(new: Database, path: Path) -> tuple[list[int], int]:
-    """Stage the records of all whole frames of a journal; returns their numbers, and how many
-    bytes come after the last one."""
+    """Stage the records of all whole frames of a journal; returns their numbers, and the number of
+    bytes after the last one."""
     numbers: list[int] = []
     end = 0
     if not path.exists():
@@ -77,14 +77,14 @@ def _take_store(new: Database, store: Path) -> tuple[int, tuple[str, ...]]:
         except _PROBLEMS:
             return 0, DURABLE
         try:
-            held = int(new.scalar("SELECT coalesce(max(number), 0) FROM damaged.commits"))
-            _check_links(new, store, held)
+            stored = int(new.scalar("SELECT coalesce(max(number), 0) FROM damaged.commits"))
+            _check_links(new, store, stored)
         except ForeignError:
             raise
         except _PROBLEMS:
-            held = 0
+            stored = 0
         unread = tuple(table for table in DURABLE if not _take_table(new, table))
-        return held, unread
+        return stored, unread
 
 
 def _attach(stack: ExitStack, new: Database, store: Path) -> None:
@@ -99,16 +99,16 @@ def _attach(stack: ExitStack, new: Database, store: Path) -> None:
         stack.enter_context(opening.attached(new, alone, "damaged"))
 
 
-def _check_links(new: Database, store: Path, held: int) -> None:
+def _check_links(new: Database, store: Path, stored: int) -> None:
     """Raise ForeignError where the two are known to be of different histories."""
     path = journal.path_for(store)
     if path.exists():
         with path.open("rb") as stream:
-            lineage.check_links(new, store, stream.fileno(), held, "damaged.commits")
+            lineage.check_links(new, store, stream.fileno(), stored, "damaged.commits")
 
 
 def _take_table(new: Database, table: str) -> bool:
-    """Whether all of a table could be read; what cannot be is left out by the row group."""
+    """Stage a table; row groups that cannot be read are left out. False if there were any."""
     into = f"INSERT INTO found_{table} BY NAME SELECT * FROM damaged.{table}"
     with suppress(*_PROBLEMS):
         new.execute(into)

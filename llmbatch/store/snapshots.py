@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was read, known in full only after the reading. `digest` names the content."""
+    """The input that was read, complete only after the reading. `digest` names the content."""
 
     input: str
     format: str
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The newest reading of the input and what came of it."""
+    """A reading of the input, and the numbers of its rows and rejects."""
 
     snapshot: int
     source: Source
@@ -60,15 +60,15 @@ def newest(db: Database) -> Snapshot | None:
     found = db.mappings(query("newest_snapshot"))
     if not found:
         return None
-    held = found[0]
+    record = found[0]
     source = Source(
-        held["input"],
-        held["format"],
-        held["digest"],
-        held["id_column"],
-        orjson.loads(held["columns"]),
+        record["input"],
+        record["format"],
+        record["digest"],
+        record["id_column"],
+        orjson.loads(record["columns"]),
     )
-    return Snapshot(held["snapshot"], source, held["row_count"], held["reject_count"])
+    return Snapshot(record["snapshot"], source, record["row_count"], record["reject_count"])
 
 
 def replace(
@@ -76,10 +76,10 @@ def replace(
 ) -> Snapshot:
     """Make `items` the current rows and rejects, in one transaction.
 
-    `describe` is called after the last item. The plan of the former rows goes with them.
+    `describe` is called after the last item. The plan of the earlier rows is removed with them.
     """
-    former = newest(db)
-    number = former.snapshot + 1 if former else 1
+    earlier = newest(db)
+    number = earlier.snapshot + 1 if earlier else 1
     # DuckDB keeps in memory what many statements insert in one transaction. So they fill
     # temporary tables, and the transaction has one statement for each.
     for name in ("stage_rows", "stage_rejects"):
@@ -98,9 +98,9 @@ def replace(
         db.execute(query("insert_snapshot"), _parameters(number, source))
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
-    held = newest(db)
-    assert held is not None
-    return held
+    made = newest(db)
+    assert made is not None
+    return made
 
 
 def _parameters(number: int, source: Source) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Whose a state folder is. What lies in it is believed, so nobody else may have put it there."""
+"""The owner of a state folder. Its content is trusted, so only its user may have written it."""
 
 import grp
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llmbatch.core.errors import StoreError
 
-# The files of a job; a state folder may hold others, which nobody opens.
+# The files of a job; a state folder may hold others, which are never opened.
 _OURS = re.compile(r"job\.duckdb.*|journal.*|job\.lock|status\.json|run\.log|report\.json|tmp")
 # Never read unless this run has made it anew.
 _SPOOL = "stdin"
@@ -20,18 +20,18 @@ _everybody = False
 
 
 class UntrustedError(StoreError):
-    """A state folder that somebody else could have filled."""
+    """A state folder whose content may come from another user."""
 
 
 def trust_everybody() -> None:
-    """From here on this process takes state folders that others own or can write."""
+    """Let this process use state folders that others own or can write."""
     global _everybody  # noqa: PLW0603 (one per process, like its user)
     _everybody = True
 
 
 def check(folder: Path) -> None:
-    """Raise UntrustedError unless the state folder and the job's files in it are ours, and others
-    can write neither. A link in place of a file is refused even in a folder that is trusted."""
+    """Raise UntrustedError unless the state folder and the job's files in it belong to the user and
+    others can write neither. A link in place of a file is refused even in a trusted folder."""
     try:
         seen = folder.stat()
         entries = [entry for entry in os.scandir(folder) if _OURS.fullmatch(entry.name)]
@@ -65,7 +65,7 @@ def _check_entry(path: Path, seen: os.stat_result, within: os.stat_result) -> No
     if _everybody:
         return
     _check_owner(path, seen, "a file of the job")
-    # Where nobody else can enter the folder, its files are as safe as those of older versions.
+    # In a folder that others cannot enter, files with the open modes of older versions are safe.
     if within.st_mode & 0o077 and _is_open_to_others(seen):
         raise UntrustedError(
             f"{path}: others can write to a file of the job (mode {_mode(seen)}): chmod go-w it if "
@@ -88,8 +88,8 @@ def _is_open_to_others(seen: os.stat_result) -> bool:
 
 
 def _is_group_of_one(group: int) -> bool:
-    """Whether it is the private group of the user, which many systems give to each; with it, what
-    is made is usually open to the group."""
+    """True for the private group of the user, which many systems give to each user; their new files
+    are usually open to it."""
     try:
         known, user = grp.getgrgid(group), pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -109,8 +109,8 @@ def _mode(seen: os.stat_result) -> str:
 
 
 def settle(folder: Path) -> None:
-    """Make a state folder private, and its files as private as it is. One that is shared, which
-    only --trust-state allows, stays so: its files are then as open as the folder."""
+    """Make a state folder private, and its files as private as it is. A shared one, which
+    only --trust-state allows, stays shared: its files are then as open as the folder."""
     with suppress(OSError):
         mode = stat.S_IMODE(folder.stat().st_mode)
         if mode & 0o077 and not _everybody:

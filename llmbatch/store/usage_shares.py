@@ -1,4 +1,5 @@
-"""Who used what: attempts divided among the rows that they served, by the values of columns."""
+"""The usage of groups of rows: attempts divided among the rows that they served, by the values of
+columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ _STEP = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunRates:
-    """What a token of a run stands for: device seconds of a computed prompt token and of an output
-    token; money for those and for a cached prompt token. `attempt_seconds`, `attempt_cost`: what
-    each attempt stands for, whatever its tokens."""
+    """The worth of a token of a run: device seconds of a computed prompt token and of an output
+    token; money for those and for a cached prompt token. `attempt_seconds`, `attempt_cost`: the
+    worth of each attempt, regardless of its tokens."""
 
     run: int
     prompt_seconds: float
@@ -29,7 +30,7 @@ class RunRates:
 
 @dataclass(frozen=True, slots=True)
 class UsageShare:
-    """What rows used: `values` are theirs of the columns as text, None where they have none.
+    """The usage of some rows: `values` are theirs of the columns as text, None where there is none.
     `rows` are settled, `pending_rows` are not. Tokens may be fractions, since rows may share a
     request."""
 
@@ -99,7 +100,7 @@ def _records(db: Database, name: str, **parameters: int) -> list[tuple[Any, ...]
 
 
 def _rest(total: UsageShare, found: Sequence[UsageShare]) -> UsageShare | None:
-    """What `found` leaves of the total."""
+    """The total without the groups of `found`."""
     rows = total.rows - sum(used.rows for used in found)
     pending = total.pending_rows - sum(used.pending_rows for used in found)
     if rows + pending == 0:

@@ -198,7 +198,7 @@ def _differ(store: Path) -> str | None:
 
     def run() -> object:
         with open_store(store) as db:
-            inspection.look(db, store)
+            inspection.require_sound(db, store)
             return db.recovery.rewritten
 
     checked, ran = _said(check), _said(run)
@@ -220,7 +220,7 @@ def _opened(store: Path, result: Result) -> str:
     """What is told when a run opens the store, or that something was lost when it is repaired."""
     try:
         with open_store(store) as db:
-            inspection.look(db, store)
+            inspection.require_sound(db, store)
             told = db.recovery.describe(store)
         result.mended += bool(told)
         result.unharmed += not told

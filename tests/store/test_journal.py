@@ -124,7 +124,7 @@ def test_a_damaged_payload_is_never_replayed(path: Path, ends: list[int]) -> Non
 def test_each_frame_is_linked_to_the_one_before(path: Path) -> None:
     with path.open("rb") as stream:
         found = list(frames.whole(stream.fileno()))
-    assert [frame.former for frame in found] == [frames.ORIGIN, *(one.link for one in found[:-1])]
+    assert [frame.previous for frame in found] == [frames.ORIGIN, *(one.link for one in found[:-1])]
     assert len({frame.link for frame in found}) == FRAMES
 
 

@@ -207,9 +207,9 @@ def view(secret: Path) -> str:
 @pytest.mark.parametrize(
     ("before", "name", "told"),
     [
-        ((), "settled", "nobody knows its view 'settled'"),
-        (("DROP TABLE attempts",), "attempts", "it has no table 'attempts', nobody knows its view"),
-        ((), "strange", "nobody knows its view 'strange'"),
+        ((), "settled", "its view 'settled' is unknown"),
+        (("DROP TABLE attempts",), "attempts", "it has no table 'attempts', its view"),
+        ((), "strange", "its view 'strange' is unknown"),
     ],
 )
 def test_a_store_with_views_of_others_is_refused_and_repaired(
@@ -252,7 +252,7 @@ def test_a_plan_refuses_a_store_that_is_not_ours(state: Path, tmp_path: Path, vi
     evil(state, f"CREATE VIEW strange AS {view}")
     (tmp_path / "aside").mkdir(parents=True)
     with open_store(tmp_path / "aside/job.duckdb", beside=state) as db:
-        with pytest.raises(DamagedError, match="nobody knows its view 'strange'"):
+        with pytest.raises(DamagedError, match="its view 'strange' is unknown"):
             history.pending_work(db, state / "job.duckdb", lambda _: True)
         state.chmod(0o777)
         with pytest.raises(UntrustedError):

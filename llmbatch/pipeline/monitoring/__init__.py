@@ -1,1 +1,1 @@
-"""What a run tells of itself while it works."""
+"""The state, progress, cost and resources of a run while it works."""

@@ -1,4 +1,4 @@
-"""What a run has cost so far, and what it will have cost in the end."""
+"""The cost of a run so far, and its projected cost."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,8 @@ from llmbatch.job.cost import CostSpec
 
 @dataclass(frozen=True, slots=True)
 class RunCost:
-    """The prices of a job, for a run that `began` then (clock.seconds()) on so many `devices`.
+    """The prices of a job for one run, which `began` at that time (clock.seconds()) on `devices`
+    devices.
 
     Devices are paid from the start of the run, reading, planning and the start of the engine
     included; tokens are paid in every attempt. Amounts are in the job's currency, and None where
@@ -22,11 +23,11 @@ class RunCost:
 
     @property
     def seconds(self) -> float:
-        """How long the run has lasted."""
+        """The elapsed time of the run."""
         return max(0.0, clock.seconds() - self.began)
 
     def so_far(self, usage: Usage, seconds: float | None = None) -> float | None:
-        """The cost up to now, or of a run that took so many seconds, with these tokens."""
+        """The cost of these tokens and of the elapsed time, or of `seconds` if they are given."""
         cost = self.cost
         if cost.price_per_million is not None:
             cached = min(usage.cached, usage.prompt)
@@ -39,9 +40,9 @@ class RunCost:
     def projected(
         self, usage: Usage, done: float, eta_seconds: float | None, read: float | None = None
     ) -> float | None:
-        """The cost of the run if the rest goes as it went so far: `done` (0..1) of the run's rows
-        are, with `read` of the characters of its prompts (None: as `done`), and the others take
-        `eta_seconds` (None: nobody knows)."""
+        """The cost of the whole run if the rest takes as much in proportion. `done`, `read` (0..1):
+        the finished share of its rows and of the characters of its prompts (None: as `done`);
+        `eta_seconds`: the remaining time (None: unknown)."""
         spent = self.so_far(usage)
         if spent is None or eta_seconds is None:
             return None

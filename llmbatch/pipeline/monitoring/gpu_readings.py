@@ -1,4 +1,4 @@
-"""What NVIDIA devices tell of themselves while a run is at work, through NVML."""
+"""The utilization, memory and energy of NVIDIA devices during a run, read through NVML."""
 
 import os
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at a device: how busy it is (0..1), bytes of its memory in use, joules since its
-    driver was loaded (None: it does not count them), watts now. None where it does not tell."""
+    """The present state of a device: its utilization (0..1), the bytes of its memory in use, the
+    joules since its driver was loaded, and the watts now. None where it is not reported."""
 
     utilization: float | None
     memory_bytes: int | None
@@ -26,7 +26,7 @@ class Gpus(Protocol):
 
 
 class NoGpus:
-    """There are none, or nobody can ask them."""
+    """No device can be read."""
 
     def read(self, count: int) -> Sequence[Reading]:
         return ()
@@ -35,12 +35,12 @@ class NoGpus:
 class Nvml:
     """The devices that CUDA_VISIBLE_DEVICES names, or all where it is not set.
 
-    Numbers are taken in NVML's order, by bus, which is CUDA's where the devices are alike or
+    Numbers are NVML's, in the order of the bus. CUDA's are the same where the devices are alike or
     CUDA_DEVICE_ORDER is PCI_BUS_ID.
     """
 
     def __init__(self, nvml: Any, visible: str | None) -> None:
-        """`nvml`: the module, initialised. Raises what it raises."""
+        """`nvml`: the initialised module; its exceptions are passed on."""
         self._nvml = nvml
         self._handles = [self._handle(name) for name in _names(nvml, visible)]
 
@@ -66,14 +66,14 @@ class Nvml:
         )
 
     def _ask(self, question: Any, handle: Any) -> Any:
-        """The answer, or None from a device that does not know."""
+        """The answer of NVML, or None if the device does not support the question."""
         try:
             return question(handle)
         except self._nvml.NVMLError:
             return None
 
 
-def found() -> Gpus:
+def detect() -> Gpus:
     """The devices of this machine; none without a driver. Never raises."""
     try:
         import pynvml

@@ -1,4 +1,4 @@
-"""What a run tells while it works; who shows it is not this room's business."""
+"""The progress of a run, and the protocol of its observers."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. Rows count duplicates; tokens and failures are of this run, `seconds`
+    """The progress of a run. Rows count duplicates; tokens and failures are of this run, `seconds`
     since its first engine was ready.
 
-    `share` (0..1) is the part of this run's work that is done, by the time that it takes: a long
-    prompt is more than a short one. Of the engine's present load: `cache_usage` (0..1) is the used
+    `share` (0..1) is the finished part of this run's work, weighted by time: a long prompt is more
+    than a short one. Of the engine's present load: `cache_usage` (0..1) is the used
     part of its cache of keys and values, `running` and `waiting` count requests. `cost` is that of
-    the run so far, with the engine's start, `projected_cost` what it will be in the end if all
-    goes on as it went. None: nobody knows, or there is no price.
+    the run so far, the engine's start included, `projected_cost` that of the whole run at the
+    present rate. None: unknown, or there is no price.
     """
 
     rows: int
@@ -54,7 +54,7 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Told of a run's phases, events and progress, in the main thread."""
+    """Receives a run's phases, events and progress, in the main thread."""
 
     def phase(self, text: str) -> None: ...
 

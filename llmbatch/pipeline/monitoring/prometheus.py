@@ -1,7 +1,7 @@
 """The metrics file: a run for Prometheus, as node_exporter's textfile collector reads it.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. Every value is of the last
-run, so counters begin again with each; a value that nobody knows is left out.
+run, so counters begin again with each; an unknown value is left out.
 """
 
 import re
@@ -82,20 +82,20 @@ _METRICS = (
 class MetricsFile:
     """Writes the file, whole at every moment, every five seconds and when something happens.
 
-    A file that cannot be written never stops a run; `warn` is told of it once.
+    A file that cannot be written never stops a run; it is reported once, through `warn`.
     """
 
     def __init__(self, path: Path, labels: Mapping[str, str], warn: Callable[[str], None]) -> None:
-        """`labels`: what names the job and the run; `job_name` goes with every metric."""
+        """`labels`: names of the job and the run; `job_name` is a label of every metric."""
         self._path = path
         self._labels = {name: _printable(value) for name, value in labels.items()}
         self._warn = warn
         self._warned = False
         self._written = float("-inf")
-        self._last_success = _former_success(path)
+        self._last_success = _earlier_success(path)
 
     def show(self, view: Mapping[str, Any], *, at_once: bool) -> None:
-        """Write what the live view says, if it is time for that."""
+        """Write the values of the live view, at most every five seconds unless `at_once`."""
         if not at_once and clock.seconds() - self._written < _INTERVAL:
             return
         from prometheus_client import generate_latest
@@ -110,7 +110,7 @@ class MetricsFile:
                 self._warn(f"warning: {self._path}: cannot be written: {error.strerror}")
 
     def _known(self, view: Mapping[str, Any]) -> dict[str, Any]:
-        """The live view with what follows from it."""
+        """The live view with the values that follow from it."""
         known = dict(view)
         if known.get("last_success_at") is None:
             known["last_success_at"] = self._last_success
@@ -129,7 +129,7 @@ class MetricsFile:
 
 
 class _RunCollector:
-    """Gives prometheus_client what is known of a run.
+    """The known values of a run, as prometheus_client collects them.
 
     Its own counters and gauges would keep the values: they cannot be set back or left out, and add
     up over everything in a process where PROMETHEUS_MULTIPROC_DIR is set.
@@ -170,20 +170,20 @@ def _is_ours(path: Path) -> bool:
 
 
 def check(spec: JobSpec) -> None:
-    """Raise UsageError if the job's metrics file has a name that nobody collects."""
+    """Raise UsageError if no collector would read a metrics file of that name."""
     if spec.run.metrics_file is None:
         return
     path = Path(spec.run.metrics_file)
     if path.name == _SUFFIX:
         raise UsageError(f"metrics file {path}: there must be a name before {_SUFFIX}")
     if path.suffix != _SUFFIX:
-        raise UsageError(f"metrics file {path}: must end in {_SUFFIX}, or nobody collects it")
+        raise UsageError(f"metrics file {path}: must end in {_SUFFIX}, or it is not collected")
 
 
 def metrics_file(
     spec: JobSpec, paths: JobPaths, host: str, warn: Callable[[str], None]
 ) -> MetricsFile | None:
-    """The metrics file that a job asks for, if it does."""
+    """The metrics file of a job, if it asks for one."""
     if spec.run.metrics_file is None:
         return None
     labels = {
@@ -197,8 +197,8 @@ def metrics_file(
     return MetricsFile(Path(spec.run.metrics_file), labels, warn)
 
 
-def _former_success(path: Path) -> float | None:
-    """When a run last succeeded, as the file of an earlier run says."""
+def _earlier_success(path: Path) -> float | None:
+    """The last success (seconds of the Unix epoch) in the file of an earlier run."""
     with suppress(OSError, ValueError):
         found = _LAST_SUCCESS.findall(path.read_text(encoding="utf-8"))
         return float(found[-1]) if found else None

@@ -1,4 +1,4 @@
-"""status.json: the live view, since nobody else may open a store that is being written."""
+"""status.json, the live view: no other process can open a store while a run writes it."""
 
 import os
 import socket
@@ -28,14 +28,14 @@ from llmbatch.store.results import Counts
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_SPACE = Path("/proc/self/ns/time")
 _INTERVAL = 1.0
-# The run itself writes more often than this, unless something keeps it busy.
+# The run writes more often than this (seconds), unless it is busy.
 _BEAT = 1.5
 
 
 class StatusFile:
     """Writes the live view at most once a second, and at once when the phase changes.
 
-    The same goes into the metrics file, if the job has one.
+    The metrics file of the job, if it has one, gets the same values.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class StatusFile:
         self._metrics = metrics
         self._started = started or clock.moment()
         self._lasted: float | None = None
-        # The meter's thread writes, too.
+        # The thread of the meter writes, too.
         self._writing = threading.Lock()
         self._fields: dict[str, Any] = {
             "pid": os.getpid(),
@@ -69,16 +69,16 @@ class StatusFile:
 
     @property
     def ended(self) -> bool:
-        """Whether it was told that the run is over."""
+        """True once `end` was called."""
         return "exit_code" in self._fields
 
     @property
     def current(self) -> str:
-        """The phase that was told last; empty before the first."""
+        """The present phase; empty before the first."""
         return self._phase
 
     def end(self, at: Moment, reason: str, code: int) -> None:
-        """The run is over: what it took and cost is what its times in the store say."""
+        """Write that the run is over; its time and cost follow from its moments in the store."""
         self._lasted = at.since(self._started)
         self.phase("ended", ended_at=_text(at.at), reason=reason, exit_code=code)
 
@@ -88,16 +88,16 @@ class StatusFile:
         self._write(at_once=True)
 
     def note(self, **more: Any) -> None:
-        """Keep more about the run for the next time that it is written."""
+        """Add fields to the view that is written next."""
         self._fields = self._fields | more
 
     def counts(self, counts: Counts) -> None:
-        """What has become of the rows, from the store."""
+        """Take over the states of all rows, from the store."""
         self._counts = counts
         self.note(rows=asdict(counts))
 
     def engine(self, restarts: int, info: EngineInfo) -> None:
-        """An engine is ready, and says what it is."""
+        """Note that an engine is ready, and the number of its devices."""
         self.note(engine_restarts=restarts)
         if self._meter is not None:
             self._meter.devices = info.device_count or self._meter.devices
@@ -117,7 +117,7 @@ class StatusFile:
             self._write()
 
     def beat(self) -> None:
-        """Show that the run lives, if it has not done so itself; from any thread."""
+        """Write the view if the run has not done so for a while; from any thread."""
         if not self.ended and clock.seconds() - self._written >= _BEAT:
             self._write()
 
@@ -160,13 +160,13 @@ class StatusFile:
 
 
 def _text(at: datetime) -> str:
-    """A time as exactly as the store has it."""
+    """A time with the precision of the store."""
     return at.isoformat(timespec="microseconds")
 
 
 def _clock() -> str | None:
-    """Names the clock that `clock.seconds` reads: all processes of a machine share it, from its
-    start to its end, unless they are in a container that has one of its own."""
+    """The name of the clock that `clock.seconds` reads. All processes share it while the machine
+    runs, unless they are in a container that has a clock of its own."""
     try:
         started = _BOOT_ID.read_text().strip()
         return f"{started} {_TIME_SPACE.readlink()}" if _TIME_SPACE.is_symlink() else started
@@ -175,8 +175,8 @@ def _clock() -> str | None:
 
 
 def age(seen: Mapping[str, Any]) -> float:
-    """How many seconds ago a live view was written: by the wall clock, which people and programs
-    set, only if it was written on another machine."""
+    """The age of a live view in seconds; by the wall clock, which may have been set, only if it
+    was written on another machine."""
     if seen.get("clock") and seen["clock"] == _clock():
         return max(0.0, clock.seconds() - float(seen["updated_seconds"]))
     written = datetime.fromisoformat(seen["updated_at"])

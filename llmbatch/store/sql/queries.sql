@@ -245,7 +245,7 @@ JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);
 
 -- name: run_contexts
--- The longest sequence that the engines of each run took, where they said so.
+-- The longest sequence that the engines of each run took, where they reported it.
 SELECT
     runs.run, runs.spec,
     max(TRY_CAST(engine_starts.description ->> '$.max_model_len' AS BIGINT)) AS tokens
@@ -280,7 +280,7 @@ SELECT * FROM attempts WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY che
 
 -- name: collect_results
 -- One pass over the attempts for a million rows, whose windows are then read from a sorted copy.
--- The `wasted` tokens are those of the failed attempts before the one that is told.
+-- The `wasted` tokens are those of the failed attempts before the last one.
 CREATE OR REPLACE TEMP TABLE results AS
 SELECT
     row_states.*,
@@ -473,9 +473,9 @@ GROUP BY part ORDER BY part;
 -- ---------------------------------------------------------------- who used what
 
 -- name: stage_run_rates
--- What tokens of a run stand for: device seconds of a computed prompt token and of an output
--- token, and money for those two and for a cached prompt token; and what an attempt stands for by
--- itself, device seconds and money, where no tokens are to tell it.
+-- The worth of the tokens of a run: device seconds of a computed prompt token and of an output
+-- token, and money for those two and for a cached prompt token; and the worth of an
+-- attempt by itself, device seconds and money, where there are no tokens.
 CREATE OR REPLACE TEMP TABLE run_rates AS
 SELECT
     unnest($runs) AS run,

@@ -59,7 +59,8 @@ INSERT INTO runs BY NAME
 SELECT * FROM (FROM found_runs QUALIFY row_number() OVER (PARTITION BY run) = 1) ORDER BY run;
 
 -- name: lost_runs
--- Of a run whose record is lost only its answers tell; it is taken for one like the last known.
+-- A run whose record is lost is known by its answers only; it gets the settings of the last known
+-- run.
 INSERT INTO runs (run, plan, started_at, pid, host, version, spec, reused)
 SELECT
     run,

@@ -46,7 +46,7 @@ ANTI JOIN settled USING (key)
 LEFT JOIN failed_tries USING (key);
 
 -- name: row_states
--- What became of every row of the current plan.
+-- The state of every row of the current plan.
 CREATE OR REPLACE TEMP VIEW row_states AS
 SELECT
     planned_rows.row,
