@@ -1,8 +1,8 @@
-"""What the prefix cache is expected to serve of a job's prompts.
+"""The forecast of the prompt tokens that the prefix cache serves.
 
-The prompts are tokenised and played through the cache (`prefix_cache`) in the order in which they
-would run. Of many, some stretches of neighbours stand for all, because only neighbours show
-what is shared; the first part of a stretch fills the cache and is not counted.
+The prompts are encoded and simulated in the cache (`prefix_cache`) in the order in which they
+would run. Of many, some stretches of neighbours stand for all, because only neighbours show what is
+shared; the first part of a stretch fills the cache and is not counted.
 """
 
 from array import array
@@ -17,14 +17,14 @@ from llmbatch.estimate.prefix_cache import Cache, simulate
 from llmbatch.job.spec import JobSpec
 from llmbatch.sizing.settings import EngineSettings
 
-# Requests that are looked at, in how many stretches if there are more, and the part of a stretch
-# that is not counted.
+# The most requests that are simulated; the number of stretches if there are more; and the part of a
+# stretch that is not counted.
 MOST = 4_000
 _STRETCHES = 4
 _WARM_UP = 0.25
 # A stretch ends early after so many tokens, which take about a second.
 _MOST_TOKENS = 1_000_000
-# vLLM's own defaults where nothing tells the engine's.
+# vLLM's own defaults, where those of the engine are unknown.
 _BLOCK_SIZE = 16
 _MAX_NUM_SEQS = 256
 _LONG = 512
@@ -37,7 +37,7 @@ Stretch = list[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class CacheAssumptions:
-    """The engine that a forecast is for, and where its figures come from; `answers` are lengths
+    """The cache that a forecast is for, and the source of its figures; `answers` are lengths
     (tokens) of answers, as they may follow each other."""
 
     cache: Cache
@@ -47,7 +47,7 @@ class CacheAssumptions:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is expected of `requests` requests, judged by the `looked_at` of them.
+    """The forecast for `requests` requests, by simulating `looked_at` of them.
 
     `prompt_tokens` and `cached_tokens` are of all requests (estimated unless all were looked at),
     `hits` is their ratio. `at_least`: the sample is too short to have filled the cache, so there
@@ -68,7 +68,7 @@ class Forecast:
 
 
 def choose_ranges(count: int) -> list[range]:
-    """The places of all of `count` things, or of some stretches, evenly spread."""
+    """The indexes of all of `count` things, or of some stretches, evenly spread."""
     if count <= MOST:
         return [range(count)] if count else []
     length = MOST // _STRETCHES
@@ -78,7 +78,7 @@ def choose_ranges(count: int) -> list[range]:
 
 
 def can_encode(encode: Encode) -> bool:
-    """Whether tokens can be had before the engine is started. The first call loads a tokenizer."""
+    """True if prompts can be encoded before a start. The first call loads a tokenizer."""
     try:
         return encode([Message("user", "")]) is not None
     except ValueError:  # a chat template may dislike an empty message
@@ -87,19 +87,19 @@ def can_encode(encode: Encode) -> bool:
 
 def encode_stretch(encode: Encode, prompts: Iterable[Sequence[Message]]) -> Stretch:
     """The tokens of one stretch of prompts, less those that cannot be encoded: they will fail."""
-    found: Stretch = []
-    seen = 0
+    stretch: Stretch = []
+    total = 0
     for messages in prompts:
         try:
             ids = encode(messages)
         except ValueError:
             continue
         if ids:
-            found.append(array("I", ids))
-            seen += len(ids)
-        if seen >= _MOST_TOKENS:
+            stretch.append(array("I", ids))
+            total += len(ids)
+        if total >= _MOST_TOKENS:
             break
-    return found
+    return stretch
 
 
 def read_chats(texts: Iterable[str]) -> Iterator[Sequence[Message]]:
@@ -153,7 +153,7 @@ def as_json(forecast: Forecast) -> dict[str, Any]:
 
 
 def assume_as_described(info: EngineInfo, answers: Sequence[int]) -> CacheAssumptions | None:
-    """What an engine says of itself; None if it tells of no prefix cache."""
+    """The cache that an engine reports; None if it reports none."""
     if not info.block_size or not info.prefix_caching:
         return None
     return CacheAssumptions(_cache(info), "the engine", answers)
@@ -162,8 +162,8 @@ def assume_as_described(info: EngineInfo, answers: Sequence[int]) -> CacheAssump
 def assume_before_start(
     last: EngineInfo, settings: EngineSettings, answers: Sequence[int]
 ) -> CacheAssumptions:
-    """What can be known before a start: from the job's last engine, and from the present settings,
-    which win."""
+    """The cache as far as it is known before a start: by the job's last engine, and by the present
+    settings, which win."""
     cache = _cache(last.updated(settings))
     if last.block_size:
         source = "as the job's last engine"
@@ -184,8 +184,8 @@ def _cache(known: EngineSettings) -> Cache:
 
 
 def answer_lengths(spec: JobSpec, known: Sequence[int]) -> Sequence[int]:
-    """The lengths of answers to expect: those that the job has had; else, for choices, what their
-    characters say (about three make a token, and one ends the answer); else the longest allowed,
+    """The lengths of answers to expect: those that the job has had; else, for choices, by their
+    characters (about three make a token, and one ends the answer); else the longest allowed,
     or `_LONG` if that is less: few answers use up what they are allowed.
     """
     if known:

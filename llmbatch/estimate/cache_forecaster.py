@@ -17,8 +17,8 @@ from llmbatch.store.database import Database
 
 
 class Forecaster:
-    """Works in a thread of its own, because tokenising takes its time and the main thread has to
-    notice signals. Whatever goes wrong there costs the forecast and nothing else."""
+    """Works in a thread of its own, because encoding takes time and the main thread has to notice
+    signals. An error there costs the forecast and nothing else."""
 
     def __init__(self, db: Database, spec: JobSpec, positions: Sequence[int], engine: Engine):
         self._db = db
@@ -29,29 +29,29 @@ class Forecaster:
         self._answers: Sequence[int] = ()
         self._started: queue.SimpleQueue[EngineInfo | None] = queue.SimpleQueue()
         self._ended = threading.Event()
-        self._found: Forecast | None = None
+        self._forecast: Forecast | None = None
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
         """Start to read; to be called before the engine's thread is started."""
         self._answers = cache_forecast.answer_lengths(self._spec, history.answer_lengths(self._db))
-        with suppress(Exception):  # the engine will say better what is wrong with the tokenizer
+        with suppress(Exception):  # the engine reports better what is wrong with the tokenizer
             # In this thread: two that import the same packages at a time may get them unfinished.
             if cache_forecast.can_encode(self._engine.encode):
                 self._thread = threading.Thread(target=self._work, name="forecast", daemon=True)
                 self._thread.start()
 
     def ready(self, info: EngineInfo) -> None:
-        """Tell what the engine, now started, says of itself."""
+        """Hand in what the engine reports of itself, now that it is started."""
         self._started.put(info)
 
     def take(self) -> Mapping[str, Any] | None:
         """The forecast as the store keeps it: once, as soon as it is made."""
-        found, self._found = self._found, None
-        return None if found is None else cache_forecast.as_json(found)
+        forecast, self._forecast = self._forecast, None
+        return None if forecast is None else cache_forecast.as_json(forecast)
 
     def wait(self, seconds: float) -> None:
-        """Give it time to come to its end."""
+        """Wait for the forecast, for so many seconds at most."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -68,11 +68,11 @@ class Forecaster:
             info = self._started.get()
             assumed = info and cache_forecast.assume_as_described(info, self._answers)
             if assumed:
-                self._found = cache_forecast.predict(stretches, len(self._positions), assumed)
+                self._forecast = cache_forecast.predict(stretches, len(self._positions), assumed)
 
     def _read(self) -> Iterator[Stretch]:
-        for places in cache_forecast.choose_ranges(len(self._positions)):
-            positions = self._positions[places.start : places.stop]
+        for indexes in cache_forecast.choose_ranges(len(self._positions)):
+            positions = self._positions[indexes.start : indexes.stop]
             texts = (planned.messages for planned in plans.requests_at(self._reading, positions))
             yield cache_forecast.encode_stretch(
                 self._engine.encode, self._wanted(cache_forecast.read_chats(texts))

@@ -1,4 +1,4 @@
-"""What `plan` says of the prefix cache: in planned order, in input order, with another template."""
+"""The outlook on the prefix cache: in planned order, in input order, with another template."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NOTHING_TO_DO = "there is nothing to do"
 @dataclass(frozen=True, slots=True)
 class CacheOutlook:
     """The forecast of the requests to do, in `planned` order and as they come: `as_input`, with
-    the fields of a record in the input's order, too. Both are None if `unknown` says why."""
+    the fields of a record in the input's order, too. Both are None for the reason in `unknown`."""
 
     planned: Forecast | None = None
     as_input: Forecast | None = None
@@ -35,50 +35,51 @@ def look_ahead(
     db: Database,
     job: ReadyJob,
     order: Sequence[str],
-    left: PendingWork,
+    pending: PendingWork,
     assumed: CacheAssumptions,
     encode: Encode,
 ) -> CacheOutlook:
-    """Look at what is `left` of the plan in `db`. `order` is that of a record's fields; `assumed`
-    the engine that the forecast is for."""
-    if not left.positions:
+    """The outlook for the pending part of the plan in `db`. `order`: of a record's fields;
+    `assumed`: the cache that the forecast is for."""
+    if not pending.positions:
         return CacheOutlook(unknown=NOTHING_TO_DO)
     if not cache_forecast.can_encode(encode):
         return CacheOutlook(unknown="the engine cannot tell a prompt's tokens before it is started")
-    data = [_rows(db, left.rows, places) for places in cache_forecast.choose_ranges(len(left.rows))]
+    ranges = cache_forecast.choose_ranges(len(pending.rows))
+    data = [_rows(db, pending.rows, indexes) for indexes in ranges]
     return CacheOutlook(
-        _planned(db, left, assumed, encode),
-        _as_input(job, data, left, assumed, encode),
-        template_advice.give(job, order, data, len(left.rows), assumed, encode),
+        _planned(db, pending, assumed, encode),
+        _as_input(job, data, pending, assumed, encode),
+        template_advice.give(job, order, data, len(pending.rows), assumed, encode),
     )
 
 
 def assume(spec: JobSpec, past: JobHistory, settings: EngineSettings) -> CacheAssumptions:
-    """The engine to come: as the job's last one, with the present `settings`, as far as they
-    are known before it is started."""
+    """The cache of the next engine: as the job's last one, with the present `settings`, as far as
+    they are known before it is started."""
     answers = cache_forecast.answer_lengths(spec, past.answers)
     return cache_forecast.assume_before_start(EngineInfo.from_json(past.engine), settings, answers)
 
 
-def _rows(db: Database, rows: Sequence[int], places: range) -> list[str]:
-    return history.rows_at(db, rows[places.start : places.stop])
+def _rows(db: Database, rows: Sequence[int], indexes: range) -> list[str]:
+    return history.rows_at(db, rows[indexes.start : indexes.stop])
 
 
 def _planned(
-    db: Database, left: PendingWork, assumed: CacheAssumptions, encode: Encode
+    db: Database, pending: PendingWork, assumed: CacheAssumptions, encode: Encode
 ) -> Forecast | None:
     stretches = []
-    for places in cache_forecast.choose_ranges(len(left.positions)):
-        found = plans.requests_at(db, left.positions[places.start : places.stop])
-        chats = cache_forecast.read_chats(planned.messages for planned in found)
+    for indexes in cache_forecast.choose_ranges(len(pending.positions)):
+        stretch = plans.requests_at(db, pending.positions[indexes.start : indexes.stop])
+        chats = cache_forecast.read_chats(planned.messages for planned in stretch)
         stretches.append(cache_forecast.encode_stretch(encode, chats))
-    return cache_forecast.predict(stretches, len(left.positions), assumed)
+    return cache_forecast.predict(stretches, len(pending.positions), assumed)
 
 
 def _as_input(
     job: ReadyJob,
     data: list[list[str]],
-    left: PendingWork,
+    pending: PendingWork,
     assumed: CacheAssumptions,
     encode: Encode,
 ) -> Forecast | None:
@@ -86,7 +87,7 @@ def _as_input(
         stretches = [
             cache_forecast.encode_stretch(encode, _rendered(renderer, rows)) for rows in data
         ]
-    return cache_forecast.predict(stretches, len(left.rows), assumed)
+    return cache_forecast.predict(stretches, len(pending.rows), assumed)
 
 
 def _rendered(renderer: Renderer, rows: Sequence[str]) -> Iterator[list[Message]]:

@@ -1,6 +1,6 @@
 """The time that an engine takes for a workload that it has not seen, and its uncertainty.
 
-From the cost of its steps (`core.step_cost`), where it has told that; else from its pace over
+From the cost of its steps (`core.step_cost`), where that is known; else from its pace over
 tokens; else from the roofline of its device (`sizing.roofline`).
 """
 

@@ -72,13 +72,13 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
-            left, locked = _left(db, job, engine)
+            pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
-            needs = requirements.estimate(db, job, left, engine, order, device, reading)
-            return _preview(db, spec, left, needs, locked=locked)
+            needs = requirements.estimate(db, job, pending, engine, order, device, reading)
+            return _preview(db, spec, pending, needs, locked=locked)
 
 
-def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
+def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
     """The pending work; and True if a run holds the job, so that its store cannot be read."""
     spec, store = job.spec, job.paths.store
 
@@ -95,7 +95,7 @@ def _left(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, boo
 
 
 def _preview(
-    db: Database, spec: JobSpec, left: PendingWork, needs: Requirements, *, locked: bool
+    db: Database, spec: JobSpec, pending: PendingWork, needs: Requirements, *, locked: bool
 ) -> Preview:
     counts = results.counts(db)
     planned = plans.counts(db)
@@ -108,12 +108,12 @@ def _preview(
         failure_example=failures[0].example if failures else None,
         requests=planned.requests,
         duplicates=planned.duplicates,
-        reused_requests=None if locked else left.history.settled_requests,
-        reused_rows=None if locked else left.history.settled_rows,
+        reused_requests=None if locked else pending.history.settled_requests,
+        reused_rows=None if locked else pending.history.settled_rows,
         chunks=-(-planned.requests // spec.run.chunk_size),
         requirements=needs,
         limit_warnings=limit_warnings.find(
-            spec, len(left.positions), needs.time.seconds, needs.cost
+            spec, len(pending.positions), needs.time.seconds, needs.cost
         ),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
     )

@@ -79,12 +79,12 @@ class ContextLimit:
 
 
 def measure(
-    db: Database, left: PendingWork, encode: Encode, limit: ContextLimit
+    db: Database, pending: PendingWork, encode: Encode, limit: ContextLimit
 ) -> PromptTokens | None:
-    """The tokens of the prompts of what is left; None if none of them can be encoded."""
-    encoded = _EncodedPrompts(db, left, encode)
-    count = len(left.positions)
-    every = count <= EXACT_REQUESTS and sum(left.sizes) <= EXACT_BYTES
+    """The tokens of the prompts of the pending work; None if none of them can be encoded."""
+    encoded = _EncodedPrompts(db, pending, encode)
+    count = len(pending.positions)
+    every = count <= EXACT_REQUESTS and sum(pending.sizes) <= EXACT_BYTES
     chosen = range(count) if every else spread(count, SAMPLE)
     encoded.encode_at(chosen)
     if not encoded.tokens:
@@ -94,10 +94,10 @@ def measure(
 
 @dataclass
 class _EncodedPrompts:
-    """The prompts that were encoded: tokens and rows of requests, by their indexes in `left`."""
+    """The prompts that were encoded: tokens and rows of requests, by their indexes in `pending`."""
 
     db: Database
-    left: PendingWork
+    pending: PendingWork
     encode: Encode
     tokens: dict[int, int] = field(default_factory=dict)
     rows: dict[int, int] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class _EncodedPrompts:
             self._encode(wanted[start : start + _WINDOW])
 
     def _encode(self, indexes: Sequence[int]) -> None:
-        wanted = plans.requests_at(self.db, [self.left.positions[index] for index in indexes])
+        wanted = plans.requests_at(self.db, [self.pending.positions[index] for index in indexes])
         for index, planned in zip(indexes, wanted, strict=True):
             self.rows[index] = planned.copies
             try:
@@ -125,14 +125,14 @@ class _EncodedPrompts:
     @property
     def overhead(self) -> int:
         """The most tokens that a prompt had beyond its bytes: those of the chat template."""
-        sizes = self.left.sizes
+        sizes = self.pending.sizes
         return max(0, *(tokens - sizes[index] for index, tokens in self.tokens.items()))
 
 
 def _summarize(
     encoded: _EncodedPrompts, sample: Sequence[int], limit: ContextLimit
 ) -> PromptTokens:
-    sizes = encoded.left.sizes
+    sizes = encoded.pending.sizes
     count = len(sizes) - len(encoded.unreadable)
     whole = len(encoded.rows) == len(sizes)
     too_long = Interval.exactly(0)
@@ -171,7 +171,8 @@ def _total(
 ) -> Interval:
     if exact:
         return Interval.exactly(sum(encoded.tokens.values()))
-    pairs = [(float(encoded.left.sizes[index]), float(encoded.tokens[index])) for index in sample]
+    sizes = encoded.pending.sizes
+    pairs = [(float(sizes[index]), float(encoded.tokens[index])) for index in sample]
     known = sum(encoded.tokens[index] for index in sample)
     return PairSample.from_pairs(pairs).total_of_all(count, size).within(known, _ENDLESS).rounded()
 
@@ -179,7 +180,7 @@ def _total(
 def _rows_over(encoded: _EncodedPrompts, sample: Sequence[int], most: int) -> Interval:
     """Rows whose prompts have more than `most` tokens: counted among those of enough bytes if
     these are few, else estimated from the sample."""
-    sizes, overhead = encoded.left.sizes, encoded.overhead
+    sizes, overhead = encoded.pending.sizes, encoded.overhead
     possible = [index for index, size in enumerate(sizes) if size + overhead > most]
     if sum(index not in encoded.rows for index in possible) <= SAMPLE:
         encoded.encode_at(possible)
@@ -197,5 +198,5 @@ def _rows(encoded: _EncodedPrompts, indexes: Sequence[int], most: int) -> int:
 
 def _longest(encoded: _EncodedPrompts) -> LongestPrompt:
     index = max(encoded.tokens, key=lambda one: encoded.tokens[one])
-    name, line = history.first_row(encoded.db, encoded.left.positions[index])
+    name, line = history.first_row(encoded.db, encoded.pending.positions[index])
     return LongestPrompt(name, line, encoded.tokens[index])

@@ -1,4 +1,4 @@
-"""What a plan's requests will take: tokens, memory, time and money, brought together."""
+"""The requirements of a plan's requests: tokens, memory, time and money, brought together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from llmbatch.sizing.settings import EngineSettings
 from llmbatch.store.database import Database
 from llmbatch.store.history import JobHistory, PendingWork
 
-# A forecast of the cache is off by this share of the prompts' tokens, at most as far as was seen.
+# The largest error that was seen of a forecast of the cache, as a share of the prompts' tokens.
 _HITS = 0.02
 # Tokens that vLLM computes in a step by default, by kind of device.
 _BUDGET = {"cpu": 4_096, "gpu": 8_192}
@@ -31,8 +31,8 @@ _BUDGET = {"cpu": 4_096, "gpu": 8_192}
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the requests to do take. `prompt` and `output` tokens are None where they are unknown;
-    `tokens` are those of both, with retries. `memory`: None without a known device."""
+    """The requirements of the requests to do. `prompt` and `output` tokens are None where they are
+    unknown; `tokens` are those of both, with retries. `memory`: None without a known device."""
 
     prompt: PromptTokens | None
     output: OutputTokens | None
@@ -46,10 +46,9 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class EngineAssumptions:
-    """What is known of the engine before it starts: its `settings`, and what the job's `last` one
-    told of itself. `moved`: it would run on
-    another device than before, so that earlier runs tell nothing of its time; `elsewhere`: on one
-    that was named, and need not be here."""
+    """The engine as far as it is known before it starts: its `settings`, and the report of the
+    job's `last` one. `moved`: it would run on another device than before, so that earlier runs say
+    nothing of its time; `elsewhere`: on one that was named, and need not be here."""
 
     engine: base.Engine
     settings: EngineSettings
@@ -62,69 +61,69 @@ class EngineAssumptions:
 def estimate(
     db: Database,
     job: ReadyJob,
-    left: PendingWork,
+    pending: PendingWork,
     engine: base.Engine,
     order: Sequence[str],
     device: Device | None,
     reading: float,
 ) -> Requirements:
-    """What it takes to do what is `left`. `order`: of a record's fields; `device`: None for the
+    """The requirements of the pending work. `order`: of a record's fields; `device`: None for the
     one that is there; `reading`: seconds that reading and planning took."""
     spec = job.spec
-    given = _assume_engine(spec, engine, left.history, device)
-    assumed = cache_outlook.assume(spec, left.history, given.settings)
-    seen = cache_outlook.look_ahead(db, job, order, left, assumed, engine.encode)
+    given = _assume_engine(spec, engine, pending.history, device)
+    assumed = cache_outlook.assume(spec, pending.history, given.settings)
+    outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine.encode)
     limit = _limit(spec, given)
-    prompt = None if seen.unknown else prompt_tokens.measure(db, left, engine.encode, limit)
-    known = None if given.moved else past_runs.from_history(left.history, spec)
-    rows = _rows(left)
+    prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)
+    past = None if given.moved else past_runs.from_history(pending.history, spec)
+    rows = _rows(pending)
     if prompt is None:
-        return _without_prompts(spec, left, given, known, seen, reading, rows)
+        return _without_prompts(spec, pending, given, past, outlook, reading, rows)
     room = max(1, limit.tokens - round(prompt.mean)) if limit.tokens else None
     output = output_tokens.expect(
-        spec, left.history, prompt.requests, prompt.fitting.expected, room
+        spec, pending.history, prompt.requests, prompt.fitting.expected, room
     )
-    again = output_tokens.prompts_again(left.history, prompt.requests, prompt.fitting.expected)
-    tokens = _tokens(prompt, again, output, seen, given)
-    held = _memory(spec, given, prompt, output)
-    machine = _machine(assumed, given, held, tokens, prompt.requests)
+    again = output_tokens.prompts_again(pending.history, prompt.requests, prompt.fitting.expected)
+    tokens = _tokens(prompt, again, output, outlook, given)
+    fit = _memory(spec, given, prompt, output)
+    machine = _machine(assumed, given, fit, tokens, prompt.requests)
     load = time_and_cost.make_workload(
         tokens,
         prompt.requests,
         output.retries.expected,
-        output_tokens.lengths(spec, left.history),
+        output_tokens.lengths(spec, pending.history),
         machine.scheduler,
     )
-    time = time_and_cost.estimate_time(load, tokens, machine, known, reading, rows)
+    time = time_and_cost.estimate_time(load, tokens, machine, past, reading, rows)
     cost = time_and_cost.estimate_cost(spec.cost, spec.devices, time.seconds, tokens)
-    return Requirements(prompt, output, tokens, held, given.device, time, cost, seen)
+    return Requirements(prompt, output, tokens, fit, given.device, time, cost, outlook)
 
 
-def _rows(left: PendingWork) -> int:
-    """About as many rows as an export writes."""
-    return len(left.rows) + left.history.settled_rows
+def _rows(pending: PendingWork) -> int:
+    """The rows that an export writes, about."""
+    return len(pending.rows) + pending.history.settled_rows
 
 
 def _without_prompts(
     spec: JobSpec,
-    left: PendingWork,
+    pending: PendingWork,
     given: EngineAssumptions,
-    known: past_runs.PastRuns | None,
-    seen: CacheOutlook,
+    past: past_runs.PastRuns | None,
+    outlook: CacheOutlook,
     reading: float,
     rows: int,
 ) -> Requirements:
-    """Where nothing is left to do, or the prompts cannot be read before the engine is started."""
+    """The requirements where nothing is pending, or prompts cannot be encoded before a start."""
     nothing = Interval.exactly(0)
     machine = NextEngine(Scheduler(1), None, given.device, None, None)
     none = TokenEstimate(nothing, nothing, nothing)
-    load = time_and_cost.make_workload(none, len(left.positions), 0.0, [1.0], machine.scheduler)
+    load = time_and_cost.make_workload(none, len(pending.positions), 0.0, [1.0], machine.scheduler)
     time = time_and_cost.estimate_time(
-        load, none, machine, None if left.positions else known, reading, rows
+        load, none, machine, None if pending.positions else past, reading, rows
     )
-    tokens = None if left.positions else none
+    tokens = None if pending.positions else none
     cost = time_and_cost.estimate_cost(spec.cost, spec.devices, time.seconds, tokens)
-    return Requirements(None, None, tokens, None, given.device, time, cost, seen)
+    return Requirements(None, None, tokens, None, given.device, time, cost, outlook)
 
 
 def _assume_engine(
@@ -133,7 +132,7 @@ def _assume_engine(
     last, options = EngineInfo.from_json(past.engine), spec.engine.options
     ran_on = last.hardware
     if device is None:
-        # The next run will be where the last one was, wherever this is asked.
+        # The next run will be where the last one was, even if this command runs elsewhere.
         there = ran_on or (engine.device() if isinstance(engine, KnowsModel) else None)
         settings = base.settings_before_start(engine, options)
         return EngineAssumptions(engine, settings, last, there)
@@ -163,22 +162,22 @@ def _tokens(
     prompt: PromptTokens,
     again: Interval,
     output: OutputTokens,
-    seen: CacheOutlook,
+    outlook: CacheOutlook,
     given: EngineAssumptions,
 ) -> TokenEstimate:
     """`again`: tokens of prompts that are sent once more for retries."""
     total = prompt.fitting + again
-    return TokenEstimate(total.rounded(), _cached(total, seen, given).rounded(), output.total)
+    return TokenEstimate(total.rounded(), _cached(total, outlook, given).rounded(), output.total)
 
 
-def _cached(total: Interval, seen: CacheOutlook, given: EngineAssumptions) -> Interval:
+def _cached(total: Interval, outlook: CacheOutlook, given: EngineAssumptions) -> Interval:
     """Prompt tokens that the prefix cache will serve."""
     if False in (given.settings.prefix_caching, given.last.prefix_caching):
         return Interval.exactly(0)
-    if seen.planned is None:
+    if outlook.planned is None:
         return Interval(0, 0, total.expected / 2)
-    hits = seen.planned.hits
-    high = hits + (1 - hits) / 2 if seen.planned.at_least else hits + _HITS
+    hits = outlook.planned.hits
+    high = hits + (1 - hits) / 2 if outlook.planned.at_least else hits + _HITS
     share = Interval(hits, max(0.0, hits - _HITS), min(1.0, high))
     return share * total.expected
 
@@ -210,30 +209,30 @@ def _longest(prompt: PromptTokens, answer: int) -> int:
 def _machine(
     assumed: CacheAssumptions,
     given: EngineAssumptions,
-    held: Memory | None,
+    fit: Memory | None,
     tokens: TokenEstimate,
     requests: int,
 ) -> NextEngine:
     """The engine to come, as far as the time depends on it."""
     sized = given.engine if isinstance(given.engine, KnowsModel) else None
     known = given.last.updated(given.settings)
-    slots = assumed.cache.max_num_seqs if held is None else held.max_num_seqs
+    slots = assumed.cache.max_num_seqs if fit is None else fit.max_num_seqs
     if known.max_num_seqs == 0:  # an engine that answers one request after the other
         slots = 1
     cache = assumed.cache
-    fit = cache.blocks * cache.block_size if cache.blocks else held.cache_tokens if held else None
-    if fit and requests:
+    room = cache.blocks * cache.block_size if cache.blocks else fit.cache_tokens if fit else None
+    if room and requests:
         new = tokens.prompt.expected - tokens.cached.expected
         # A request that runs holds its prompt, and half of its answer on the mean.
         each = (new + tokens.output.expected / 2) / requests + cache.block_size / 2
-        slots = max(1, min(slots, int(fit / each)))
+        slots = max(1, min(slots, int(room / each)))
     kind = given.device.kind if given.device is not None and sized is not None else ""
     budget = cache.max_batched_tokens or _BUDGET.get(kind)
     return NextEngine(
         Scheduler(slots, budget),
         sized.shape() if sized else None,
         given.device,
-        held,
-        held.weight_bytes if held else None,
+        fit,
+        fit.weight_bytes if fit else None,
         elsewhere=given.elsewhere,
     )

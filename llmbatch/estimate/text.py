@@ -33,9 +33,9 @@ def lines(seen: Preview) -> Iterator[str]:
     if seen.reused_requests is None:
         yield "reuse     unknown: a run holds the job"
     else:
-        left = seen.requests - seen.reused_requests
+        pending = seen.requests - seen.reused_requests
         yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
-        yield f"to do     {left:,} requests (the plan has {seen.chunks:,} chunks)"
+        yield f"to do     {pending:,} requests (the plan has {seen.chunks:,} chunks)"
     yield from _requirement_lines(seen.requirements)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)
@@ -146,9 +146,9 @@ def _output_lines(output: OutputTokens) -> Iterator[str]:
 
 def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
     weights, usable = units.size(memory.weight_bytes), units.size(memory.usable_bytes)
-    told = "as the job's last engine said" if memory.measured else "by formula"
+    source = "as the job's last engine said" if memory.measured else "by formula"
     yield f"memory    {device}: {weights} of {usable} for weights,"
-    yield f"{_BLANK}{_cache_size(memory)} ({told})"
+    yield f"{_BLANK}{_cache_size(memory)} ({source})"
     if memory.fits:
         yield (
             f"{_BLANK}up to {memory.batch:,} requests run at once (the cache holds "
@@ -189,9 +189,9 @@ def _time_lines(time: TimeEstimate) -> Iterator[str]:
 
 
 def _parts(time: TimeEstimate) -> str:
-    told = [part for part in time.parts if _matters(part, time)]
+    large = [part for part in time.parts if _matters(part, time)]
     rest = sum(part.seconds.expected for part in time.parts if not _matters(part, time))
-    named = [f"{part.name} {units.seconds(part.seconds.expected)}" for part in told]
+    named = [f"{part.name} {units.seconds(part.seconds.expected)}" for part in large]
     return " + ".join([*named, *([f"the rest {units.seconds(rest)}"] if rest else [])])
 
 
@@ -218,8 +218,8 @@ def _cost_lines(cost: CostEstimate, device: Device | None) -> Iterator[str]:
 
 
 def _amount(cost: Interval, currency: str) -> str:
-    said = f"{currency} {_rough(cost.expected)}"
-    return said if cost.is_exact else f"{said} ({_rough(cost.low)} to {_rough(cost.high)})"
+    amount = f"{currency} {_rough(cost.expected)}"
+    return amount if cost.is_exact else f"{amount} ({_rough(cost.low)} to {_rough(cost.high)})"
 
 
 def _rough(amount: float) -> str:

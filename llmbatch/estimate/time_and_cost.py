@@ -48,7 +48,7 @@ class TimePart:
 
 @dataclass(frozen=True, slots=True)
 class TimeEstimate:
-    """Seconds of the next run, if it does all that is left. `source` is that of the generation:
+    """Seconds of the next run, if it does all pending work. `source` is that of the generation:
     "history", "sample", "roofline" or "unknown", and then `seconds` is None; "assumed": nothing is
     to be generated, and no earlier run is known. `steps` of the engine, and requests in one of
     them (`batch`), on the mean. `notes`: its sources, and ways to a better estimate, a line each.
@@ -113,14 +113,14 @@ def estimate_time(
 ) -> TimeEstimate:
     """Seconds of the next run. `reading`: seconds that reading and planning took just now; `rows`:
     to export."""
-    found = _generation(load, tokens, engine, past)
+    estimated = _generation(load, tokens, engine, past)
     once = _once(engine, past, reading, rows, started=load.requests > 0)
     if not load.requests:
-        return _sum(_known(past) if past else "assumed", once, None, None, [])
-    if found is None:
+        return _sum(_source(past) if past else "assumed", once, None, None, [])
+    if estimated is None:
         notes = ["the speed of the engine is unknown: there is no earlier run, and no known device"]
         return TimeEstimate("unknown", None, once, None, None, None, [*notes, engine.advice])
-    generation, source, notes = found
+    generation, source, notes = estimated
     between = [
         TimePart("prefill", generation.prefill, source),
         TimePart("decode", generation.decode, source),
@@ -160,20 +160,20 @@ def _once(
     """The parts of a run before and after it generates."""
     measured = Interval(reading, 0.2 * reading, 2 * reading + 0.5)
     parts = [TimePart("reading and planning", measured, "measured")]
-    known = _known(past)
+    source = _source(past)
     if started:
         assumed = _START + _LOAD_GIGABYTE * ((engine.weight_bytes or 0) / 1e9)
-        parts.append(_part("engine start", past.start if past else None, assumed, known))
-        parts.append(_part("engine stop", past.stop if past else None, _STOP, known))
+        parts.append(_part("engine start", past.start if past else None, assumed, source))
+        parts.append(_part("engine stop", past.stop if past else None, _STOP, source))
     export = Interval(
         *(rows / rate for rate in (_EXPORTED.expected, _EXPORTED.high, _EXPORTED.low))
     )
-    parts.append(_part("export", past.export if past else None, export + _EXPORT, known))
-    parts.append(_part("other", past.other if past else None, _OTHER, known))
+    parts.append(_part("export", past.export if past else None, export + _EXPORT, source))
+    parts.append(_part("other", past.other if past else None, _OTHER, source))
     return parts
 
 
-def _known(past: PastRuns | None) -> str:
+def _source(past: PastRuns | None) -> str:
     return "sample" if past is not None and past.samples_only else "history"
 
 
@@ -188,12 +188,12 @@ def _generation(
         return _by_past_runs(load, past)
     if engine.shape is None or engine.device is None or not load.requests:
         return None
-    found, notes = _by_roofline(load, tokens, engine.shape, engine.device)
-    return found, "roofline", [*notes, engine.advice]
+    generation, notes = _by_roofline(load, tokens, engine.shape, engine.device)
+    return generation, "roofline", [*notes, engine.advice]
 
 
 def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list[str]]:
-    source = _known(past)
+    source = _source(past)
     notes = [_source_note(past)]
     if not past.same_settings:
         notes.append("those runs had other engine settings")
@@ -205,12 +205,12 @@ def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list
         least = generation_time.OF_OTHER_SETTINGS
     tokens = past.computed + past.output * past.sequences_per_token
     done = PastWork(past.steps, tokens, past.seconds, past.cost, past.moments)
-    found = generation_time.by_past_runs(scaled, done, past.rest, least)
-    bounds, larger = found.seconds, _LARGER * load.scheduler.slots
+    generation = generation_time.by_past_runs(scaled, done, past.rest, least)
+    bounds, larger = generation.seconds, _LARGER * load.scheduler.slots
     wide = bounds.high > _WIDE * bounds.low and bounds.high - bounds.low > _WORTH
     if past.samples_only and wide and larger < load.requests / 2:
         notes.append(f"a larger sample would tell more: --sample {larger}")
-    return found, source, notes
+    return generation, source, notes
 
 
 def _source_note(past: PastRuns) -> str:
