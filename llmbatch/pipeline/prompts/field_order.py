@@ -37,7 +37,7 @@ Measure = Callable[[frozenset[int]], Groups]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best order found, as places of the input's order, and the bytes that it saves; `as_is`
+    """The best order found, as indexes of the input's order, and the bytes that it saves; `as_is`
     are those that the input's order saves, `total` is all there are."""
 
     order: tuple[int, ...]
@@ -53,12 +53,12 @@ def choose(rows: int, totals: Sequence[int], measure: Measure) -> Choice:
     once for each set of fields. The input's order stays unless another one saves more.
     """
     search = _OrderSearch(rows, totals, measure)
-    given = tuple(range(len(totals)))
-    as_is = search.saved(given)
-    found = search.run()
-    if found.saved <= as_is:
-        return Choice(given, as_is, as_is, sum(totals))
-    return Choice(found.order, found.saved, as_is, sum(totals))
+    as_given = tuple(range(len(totals)))
+    as_is = search.saved(as_given)
+    best = search.run()
+    if best.saved <= as_is:
+        return Choice(as_given, as_is, as_is, sum(totals))
+    return Choice(best.order, best.saved, as_is, sum(totals))
 
 
 @dataclass(frozen=True, slots=True)

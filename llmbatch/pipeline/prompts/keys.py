@@ -24,14 +24,14 @@ _KEY_VERSION = 1
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
     """The values of the fields declared ANSWER, defaults applied, sections nested."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         extra = field.json_schema_extra
         assert isinstance(extra, dict), f"{type(section).__name__}.{name} declares nothing"
         if extra["affects"] == Affects.ANSWER:
             value = getattr(section, name)
-            found[name] = answer_fields(value) if isinstance(value, BaseModel) else value
-    return found
+            values[name] = answer_fields(value) if isinstance(value, BaseModel) else value
+    return values
 
 
 class KeyMaker:

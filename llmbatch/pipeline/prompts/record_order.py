@@ -69,7 +69,7 @@ def choose(db: Database, columns: Sequence[str]) -> tuple[str, ...]:
     columns if it is as good. Either way all rows have it, in whichever order their keys came."""
     if len(columns) > _MOST_COLUMNS:
         return tuple(columns)
-    return tuple(columns[place] for place in measured(db, columns).order)
+    return tuple(columns[index] for index in measured(db, columns).order)
 
 
 def measured(db: Database, columns: Sequence[str]) -> Choice:

@@ -73,13 +73,13 @@ class Renderer:
                 yield self._gave_up(ended)
 
     def _ask(self, rows: Sequence[str]) -> Sequence[MessagesOrError]:
-        found = orjson.loads(self._helper.ask(orjson.dumps(rows).decode()) or "[]")
+        rendered = orjson.loads(self._helper.ask(orjson.dumps(rows).decode()) or "[]")
         self._overdue = None
         return [
             TemplateError(one)
             if isinstance(one, str)
             else [Message(role, text) for role, text in one]
-            for one in found
+            for one in rendered
         ]
 
     def _gave_up(self, ended: EndedError) -> TemplateError:

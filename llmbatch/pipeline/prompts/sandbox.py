@@ -81,9 +81,9 @@ def environment() -> jinja2.Environment:
 def names(tree: nodes.Template) -> set[str]:
     """The names that a template takes from its row."""
     assert tree.environment is not None
-    found = _Undeclared(tree.environment)
-    found.visit(tree)
-    return found.undeclared_identifiers - set(tree.environment.globals)
+    generator = _Undeclared(tree.environment)
+    generator.visit(tree)
+    return generator.undeclared_identifiers - set(tree.environment.globals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +105,15 @@ class Bound:
 def bound(tree: nodes.Template, source: str) -> Bound | None:
     """The most that a template of plain outputs, conditions and loops can make; None for one
     with anything else, of which this is not known."""
-    found = list(tree.find_all(nodes.Node))
-    if not all(_is_plain(node) for node in found):
+    parts = list(tree.find_all(nodes.Node))
+    if not all(_is_plain(node) for node in parts):
         return None
     written, depth = _values(tree), max(_depths(tree, 0))
-    for node in found:
+    for node in parts:
         if isinstance(node, nodes.Assign):  # to write the name is to write all of this
             written *= _values(node)
             depth += max(_depths(node, 0))
-    return Bound(written, depth, len(source) + sum(map(_own_size, found)))
+    return Bound(written, depth, len(source) + sum(map(_own_size, parts)))
 
 
 def _own_size(node: nodes.Node) -> int:

@@ -53,7 +53,7 @@ def segments(spec: JobSpec) -> list[Segment] | None:
     take more than the row says."""
     environment = sandbox.environment()
     environment.keep_trailing_newline = True
-    found: list[Segment] = []
+    made: list[Segment] = []
     for role, written in (("system", spec.system), ("user", spec.prompt)):
         source = (written or "").removesuffix("\n")
         tree = environment.parse(source)
@@ -65,13 +65,13 @@ def segments(spec: JobSpec) -> list[Segment] | None:
         for name, text, last in _labelled(pieces):
             shown = f"{name} of the system prompt" if role == "system" else name
             template = environment.from_string(text)
-            found.append(Segment(shown, role, last and role == "user", template))
-    return found
+            made.append(Segment(shown, role, last and role == "user", template))
+    return made
 
 
 def _pieces(environment: jinja2.Environment, source: str) -> Iterator[tuple[bool, str]]:
     """The source in pieces: (whether it is fixed text, the piece)."""
-    held, depth = "", 0
+    piece, depth = "", 0
     inside, opened = False, False
     for _, kind, value in environment.lex(source):
         if kind.startswith("comment"):
@@ -79,7 +79,7 @@ def _pieces(environment: jinja2.Environment, source: str) -> Iterator[tuple[bool
         if kind == "data" and not depth and not inside:
             yield True, value
             continue
-        held += value
+        piece += value
         if kind in ("variable_begin", "block_begin"):
             inside, opened = True, kind == "block_begin"
         elif kind == "name" and opened:
@@ -88,19 +88,19 @@ def _pieces(environment: jinja2.Environment, source: str) -> Iterator[tuple[bool
         elif kind in ("variable_end", "block_end"):
             inside = False
             if not depth:
-                yield False, held
-                held = ""
+                yield False, piece
+                piece = ""
 
 
 def _labelled(pieces: list[tuple[bool, str]]) -> Iterator[tuple[str, str, bool]]:
     """(name, source, whether it is the end) of each segment."""
     label, is_first = "", True
-    for place, (is_fixed, text) in enumerate(_joined(pieces)):
+    for index, (is_fixed, text) in enumerate(_joined(pieces)):
         if not is_fixed:
             yield _placeholder(text), label + text, False
             label, is_first = "", False
             continue
-        long, label = _split(text, is_first=place == 0)
+        long, label = _split(text, is_first=index == 0)
         if long:
             yield _quoted(long), long, False
     if label:
@@ -109,17 +109,17 @@ def _labelled(pieces: list[tuple[bool, str]]) -> Iterator[tuple[str, str, bool]]
 
 def _joined(pieces: list[tuple[bool, str]]) -> Iterator[tuple[bool, str]]:
     """Fixed texts that a comment has parted are one."""
-    held = ""
+    fixed = ""
     for is_fixed, text in pieces:
         if is_fixed:
-            held += text
+            fixed += text
             continue
-        if held:
-            yield True, held
-            held = ""
+        if fixed:
+            yield True, fixed
+            fixed = ""
         yield False, text
-    if held:
-        yield True, held
+    if fixed:
+        yield True, fixed
 
 
 def _split(text: str, *, is_first: bool) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class ErrorRows:
         del parsed[COLUMN]
         return Record(record.line, exact_json.dump_record(parsed))
 
-    def columns(self, found: list[str]) -> list[str]:
+    def columns(self, names: list[str]) -> list[str]:
         """The columns that are left, once all records have been seen."""
         gone = self._taken and not self._left
-        return [name for name in found if not (gone and name == COLUMN)]
+        return [name for name in names if not (gone and name == COLUMN)]

@@ -43,9 +43,9 @@ def _ingest_file(db: Database, source: InputFile, path: Path) -> Snapshot:
     format_name = source.format_name
     before = _stat(path)
     digest = _digest(path, format_name, source.id_column)
-    held = snapshots.newest(db)
-    if held is not None and held.source.digest == digest:
-        return held
+    newest = snapshots.newest(db)
+    if newest is not None and newest.source.digest == digest:
+        return newest
     with (
         formats.open_input(str(path)) as stream,
         formats.open_reader(source.name, stream, format_name) as reader,

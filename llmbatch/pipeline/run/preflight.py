@@ -46,10 +46,10 @@ def make_ready(spec: JobSpec, beside: CommandFiles = NO_FILES) -> ReadyJob:
 def _check_input(path: Path | None) -> None:
     if path is None:
         return
-    known = targets.look_up(path, "input")
-    if known is None:
+    status = targets.look_up(path, "input")
+    if status is None:
         raise UsageError(f"{path}: no such file; give a CSV or JSONL file, or - for stdin")
-    if stat.S_ISDIR(known.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{path}: is a folder; give a CSV or JSONL file, or - for stdin")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path}: cannot be read; check its permissions")

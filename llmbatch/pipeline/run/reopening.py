@@ -57,5 +57,5 @@ def _had_option(spec: Mapping[str, Any]) -> bool:
 def dead_letters(db: Database, room: Room | None) -> Columns | None:
     """The dead letters that may succeed with more room; None where there are none."""
     had_less = runs_with_less(runs.contexts(db), room)
-    found = runs.dead(db, mended_by(CONTEXT), had_less) if had_less else None
-    return found if found and found["copies"] else None
+    dead = runs.dead(db, mended_by(CONTEXT), had_less) if had_less else None
+    return dead if dead and dead["copies"] else None

@@ -18,7 +18,7 @@ _GROWTH = 1.35
 def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, int, int]:
     """`count` of the pending requests, or all that there are; how many rows they answer, and
     how many characters their messages have."""
-    positions = [pending.positions[place] for place in spread(len(pending.positions), count)]
+    positions = [pending.positions[index] for index in spread(len(pending.positions), count)]
     planned = plans.requests_at(db, positions)
     rows, size = sum(one.copies for one in planned), sum(len(one.messages) for one in planned)
     return Pending(positions, pending.tries), rows, size
@@ -33,12 +33,12 @@ def groups(positions: Sequence[int]) -> list[list[int]]:
     """All of the positions in growing groups, each spread over the whole order."""
     sizes = _sizes(len(positions))
     left = list(positions)
-    found = []
+    chosen_groups = []
     for size in reversed(sizes):
         chosen = set(spread(len(left), size))
-        found.append([left[place] for place in sorted(chosen)])
-        left = [one for place, one in enumerate(left) if place not in chosen]
-    return found[::-1]
+        chosen_groups.append([left[index] for index in sorted(chosen)])
+        left = [one for index, one in enumerate(left) if index not in chosen]
+    return chosen_groups[::-1]
 
 
 def _sizes(count: int) -> list[int]:
@@ -59,7 +59,7 @@ SAMPLE_REASON = "sample of"
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Places of `wanted` of `count` things, evenly spread, each in the middle of its stretch."""
+    """Indexes of `wanted` of `count` things, evenly spread, each in the middle of its stretch."""
     if wanted >= count:
         return list(range(count))
     return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]

@@ -129,7 +129,7 @@ def _check_references(schema: Any) -> None:
 def _references(node: Any, keyword: str) -> list[str]:
     if isinstance(node, dict):
         own = [node[keyword]] if isinstance(node.get(keyword), str) else []
-        return own + [found for child in node.values() for found in _references(child, keyword)]
+        return own + [one for child in node.values() for one in _references(child, keyword)]
     if isinstance(node, list):
-        return [found for child in node for found in _references(child, keyword)]
+        return [one for child in node for one in _references(child, keyword)]
     return []
