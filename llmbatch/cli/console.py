@@ -94,6 +94,13 @@ def data(text: str) -> None:
     click.echo(_exact(text, sys.stdout), nl=False)
 
 
+def json(value: Any) -> None:
+    """A value that was asked for, as indented JSON."""
+    import orjson
+
+    data(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
 def event(text: str) -> None:
     """A line of JSON for whatever reads stderr."""
     click.echo(_exact(text, stderr()), file=stderr(), nl=False)

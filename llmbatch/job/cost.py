@@ -12,10 +12,12 @@ _MOST_MONEY = 1e15
 class TokenPrice(Section):
     """What somebody asks for a million tokens; cached prompt tokens cost as others by default."""
 
-    input: float = neutral(..., "a million prompt tokens", ge=0, le=_MOST_MONEY)
-    output: float = neutral(..., "a million output tokens", ge=0, le=_MOST_MONEY)
-    cached: float | None = neutral(None, "a million cached prompt tokens", ge=0, le=_MOST_MONEY)
-    name: str | None = neutral(None, "whose price it is")
+    input: float = neutral(..., "Price of a million prompt tokens.", ge=0, le=_MOST_MONEY)
+    output: float = neutral(..., "Price of a million output tokens.", ge=0, le=_MOST_MONEY)
+    cached: float | None = neutral(
+        None, "Price of a million cached prompt tokens.", ge=0, le=_MOST_MONEY
+    )
+    name: str | None = neutral(None, "Name of the price, such as its seller's.")
 
     def of(self, prompt: int, cached: int, output: int) -> float:
         """The price of so many tokens; the cached ones are part of the prompt's."""
@@ -28,19 +30,25 @@ class CostSpec(Section):
     """What the device, or each token, costs; and who pays."""
 
     price_per_hour: float | None = neutral(
-        None, "price of one device for one hour", ge=0, le=_MOST_MONEY
+        None, "Price of one device for one hour.", ge=0, le=_MOST_MONEY
     )
     devices: int | None = neutral(
-        None, "how many devices the engine uses; default: as its options say", ge=1, lt=2**31
+        None,
+        "Number of devices that the engine uses.",
+        by_default="as its options say",
+        ge=1,
+        lt=2**31,
     )
-    currency: str = neutral("USD", "shown beside every amount")
+    currency: str = neutral("USD", "Shown beside every amount.")
     price_per_million: TokenPrice | None = neutral(
-        None, "what an engine asks that is paid by the token: IN/OUT or IN/OUT/CACHED"
+        None, "Price of a million tokens, IN/OUT[/CACHED], of an engine that is paid by the token."
     )
     listed_price: TokenPrice | None = neutral(
-        None, "somebody's price to compare with: IN/OUT or IN/OUT/CACHED"
+        None, "A price to compare with, for a million tokens: IN/OUT[/CACHED]."
     )
-    attribute_by: tuple[str, ...] = neutral((), "columns by whose values the cost is divided")
+    attribute_by: tuple[str, ...] = neutral(
+        (), "Divide the cost by the values of these columns: a,b,c."
+    )
 
     @field_validator("price_per_million", "listed_price", mode="before")
     @classmethod

@@ -1,14 +1,19 @@
-"""What a section of the job file declares of its fields.
+"""The declaration of a section of the job file and of its fields.
 
 Every field says whether it can change an answer. `keys` builds the request keys from the
 fields declared ANSWER, and a test fails on a field that declares nothing: a key that forgets
 one serves wrong answers from the store.
+
+The text of a field is the help of its flag; `by_default` describes a default whose value says
+too little.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 _NUMBERS = (int, float, int | None, float | None)
 
@@ -21,24 +26,46 @@ class Affects(StrEnum):
     NEUTRAL = "neutral"  # cannot change an answer
 
 
-def _affecting(default: Any, affects: Affects, text: str, **limits: Any) -> Any:
-    extra: dict[str, JsonValue] = {"affects": str(affects)}
+def _affecting(default: Any, affects: Affects, text: str, by_default: str, **limits: Any) -> Any:
+    extra: dict[str, JsonValue] = {"affects": str(affects), "by_default": by_default}
     return Field(default=default, description=text, json_schema_extra=extra, **limits)
 
 
-def answer(default: Any, text: str, **limits: Any) -> Any:
+def answer(default: Any, text: str, *, by_default: str = "", **limits: Any) -> Any:
     """A field that is part of every request's key."""
-    return _affecting(default, Affects.ANSWER, text, **limits)
+    return _affecting(default, Affects.ANSWER, text, by_default, **limits)
 
 
-def rendered(default: Any, text: str, **limits: Any) -> Any:
+def rendered(default: Any, text: str, *, by_default: str = "", **limits: Any) -> Any:
     """A field that acts only through the rendered messages."""
-    return _affecting(default, Affects.RENDERED, text, **limits)
+    return _affecting(default, Affects.RENDERED, text, by_default, **limits)
 
 
-def neutral(default: Any, text: str, **limits: Any) -> Any:
+def neutral(default: Any, text: str, *, by_default: str = "", **limits: Any) -> Any:
     """A field that cannot change an answer."""
-    return _affecting(default, Affects.NEUTRAL, text, **limits)
+    return _affecting(default, Affects.NEUTRAL, text, by_default, **limits)
+
+
+def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """The keys of a section and of those in it, such as `run.max_rows`, and their fields."""
+    for name, field in section.model_fields.items():
+        key = prefix + (field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{key}.")
+        else:
+            yield key, field
+
+
+def default_text(field: FieldInfo) -> str:
+    """What holds where a field is not given, for a person to read; empty if there is nothing to
+    say of it."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and extra.get("by_default"):
+        return str(extra["by_default"])
+    if isinstance(field.default, str):
+        return field.default
+    is_number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
+    return f"{field.default:g}" if is_number else ""
 
 
 class Section(BaseModel):

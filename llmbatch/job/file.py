@@ -13,6 +13,7 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.money import check_currency
 from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files, registry
+from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.values import faults
 
@@ -22,13 +23,6 @@ Table = dict[str, Any]
 _PRICES = ("price_per_hour", "price_per_million")
 # So many that are wrong in the same way are told.
 _MOST_FAULTS = 3
-# Flags that are not called as their key.
-_FLAGS = {
-    "answer.schema": "--schema",
-    "engine.name": "--engine",
-    "input": "INPUT",
-    "run.reports": "--report",
-}
 
 
 def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSpec:
@@ -233,13 +227,13 @@ def _flag(flags: Table, where: tuple[str, ...]) -> str | None:
         if not isinstance(held, dict) or part not in held:
             return None
         held = held[part]
-        place = ".".join(where[: depth + 1])
-        if place in _FLAGS:
-            return _FLAGS[place]
-        if where[0] == "engine" and depth:
+        key = ".".join(where[: depth + 1])
+        if key == "input":
+            return "INPUT"
+        if key.startswith("engine.") and key != "engine.name":
             return f"--engine-arg {part}"
-        if not isinstance(held, dict):
-            return "--" + part.replace("_", "-")
+        if not isinstance(held, dict) or key == "answer.schema":
+            return flag_name(key)
     return None
 
 

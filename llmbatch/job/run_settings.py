@@ -15,26 +15,49 @@ _LONGEST = 1e9
 class RunSpec(Section):
     """How the work is cut and saved, what is tried again, and when to stop."""
 
-    chunk_size: int = neutral(4096, "requests in a chunk", ge=1, lt=2**31)
-    checkpoint_rows: int = neutral(256, "commit after this many outcomes", ge=1, lt=2**31)
-    checkpoint_seconds: float = neutral(2.0, "commit after this many seconds", gt=0, le=3600)
-    attempts: int = neutral(2, "tries of a request whose failure a retry may mend", ge=1, le=16)
-    engine_restarts: int = neutral(5, "restarts in a row that bring nothing", ge=0, lt=2**31)
+    chunk_size: int = neutral(4096, "Requests in a chunk.", ge=1, lt=2**31)
+    checkpoint_rows: int = neutral(256, "Commit after this many outcomes.", ge=1, lt=2**31)
+    checkpoint_seconds: float = neutral(2.0, "Commit after this many seconds.", gt=0, le=3600)
+    attempts: int = neutral(
+        2, "Tries of a request that was cut off or broke its constraint.", ge=1, le=16
+    )
+    engine_restarts: int = neutral(
+        5, "Give up after this many restarts in a row that bring nothing.", ge=0, lt=2**31
+    )
     stall_timeout: float = neutral(
-        300.0, "seconds without progress: the engine hangs", gt=0, le=_LONGEST
+        300.0, "Restart the engine after this many seconds without progress.", gt=0, le=_LONGEST
     )
     grace: float = neutral(
-        20.0, "seconds to finish what is in flight after a signal", ge=0, le=_LONGEST
+        20.0, "Seconds to finish the requests in flight after a signal.", ge=0, le=_LONGEST
     )
-    deadline: str | None = neutral(None, "stop by this time of day, or after this duration")
-    max_cost: float | None = neutral(None, "stop before a run costs more than this", gt=0)
-    max_rows: int | None = neutral(None, "stop after sending this many requests", ge=1)
-    max_failed: str | None = neutral(None, "failed rows that still count as success: 20 or 2%")
-    fail_fast: str | None = neutral(None, "stop when more of the last outcomes failed: 50%/100")
-    if_locked: Literal["fail", "skip", "wait"] = neutral("fail", "when another run holds the job")
-    metrics_file: str | None = neutral(None, "Prometheus textfile, ending in .prom", min_length=1)
+    deadline: str | None = neutral(
+        None, "Be done by a time of day (06:00) or after a duration (2h, 1h30m)."
+    )
+    max_cost: float | None = neutral(
+        None,
+        "Spend no more than this in this run, but for the end of what is in flight; needs "
+        "--price-per-hour or --price-per-million.",
+        gt=0,
+    )
+    max_rows: int | None = neutral(None, "Send no more than this many requests in this run.", ge=1)
+    max_failed: str | None = neutral(
+        None, "Exit 0 with up to this many rows failed or rejected: 20 or 2%."
+    )
+    fail_fast: str | None = neutral(
+        None, "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200."
+    )
+    if_locked: Literal["fail", "skip", "wait"] = neutral(
+        "fail", "What to do when another run holds the job."
+    )
+    metrics_file: str | None = neutral(
+        None,
+        "Keep a Prometheus textfile (*.prom) up to date, for node_exporter's textfile collector.",
+        min_length=1,
+    )
 
-    reports: tuple[str, ...] = neutral((), "files for the report: .txt, .json, .md or .html")
+    reports: tuple[str, ...] = neutral(
+        (), "Files to write the report to: .txt, .json, .md or .html."
+    )
 
     @field_validator("max_failed", mode="before")
     @classmethod

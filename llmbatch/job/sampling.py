@@ -12,16 +12,20 @@ from llmbatch.job.fields import Section, answer
 class SamplingSpec(Section):
     """How tokens are drawn."""
 
-    temperature: float = answer(0.0, "0 is greedy", ge=0, le=2, allow_inf_nan=False)
-    top_p: float = answer(1.0, "keep the likeliest tokens up to this mass", gt=0, le=1)
-    top_k: int = answer(0, "keep this many of the likeliest tokens; 0 keeps all", ge=0, lt=2**31)
-    min_p: float = answer(0.0, "drop tokens below this share of the likeliest", ge=0, le=1)
-    max_tokens: int = answer(512, "longest answer, in tokens", ge=1, lt=2**31)
-    seed: int | None = answer(None, "makes sampling repeatable", ge=0, lt=2**63)
-    stop: tuple[str, ...] = answer((), "strings that end the answer")
-    repetition_penalty: float = answer(1.0, "above 1 discourages repeats", gt=0, le=2)
-    presence_penalty: float = answer(0.0, "above 0 favours new tokens", ge=-2, le=2)
-    frequency_penalty: float = answer(0.0, "above 0 discourages frequent tokens", ge=-2, le=2)
+    temperature: float = answer(0.0, "0 is greedy.", ge=0, le=2, allow_inf_nan=False)
+    top_p: float = answer(
+        1.0, "Nucleus sampling: keep the likeliest tokens up to this mass.", gt=0, le=1
+    )
+    top_k: int = answer(
+        0, "Keep the k likeliest tokens; 0 keeps all.", by_default="all", ge=0, lt=2**31
+    )
+    min_p: float = answer(0.0, "Drop tokens below this share of the likeliest.", ge=0, le=1)
+    max_tokens: int = answer(512, "Longest answer, in tokens.", ge=1, lt=2**31)
+    seed: int | None = answer(None, "Makes sampling repeatable.", ge=0, lt=2**63)
+    stop: tuple[str, ...] = answer((), "A string that ends the answer.")
+    repetition_penalty: float = answer(1.0, "Above 1 discourages repeated tokens.", gt=0, le=2)
+    presence_penalty: float = answer(0.0, "Above 0 favours new tokens.", ge=-2, le=2)
+    frequency_penalty: float = answer(0.0, "Above 0 discourages frequent tokens.", ge=-2, le=2)
 
     def to_sampling(self) -> Sampling:
         return Sampling(**self.model_dump())
@@ -30,9 +34,11 @@ class SamplingSpec(Section):
 class AnswerSpec(Section):
     """What an answer must look like: at most one of the three."""
 
-    choice: tuple[str, ...] | None = answer(None, "the allowed answers", min_length=1)
-    json_schema: dict[str, Any] | None = answer(None, "a JSON Schema", alias="schema")
-    regex: str | None = answer(None, "a pattern for the whole answer", min_length=1)
+    choice: tuple[str, ...] | None = answer(None, "An allowed answer.", min_length=1)
+    json_schema: dict[str, Any] | None = answer(
+        None, "The answer must be JSON of this schema (a file).", alias="schema"
+    )
+    regex: str | None = answer(None, "The whole answer must match this pattern.", min_length=1)
 
     @model_validator(mode="after")
     def _at_most_one(self) -> "AnswerSpec":

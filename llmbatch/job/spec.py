@@ -18,7 +18,7 @@ class EngineSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    name: str = neutral("vllm", "vllm, or module:factory")
+    name: str = neutral("vllm", "Name of the engine: vllm, or module:factory.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -40,28 +40,46 @@ def parallel(options: Mapping[str, Any]) -> int:
 class JobSpec(Section):
     """One job: input, prompt, model, parameters, output."""
 
-    input: str = neutral(..., "CSV or JSONL file, may be gzipped; - is stdin", min_length=1)
-    input_format: Literal["csv", "tsv", "jsonl"] | None = neutral(None, "if the name does not say")
-    id_column: str | None = neutral(None, "column that names a row; unique")
-    output: str = neutral(..., "JSONL, CSV or Parquet file", min_length=1)
-    state: str | None = neutral(None, "state folder; default: OUTPUT with the suffix .llmbatch")
-    response_column: str = neutral("response", "column of the answer", min_length=1)
-    meta: bool = neutral(False, "add finish reason, attempts and tokens to the output")
-    model: str = neutral(..., "folder or name of the model; its identity is in the key")
-    prompt: str = rendered(..., "Jinja2 template of the user message", min_length=1)
-    system: str | None = rendered(None, "Jinja2 template of the system message")
+    input: str = neutral(
+        ..., "CSV, TSV or JSONL file, gzipped or not; - is standard input.", min_length=1
+    )
+    input_format: Literal["csv", "tsv", "jsonl"] | None = neutral(
+        None, "Format of the input, if its name does not say; needed for standard input."
+    )
+    id_column: str | None = neutral(None, "Column that names a row; must be unique.")
+    output: str = neutral(..., "Output file: .jsonl, .csv or .parquet.", min_length=1)
+    state: str | None = neutral(
+        None, "State folder.", by_default="OUTPUT with the suffix .llmbatch"
+    )
+    response_column: str = neutral("response", "Column of the answer.", min_length=1)
+    meta: bool = neutral(
+        False,
+        "Add finish reason, attempts, tokens, request and run to the output. Where the "
+        "input has a column of such a name, it is called response_NAME.",
+    )
+    model: str = neutral(..., "Folder or name of the model.")  # its identity is in the key
+    prompt: str = rendered(
+        ...,
+        "Jinja2 template of the user message; columns are variables. @FILE reads it.",
+        min_length=1,
+    )
+    system: str | None = rendered(None, "Jinja2 template of the system message. @FILE reads it.")
     record_order: Literal["auto", "input"] | tuple[str, ...] = rendered(
-        "auto", "order of the fields of {{ record }}: auto, input, or columns that come first"
+        "auto", "Order of the fields of {{ record }}: auto, input, or columns a,b,c."
     )
     # A copy that is computed by itself has a sample number of its own in its key.
     duplicates: Literal["auto", "once", "each"] = neutral(
-        "auto", "compute equal requests once or each; auto: once unless tokens are drawn"
+        "auto",
+        "Compute equal requests once or each.",
+        by_default="each if drawn without a seed, else once",
     )
-    sampling: SamplingSpec = answer(SamplingSpec(), "how tokens are drawn")
-    answer: AnswerSpec = answer(AnswerSpec(), "what an answer must look like")
-    engine: EngineSpec = neutral(EngineSpec(), "the engine names what of it is in the key")
-    cost: CostSpec = neutral(CostSpec(), "what the device costs")
-    run: RunSpec = neutral(RunSpec(), "how the work is cut and saved")
+    sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
+    answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
+    engine: EngineSpec = neutral(
+        EngineSpec(), "The engine and its options"
+    )  # it names what is in the key
+    cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its payers")
+    run: RunSpec = neutral(RunSpec(), "Checkpoints, retries and reasons to stop")
 
     @property
     def devices(self) -> int:

@@ -9,7 +9,7 @@ from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute, preflight
-from llmbatch.reports import report as reports_report
+from llmbatch.reports import report as job_report
 from llmbatch.reports.report import Report
 from llmbatch.store.opening import open_store
 from tests.cli.command import ENGINE
@@ -32,6 +32,6 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
 
 def read(store: Path) -> Report:
     with open_store(store, read_only=True) as db:
-        report = reports_report.build(db)
+        report = job_report.build(db)
     assert report is not None
     return report

@@ -21,9 +21,9 @@ from llmbatch.job import finder
 from llmbatch.job import folder as job_folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute, preflight
-from llmbatch.reports import folder as reports_folder
-from llmbatch.reports import report as reports_report
-from llmbatch.reports.html import folder as html_folder
+from llmbatch.reports import folder as folder_report
+from llmbatch.reports import report as job_report
+from llmbatch.reports.html import folder as folder_page
 from llmbatch.reports.html import job
 from llmbatch.reports.report import Report
 from llmbatch.store.opening import open_store
@@ -72,7 +72,7 @@ def work(folder: Path, given: list[dict[str, Any]], **changes: Any) -> Path:
 
 def read(store: Path) -> Report:
     with open_store(store, read_only=True) as db:
-        report = reports_report.build(db)
+        report = job_report.build(db)
     assert report is not None
     return report
 
@@ -186,8 +186,8 @@ def test_the_page_of_a_folder_shows_all_columns(browser: Browser, tmp_path: Path
         for price in ("USD", currency):
             cost = {"price_per_hour": 2.5, "currency": price}
             work(tmp_path / name, rows(60 if price == "USD" else 80), cost=cost)
-    seen = reports_folder.build(tmp_path, finder.below(tmp_path))
-    shown = html_folder.render(seen)
+    seen = folder_report.build(tmp_path, finder.below(tmp_path))
+    shown = folder_page.render(seen)
     assert {len(line.spent.amounts) for line in seen.jobs if line.spent} == {1, 2}
     measured = browser.measured(shown, width=WIDTH)
     assert (measured["scroll_width"], max(measured["hidden"])) == (WIDTH, 0)

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmbatch.cli import narration
-from llmbatch.cli.commands import status
+from llmbatch.cli import live_view, narration
 from llmbatch.pipeline.monitoring.progress import Progress
 
 HALF = Progress(
@@ -179,5 +178,5 @@ def test_zero_is_an_amount_that_is_told() -> None:
     seen = {"cost": 0.0, "projected_cost": 0.0, "currency": "USD", "state": "running"}
     seen |= {"phase": "generating", "pid": 1, "host": "h", "started_at": "2026-01-01T00:00:00"}
     seen |= {"updated_at": "2026-01-01T00:00:01", "age_seconds": 0.0}
-    (cost,) = [text for text in status.lines(seen) if "cost" in text]
+    (cost,) = [text for text in live_view.lines(seen) if "cost" in text]
     assert cost.endswith("USD 0.000000 so far, about 0.000000 in the end")

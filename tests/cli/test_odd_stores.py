@@ -9,12 +9,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from llmbatch.cli import find_job
-from llmbatch.cli.commands import retry
+from llmbatch.cli.commands import check, export, retry
 from llmbatch.core.errors import ExitCode, LlmbatchError
 from llmbatch.job import finder
 from llmbatch.reports import folder, renderers
-from llmbatch.reports import report as reports_report
+from llmbatch.reports import report as job_report
 from llmbatch.store import faults, history
 from llmbatch.store.opening import open_store
 from tests.cli.command import QuickJob
@@ -125,7 +124,7 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
 
     def report() -> None:
         with open_store(store, read_only=True) as db, faults.understood(store):
-            built = reports_report.build(db)
+            built = job_report.build(db)
             assert built is not None
             for style in ("text", "json", "markdown"):
                 renderers.render(built, style)
@@ -135,12 +134,12 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
             history.pending_work(db, store, lambda _: True)
 
     return {
-        "export": lambda: find_job.export(job, job.with_name("other.csv"), meta=True),
+        "export": lambda: export.write_answers(job, job.with_name("other.csv"), meta=True),
         "report": report,
         "report --all": lambda: folder.build(job.parent, finder.below(job.parent)),
         "plan": plan,
-        "check": lambda: find_job.check(job),
-        "retry": lambda: retry.retry(job, []),
+        "check": lambda: check.read_verdicts(job),
+        "retry": lambda: retry.reopen(job, []),
     }
 
 
@@ -171,7 +170,7 @@ def test_it_is_read_or_told(job: Path, name: str) -> None:
 
 def test_what_is_left_out_is_named(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change_store(job, put("run.novel", 3))
-    find_job.export(job, job.with_name("other.csv"), meta=False)
+    export.write_answers(job, job.with_name("other.csv"), meta=False)
     assert "not understood and left out: run.novel; the run was one of" in capsys.readouterr().err
 
 

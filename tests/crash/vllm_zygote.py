@@ -40,10 +40,14 @@ def import_everything() -> None:
     import vllm.v1.structured_output.backend_xgrammar
     import vllm.v1.worker.cpu_model_runner  # noqa: F401
 
-    import llmbatch.cli.commands.run
+    import llmbatch.cli.end_report
+    import llmbatch.cli.eventlog
+    import llmbatch.cli.job_flags
+    import llmbatch.estimate.cache_forecaster
+    import llmbatch.pipeline.run.execute
 
     torch.set_num_threads(1)
-    assert llmbatch.cli.commands.run
+    assert llmbatch.pipeline.run.execute
     # pyarrow's allocator has one, which it stops and starts around a fork.
     assert set(threads()) <= {"main", "jemalloc_bg_thd"}, threads()
 

@@ -27,7 +27,10 @@ from tests.crash.tracer import Call, Order, Trace, TraceError
 WANTED = (
     "duckdb", "pyarrow", "pydantic", "jinja2", "jsonschema", "orjson", "tqdm",
     "llmbatch.cli.main", "llmbatch.cli.find_job",
-    "llmbatch.cli.commands.run", "llmbatch.cli.commands.plan",
+    "llmbatch.cli.end_report", "llmbatch.cli.job_flags", "llmbatch.cli.report_request",
+    "llmbatch.cli.eventlog", "llmbatch.cli.live_view",
+    "llmbatch.estimate.preview", "llmbatch.estimate.cache_forecaster",
+    "llmbatch.pipeline.run.execute",
     "llmbatch.formats.csv", "llmbatch.formats.jsonl", "llmbatch.formats.parquet",
     "tests.scripted_engine",
 )  # fmt: skip

@@ -35,7 +35,7 @@ def test_every_flag_that_the_readme_names_exists() -> None:
     flags = {
         name
         for command in cli.commands.values()
-        for parameter in command.params
+        for parameter in command.get_params(click.Context(command))
         if isinstance(parameter, click.Option)
         for name in (*parameter.opts, *parameter.secondary_opts)
     }

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmbatch.cli import eventlog
-from llmbatch.cli.commands import report
+from llmbatch.cli import eventlog, report_files
 from llmbatch.cli.narration import Silent
 from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
@@ -40,7 +39,7 @@ def check(log: str | None = None, **given: Any) -> None:
     usual = {"input": "in.jsonl", "output": "out.jsonl", "model": "m", "prompt": "{{ t }}"}
     flags = usual | given
     spec: JobSpec = file.load(None, flags)
-    beside = CommandFiles(file.sources(None, flags), report.written(spec))
+    beside = CommandFiles(file.sources(None, flags), report_files.targets(spec))
     if log is not None:
         eventlog.opened(Path(log), spec, beside, Silent())
     preflight.make_ready(spec, beside)

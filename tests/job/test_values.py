@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.cli import console, main
-from llmbatch.cli.options import split
+from llmbatch.cli.options import JobArguments
 from llmbatch.core.errors import UsageError
 from llmbatch.job import file
 from llmbatch.job.spec import JobSpec
@@ -113,7 +113,7 @@ def test_flags_hold_only_what_can_be_kept(flags: dict[str, Any], said: str) -> N
 @pytest.mark.parametrize("text", [DEEP, "1" * 5000])
 def test_a_value_that_is_not_toml_is_a_text(text: str) -> None:
     given: dict[str, Any] = {"engine_args": [f"a={text}"], "trusted": False}
-    assert split("in.csv", given)[1]["engine"] == {"a": text}
+    assert JobArguments.parse("in.csv", given).flags["engine"] == {"a": text}
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,4 @@
-"""One command a file: check what was asked, call one function, print."""
+"""One command a file: its flags, its help and its steps.
+
+`llmbatch --help` reads all of them, so nothing heavy is imported outside of their functions.
+"""

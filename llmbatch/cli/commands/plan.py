@@ -2,90 +2,106 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
+import click
 
-from llmbatch.cli import console, narration
-from llmbatch.cli.commands import report
+from llmbatch.cli import console
+from llmbatch.cli.options import JobArguments, JobCommand, job_options, text_or_json
 from llmbatch.core.errors import ExitCode, UsageError
-from llmbatch.estimate import text
-from llmbatch.estimate.cache_forecaster import Forecaster
-from llmbatch.estimate.preview import Preview, preview
-from llmbatch.job import file, folder
-from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.rows import input_file
-from llmbatch.pipeline.run import execute as pipeline
-from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import CommandFiles
-from llmbatch.sizing import nvidia
-from llmbatch.sizing.device import Device
+
+if TYPE_CHECKING:
+    from llmbatch.job.spec import JobSpec
+    from llmbatch.pipeline.prompts.ready_job import ReadyJob
+    from llmbatch.sizing.device import Device
 
 _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
 
 
-def plan(
-    job_file: Path | None,
-    flags: dict[str, Any],
-    trusted: bool,
-    *,
-    style: str,
-    sample: int | None = None,
-    device: str | None = None,
-) -> None:
-    """Show what a run would do, as text or JSON; run `sample` rows of it first."""
-    spec = file.load(job_file, flags, trusted=trusted)
-    other = None if device is None else _elsewhere(spec, device)
+@click.command(cls=JobCommand)
+@job_options
+@text_or_json
+@click.option(
+    "--sample",
+    type=click.IntRange(1, 2**31 - 1),
+    metavar="N",
+    help="Run N rows first, spread over the job, and keep their answers.",
+)
+@click.option("--device", metavar="NAME", help="Plan for a device that is not here: H100, L4, ...")
+@console.reported
+def plan(job: str, style: str, sample: int | None, device: str | None, **given: Any) -> None:
+    """Show what a run would do, take and cost.
+
+    Without --sample nothing is computed and nothing written. With it some rows are run for real,
+    as the first part of the job, and the plan goes by them; the output appears only when all rows
+    are done, so `llmbatch run` finishes the job.
+    """
+    from llmbatch.cli import report_files
+    from llmbatch.pipeline.run import preflight
+
+    arguments = JobArguments.parse(job, given)
+    spec = arguments.load()
+    other = None if device is None else _device(spec, device)
     if other is not None and spec.cost.devices is None:
         cost = spec.cost.model_copy(update={"devices": other.count})
         spec = spec.model_copy(update={"cost": cost})
     if sample is not None:
         _check_sample(spec, other)
-    beside = CommandFiles(file.sources(job_file, flags), report.written(spec))
-    job = preflight.make_ready(spec, beside)
+    files = preflight.CommandFiles(arguments.sources(), report_files.targets(spec))
+    ready = preflight.make_ready(spec, files)
     if sample is not None:
-        _run(job, sample)
-    seen = preview(job, other)
-    if style == "json":
-        console.data(render(seen))
-    else:
-        console.show(text.lines(seen))
+        _run(ready, sample)
+    _show(ready, other, style)
     if sample is not None:
         # An engine may have left threads, and takes long to be taken apart.
         console.leave_at_once(ExitCode.OK)
 
 
-def render(seen: Preview) -> str:
-    """The plan as JSON."""
-    return orjson.dumps(seen.as_json(), option=orjson.OPT_INDENT_2).decode() + "\n"
+def _show(job: "ReadyJob", device: "Device | None", style: str) -> None:
+    from llmbatch.estimate import text
+    from llmbatch.estimate.preview import preview
+
+    plan = preview(job, device)
+    if style == "json":
+        console.json(plan.as_json())
+    else:
+        console.show(text.lines(plan))
 
 
-def _elsewhere(spec: JobSpec, name: str) -> Device:
+def _device(spec: "JobSpec", name: str) -> "Device":
     """The device of that name: as many of it as the name says, else the engine's options, else
     the job. Raises UsageError where they contradict each other."""
-    found, options = nvidia.by_name(name), spec.engine.devices
-    if found.count == 1:
-        return replace(found, count=options if options > 1 else spec.devices)
-    if spec.cost.devices not in (None, found.count):
+    from llmbatch.sizing import nvidia
+
+    device, options = nvidia.by_name(name), spec.engine.devices
+    if device.count == 1:
+        return replace(device, count=options if options > 1 else spec.devices)
+    if spec.cost.devices not in (None, device.count):
         raise UsageError(f"--device {name}: the job pays {spec.cost.devices} devices (--devices)")
-    if options not in (1, found.count):
+    if options not in (1, device.count):
         raise UsageError(f"--device {name}: the engine's options spread it over {options} devices")
-    return found
+    return device
 
 
-def _check_sample(spec: JobSpec, device: Device | None) -> None:
+def _check_sample(spec: "JobSpec", device: "Device | None") -> None:
     """Raise UsageError if no part of the job can be run."""
+    from llmbatch.job import folder
+    from llmbatch.pipeline.rows import input_file
+
     if device is not None:
         raise UsageError("--sample runs on the device that is there; leave --device out")
     if spec.input == input_file.STDIN or not folder.is_file(Path(spec.input)):
         raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
 
 
-def _run(job: ReadyJob, sample: int) -> None:
+def _run(job: "ReadyJob", sample: int) -> None:
     """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
+    from llmbatch.cli import narration
+    from llmbatch.estimate.cache_forecaster import Forecaster
+    from llmbatch.pipeline.run.execute import execute
+
     observer = narration.observer(quiet=False)
-    result = pipeline.execute(job, observer, sample=sample, forecaster=Forecaster)
+    result = execute(job, observer, sample=sample, forecaster=Forecaster)
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)

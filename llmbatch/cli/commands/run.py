@@ -1,140 +1,110 @@
 """`llmbatch run`: the run, then its report."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llmbatch.cli import console, eventlog, narration
-from llmbatch.cli.commands import report as commands_report
-from llmbatch.core import files
+import click
+
+from llmbatch.cli import console
+from llmbatch.cli.options import JobArguments, JobCommand, job_options
 from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
-from llmbatch.estimate.cache_forecaster import Forecaster
-from llmbatch.job import file
-from llmbatch.job.folder import JobPaths
-from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.run import execute as pipeline
-from llmbatch.pipeline.run import preflight
-from llmbatch.pipeline.run.preflight import CommandFiles
-from llmbatch.reports import json, renderers
-from llmbatch.reports import report as reports_report
-from llmbatch.reports.text import job as text_job
-from llmbatch.store import trust
-from llmbatch.store.opening import open_store
+
+if TYPE_CHECKING:
+    from llmbatch.cli.end_report import EndReport
+    from llmbatch.cli.eventlog import EventLog
+    from llmbatch.pipeline.prompts.ready_job import ReadyJob
+    from llmbatch.pipeline.run.execute import RunResult
 
 
-@dataclass(frozen=True, slots=True)
-class _Readers:
-    """Who reads the report of a run: somebody at stderr unless `quiet`, and these files."""
-
-    quiet: bool
-    files: Sequence[Path]
-
-
+@click.command(cls=JobCommand, epilog=console.EXIT_CODES)
+@job_options
+@click.option("--fresh", is_flag=True, help="Forget the job's former answers and compute all.")
+@click.option(
+    "--log-json",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append one JSON line per life event; - is stderr, without other narration.",
+)
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report there, too: .txt, .json, .md or .html; may be repeated. Instead of "
+    "those of the job file.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@console.reported
 def run(
-    job_file: Path | None,
-    flags: dict[str, Any],
-    trusted: bool,
-    *,
+    job: str,
     quiet: bool,
-    fresh: bool = False,
-    log_json: Path | None = None,
-    reports: Sequence[Path] = (),
+    fresh: bool,
+    log_json: Path | None,
+    reports: tuple[Path, ...],
+    **given: Any,
 ) -> None:
-    """Run the job, write its report to the files `reports`, or else those of its spec, and leave
-    with its exit code."""
-    if reports:
-        flags = flags | {"run": flags.get("run", {}) | {"reports": [str(path) for path in reports]}}
-    spec = file.load(job_file, flags, trusted=trusted)
-    wanted = [Path(name) for name in spec.run.reports]
-    beside = CommandFiles(file.sources(job_file, flags), commands_report.written(spec))
-    quiet = quiet or log_json == eventlog.TO_STDERR
-    readers = _Readers(quiet, wanted)
-    observer = narration.observer(quiet=quiet)
-    log = None if log_json is None else eventlog.opened(log_json, spec, beside, observer)
-    job = None
+    """Start or resume a job.
+
+    INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
+    job file; flags win over it, and its relative paths start at its own folder.
+
+    A file that llmbatch has not written is neither replaced nor appended to.
+    """
+    arguments = JobArguments.parse(job, _with_reports(given, reports))
+    _run(arguments, quiet=quiet, fresh=fresh, log_json=log_json)
+
+
+def _with_reports(given: dict[str, Any], reports: Sequence[Path]) -> dict[str, Any]:
+    return given | {"run__reports": tuple(str(path) for path in reports)}
+
+
+def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | None) -> None:
+    """Run the job, deliver its report, and leave with its exit code."""
+    from llmbatch.cli import eventlog, narration, report_files
+    from llmbatch.cli.end_report import EndReport
+    from llmbatch.estimate.cache_forecaster import Forecaster
+    from llmbatch.pipeline.run.execute import execute
+    from llmbatch.pipeline.run.preflight import CommandFiles, make_ready
+
+    spec = arguments.load()
+    files = CommandFiles(arguments.sources(), report_files.targets(spec))
+    report = EndReport(spec, quiet or log_json == eventlog.TO_STDERR)
+    observer = narration.observer(quiet=report.quiet)
+    log = None if log_json is None else eventlog.opened(log_json, spec, files, observer)
     try:
-        job = preflight.make_ready(spec, beside)
-        result = pipeline.execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
+        job = make_ready(spec, files)
+        result = execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
     except LlmbatchError as error:
-        _failed(spec, job, error, log, readers)
+        _failed(error, log, report)
         if log_json == eventlog.TO_STDERR:
-            console.leave_with(error)  # told as an event
+            console.leave_with(error)  # its event is in the log already
         raise
-    _report(job.paths, readers)
+    report.deliver()
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
-        _say(_ending(result, job, fresh=fresh), quiet=quiet)
+        report.say(_ending(result, job, fresh=fresh))
     console.leave_at_once(result.exit_code)
 
 
-def _failed(
-    spec: JobSpec,
-    job: ReadyJob | None,
-    error: LlmbatchError,
-    log: eventlog.EventLog | None,
-    readers: _Readers,
-) -> None:
-    """Tell what there is to tell besides the error; a run that may be skipped ends here."""
+def _failed(error: LlmbatchError, log: "EventLog | None", report: "EndReport") -> None:
+    """Log the error, and report what the run did before; a run that may be skipped ends here."""
     if isinstance(error, LockedError):
+        if_locked = report.spec.run.if_locked
         if log:
-            log.event("locked", reason=str(error), if_locked=spec.run.if_locked)
-        if spec.run.if_locked == "skip":
-            _say(f"skipped: {error}", quiet=readers.quiet)
+            log.event("locked", reason=str(error), if_locked=if_locked)
+        if if_locked == "skip":
+            report.say(f"skipped: {error}")
             console.leave(ExitCode.OK)
-    elif job is not None and error.exit_code == ExitCode.ENGINE:
-        _report(job.paths, readers, only_work=True)
+    elif error.exit_code == ExitCode.ENGINE:
+        report.deliver(only_work=True)
     if log:
         log.error(error)
 
 
-def _say(text: str, *, quiet: bool) -> None:
-    if not quiet:
-        console.say(text)
-
-
-def _ending(result: pipeline.RunResult, job: ReadyJob, *, fresh: bool) -> str:
+def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
     if result.counts.pending:
         how = "without --fresh " if fresh else ""
-        left = f"{result.counts.pending:,} rows left"
-        return f"{result.reason}; {left}: run the same command {how}again"
+        pending = f"{result.counts.pending:,} rows left"
+        return f"{result.reason}; {pending}: run the same command {how}again"
     return f"{result.reason}; see {job.output.errors}"
-
-
-def _report(paths: JobPaths, readers: _Readers, *, only_work: bool = False) -> None:
-    """Keep the report beside the store and show it; with `only_work` not one of an idle run."""
-    quiet = readers.quiet
-    with _unharmed("no report", quiet=quiet):
-        # The next run of the job may have begun already, or somebody has removed its folder.
-        with open_store(paths.store, read_only=True) as db:
-            report = reports_report.build(db)
-        if report is None:
-            return
-        with _unharmed(f"warning: {paths.report}", quiet=quiet):
-            files.replace_text(paths.report, json.render(report))
-            trust.settle(paths.state)
-        for path in readers.files:
-            with _unharmed(f"warning: {path}", quiet=quiet):
-                commands_report.write(path, renderers.render(report, renderers.style_of(path)))
-        if not quiet and (report.last_run.requests or not only_work):
-            console.narrate(text_job.render(report, settings=False))
-
-
-@contextmanager
-def _unharmed(what: str, *, quiet: bool) -> Iterator[None]:
-    """What the run has done stands, and so does its exit code, whatever is wrong with a report of
-    it: `llmbatch report` shows it later."""
-    try:
-        yield
-    except LlmbatchError as error:
-        _say(f"{what}: {error}", quiet=quiet)
-    except OSError as error:
-        _say(f"{what}: cannot be written: {error.strerror}", quiet=quiet)
-    except Exception as error:
-        # A bug of ours; the run is whole all the same.
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        _say(
-            f"{what}: failed, which is a bug in llmbatch ({told}); the run is not affected",
-            quiet=quiet,
-        )

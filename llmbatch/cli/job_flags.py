@@ -1,0 +1,137 @@
+"""The flags of a job, made of what its spec declares: type, default, bounds and description."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from llmbatch.job.fields import default_text, leaves
+from llmbatch.job.flags import flag_name
+from llmbatch.job.spec import JobSpec
+
+# What the spec does not say of a flag.
+_SHORT_NAMES = {"input": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
+_REPEATED = ("answer.choice", "sampling.stop")
+_METAVARS = {
+    "input": "FILE",
+    "output": "FILE",
+    "state": "FOLDER",
+    "id_column": "COLUMN",
+    "response_column": "COLUMN",
+    "answer.schema": "FILE",
+    "answer.regex": "PATTERN",
+    "cost.price_per_million": "IN/OUT[/CACHED]",
+    "cost.listed_price": "IN/OUT[/CACHED]",
+    "cost.attribute_by": "COLUMNS",
+    "run.metrics_file": "FILE",
+}
+_NOTES = {"input": " With a JOB.toml only."}
+_WITHOUT_FLAG = {
+    "sampling.repetition_penalty": "In a JOB.toml only.",
+    "sampling.presence_penalty": "In a JOB.toml only.",
+    "sampling.frequency_penalty": "In a JOB.toml only.",
+    "run.reports": "In a JOB.toml; else `llmbatch run --report`.",
+}
+# A bound above it only keeps out what no clock and no column could hold.
+_MOST_TOLD = 1e6
+
+Records = list[tuple[str, str]]
+
+
+class JobFlag(click.Option):
+    """A flag for a key of the job file, `section` being the table it stands in ("": none)."""
+
+    def __init__(self, key: str, *names: str, **settings: Any) -> None:
+        super().__init__([*names, key.replace(".", "__")], **settings)
+        self.section = key.rpartition(".")[0]
+
+
+@cache
+def every() -> tuple[JobFlag, ...]:
+    """A flag for each key that has one, and `--engine-arg` for the engine's own."""
+    keys = ((key, field) for key, field in leaves(JobSpec) if key not in _WITHOUT_FLAG)
+    return (*(_flag(key, field, _help(key, field)) for key, field in keys), _engine_arg())
+
+
+@cache
+def of_cost() -> tuple[JobFlag, ...]:
+    """The flags of [cost], with no defaults: what is not given is as in the job."""
+    fields = dict(leaves(JobSpec))
+    keys = (key for key in fields if key.startswith("cost."))
+    return tuple(_flag(key, fields[key], fields[key].description or "") for key in keys)
+
+
+def help_sections(flags: Iterable[JobFlag], ctx: click.Context) -> Iterator[tuple[str, Records]]:
+    """The help of the flags, and of keys without one, by the tables of the job file."""
+    sections: dict[str, Records] = {}
+    for flag in flags:
+        record = flag.get_help_record(ctx)
+        sections.setdefault(flag.section, []).extend([record] if record else [])
+    for key, field in leaves(JobSpec):
+        section, _, name = key.rpartition(".")
+        if key in _WITHOUT_FLAG and section in sections:
+            sections[section].append((name, f"{_help(key, field)} {_WITHOUT_FLAG[key]}"))
+    for section, records in sections.items():
+        yield _title(section), records
+
+
+def _title(section: str) -> str:
+    if not section:
+        return "Job"
+    return f"[{section}] {JobSpec.model_fields[section].description}"
+
+
+def _engine_arg() -> JobFlag:
+    text = "Any option of the engine's own; may be repeated."
+    flag = JobFlag("engine.args", "--engine-arg", multiple=True, metavar="KEY=VALUE", help=text)
+    flag.name = "engine_args"
+    return flag
+
+
+def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
+    name = flag_name(key)
+    settings: dict[str, Any] = {"help": text, "metavar": _METAVARS.get(key)}
+    if field.annotation is bool:
+        return JobFlag(key, f"{name}/--no-{name[2:]}", default=None, **settings)
+    settings |= {"type": _type(field.annotation), "multiple": key in _REPEATED}
+    short = [_SHORT_NAMES[key]] if key in _SHORT_NAMES else []
+    return JobFlag(key, *short, name, **settings)
+
+
+def _type(annotation: Any) -> Any:
+    """What click reads the text as; the spec reads further what has more than one type."""
+    kinds = [kind for kind in _members(annotation) if kind is not NoneType]
+    if all(get_origin(kind) is Literal for kind in kinds):
+        return click.Choice([value for kind in kinds for value in get_args(kind)])
+    return kinds[0] if kinds in ([int], [float]) else str
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    plain = get_origin(annotation) in (None, Literal, tuple, dict)
+    return (annotation,) if plain else get_args(annotation)
+
+
+def _help(key: str, field: FieldInfo) -> str:
+    default = default_text(field)
+    brackets = "; ".join(filter(None, [_range(field), default and f"default: {default}"]))
+    text = (field.description or "").removesuffix(".")
+    repeated = "; may be repeated" if key in _REPEATED else ""
+    return f"{text}{repeated}{brackets and f' [{brackets}]'}.{_NOTES.get(key, '')}"
+
+
+def _range(field: FieldInfo) -> str:
+    """The bounds of a number, where it has two that a user may come near to."""
+    bounds = {
+        name: getattr(bound, name)
+        for bound in field.metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(bound, name)
+    }
+    if "le" not in bounds or bounds["le"] > _MOST_TOLD:
+        return ""
+    low = f"{bounds['ge']:g} to" if "ge" in bounds else f"above {bounds['gt']:g}, up to"
+    return f"{low} {bounds['le']:g}"

@@ -1,0 +1,9 @@
+"""The names of the flags that stand for keys of the job file."""
+
+# Where it is not the last part of the key.
+_RENAMED = {"engine.name": "--engine", "run.reports": "--report"}
+
+
+def flag_name(key: str) -> str:
+    """The flag for a key such as `run.max_rows`."""
+    return _RENAMED.get(key, f"--{key.rpartition('.')[2].replace('_', '-')}")

@@ -1,0 +1,140 @@
+"""The flags of a job are made of what its spec declares, and reach it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from llmbatch.cli import job_flags
+from llmbatch.cli.main import cli
+from llmbatch.cli.options import JobArguments
+from llmbatch.job.fields import default_text, leaves
+from llmbatch.job.flags import flag_name
+from llmbatch.job.spec import JobSpec
+
+FIELDS = dict(leaves(JobSpec))
+ONLY_IN_A_FILE = {f"sampling.{name}_penalty" for name in ("repetition", "presence", "frequency")}
+NEEDED = ["in.csv", "-o", "out.csv", "-m", "m", "-p", "p"]
+# A value for each flag, and what the spec makes of it where that is not the same.
+GIVEN: dict[str, tuple[str, Any]] = {
+    "output": ("o.csv", "o.csv"),
+    "model": ("n", "n"),
+    "prompt": ("q", "q"),
+    "input_format": ("tsv", "tsv"),
+    "id_column": ("id", "id"),
+    "state": ("s", "s"),
+    "response_column": ("r", "r"),
+    "system": ("s", "s"),
+    "record_order": ("a,b", ("a", "b")),
+    "duplicates": ("each", "each"),
+    "sampling.temperature": ("0.5", 0.5),
+    "sampling.top_p": ("0.5", 0.5),
+    "sampling.top_k": ("7", 7),
+    "sampling.min_p": ("0.5", 0.5),
+    "sampling.max_tokens": ("7", 7),
+    "sampling.seed": ("7", 7),
+    "sampling.stop": ("s", ("s",)),
+    "answer.choice": ("c", ("c",)),
+    "answer.regex": ("r", "r"),
+    "engine.name": ("a:b", "a:b"),
+    "cost.price_per_hour": ("7", 7.0),
+    "cost.devices": ("7", 7),
+    "cost.currency": ("EUR", "EUR"),
+    "cost.attribute_by": ("a,b", ("a", "b")),
+    "run.chunk_size": ("7", 7),
+    "run.checkpoint_rows": ("7", 7),
+    "run.checkpoint_seconds": ("7", 7.0),
+    "run.attempts": ("7", 7),
+    "run.engine_restarts": ("7", 7),
+    "run.stall_timeout": ("7", 7.0),
+    "run.grace": ("7", 7.0),
+    "run.deadline": ("2h", "2h"),
+    "run.max_cost": ("7", 7.0),
+    "run.max_rows": ("7", 7),
+    "run.max_failed": ("2%", "2%"),
+    "run.fail_fast": ("2%", "2%"),
+    "run.if_locked": ("skip", "skip"),
+    "run.metrics_file": ("m.prom", "m.prom"),
+    "run.reports": ("r.md", ("r.md",)),
+}
+
+
+def load(*more: str, command: str = "run") -> JobSpec:
+    """The spec that a command makes of these flags."""
+    context = cli.commands[command].make_context(command, [*NEEDED, *more])
+    given = {name: context.params[name] for name in context.params if name != "job"}
+    reports = tuple(str(path) for path in given.pop("reports", ()))
+    own = ("fresh", "log_json", "quiet")
+    flags = {name: given[name] for name in given if name not in own} | {"run__reports": reports}
+    return JobArguments.parse("in.csv", flags).load()
+
+
+def value(spec: JobSpec, key: str) -> Any:
+    found: Any = spec
+    for name in key.split("."):
+        found = getattr(found, name)
+    return found
+
+
+@pytest.mark.parametrize("key", GIVEN)
+def test_a_flag_reaches_its_key(key: str) -> None:
+    text, read = GIVEN[key]
+    assert value(load(flag_name(key), text), key) == read
+
+
+def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text("{}")
+    assert load("--schema", str(tmp_path / "s.json")).answer.json_schema == {}
+    assert [load(flag).meta for flag in ("--meta", "--no-meta")] == [True, False]
+    assert load("--engine-arg", "a=1", "--engine-arg", "b=x").engine.options == {"a": 1, "b": "x"}
+    prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
+    assert (prices.price_per_million, prices.listed_price) != (None, None)
+    assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")
+
+
+def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
+    others = {"input", "meta", "answer.schema", "cost.price_per_million", "cost.listed_price"}
+    assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
+    shown = cli.commands["run"].get_help(click.Context(cli.commands["run"]))
+    for key in FIELDS:
+        name = key.rpartition(".")[2] if key in ONLY_IN_A_FILE else flag_name(key)
+        assert f"  {name} " in shown or f", {name} " in shown, name
+
+
+def test_what_is_not_given_is_not_passed_on() -> None:
+    context = cli.commands["run"].make_context("run", ["in.csv"])
+    names = {flag.name for flag in job_flags.every()}
+    assert {context.params[name] for name in names if name} <= {None, ()}
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_every_field_is_described_by_a_sentence(key: str) -> None:
+    text = FIELDS[key].description or ""
+    assert text.endswith(".")
+    assert text[0] == text[0].upper()
+
+
+def test_the_help_has_the_defaults_and_bounds_of_the_spec() -> None:
+    by_name = {flag.name: flag.help or "" for flag in job_flags.every()}
+    for key, field in FIELDS.items():
+        if (default := default_text(field)) and key not in ONLY_IN_A_FILE:
+            assert f"default: {default}]." in by_name[key.replace(".", "__")]
+    assert "[0 to 2; default: 0]" in by_name["sampling__temperature"]
+    assert "[above 0, up to 1; default: 1]" in by_name["sampling__top_p"]
+    assert "[default: 512]" in by_name["sampling__max_tokens"]
+
+
+def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
+    shown = cli.commands["plan"].get_help(click.Context(cli.commands["plan"]))
+    titles = [line.split()[0] for line in shown.splitlines() if line.startswith("[")]
+    assert titles == ["[sampling]", "[answer]", "[engine]", "[cost]", "[run]"]
+
+
+def test_a_report_has_the_flags_of_cost_without_their_defaults() -> None:
+    command = cli.commands["report"]
+    flags = [param for param in command.get_params(click.Context(command)) if "__" in param.name]
+    assert {flag.name for flag in flags} == {
+        key.replace(".", "__") for key in FIELDS if key.startswith("cost.")
+    }
+    assert not any("default" in (getattr(flag, "help", None) or "") for flag in flags)
