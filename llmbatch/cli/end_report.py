@@ -8,7 +8,7 @@ from pathlib import Path
 from llmbatch.cli import console, report_files
 from llmbatch.core import files
 from llmbatch.core.errors import LlmbatchError
-from llmbatch.job import folder
+from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.reports import json, renderers
 from llmbatch.reports import report as job_report
@@ -26,7 +26,7 @@ class EndReport:
     spec: JobSpec
     quiet: bool
 
-    def deliver(self, *, only_work: bool = False) -> None:
+    def deliver(self, paths: JobPaths, *, only_work: bool = False) -> None:
         """Write the report; with `only_work` not to stderr if the run sent no request.
 
         Whatever is wrong with it changes neither the run's work nor its exit code:
@@ -34,10 +34,10 @@ class EndReport:
         """
         with self._unharmed("no report"):
             # The next run of the job may have begun already, or its folder may be gone.
-            with open_store(folder.paths_for(self.spec).store, read_only=True) as db:
+            with open_store(paths.store, read_only=True) as db:
                 report = job_report.build(db)
             if report is not None:
-                self._keep(report)
+                self._keep(report, paths)
                 self._write(report)
                 if not self.quiet and (report.last_run.requests or not only_work):
                     console.narrate(text.render(report, settings=False))
@@ -47,11 +47,10 @@ class EndReport:
         if not self.quiet:
             console.say(line)
 
-    def _keep(self, report: Report) -> None:
-        job = folder.paths_for(self.spec)
-        with self._unharmed(f"warning: {job.report}"):
-            files.replace_text(job.report, json.render(report))
-            trust.settle(job.state)
+    def _keep(self, report: Report, paths: JobPaths) -> None:
+        with self._unharmed(f"warning: {paths.report}"):
+            files.replace_text(paths.report, json.render(report))
+            trust.settle(paths.state)
 
     def _write(self, report: Report) -> None:
         for path in map(Path, self.spec.run.reports):

@@ -73,21 +73,24 @@ def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | 
     report = EndReport(spec, quiet or log_json == eventlog.TO_STDERR)
     observer = narration.observer(quiet=report.quiet)
     log = None if log_json is None else eventlog.opened(log_json, spec, files, observer)
+    job = None
     try:
         job = make_ready(spec, files)
         result = execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
     except LlmbatchError as error:
-        _failed(error, log, report)
+        _failed(error, job, log, report)
         if log_json == eventlog.TO_STDERR:
             console.leave_with(error)  # its event is in the log already
         raise
-    report.deliver()
+    report.deliver(job.paths)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
         report.say(_ending(result, job, fresh=fresh))
     console.leave_at_once(result.exit_code)
 
 
-def _failed(error: LlmbatchError, log: "EventLog | None", report: "EndReport") -> None:
+def _failed(
+    error: LlmbatchError, job: "ReadyJob | None", log: "EventLog | None", report: "EndReport"
+) -> None:
     """Log the error, and report what the run did before; a run that may be skipped ends here."""
     if isinstance(error, LockedError):
         if_locked = report.spec.run.if_locked
@@ -96,8 +99,8 @@ def _failed(error: LlmbatchError, log: "EventLog | None", report: "EndReport") -
         if if_locked == "skip":
             report.say(f"skipped: {error}")
             console.leave(ExitCode.OK)
-    elif error.exit_code == ExitCode.ENGINE:
-        report.deliver(only_work=True)
+    elif job is not None and error.exit_code == ExitCode.ENGINE:
+        report.deliver(job.paths, only_work=True)
     if log:
         log.error(error)
 
