@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from llmbatch.accounting import timeline
 from llmbatch.accounting.timeline import ChunkLine, Mark, Point, Timeline
@@ -86,61 +86,41 @@ def build(db: Database, last: RunUsage | None) -> Details:
 
 
 def lengths(counted: Mapping[int, int]) -> Histogram | None:
-    """The histogram of lengths in tokens, of which each is there so many times."""
-    values = sorted(counted)
-    if not values:
+    """The histogram of lengths in tokens, each of which is there so many times."""
+    if not counted:
         return None
-    below = list(accumulate(counted[value] for value in values))
-    answers = below[-1]
+    import numpy as np  # not before it is needed: its import takes longer than most commands
 
-    def quantile(share: float) -> int:
-        return next(v for v, n in zip(values, below, strict=True) if n >= share * answers)
-
-    edges = _edges(values[0], values[-1], quantile(0.5))
-    counts = [0] * (len(edges) - 1)
-    place = 0
-    for value in values:
-        while value >= edges[place + 1]:
-            place += 1
-        counts[place] += counted[value]
+    values = np.array(sorted(counted))
+    times = np.array([counted[value] for value in values.tolist()])
+    quantiles = np.quantile(values, (0.5, 0.9, 0.99), weights=times, method="inverted_cdf")
+    p50, p90, p99 = map(int, quantiles)
+    edges = _edges(int(values[0]), int(values[-1]), p50)
+    counts, _ = np.histogram(values, edges, weights=times)
     return Histogram(
         unit="tokens",
         edges=edges,
-        counts=counts,
-        mean=sum(value * counted[value] for value in values) / answers,
-        p50=quantile(0.5),
-        p90=quantile(0.9),
-        p99=quantile(0.99),
-        largest=values[-1],
+        counts=[int(count) for count in counts],
+        mean=float(np.average(values, weights=times)),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        largest=int(values[-1]),
     )
 
 
 def _edges(smallest: int, largest: int, median: int) -> list[float]:
-    """Edges of bins that hold all from `smallest` to `largest`: even ones of 1, 2 or 5 times a
-    power of ten, or growing ones where a few answers are far longer than most."""
+    """Whole edges of bins that hold all from `smallest` to `largest`: even ones of 1, 2 or 5 times
+    a power of ten, or growing ones where a few answers are far longer than most."""
+    import numpy as np
+
     if largest > _SKEWED * max(1, median):
-        return _growing(smallest, largest)
-    width = _round_up((largest - smallest + 1) / _BINS)
-    first = smallest // width * width
-    bins = (largest - first) // width + 1
-    return [float(first + width * number) for number in range(bins + 1)]
-
-
-def _round_up(width: float) -> int:
-    """The least of 1, 2, 5, 10, 20, 50, ... that is not below `width`."""
-    power: int = 10 ** math.floor(math.log10(max(1.0, width)))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= width)
-
-
-def _growing(smallest: int, largest: int) -> list[float]:
-    """Whole edges that grow by a constant factor, or by one where that is less."""
-    first = max(1, smallest)
-    factor = (largest / first) ** (1 / _BINS)
-    edges = [float(smallest)] if smallest < first else []
-    edges.append(float(first))
-    while edges[-1] <= largest:
-        edges.append(float(max(edges[-1] + 1, round(edges[-1] * factor))))
-    return edges
+        growing = np.geomspace(max(1, smallest), largest + 1, _BINS + 1).round()
+        return [float(edge) for edge in np.unique([smallest, *growing])]
+    least = (largest - smallest + 1) / _BINS
+    power: int = 10 ** math.floor(math.log10(max(1.0, least)))
+    width = next(step * power for step in (1, 2, 5, 10) if step * power >= least)
+    return [float(edge) for edge in range(smallest // width * width, largest + width + 1, width)]
 
 
 def waits(counts: Sequence[int]) -> Histogram | None:

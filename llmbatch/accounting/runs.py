@@ -1,7 +1,7 @@
 """The runs of a job as values, read from its store."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -21,6 +21,11 @@ from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, Start
 
 # What the engine has counted; one of an older llmbatch had not counted all of it.
 _COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
+_TOKENS = (
+    "prompt_tokens", "cached_tokens", "output_tokens",
+    "wasted_prompt_tokens", "wasted_cached_tokens", "wasted_output_tokens",
+)  # fmt: skip
+_PHASES = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
 # What goes with a price by the hour, and with one by the token: a job has one of the two.
 _PRICES = {"price_per_hour", "price_per_million"}
 _NO_TOKENS = RunTokens()
@@ -107,10 +112,7 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
 
 
 def _run(summary: RunSummary, records: RunRecords, cost: CostSpec) -> RunUsage:
-    telemetry = summary.telemetry
     began, ended = summary.started, _end(summary, records)
-    timings = _timings(summary, records, ended)
-    tokens = records.tokens
     return RunUsage(
         run=summary.run,
         started_at=began.at,
@@ -122,38 +124,44 @@ def _run(summary: RunSummary, records: RunRecords, cost: CostSpec) -> RunUsage:
         llmbatch=summary.version,
         checkpoints=summary.checkpoints,
         rows=records.rows,
-        requests=tokens.attempts,
-        retries=tokens.retries,
-        failed_attempts=tokens.failed,
-        prompt_tokens=int(tokens.prompt_tokens),
-        cached_tokens=int(tokens.cached_tokens),
-        output_tokens=int(tokens.output_tokens),
-        wasted_prompt_tokens=int(tokens.wasted_prompt_tokens),
-        wasted_cached_tokens=int(tokens.wasted_cached_tokens),
-        wasted_output_tokens=int(tokens.wasted_output_tokens),
         seconds=ended.since(began),
-        prepare_seconds=timings["prepare"],
-        engine_start_seconds=timings["engine_start"],
-        generate_seconds=timings["generate"],
-        engine_stop_seconds=timings["engine_stop"],
-        idle_seconds=telemetry.get("idle_seconds", 0.0),
-        checkpoint_seconds=timings["checkpoint"],
-        export_seconds=timings["export"],
-        **{name: telemetry.get(name, 0) for name in _COUNTERS},
-        engine_restarts=max(0, len(records.starts) - 1),
-        engine_deaths=len(records.deaths),
-        in_flight_at_deaths=sum(death.in_flight for death in records.deaths),
-        deaths=[_death(death, began) for death in records.deaths],
         forecast=records.forecast,
-        measured_hits=tokens.measured_hits,
-        moments=StepMoments.from_json(telemetry.get("moments")),
-        latency=telemetry.get("latency") or [],
-        resources=_resources(telemetry.get("resources")),
+        **_timings(summary, records, ended),
+        **_tokens(records.tokens),
+        **_telemetry(summary.telemetry),
+        **_engines(records, began),
         price_per_hour=cost.price_per_hour,
         price_per_million=rates(cost.price_per_million),
         devices=cost.devices or 1,
         currency=cost.currency,
     )
+
+
+def _tokens(tokens: RunTokens) -> dict[str, Any]:
+    return {
+        "requests": tokens.attempts,
+        "retries": tokens.retries,
+        "failed_attempts": tokens.failed,
+        "measured_hits": tokens.measured_hits,
+    } | {name: int(getattr(tokens, name)) for name in _TOKENS}
+
+
+def _telemetry(measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "idle_seconds": measured.get("idle_seconds", 0.0),
+        "moments": StepMoments.from_json(measured.get("moments")),
+        "latency": measured.get("latency") or [],
+        "resources": _resources(measured.get("resources")),
+    } | {name: measured.get(name, 0) for name in _COUNTERS}
+
+
+def _engines(records: RunRecords, began: Moment) -> dict[str, Any]:
+    return {
+        "engine_restarts": max(0, len(records.starts) - 1),
+        "engine_deaths": len(records.deaths),
+        "in_flight_at_deaths": sum(death.in_flight for death in records.deaths),
+        "deaths": [_death(death, began) for death in records.deaths],
+    }
 
 
 def rates(price: TokenPrice | None) -> Rates | None:
@@ -193,19 +201,27 @@ def _end(summary: RunSummary, records: RunRecords) -> Moment:
     return max(signs, key=lambda sign: sign.since(began))
 
 
-def _timings(summary: RunSummary, records: RunRecords, ended: Moment) -> dict[str, float]:
-    """Seconds by phase. A phase that an older llmbatch did not measure counts as zero."""
-    names = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
-    timings = dict.fromkeys(names, 0.0)
-    if summary.timings is not None:
-        return timings | dict(summary.timings)
+def _timings(summary: RunSummary, records: RunRecords, ended: Moment) -> dict[str, Any]:
+    """Seconds by phase, as fields of RunUsage."""
+    timings = summary.timings
+    if timings is None:
+        timings = _timings_by_engines(summary, records, ended)
+    return {f"{name}_seconds": timings.get(name, 0.0) for name in _PHASES}
+
+
+def _timings_by_engines(
+    summary: RunSummary, records: RunRecords, ended: Moment
+) -> dict[str, float]:
+    """The phases of a run that was killed before it wrote them, by its engines' starts and
+    deaths."""
     run = summary.started
     began = [start.began.since(run) for start in records.starts]
     ready = [start.ready.since(run) for start in records.starts]
     died = [death.died.since(run) for death in records.deaths]
-    timings["prepare"] = began[0] if began else 0.0
+    starting = generating = 0.0
     for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
-        timings["engine_start"] += max(0.0, at - started)
+        starting += max(0.0, at - started)
         last = min([end, *(death for death in died if death >= at)])
-        timings["generate"] += max(0.0, last - at)
-    return timings
+        generating += max(0.0, last - at)
+    prepare = began[0] if began else 0.0
+    return {"prepare": prepare, "engine_start": starting, "generate": generating}

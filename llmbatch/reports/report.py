@@ -16,8 +16,8 @@ from llmbatch.job.cost import CostSpec
 from llmbatch.pipeline.rows import columns
 from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.results import Counts, FailureCount
-from llmbatch.store.run_records import StartRecord
+from llmbatch.store.results import Counts, FailureCount, SettledRows
+from llmbatch.store.run_records import RunSummary, StartRecord
 
 REPORT_VERSION = 3
 
@@ -30,15 +30,6 @@ class FailureLine:
     rows: int
     example: str
     advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptsLine:
-    """Rows that are settled after so many attempts; 0: no request could be made of the row."""
-
-    attempts: int
-    answered: int
-    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,7 @@ class Report:
     limit: DeviceShare | None
     resources: RunResources | None
     failures: list[FailureLine]
-    rows_by_attempts: list[AttemptsLine]
+    rows_by_attempts: list[SettledRows]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
     details: Details
@@ -94,15 +85,22 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     summaries = run_records.summaries(db)
     if not summaries:
         return None
-    spec = stored.settings(summaries[-1].spec)
-    settings = runs.cost_of(spec, cost)
+    settings = runs.cost_of(stored.settings(summaries[-1].spec), cost)
     _check(db, cost)
-    counts = results.counts(db)
-    plan = plans.counts(db)
     starts = run_records.starts(db)
-    every = runs.read(db, summaries, starts, cost)
+    return _assembled(db, summaries[-1], starts, runs.read(db, summaries, starts, cost), settings)
+
+
+def _assembled(
+    db: Database,
+    summary: RunSummary,
+    starts: list[StartRecord],
+    every: list[RunUsage],
+    settings: CostSpec,
+) -> Report:
+    """The report of these runs. `summary`: of the last one."""
+    spec, counts, plan = stored.settings(summary.spec), results.counts(db), plans.counts(db)
     worked = next((run for run in reversed(every) if run.requests), None)
-    engine = _last_engine(starts, worked)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
@@ -111,7 +109,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         model=spec["model"],
         rows_in=counts.rows_in,
         counts=counts,
-        reused=summaries[-1].reused,
+        reused=summary.reused,
         requests=plan.requests,
         duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,
@@ -120,13 +118,10 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
         costs=last_costs,
         all_costs=all_costs,
         attribution=attribution.build(db, every, settings.attribute_by),
-        limit=device_share.compare([worked], engine) if worked else None,
+        limit=device_share.compare([worked], _last_engine(starts, worked)) if worked else None,
         resources=every[-1].resources,
         failures=[_failure(each) for each in results.failures(db)],
-        rows_by_attempts=[
-            AttemptsLine(settled.attempts, settled.answered, settled.failed)
-            for settled in results.rows_by_attempts(db)
-        ],
+        rows_by_attempts=results.rows_by_attempts(db),
         runs=every,
         engine=starts[-1].description if starts else None,
         details=distributions.build(db, worked),
@@ -140,10 +135,8 @@ def _check(db: Database, cost: CostSpec | None) -> None:
         columns.check_attribution(cost.attribute_by, snapshot)
 
 
-def _last_engine(starts: list[StartRecord], run: RunUsage | None) -> EngineInfo | None:
-    """What the last engine of the run said of itself."""
-    if run is None:
-        return None
+def _last_engine(starts: list[StartRecord], run: RunUsage) -> EngineInfo | None:
+    """The description of the run's last engine."""
     own = [start for start in starts if start.run == run.run]
     return EngineInfo.from_json(own[-1].description) if own else None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from llmbatch.accounting.costs import Listed
 from llmbatch.accounting.usage import RunResources, RunUsage
 from llmbatch.core import units
-from llmbatch.reports.report import AttemptsLine
+from llmbatch.store.results import SettledRows
 
 _MISSING = "(none)"
 _EMPTY = "(empty)"
@@ -83,7 +83,7 @@ def listed(price: Listed | None, currency: str) -> str:
     return f"{cost} for the same tokens at {whose}{each} a million{times}"
 
 
-def attempts(lines: Sequence[AttemptsLine]) -> str:
+def attempts(lines: Sequence[SettledRows]) -> str:
     """The rows that were settled after each number of attempts; empty if one was enough for all."""
     settled = [line for line in lines if line.attempts > 0]
     if all(line.attempts == 1 for line in settled):

@@ -128,50 +128,38 @@ def label(text: str, most: int = 32) -> str:
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
-_PROLOGUE = re.compile(r"^.*?<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
-_CLUTTER = re.compile(
-    r"<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>"
-    r"|<metadata>.*?</metadata>|<!--.*?-->",
-    re.DOTALL,
-)
+_HEAD = re.compile(r"^.*?<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
+# Its style sheet would be that of the whole page, and its comments hold labels.
+_LEFT_OUT = re.compile(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-_ID = re.compile(r' id="([^"]+)"')
-_REFERENCE = re.compile(r'(?<=url\(#)[^)]+(?=\))|(?<=xlink:href="#)[^"]+(?=")')
-_FONT = re.compile(r"font: ([\d.]+px)[^;\"]*;? ?")
-_NOTHING = re.compile(r"font-family: [^;\"]*;? ?| transform=\"rotate\(-0 [^\"]*\"")
+_BEFORE_ID = re.compile(r'(?<= id=")|(?<=url\(#)|(?<=href="#)')
+# A variable is only known to style, not to attributes.
 _FILL = re.compile(r' fill="(#[0-9a-f]{6})"')
-_LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
+_FRACTION = re.compile(r"(\.\d\d)\d+")
 _STAND_IN = re.compile("|".join(_STAND_INS.values()))
 _VARIABLE_OF = {stand_in: f"var(--{name})" for name, stand_in in _STAND_INS.items()}
 
 
 def _embedded(svg: str, name: str, title: str, description: str) -> str:
-    """The drawing as an element of a page: our own head, our colours, ids of its own."""
-    found = _PROLOGUE.match(svg)
+    """The drawing as an element of a page: with a head, colours and ids of the page's."""
+    found = _HEAD.match(svg)
     assert found is not None
-    body = _CLUTTER.sub("", svg[found.end() :])
-    used = set(_REFERENCE.findall(body))
     # Only in tags: labels are data.
-    body = _TAG.sub(lambda tag: _tidy(tag.group(), name, used), body).replace("<g/>", "")
-    width = float(found.group(1).split()[2])
-    head = (
-        f'<svg viewBox="{found.group(1)}" style="--width: {width:g}px" role="img" '
+    body = _TAG.sub(lambda tag: _adapted(tag[0], name), _LEFT_OUT.sub("", svg[found.end() :]))
+    width = float(found[1].split()[2])
+    return (
+        f'<svg viewBox="{found[1]}" style="--width: {width:g}px" role="img" '
         f'aria-labelledby="{name}-title {name}-description">'
         f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-description">{escape(description)}</desc>'
+        f'<desc id="{name}-description">{escape(description)}</desc>{body.strip()}'
     )
-    return head + re.sub(r">\s+<", ">\n<", body).strip()
 
 
-def _tidy(tag: str, name: str, used: set[str]) -> str:
-    tag = _NOTHING.sub("", _FONT.sub(r"font-size: \1; ", tag))
-    tag = _REFERENCE.sub(lambda each: f"{name}-{each.group()}", tag)
-    tag = _ID.sub(
-        lambda each: f' id="{name}-{each.group(1)}"' if each.group(1) in used else "", tag
-    )
-    tag = _LONG_NUMBER.sub(r"\1", _FILL.sub(r' style="fill: \1"', tag))
-    tag = _STAND_IN.sub(lambda each: _VARIABLE_OF[each.group()], tag)
-    return re.sub(r"\s+", " ", tag.replace("xlink:href", "href"))
+def _adapted(tag: str, name: str) -> str:
+    """A tag with ids that begin with `name`, and with the page's colours."""
+    tag = _BEFORE_ID.sub(f"{name}-", tag.replace("xlink:href", "href"))
+    tag = _FRACTION.sub(r"\1", _FILL.sub(r' style="fill: \1"', tag))
+    return _STAND_IN.sub(lambda colour: _VARIABLE_OF[colour[0]], tag)
 
 
 def grid(axes: Any, which: str = "y") -> None:
