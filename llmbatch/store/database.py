@@ -1,5 +1,6 @@
 """The store as a value: one connection to its DuckDB file, with statements and transactions."""
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -94,6 +95,14 @@ class Database:
             names = [column[0] for column in relation.description or []]
             records = relation.fetchall()
             return {name: [record[index] for record in records] for index, name in enumerate(names)}
+
+    def integers(self, sql: str) -> "array[int]":
+        """The first column of all records, in a ninth of the memory of a list: there may be ten
+        million."""
+        numbers = array("q")
+        for chunk in self.arrow(sql).column(0).chunks:
+            numbers.frombytes(memoryview(chunk.to_numpy()).tobytes())
+        return numbers
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""

@@ -1,6 +1,5 @@
 """The work that a plan leaves to do, and the history of the job, read beside it."""
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ def pending_work(
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))
             past = _history(db, alike, int(requests), int(rows))
-    positions, sizes, rows = (_array(db, name) for name in _COLUMNS)
+    positions, sizes, rows = (db.integers(query(name)) for name in _COLUMNS)
     return PendingWork(positions, sizes, rows, past)
 
 
@@ -152,11 +151,3 @@ def first_row(db: Database, position: int) -> tuple[str, int]:
 
 def _numbers(db: Database, name: str, parameters: dict[str, Any] | None = None) -> list[int]:
     return [number for (number,) in db.execute(query(name), parameters or ())]
-
-
-def _array(db: Database, name: str) -> Sequence[int]:
-    """The numbers in a ninth of the memory of a list: there may be ten million."""
-    numbers = array("q")
-    for chunk in db.arrow(query(name)).column(0).chunks:
-        numbers.frombytes(memoryview(chunk.to_numpy()).tobytes())
-    return numbers

@@ -1,6 +1,5 @@
 """Plans: which request answers which row, and in which order the requests run."""
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -130,9 +129,7 @@ NOTHING_PENDING = Pending((), {})
 
 def pending(db: Database) -> Pending:
     """The requests of the current plan that are not settled."""
-    positions = array("q")
-    for chunk in db.arrow(query("pending_positions"))["position"].chunks:
-        positions.frombytes(memoryview(chunk.to_numpy()).tobytes())
+    positions = db.integers(query("pending_positions"))
     tried = db.execute(query("pending_tries"))
     return Pending(positions, {position: Tries(*counts) for position, *counts in tried})
 

@@ -1,4 +1,4 @@
-"""Nobody writes through a draft of somebody else, nor through a link to somewhere else."""
+"""No process writes through the draft of another, nor through a link to another place."""
 
 import os
 import stat

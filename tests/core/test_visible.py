@@ -1,4 +1,4 @@
-"""What a terminal would obey is shown; everything else stays as it is."""
+"""Characters that a terminal would obey are shown; everything else stays as it is."""
 
 import json
 import unicodedata

@@ -58,7 +58,7 @@ class Base:
 
 @dataclass
 class Result:
-    """What came of the tries."""
+    """The results of the tries."""
 
     tries: int = 0
     mended: int = 0
@@ -157,7 +157,7 @@ def _problem(
             return problem
         told = _opened(job.state / STORE, result)
         if step == (JOURNAL,) and not told:
-            return "the damage of the journal was not told"
+            return "the damage of the journal was not reported"
         is_told = bool(told)
     found = _content(job.state / STORE)
     if isinstance(found, str):
@@ -187,7 +187,7 @@ def _left(base: Base, store: Path, changed: range) -> Answers:
 
 
 def _differ(store: Path) -> str | None:
-    """How `check` and a run disagree about a damaged store, if they do."""
+    """The disagreement of `check` and a run about a damaged store, if there is one."""
     copied = store.parent.with_name("copied")
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(store.parent, copied)
@@ -217,7 +217,7 @@ def _said(look: Callable[[], object]) -> object:
 
 
 def _opened(store: Path, result: Result) -> str:
-    """What is told when a run opens the store, or that something was lost when it is repaired."""
+    """The report of a run that opens the store, or of a repair that has lost something."""
     try:
         with open_store(store) as db:
             inspection.require_sound(db, store)
@@ -233,7 +233,7 @@ def _opened(store: Path, result: Result) -> str:
 
 
 def _content(store: Path) -> Answers | str:
-    """What a store holds when it is opened again, or what is wrong with it."""
+    """The content of a store that is opened again, or its fault."""
     with open_store(store) as db:
         if broken := [name for name, count in results.violations(db).items() if count]:
             return f"does not hold: {', '.join(broken)}"
@@ -257,7 +257,7 @@ def summary(result: Result) -> str:
             *(f"  {name}: {count:,}" for name, count in result.orders.items()),
             f"openings that mended: {result.mended:,}, found nothing: {result.unharmed:,}, needed "
             f"`llmbatch repair`: {result.repaired:,}",
-            f"answers that both files had lost, all told: {result.lost:,}",
+            f"answers that both files had lost, in all: {result.lost:,}",
             f"run to the end: {result.finished:,}",
             f"total time: {result.seconds:.0f} s",
             *(f"PROBLEM: {problem}" for problem in result.problems),

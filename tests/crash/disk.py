@@ -45,7 +45,7 @@ class Change:
 
 @dataclass
 class File:
-    """A file by its content, whatever its name is now."""
+    """A file by its content, under any name."""
 
     synced: bytes = b""
     pending: list[Change] = field(default_factory=list)
@@ -67,8 +67,9 @@ Naming = dict[str, File | None]
 
 
 class Disk:
-    """What was changed and what of it is certain. `orderly`: names reach the disk in the order of
-    their changes, and the sync of any file takes them along, as on a journaling file system."""
+    """The changes, and those of them that are certain to be on the disk. `orderly`: names reach the
+    disk in the order of their changes, and the sync of any file takes them along, as on a
+    journaling file system."""
 
     def __init__(self, *, orderly: bool) -> None:
         self._orderly = orderly
@@ -115,7 +116,7 @@ class Disk:
         self._pending.append(naming)
 
     def image(self, rng: random.Random, manner: str) -> dict[str, bytes]:
-        """What may be left: the content of the files by name."""
+        """A content of the files, by name, that a power cut may leave."""
         names = dict(self._certain)
         for naming in self._kept_names(rng, manner):
             _apply(naming, names)

@@ -32,7 +32,7 @@ PATIENCE = 300.0
 
 
 class Run:
-    """A run in the background and what its event log tells."""
+    """A run in the background and its event log."""
 
     def __init__(self, job: CrashJob, output: Path) -> None:
         output.parent.mkdir()
@@ -65,7 +65,7 @@ class Run:
 
 
 def environment() -> dict[str, str]:
-    """vLLM in its default mode, whatever mode this process is told to use."""
+    """vLLM in its default mode, regardless of the mode of this process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
     return kept | {"PYTHONPATH": str(ROOT)}
 

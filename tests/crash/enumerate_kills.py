@@ -32,7 +32,7 @@ Killed = Callable[[Place], Trace]
 
 @dataclass
 class Tally:
-    """What was tried and what came of it."""
+    """The kills that were tried, and their results."""
 
     points: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -124,7 +124,7 @@ class Enumeration:
         return place if self._check(night, place, name, self._former[night], killed) else None
 
     def _check(self, night: int, place: Place, name: str, before: State, killed: Killed) -> bool:
-        """Whether the run was killed; then what it left is judged."""
+        """True if the run was killed; then its state is checked."""
         place.computed()
         trace = killed(place)
         if not trace.killed:
@@ -138,7 +138,7 @@ class Enumeration:
         return True
 
     def _illegal(self, night: int, place: Place, before: State) -> Iterator[str]:
-        """What of this state could never be seen in an undisturbed job."""
+        """The faults of this state: those that no undisturbed job could show."""
         final = self._nights.results[night].state
         former = self._former[night]
         self._left = state = place.state()

@@ -47,7 +47,7 @@ class Reader:
         os.close(self._memory)
 
     def event(self, call: str, arguments: list[int], *, data: bool) -> Event | None:
-        """What the call will do, or None if that is nothing under the folder."""
+        """The effect of the call, or None if it has none under the folder."""
         found = _READERS[call](self, call, arguments)
         if found is None:
             return None

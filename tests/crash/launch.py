@@ -70,7 +70,7 @@ class Zygote:
         return Forked(self, self.hear()["started"], self._stderr)
 
     def hear(self) -> dict[str, Any]:
-        """What the zygote says next."""
+        """The next message of the zygote."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, "the zygote has ended"

@@ -64,7 +64,7 @@ def announce() -> None:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the runs did: (night, change), and what each night's output is."""
+    """The changes of the runs, as (night, change), and the output of each night."""
 
     steps: list[tuple[int, Event]]
     outputs: dict[int, dict[str, bytes]]
@@ -72,7 +72,7 @@ class Recording:
 
 @dataclass
 class Result:
-    """What came of the images."""
+    """The results of the images."""
 
     images: int = 0
     opened: int = 0
@@ -135,7 +135,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def images(
     recording: Recording, count: int, rng: random.Random
 ) -> Iterator[tuple[int, str, dict[str, bytes], Answers]]:
-    """What `count` power cuts leave: night, manner, files, and what was acknowledged before."""
+    """The states after `count` power cuts: night, manner, files, and the acknowledged changes."""
     cuts = Counter(rng.randint(1, len(recording.steps)) for _ in range(count))
     disks = {"orderly": Disk(orderly=True), "strict": Disk(orderly=False)}
     acknowledged: Answers = {}
@@ -213,7 +213,7 @@ def _examine(place: Path, acknowledged: Answers, result: Result) -> None:
 
 
 def _lacks_frames(store: Path) -> bool:
-    """Whether the store alone would have lost something that its journal holds."""
+    """True if the store alone would have lost records that its journal holds."""
     path = journal.path_for(store)
     last = frames.scan(path).last if path.exists() else 0
     if not store.exists():

@@ -110,7 +110,7 @@ def entered(tid: int) -> tuple[str, list[int]]:
 
 
 def returned(tid: int) -> int:
-    """What the system call has returned at whose exit a thread has stopped."""
+    """The result of the system call at whose exit a thread has stopped."""
     return int(_info(tid).number)
 
 

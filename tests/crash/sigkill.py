@@ -65,7 +65,7 @@ class Kill:
 
 @dataclass
 class Result:
-    """What came of it all."""
+    """The results of all kills."""
 
     kills: list[Kill] = field(default_factory=list)
     runs: int = 0
@@ -157,7 +157,7 @@ def run_until_killed(
 
 
 def wait_until(process: Run, output: Path, moment: Moment) -> bool:
-    """Whether the moment came before the run had ended."""
+    """True if the moment came before the run had ended."""
     due = None if moment.phase else time.monotonic() + moment.delay
     while process.poll() is None:
         if due is None and has_reached(phase_of(output, process.pid), moment.phase):

@@ -1,4 +1,4 @@
-"""What a store holds, to compare it with the states that are legal."""
+"""The content of a store, to compare it with the legal states."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -35,7 +35,7 @@ Answers = list[tuple[str, str]]
 
 
 def fate(prompt: str, text: str) -> Fate:
-    """What must become of a row."""
+    """The state that a row must reach."""
     for mark, kind in FAILURES.items():
         if mark in text:
             return "failed", kind
@@ -114,7 +114,7 @@ class Job(RuleBasedStateMachine):
         (self._folder / "in.jsonl").write_text("\n".join(lines) + "\n")
 
     def _run(self, **how: Any) -> Trace:
-        """One run, whatever becomes of it, and what must hold after each."""
+        """One run with any end, and the checks after each run."""
         self._ledger.unlink(missing_ok=True)
         former = self._state
         trace = self._tracer.run(self._arguments(), self._folder, **how)

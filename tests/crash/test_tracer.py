@@ -101,7 +101,7 @@ def test_threads_are_followed_and_their_changes_held_apart(tracer: Tracer, tmp_p
     assert trace.code == 0
     for name in "0123":
         writes = [event for event in trace.events if event.path == name and event.kind == "write"]
-        # An appended write tells where it begins, too.
+        # An appended write has its beginning, too.
         content = (tmp_path / name).read_bytes()
         assert b"".join(event.data for event in writes) == content
         assert [content[e.offset : e.offset + e.size] for e in writes] == [e.data for e in writes]

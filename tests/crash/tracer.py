@@ -70,7 +70,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Order:
-    """What the zygote is asked to run, and how."""
+    """A request to the zygote: the command, and the way to run it."""
 
     arguments: list[str]
     folder: Path
@@ -87,7 +87,7 @@ class Order:
 
 @dataclass
 class Trace:
-    """What came of a run. `code` is negative when a signal ended it, as in `subprocess`."""
+    """The result of a run. `code` is negative when a signal ended it, as in `subprocess`."""
 
     code: int = 0
     stdout: str = ""

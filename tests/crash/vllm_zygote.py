@@ -34,7 +34,7 @@ ENVIRONMENT = {
 
 
 def import_everything() -> None:
-    """What a run imports until its engine is ready; none of it may start a thread."""
+    """Import all modules that a run needs until its engine is ready; none may start a thread."""
     import torch
     import vllm.v1.engine.llm_engine
     import vllm.v1.structured_output.backend_xgrammar

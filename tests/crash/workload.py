@@ -39,7 +39,7 @@ def _text(number: int, night: int) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run to the end left: exit code, files, store."""
+    """The result of an undisturbed run: exit code, files, store."""
 
     code: int
     files: dict[str, bytes | None]

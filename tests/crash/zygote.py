@@ -1,7 +1,7 @@
 """The process from which traced runs are forked: `python -m tests.crash.zygote DESCRIPTOR`.
 
 It has imported all that a run needs, so that a run takes a fraction of a second. It opens no
-database and has one thread only, or a fork would inherit locks that nobody frees.
+database and has one thread only, or a fork would inherit locks that are never freed.
 """
 
 import gc
@@ -50,7 +50,7 @@ def main() -> None:
         try:
             order = connection.recv()
         except EOFError:
-            # At once: a package would tell at length what it could not clean up.
+            # At once: packages would report at length the things that they cannot clean up.
             os._exit(0)
         connection.send(_carry_out(order))
 
@@ -124,7 +124,7 @@ class _Run:
         return pid
 
     def _end(self) -> None:
-        """Whatever happened: no process of this run stays."""
+        """End all processes of this run, in any case."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         for tid in self._seen:
             with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""DuckDB's errors are told as what they are, with every DuckDB of the supported range."""
+"""DuckDB's errors are reported by their cause, with every DuckDB of the supported range."""
 
 import errno
 import os
@@ -123,7 +123,7 @@ def test_a_lock_is_told_with_its_holder(store: Path, spawn: Spawn, read_only: bo
 def test_the_name_of_a_store_is_not_taken_for_what_is_wrong_with_it(
     store: Path, spawn: Spawn
 ) -> None:
-    """A lock is no damage, whatever words are in the path: nothing may be put aside for it."""
+    """A lock is no damage, even if the path has such words: nothing may be put aside for it."""
     folder = store.parent / "Corrupt, replaying WAL, No space left on device"
     folder.mkdir()
     named = store.rename(folder / "Corrupt.duckdb")

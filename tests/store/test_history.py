@@ -1,4 +1,4 @@
-"""What a plan leaves to do when a job's former answers are reused."""
+"""The pending work of a plan when a job's earlier answers are reused."""
 
 from collections.abc import Mapping
 from pathlib import Path

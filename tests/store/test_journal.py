@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ends(path: Path) -> list[int]:
-    """Where each frame ends."""
+    """The end of each frame (bytes)."""
     content = path.read_bytes()
     starts = [place for place in range(len(content)) if content.startswith(b"LBFRAME2", place)]
     assert len(starts) == FRAMES

@@ -1,4 +1,4 @@
-"""A store and its journal have one history, or are told apart; never merged in silence."""
+"""A store and its journal have one history, or are refused; they are never merged in silence."""
 
 import shutil
 from pathlib import Path

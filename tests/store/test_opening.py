@@ -1,4 +1,4 @@
-"""A store opens whole, or says in one line why it does not."""
+"""A store opens whole, or is refused with one line that says why."""
 
 import os
 import signal

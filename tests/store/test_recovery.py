@@ -1,4 +1,4 @@
-"""What only the store or only its journal holds comes to the other one at the next opening."""
+"""Records that only the store or only its journal has come to the other at the next opening."""
 
 import os
 import shutil

@@ -53,13 +53,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def frames(path: Path) -> list[int]:
-    """Where the frames of a journal begin."""
+    """The beginnings of a journal's frames (bytes)."""
     content = path.read_bytes()
     return [place for place in range(len(content)) if content.startswith(b"LBFRAME2", place)]
 
 
 def work_of(store: Path) -> list[int]:
-    """How many records each durable table holds; the store must be sound."""
+    """The number of records in each durable table; the store must be sound."""
     with open_store(store) as db:
         assert set(results.violations(db).values()) == {0}
         return [int(db.scalar(f"SELECT count(*) FROM {name}")) for name in recovery.DURABLE]

@@ -1,4 +1,4 @@
-"""What became of the rows, counted for reports."""
+"""The states of the rows, counted for reports."""
 
 from llmbatch.store import results, runs
 from llmbatch.store.database import Database

@@ -27,7 +27,7 @@ def failed(key: str, verdict: str, attempt: int = 1) -> Attempt:
 
 
 def rows_in(db: Database, *states: str) -> list[dict[str, Any]]:
-    """What became of the rows, as it stands now."""
+    """The present states of the rows."""
     return list(results.in_input_order(db, list(states)))
 
 
@@ -61,7 +61,7 @@ def test_a_try_that_may_be_repeated_settles_nothing(healthy: Database) -> None:
 
 
 def test_answers_outlive_their_plan(healthy: Database) -> None:
-    """An answer is found by its key, under whatever plan asks for it again."""
+    """An answer is found by its key, by any plan that asks for it again."""
     rows = [
         plans.RenderedRow(n, key, None, None, "m" + key) for n, key in enumerate([A, B, C, A], 1)
     ]

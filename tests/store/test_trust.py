@@ -1,4 +1,4 @@
-"""Nobody else fills a state folder of ours, and what others give us to read is data."""
+"""A state folder that others can fill is refused, and the content of a store is only data."""
 
 import os
 import shutil
@@ -194,7 +194,7 @@ def test_no_statement_reaches_other_files(
 
 
 def evil(state: Path, statement: str) -> None:
-    """What somebody else has done to the file, with the means of DuckDB."""
+    """Change the file as another user could, by a statement of DuckDB."""
     with duckdb.connect(str(state / "job.duckdb")) as connection:
         connection.execute(statement)
 

@@ -1,4 +1,4 @@
-"""What a run has cost so far, and what it will have cost."""
+"""The cost of a run so far, and its projected cost."""
 
 import pytest
 

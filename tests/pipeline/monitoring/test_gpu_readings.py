@@ -1,4 +1,4 @@
-"""Which devices are asked, and in which units they answer; without a device."""
+"""The devices that are read, and the units of the readings; without a device."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +9,7 @@ from llmbatch.pipeline.monitoring.gpu_readings import Nvml, Reading
 
 
 class Library:
-    """What NVML's Python binding offers of what is used, for three devices."""
+    """The used part of NVML's Python binding, for three devices."""
 
     class NVMLError(Exception):
         pass

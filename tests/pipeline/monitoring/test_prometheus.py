@@ -42,7 +42,7 @@ def kept(path: Path, told: list[str] | None = None, **more: Any) -> MetricsFile:
 
 
 def samples(path: Path) -> dict[tuple[str, ...], float]:
-    """Values by the name of the metric and the labels that tell its samples apart."""
+    """Values by the name of the metric and the values of its labels but `job_name`."""
     return {
         (sample.name, *(text for name, text in sample.labels.items() if name != "job_name")): (
             sample.value

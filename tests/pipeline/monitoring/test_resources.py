@@ -1,4 +1,4 @@
-"""What a run takes of its machine, and that measuring it holds nobody up."""
+"""The resources of a run; measuring them does not hold it up."""
 
 import subprocess
 import sys
