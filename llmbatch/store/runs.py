@@ -11,6 +11,7 @@ import orjson
 from llmbatch import __version__
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment, utc
+from llmbatch.core.outcomes import Verdict
 from llmbatch.core.stored import json_table
 from llmbatch.store import moments
 from llmbatch.store.database import Database
@@ -24,7 +25,7 @@ class Attempt:
 
     key: str
     attempt: int
-    verdict: str
+    verdict: Verdict
     kind: str | None
     message: str | None
     finish_reason: str | None

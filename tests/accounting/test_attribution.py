@@ -22,6 +22,7 @@ from llmbatch.accounting.attribution import GONE, IDLE, OTHERS, Attribution
 from llmbatch.core import money
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Verdict
 from llmbatch.core.records import Record
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.job.cost import CostSpec
@@ -123,10 +124,12 @@ def _work(db: Database, plan: int, run: Run, tried: dict[int, int], answered: se
         name, attempt = key(each.request), tried[each.request]
         if each.answered and each.request not in answered:
             answered.add(each.request)
-            attempts.append(Attempt(name, attempt, "answered", None, None, "stop", "yes", *tokens))
+            attempts.append(
+                Attempt(name, attempt, Verdict.ANSWERED, None, None, "stop", "yes", *tokens)
+            )
         else:
             attempts.append(
-                Attempt(name, attempt, "retry", "truncated", "cut", None, None, *tokens)
+                Attempt(name, attempt, Verdict.RETRY, "truncated", "cut", None, None, *tokens)
             )
     moments = StepMoments()
     for step in run.steps:

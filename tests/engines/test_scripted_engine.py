@@ -83,3 +83,16 @@ def test_starts_fail_as_often_as_they_are_told(tmp_path: Path) -> None:
 def test_what_is_counted_needs_a_file(options: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="counter"):
         engine(**options)
+
+
+@pytest.mark.parametrize("slots", [0, 2])
+def test_a_request_is_lost_or_has_one_outcome(slots: int) -> None:
+    requests = [ask("LOSE:3"), *(ask(f"row {number}") for number in range(5))]
+    with engine(window=4, slots=slots) as running:
+        events = list(running.run(requests))
+        again = list(running.run([ask("LOSE_ONCE")] * 2))
+    (lost,) = (event for event in events if isinstance(event, Lost))
+    assert lost.keys == tuple(request.key for request in requests[:3])
+    answered = [event.key for event in events if not isinstance(event, Lost)]
+    assert sorted([*lost.keys, *answered]) == sorted(request.key for request in requests)
+    assert [type(event) for event in again] == [Lost, Completed]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core import clock
+from llmbatch.core.outcomes import Verdict
 from llmbatch.core.records import Record, Reject
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
@@ -61,8 +62,8 @@ def fill(db: Database) -> None:
     now = clock.moment()
     run = runs.begin(db, plan.plan, now, {})
     runs.engine_started(db, run, now, now, {"engine": "none"})
-    answered = Attempt("a" * 32, 1, "answered", None, None, "stop", "yes", 9, 4, 1)
-    dead = Attempt("b" * 32, 1, "dead", "truncated", "cut", "length", "ye", 9, 0, 1)
+    answered = Attempt("a" * 32, 1, Verdict.ANSWERED, None, None, "stop", "yes", 9, 4, 1)
+    dead = Attempt("b" * 32, 1, Verdict.DEAD, "truncated", "cut", "length", "ye", 9, 0, 1)
     runs.checkpoint(db, run, 1, [answered], {})
     runs.checkpoint(db, run, 2, [dead], {})
     runs.end(db, run, "stopped", 4, {})

@@ -1,6 +1,7 @@
 """The checkpoints of a run, as its timeline reads them."""
 
 from llmbatch.core import clock
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import checkpoints, runs
 from llmbatch.store.checkpoints import CheckpointTokens, ChunkSize, PlanPart
 from llmbatch.store.database import Database
@@ -12,8 +13,8 @@ C = "c" * 32
 def worked(db: Database) -> int:
     """A run with two checkpoints: a try that failed, and the answer."""
     run = runs.begin(db, 1, clock.moment(), {"run": {"chunk_size": 7}})
-    retry = Attempt(C, 1, "retry", "truncated", "cut", "length", "z", 5, 0, 2)
-    answer = Attempt(C, 2, "answered", None, None, "stop", "z", 5, 0, 3)
+    retry = Attempt(C, 1, Verdict.RETRY, "truncated", "cut", "length", "z", 5, 0, 2)
+    answer = Attempt(C, 2, Verdict.ANSWERED, None, None, "stop", "z", 5, 0, 3)
     runs.checkpoint(db, run, 1, [retry], {"cache_usage": 0.25, "running": 6})
     runs.checkpoint(db, run, 2, [answer], {})
     return run

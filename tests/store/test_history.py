@@ -8,6 +8,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import history, runs
 from llmbatch.store.database import Database
 from llmbatch.store.history import RequestTokens
@@ -58,11 +59,11 @@ def test_a_request_took_what_all_its_tries_took(preview: Database, tmp_path: Pat
         run = runs.begin(own, 1, clock.moment(), {})
         for number, attempt in enumerate(
             [
-                Attempt("c" * 32, 1, "retry", "truncated", "cut", "length", "n", 7, 0, 30),
-                Attempt("c" * 32, 2, "retry", "invalid_output", "no", "stop", "n", 7, 0, 50),
-                Attempt("c" * 32, 3, "answered", None, None, "stop", "yes", 7, 0, 40),
-                Attempt("d" * 32, 1, "dead", "too_long", "too long", None, None, 0, 0, 0),
-                Attempt("e" * 32, 1, "retry", "truncated", "cut", "length", "n", 7, 0, 30),
+                Attempt("c" * 32, 1, Verdict.RETRY, "truncated", "cut", "length", "n", 7, 0, 30),
+                Attempt("c" * 32, 2, Verdict.RETRY, "invalid_output", "no", "stop", "n", 7, 0, 50),
+                Attempt("c" * 32, 3, Verdict.ANSWERED, None, None, "stop", "yes", 7, 0, 40),
+                Attempt("d" * 32, 1, Verdict.DEAD, "too_long", "too long", None, None, 0, 0, 0),
+                Attempt("e" * 32, 1, Verdict.RETRY, "truncated", "cut", "length", "n", 7, 0, 30),
             ],
             start=1,
         ):

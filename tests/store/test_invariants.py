@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core import clock
+from llmbatch.core.outcomes import Verdict
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, runs, snapshots, statements
 from llmbatch.store.database import Database
@@ -167,7 +168,7 @@ def test_a_plan_without_a_single_request_is_sound(healthy: Database) -> None:
 
 
 def test_a_request_that_is_tried_twice_is_sound(healthy: Database) -> None:
-    for number, verdict in enumerate(("retry", "dead"), start=1):
+    for number, verdict in enumerate((Verdict.RETRY, Verdict.DEAD), start=1):
         run = runs.begin(healthy, 1, clock.moment(), {})
         attempt = Attempt(C, number, verdict, "truncated", "cut", "length", "y", 9, 0, 5)
         runs.checkpoint(healthy, run, 1, [attempt], {})

@@ -11,6 +11,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UnwrittenError
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import field_groups, frames, journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
@@ -29,7 +30,7 @@ def content(db: Database) -> Content:
 def work(db: Database, key: str = C, attempt: int = 1) -> int:
     """A run that answers one request."""
     run = runs.begin(db, 1, clock.moment(), {"a": "ü"})
-    answer = Attempt(key, attempt, "answered", None, None, "stop", "🦆\x00", 9, 4, 1)
+    answer = Attempt(key, attempt, Verdict.ANSWERED, None, None, "stop", "🦆\x00", 9, 4, 1)
     runs.checkpoint(db, run, 1, [answer], {"steps": 3})
     return run
 

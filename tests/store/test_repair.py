@@ -9,6 +9,7 @@ import pytest
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError, StoreError
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import journal, recovery, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
@@ -88,7 +89,7 @@ def test_damage_that_only_reading_meets_is_found(store: Path) -> None:
         run = runs.begin(db, 1, clock.moment(), {})
         texts = (random.Random(n).randbytes(500).hex() for n in range(2000))
         done = [
-            Attempt(f"{n:032x}", 1, "answered", None, None, "stop", text, 1, 0, 1)
+            Attempt(f"{n:032x}", 1, Verdict.ANSWERED, None, None, "stop", text, 1, 0, 1)
             for n, text in enumerate(texts)
         ]
         runs.checkpoint(db, run, 1, done, {})

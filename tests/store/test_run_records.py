@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.run_records import ForecastRecord, RunTokens
@@ -45,7 +46,7 @@ def test_a_run_has_its_end_and_its_tokens(healthy: Database) -> None:
 def test_a_run_that_was_killed_has_no_end(healthy: Database) -> None:
     run = runs.begin(healthy, 1, clock.moment(), {})
     assert run_records.summaries(healthy)[-1].committed is None
-    answer = Attempt(C, 1, "answered", None, None, "stop", "z", 1, 0, 1)
+    answer = Attempt(C, 1, Verdict.ANSWERED, None, None, "stop", "z", 1, 0, 1)
     runs.checkpoint(healthy, run, 1, [answer], {"steps": 3})
     last = run_records.summaries(healthy)[-1]
     assert (last.run, last.ended, last.reason, last.exit_code) == (2, None, None, None)

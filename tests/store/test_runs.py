@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from llmbatch.core import clock
+from llmbatch.core.outcomes import Verdict
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
@@ -19,10 +20,10 @@ A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
 def answered(key: str, attempt: int = 1, text: str = "yes") -> Attempt:
-    return Attempt(key, attempt, "answered", None, None, "stop", text, 9, 4, 1)
+    return Attempt(key, attempt, Verdict.ANSWERED, None, None, "stop", text, 9, 4, 1)
 
 
-def failed(key: str, verdict: str, attempt: int = 1) -> Attempt:
+def failed(key: str, verdict: Verdict, attempt: int = 1) -> Attempt:
     return Attempt(key, attempt, verdict, "truncated", "cut", "length", "y", 9, 0, 512)
 
 
@@ -51,7 +52,7 @@ def test_an_answer_settles_every_row_of_its_request(healthy: Database) -> None:
 
 
 def test_a_try_that_may_be_repeated_settles_nothing(healthy: Database) -> None:
-    again(healthy, failed(C, "retry"))
+    again(healthy, failed(C, Verdict.RETRY))
     assert results.counts(healthy).pending == 1
     assert list(plans.pending(healthy).positions) == [2]
     again(healthy, answered(C, attempt=2))
@@ -116,7 +117,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize(
     "bad",
-    [answered("not a key"), Attempt(C, 1, "answered", None, None, None, None, 0, 0, 0)],
+    [answered("not a key"), Attempt(C, 1, Verdict.ANSWERED, None, None, None, None, 0, 0, 0)],
 )
 def test_a_checkpoint_is_all_or_nothing(healthy: Database, bad: Attempt) -> None:
     with pytest.raises(duckdb.Error):

@@ -1,5 +1,6 @@
 """Requests that kill the engine are found and no other is written off, whatever engine it is."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, log2
@@ -180,3 +181,75 @@ def test_what_was_not_in_flight_at_two_deaths_is_not_suspected() -> None:
     assert [list(isolation.next(pending)) for _ in range(2)] == [[2], [3]]
     assert isolation.next(pending) == pending
     assert not isolation.isolating
+
+
+@dataclass
+class ReplicaJob(Job):
+    """So many requests in an engine that loses a replica by some of them and goes on, as a run
+    would do it."""
+
+    replicas: int = 2
+    vain: int = 0
+
+    def work(self) -> bool:
+        """Until nothing is pending; False if it came out that the engine is to blame."""
+        while chosen := self._next():
+            if not self._pass(deque(chosen)):
+                return False
+        return True
+
+    def _pass(self, waiting: deque[int]) -> bool:
+        replica_of: dict[int, int] = {}
+        paused = False
+        while True:
+            while waiting and not paused and len(replica_of) < self.window:
+                replica_of[waiting.popleft()] = self.choose(self.replicas)
+            if not replica_of:
+                return True
+            one = list(replica_of)[self.choose(len(replica_of))]
+            if one not in self.poison:
+                del replica_of[one]
+                self.pending.remove(one)
+                self.answered.add(one)
+                self.isolation.answered()
+                self.vain = 0
+                continue
+            lost = [other for other, replica in replica_of.items() if replica == replica_of[one]]
+            for other in lost:
+                del replica_of[other]
+            self._lose(lost)
+            if self.vain > 5:
+                return False
+            if self.isolation.isolating or self.isolation.to_write_off:
+                paused = True
+            else:
+                waiting.extend(lost)
+
+    def _lose(self, lost: list[int]) -> None:
+        self.deaths += 1
+        assert self.deaths < 30 * (1 + len(self.poison)), "endless"
+        self.vain = 0 if self.isolation.died(lost) else self.vain + 1
+
+
+@settings(max_examples=300)
+@given(jobs(0, 2), st.integers(1, 4))
+@example(job(2, [0], 1), 1)
+@example(job(40, [0, 39], 20, ORDERS["last"]), 3)
+def test_one_or_two_are_found_by_the_replicas_that_they_kill(tried: Job, replicas: int) -> None:
+    count = len(tried.pending)
+    again = ReplicaJob(tried.pending, tried.poison, tried.window, tried.choose, replicas=replicas)
+    assert again.work()
+    assert_found(again, count)
+
+
+@settings(max_examples=500)
+@given(jobs(0, 39), st.integers(1, 4))
+@example(job(30, range(10), 3), 2)
+@example(job(30, range(1, 30), 8), 4)
+def test_no_request_that_a_replica_can_answer_is_ever_written_off(
+    tried: Job, replicas: int
+) -> None:
+    again = ReplicaJob(tried.pending, tried.poison, tried.window, tried.choose, replicas=replicas)
+    again.work()
+    assert set(again.written_off) <= again.poison
+    assert len(again.written_off) == len(set(again.written_off))
