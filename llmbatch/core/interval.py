@@ -1,4 +1,4 @@
-"""What is expected, and between which bounds: sums, products and samples of such figures."""
+"""Expected figures with bounds: their sums, products and samples."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ _Z = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure that is not known exactly. `low` and `high` hold it about 95 times in 100, as far
-    as what they are made from tells."""
+    """A figure that is not known exactly. It lies between `low` and `high` about 95 times in
+    100, if the figures that they were computed from are right."""
 
     expected: float
     low: float
@@ -45,11 +45,11 @@ class Interval:
         return Interval(self.expected * factor, self.low * factor, self.high * factor)
 
     def within(self, low: float, high: float) -> "Interval":
-        """No part of it beyond bounds that are certain."""
+        """Cut off at bounds that are certain."""
         return Interval(*(min(max(value, low), high) for value in self._values()))
 
     def at_least_around(self, share: float) -> "Interval":
-        """As wide as `share` of what is expected on both sides, or wider."""
+        """At least as wide as `share` of the expected value on both sides."""
         return Interval(
             self.expected,
             min(self.low, self.expected * (1 - share)),
@@ -57,7 +57,7 @@ class Interval:
         )
 
     def rounded(self) -> "Interval":
-        """In whole things, outwards."""
+        """Rounded to whole numbers, the bounds outwards."""
         return Interval(round(self.expected), math.floor(self.low), math.ceil(self.high))
 
     def _values(self) -> tuple[float, float, float]:
@@ -70,24 +70,24 @@ def total(parts: Sequence[Interval]) -> Interval:
 
 
 def of_function(function: Callable[..., float], *inputs: Interval) -> Interval:
-    """What a function makes of independent figures: each goes to its bounds while the others stay
-    as expected, and the deviations add up as squares (Gaussian error propagation)."""
+    """A function of independent figures: each goes to its bounds while the others stay as expected,
+    and the deviations add up as squares (Gaussian error propagation)."""
     expected = function(*(each.expected for each in inputs))
     below = above = 0.0
-    for place, one in enumerate(inputs):
+    for index, one in enumerate(inputs):
         values = [each.expected for each in inputs]
-        found = [expected]
+        reached = [expected]
         for bound in {one.low, one.high} - {one.expected}:
-            values[place] = bound
-            found.append(function(*values))
-        below = math.hypot(below, expected - min(found))
-        above = math.hypot(above, max(found) - expected)
+            values[index] = bound
+            reached.append(function(*values))
+        below = math.hypot(below, expected - min(reached))
+        above = math.hypot(above, max(reached) - expected)
     return Interval(expected, expected - below, expected + above)
 
 
 def extremes(function: Callable[..., float], *inputs: Interval) -> Interval:
-    """What a rising or falling function makes of figures that may all be off at once: its least
-    and its largest value at their bounds."""
+    """A rising or falling function of figures that may all be off at once: its least and its
+    largest value at their bounds."""
     bounds = [function(*corner) for corner in product(*((one.low, one.high) for one in inputs))]
     expected = function(*(each.expected for each in inputs))
     return Interval(expected, min(expected, *bounds), max(expected, *bounds))
@@ -95,8 +95,8 @@ def extremes(function: Callable[..., float], *inputs: Interval) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class PairSample:
-    """Pairs (x, y) of some things that were looked at. x is known of all things, y is asked for:
-    where it goes with x, a regression on x makes a total far more certain."""
+    """Pairs (x, y) of a sample. x is known for all things, the total of y is wanted: where y
+    depends on x, a regression on x makes the total far more certain."""
 
     count: int
     mean_x: float
@@ -117,7 +117,7 @@ class PairSample:
         slope = xy / xx if xx > 0 and xy * xy >= _LEAST_EXPLAINED * xx * yy else 0.0
         unexplained = max(0.0, yy - slope * xy)
         free = max(1, count - (2 if slope else 1))
-        # Of a single one nothing is known but itself: it may be off by as much again.
+        # A single one shows no scatter: it may be off by as much again.
         residual = math.sqrt(unexplained / free) if count > 1 else mean_y
         return cls(count, mean_x, mean_y, slope, residual, _skewness(y - slope * x, residual))
 
@@ -142,15 +142,16 @@ class PairSample:
         )
 
     def _of_mean(self) -> tuple[float, float]:
-        """How far the mean of all may be below and above that of the sample. A sample of a skewed
-        whole has mostly too few of the large things, and then is too sure of itself as well: Hall's
-        transformation (P. Hall, On the Removal of Skewness by Transformation, 1992) mends both."""
+        """Bounds of the mean of all, as distances below and above that of the sample. A sample of a
+        skewed population mostly has too few of the large things, and then too small a spread as
+        well: Hall's transformation (P. Hall, On the Removal of Skewness by Transformation, 1992)
+        corrects both."""
         scale = self.residual / math.sqrt(self.count)
         skewed = self.skewness / math.sqrt(self.count)
         return scale * _straight(self._t, skewed), -scale * _straight(-self._t, skewed)
 
     def _of_others(self, things: int) -> tuple[float, float]:
-        """How far the sum of so many may be below and above what is expected of them, where their
+        """Bounds of the sum of so many, as distances below and above the expected one, where their
         mean is known (E. A. Cornish and R. A. Fisher 1938, to the first order)."""
         if not things:
             return 0.0, 0.0
@@ -184,7 +185,7 @@ def _straight(quantile: float, skewed: float) -> float:
 
 
 _NO_SKEW = 1e-6
-# Below this share of explained variance (r squared) x tells too little of y, as where the
+# Below this share of explained variance (r squared) x explains too little of y, as where the
 # pipeline starts long requests early.
 _LEAST_EXPLAINED = 0.1
 

@@ -1,4 +1,4 @@
-"""What a token costs an engine in time, learned from its own steps.
+"""The time that a token costs an engine, learned from its own steps.
 
 A step of a continuous-batching engine takes about
 
@@ -20,7 +20,7 @@ from typing import Any, Self
 Costs = tuple[float, float, float]
 
 FEWEST_STEPS = 12
-"""With fewer steps a fit says nothing."""
+"""With fewer steps there is no fit."""
 # Steps do not err independently of each other: what disturbs one often disturbs its neighbours.
 _CORRELATED = 2.0
 # With a diagonal of one: a system has no single solution if its smallest singular value is below
@@ -51,7 +51,7 @@ class StepMoments:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
-        """What `dataclasses.asdict` made; nothing where an older llmbatch kept none."""
+        """From the result of `dataclasses.asdict`; no steps where an older llmbatch stored none."""
         return cls(**value) if value else cls()
 
     def __add__(self, other: "StepMoments") -> "StepMoments":
@@ -80,7 +80,7 @@ class Weights:
     """Seconds of the device that a computed prompt token and an output token stand for.
 
     An output token carries its share of its step's fixed cost. `measured` is False where the
-    engine told too little, and both tokens count the same."""
+    engine reported too little, and both tokens count the same."""
 
     prompt: float
     output: float
@@ -91,18 +91,18 @@ class Weights:
 
 
 def fit(moments: StepMoments) -> StepCost | None:
-    """The cost of a step; None where the steps do not tell it."""
+    """The cost of a step; None where it cannot be learned from these steps."""
     if moments.steps < FEWEST_STEPS or moments.t <= 0:
         return None
     best: tuple[float, Costs] | None = None
     for size in (3, 2, 1):
         for chosen in combinations(range(3), size):
-            found = _solve(moments, chosen)
-            if found is None or min(found) < 0:
+            costs = _solve(moments, chosen)
+            if costs is None or min(costs) < 0:
                 continue
-            left = _residual(moments, found)
-            if best is None or left < best[0] * (1 - 1e-9):
-                best = (left, found)
+            residual = _residual(moments, costs)
+            if best is None or residual < best[0] * (1 - 1e-9):
+                best = (residual, costs)
     if best is None:
         return None
     mean = moments.t / moments.steps
@@ -111,7 +111,7 @@ def fit(moments: StepMoments) -> StepCost | None:
 
 
 def weights(moments: StepMoments) -> Weights:
-    """What tokens weigh by these steps; the same for both kinds where they do not tell."""
+    """The weights of tokens by these steps; equal where they cannot be learned."""
     cost = fit(moments)
     if cost is not None and moments.s > 0:
         output = cost.per_sequence + cost.per_step * moments.steps / moments.s
@@ -173,7 +173,7 @@ def _solution(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list
 
 def _solve(moments: StepMoments, chosen: tuple[int, ...]) -> Costs | None:
     """The least-squares values of the chosen unknowns, zero for the others; None if the steps do
-    not tell them apart."""
+    not determine them."""
     matrix, right = _system(moments)
     if any(matrix[index][index] <= 0 for index in chosen):
         return None
@@ -189,10 +189,10 @@ def _solve(moments: StepMoments, chosen: tuple[int, ...]) -> Costs | None:
     return costs[0], costs[1], costs[2]
 
 
-def _residual(moments: StepMoments, found: Costs) -> float:
-    """The sum of squares that the values leave unexplained."""
+def _residual(moments: StepMoments, costs: Costs) -> float:
+    """The sum of squares that these costs leave unexplained."""
     matrix, right = _system(moments)
     explained = sum(
-        found[i] * found[j] * matrix[i][j] for i in range(3) for j in range(3)
-    ) - 2 * sum(found[i] * right[i] for i in range(3))
+        costs[i] * costs[j] * matrix[i][j] for i in range(3) for j in range(3)
+    ) - 2 * sum(costs[i] * right[i] for i in range(3))
     return moments.tt + explained

@@ -15,7 +15,7 @@ from llmbatch.sizing.settings import EngineSettings
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What an engine is built from.
+    """The model and the settings that an engine is built from.
 
     `options` are the engine's own, as the user wrote them;
     `log_path` is where the engine's own noise goes (None: leave it alone).
@@ -67,7 +67,7 @@ LONGEST_HOLD = 3600.0
 
 
 class Engine(Protocol):
-    """A thing that answers requests. The contract, held by one suite over every engine:
+    """Answers requests. One suite of tests holds every engine to this contract:
 
     0. Building it checks the options and the model's path (UsageError) and loads nothing;
        `identity()` names everything about the model that can change an answer, so that it can
@@ -89,8 +89,8 @@ class Engine(Protocol):
        help only against the first.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running.
-    6. `describe()` tells what is known of the started engine; it is kept with the run. Every field
-       of an `EngineInfo` may be left out.
+    6. `describe()` reports the settings of the started engine, which are kept with the run. Every
+       field of an `EngineInfo` may be left out.
     7. `telemetry()` may be called at any time while the engine is open, from any thread, also
        while `run` is stuck. `steps` changes whenever the engine has done something: an engine
        with requests in flight whose telemetry stays the same is hung, unless it is held back
@@ -98,7 +98,7 @@ class Engine(Protocol):
     8. `close` may be called from another thread while the engine starts, or while `run` waits or
        works: that raises EngineError soon, and is no reason to wait for what is in flight.
     9. After an engine has died or was closed, another one can be built and started in the same
-       process. Nothing of the former one is left.
+       process. Nothing remains of the former one.
     10. `encode` gives the token ids that `run` would send for a prompt, also before the engine is
        started, and loads no model; None where the tokenizer cannot be had without one. Raises
        ValueError for messages that cannot be encoded.
@@ -125,7 +125,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class HasNotices(Protocol):
-    """An engine that has something to tell before it is started. Optional."""
+    """An engine that has notices for the user before it is started. Optional."""
 
     def notices(self) -> list[str]:
         """Lines for the user, such as that its software was never tested with ours."""
@@ -143,7 +143,7 @@ class KnowsSettings(Protocol):
     are taken as given."""
 
     def settings_before_start(self) -> EngineSettings:
-        """What `describe` would tell of the cache and the batches, as far as it is known."""
+        """The settings of cache and batches that `describe` would report, as far as known."""
         ...
 
 
@@ -158,7 +158,7 @@ def settings_before_start(engine: Engine, options: Mapping[str, Any]) -> EngineS
 class KnowsModel(Protocol):
     """An engine that knows before it is started how large its model is, and for which device.
     Optional. Nothing is loaded; each is None where it is not known. `describe` of the started
-    engine tells the same as `shape`, `weight_bytes` and `hardware`."""
+    engine reports the same as `shape`, `weight_bytes` and `hardware`."""
 
     def shape(self) -> Shape | None:
         """The model's sizes, by its configuration and the engine's options."""
@@ -180,7 +180,7 @@ class Tunable(Protocol):
     def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:
         """Values to try, by option, the most promising option first.
 
-        `info`: what `describe` told of this engine when it was open; `requests`: how many requests
+        `info`: as `describe` reported it while this engine was open; `requests`: how many requests
         there are to see a difference by. None of the values can change an answer.
         """
         ...

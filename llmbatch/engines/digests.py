@@ -1,7 +1,7 @@
-"""Digests of files that are too big to be read each time that their content is asked for.
+"""Digests of files that are too big to be read each time that their content is needed.
 
 The digest of a big file is kept, in this process and in a private cache folder, under its real
-path, with what the file system says of it: device, inode, size, and the times of its last change.
+path, with what the file system records of it: device, inode, size, and times of its last change.
 Of these, the time of the last change of the inode (ctime) cannot be set by programs, so a file that
 was changed in place and given its size and mtime back is read again. A digest that comes from the
 folder is not believed unread, either: some blocks of the file, chosen when it was kept, are hashed
@@ -26,7 +26,7 @@ import orjson
 
 from llmbatch.core import clock
 
-# Smaller files are read faster than anything could be known about them.
+# Smaller files are read faster than a digest could be looked up.
 BIG = 16 * 2**20
 # A file that was changed a moment ago may be changed again without a later time.
 _SETTLED = 2.0
@@ -39,13 +39,14 @@ State = list[int]
 
 
 def folder(environment: Mapping[str, str]) -> Path | None:
-    """Where digests are kept: LLMBATCH_DIGESTS, or the user's cache; None: nowhere ("off")."""
+    """The folder that keeps digests: LLMBATCH_DIGESTS, or in the user's cache; None if that is
+    "off", or if there is none."""
     given = environment.get("LLMBATCH_DIGESTS", "")
     if given:
         return None if given.lower() == "off" else Path(given).expanduser()
     try:
         home = Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    except RuntimeError:  # nobody knows where the home is
+    except RuntimeError:  # the home folder is not known
         return None
     return home / "llmbatch" / "digests"
 
@@ -68,7 +69,7 @@ class Digests:
         waiting: SimpleQueue[int] = SimpleQueue()
         for number in sorted(range(len(paths)), key=lambda n: -paths[n].stat().st_size):
             waiting.put(number)
-        found: list[Future[str]] = [Future() for _ in paths]
+        results: list[Future[str]] = [Future() for _ in paths]
         given_up = threading.Event()
 
         def work() -> None:
@@ -78,15 +79,15 @@ class Digests:
                 except Empty:
                     return
                 try:
-                    found[number].set_result(self._compute(paths[number], given_up))
-                except Exception as error:  # whoever waits for it gets it
-                    found[number].set_exception(error)
+                    results[number].set_result(self._compute(paths[number], given_up))
+                except Exception as error:  # raised where the result is awaited
+                    results[number].set_exception(error)
 
         for _ in range(min(_READERS, len(paths))):
-            # Nobody waits for them when the process ends or is told to stop meanwhile.
+            # Daemons: the end of the process does not wait for them.
             threading.Thread(target=work, name="digest", daemon=True).start()
         try:
-            return [each.result() for each in found]
+            return [each.result() for each in results]
         finally:
             given_up.set()
 
@@ -110,7 +111,7 @@ class Digests:
             return digest
 
     def _remembered(self, real: Path, state: State, descriptor: int) -> str | None:
-        """What is kept of the file, if it still fits; None where nothing that can be relied on."""
+        """The kept digest, if the file is still as it was; None where none can be relied on."""
         note = _read(self._note(real)) if self._kept else None
         if note is None or note.get("path") != str(real) or note.get("state") != state:
             return None
@@ -143,13 +144,13 @@ def _size(state: State) -> int:
 def _whole(descriptor: int, given_up: threading.Event) -> str:
     total = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
-    place = 0
+    offset = 0
     # Neither the read nor the hash holds up other threads.
-    while length := os.preadv(descriptor, [buffer], place):
+    while length := os.preadv(descriptor, [buffer], offset):
         if given_up.is_set():
-            raise InterruptedError("nobody waits for the digest any more")
+            raise InterruptedError("the digest is no longer needed")
         total.update(buffer[:length])
-        place += length
+        offset += length
     return total.hexdigest()
 
 
@@ -158,7 +159,7 @@ def _block(descriptor: int, start: int) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A note, if it is whole and nobody else can have written it."""
+    """A note, if it is whole and no other user can have written it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
@@ -167,10 +168,10 @@ def _read(path: Path) -> dict[str, Any] | None:
             sum_, _, content = file.read().partition(b"\n")
         if sum_.decode() != hashlib.sha256(content).hexdigest():
             return None
-        found: dict[str, Any] = orjson.loads(content)
+        note: dict[str, Any] = orjson.loads(content)
     except (OSError, ValueError):
         return None
-    return found
+    return note
 
 
 def _is_ours(seen: os.stat_result) -> bool:

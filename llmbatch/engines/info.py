@@ -1,4 +1,4 @@
-"""What a started engine tells of itself."""
+"""The properties of a started engine, as it reports them itself."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -32,16 +32,16 @@ def _counts(value: Any) -> dict[str, int] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo(EngineSettings):
-    """Nothing has to be told: a field is None where the engine does not know it, and then what is
-    computed from it is left out, or estimated.
+    """Every field may be None: the engine does not know it. Figures that are computed from it are
+    then left out, or estimated.
 
-    For all readers of a report: `name` and `version` of the engine, `model`, `dtype` of its
-    weights, and `device` in words.
+    Shown in reports: `name` and `version` of the engine, `model`, `dtype` of its weights, and
+    `device` in words.
 
-    - `window`: the most requests that `run` holds at a time. None: `tune` cannot say that its
+    - `window`: the most requests that `run` holds at a time. None: `tune` does not notice that its
       sample is too small.
     - `max_model_len` (tokens): rows that had no room are tried again by an engine that takes longer
-      sequences. None: they are not.
+      sequences. None: they are not tried again.
     - `max_num_seqs`, `max_num_batched_tokens`, and the settings of the cache: the forecasts of
       `plan` and of a run. None: vLLM's usual values. Without `block_size` and `prefix_caching` a
       run has no forecast of its cache hits.
@@ -49,13 +49,14 @@ class EngineInfo(EngineSettings):
       its weights take in the memory of all devices. None: the report has no share of the device's
       limit, and the next `plan` does not know where the job ran.
     - `parallelism`: devices in each way of dividing the work, whose product are all devices, where
-      `hardware` does not count them. None: energy and use are those of one GPU, or of as many as
-      the job's options say.
-    - `enforce_eager`: each step is launched piece by piece, as an advice of the report knows.
+      `hardware` does not count them. None: energy and load are measured of as many GPUs as the job
+      declares.
+    - `enforce_eager`: each step is launched piece by piece; an advice of the report depends on it.
 
     `settings`: everything that reports show, in this order and under the names of the stored
-    JSON. The fields are part of it, and are added where they are left out. Nothing but the engine
-    that wrote them computes with the others.
+    JSON. It includes the fields, which are added where they are missing. Its other entries are for
+    display: only the engine that reported them computes with them, and `tune` looks up the present
+    value of an option.
     """
 
     name: str | None = field(default=None, metadata=reading(text, "engine"))
@@ -72,28 +73,27 @@ class EngineInfo(EngineSettings):
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        told = {
+        values = {
             each.metadata["key"] or each.name: getattr(self, each.name)
             for each in sorted(fields(self), key=lambda each: each.name in _SETTINGS)
             if each.metadata
         }
-        known = {name: _plain(value) for name, value in told.items() if value is not None}
+        known = {name: _plain(value) for name, value in values.items() if value is not None}
         object.__setattr__(self, "settings", {**self.settings, **known})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
-        """From what `to_json` made, also that of other versions, which may lack fields or have
-        others."""
+        """From the result of `to_json`, which in other versions may lack fields or have others."""
         stored = value or {}
         return cls(**cls._values(stored), settings=stored)
 
     def to_json(self) -> dict[str, Any]:
-        """As the store keeps it."""
+        """The stored form."""
         return dict(self.settings)
 
     @property
     def device_count(self) -> int | None:
-        """How many devices it uses; None where it does not tell."""
+        """The number of devices in use; None if it is not known."""
         if self.hardware is not None:
             return self.hardware.count
         return prod(self.parallelism.values()) if self.parallelism else None

@@ -50,7 +50,7 @@ def path_of(name: str) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether it names a folder; no name is too long, or too odd, to be asked."""
+    """True for a folder; any name may be given, however long or odd."""
     try:
         return path.is_dir()
     except OSError:
@@ -58,7 +58,7 @@ def is_folder(path: Path) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """What kind of file it is; 0 where there is none."""
+    """The type and permission bits of a file (`st_mode`); 0 where there is none."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -73,10 +73,10 @@ def fingerprint(folder: Path) -> str:
     """A hash of the names and contents of the files that can change an answer."""
     names = _relevant_files(folder)
     try:
-        found = digests.shared().compute([folder / name for name in names])
+        hashes = digests.shared().compute([folder / name for name in names])
     except OSError as error:
         raise UsageError(f"model {str(folder)!r}: cannot be read: {error}") from error
-    lines = (f"{name}\0{digest}\n" for name, digest in zip(names, found, strict=True))
+    lines = (f"{name}\0{digest}\n" for name, digest in zip(names, hashes, strict=True))
     return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
@@ -94,7 +94,7 @@ def _relevant_files(folder: Path) -> list[str]:
 
 
 def _has_own_code(folder: Path) -> bool:
-    """Whether the model brings Python code that an engine would run (`auto_map`)."""
+    """True if the model brings Python code that an engine would run (`auto_map`)."""
     config = folder / "config.json"
     try:
         return config.is_file() and "auto_map" in json.loads(config.read_bytes())
@@ -103,16 +103,16 @@ def _has_own_code(folder: Path) -> bool:
 
 
 def configuration(folder: Path) -> dict[str, Any] | None:
-    """What config.json says; None where it cannot be read."""
+    """The contents of config.json; None where it cannot be read."""
     try:
-        said = json.loads((folder / "config.json").read_bytes())
+        config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return said if isinstance(said, dict) else None
+    return config if isinstance(config, dict) else None
 
 
 def stored_bytes(folder: Path) -> int | None:
-    """What a model's weights take in its files; None where there are none.
+    """Bytes of the files with a model's weights; None where there are none.
 
     Files that the index does not name are another form of the same weights.
     """

@@ -1,4 +1,4 @@
-"""Which engines there are, by name. `module:factory` names one outside the package."""
+"""The engines, by name. `module:factory` names one outside the package."""
 
 import importlib
 import sys
@@ -15,15 +15,15 @@ _NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
 
 
 def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Which of the options of a built-in engine name code that it would import or run, and how.
-    What an engine outside the package does with its options is its own affair."""
+    """The options of a built-in engine that name code which it would import or run, each with the
+    way in which it does. Options of an engine outside the package are not looked at."""
     if name in _NAMING_CODE:
         module, _, attribute = _NAMING_CODE[name].partition(":")
         yield from getattr(importlib.import_module(module), attribute)(options)
 
 
 def is_outside(name: str) -> bool:
-    """Whether it names code outside the package."""
+    """True if it names code outside the package."""
     return name not in BUILTIN and ":" in name
 
 

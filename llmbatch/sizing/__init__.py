@@ -1,1 +1,1 @@
-"""How large a model is, what a device can do at best, and whether the one fits the other."""
+"""Sizes of models, best figures of devices, and the fit of one to the other."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from llmbatch.core import clock
 from llmbatch.sizing.device import Device
 
-# Operations of a core in a clock at most, by what its flags say, the best first: 16-bit products of
+# The most operations of a core in a clock cycle, by its flags, the best first: 16-bit products of
 # AMX tiles and of vectors of 512 bits, then 32-bit ones of vectors (Intel's and AMD's optimisation
 # manuals; two units, a multiplication and an addition for each number; some cores have one).
 _OPERATIONS = (
@@ -59,12 +59,12 @@ def detect() -> Device:
 
 
 def name() -> str:
-    """What the CPU calls itself."""
+    """The name that the CPU reports."""
     return _described()[0]
 
 
 def _described() -> tuple[str, frozenset[str]]:
-    """Name and flags, as far as the system tells them."""
+    """Name and flags, as far as the system reports them."""
     fields: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -79,7 +79,7 @@ def _described() -> tuple[str, frozenset[str]]:
 
 
 def _hertz() -> tuple[float, str]:
-    """Clocks a second, and who says so."""
+    """Clock cycles a second, and their source in a word."""
     import psutil
 
     try:

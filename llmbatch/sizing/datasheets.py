@@ -1,4 +1,4 @@
-"""What makers say of their devices: dense products of 16-bit numbers, memory and its bandwidth.
+"""The makers' figures of devices: dense products of 16-bit numbers, memory and its bandwidth.
 
 From the data sheets of NVIDIA and AMD; where a sheet gives figures with sparsity, half of them.
 GeForce: with sums in 32 bits, as in NVIDIA's architecture papers.
@@ -45,21 +45,21 @@ NAMES = tuple(_SHEETS)
 _NOISE = re.compile(
     r"nvidia|amd|geforce|instinct|tesla|blackwell|generation|server|workstation|edition|sxm\d?|hbm\d*e?"
 )
-# Sizes that tell two models of one name apart are kept; these are said of all there are.
+# Sizes by which two models of one name differ are kept; these stand with every model of a name.
 _USUAL = {"80gb", "141gb", "24gb", "32gb", "48gb", "480gb"}
 
 
 def find(name: str, count: int) -> Device | None:
-    """The device of that name, however it is written; None where no sheet is known."""
+    """The device of that name in any common spelling; None where no data sheet is known."""
     wanted = _words(name)
     sheets = {_words(each): each for each in _SHEETS}
     tries = (wanted, wanted - _USUAL, wanted - _USUAL - {"pcie"})
-    found = next((sheets[each] for each in tries if each in sheets), None)
-    if found is None:
+    sheet = next((sheets[each] for each in tries if each in sheets), None)
+    if sheet is None:
         return None
-    memory, teraflops, gigabytes = _SHEETS[found]
+    memory, teraflops, gigabytes = _SHEETS[sheet]
     return Device(
-        name=found,
+        name=sheet,
         kind="gpu",
         count=count,
         memory_bytes=round(memory * _GIB),
@@ -70,7 +70,7 @@ def find(name: str, count: int) -> Device | None:
 
 
 def _words(name: str) -> frozenset[str]:
-    """What counts of a name: "NVIDIA A100-SXM4-40GB" is {"a100", "40gb"}."""
+    """The distinctive words of a name: "NVIDIA A100-SXM4-40GB" is {"a100", "40gb"}."""
     plain = _NOISE.sub(" ", name.casefold())
     # A space more or less between letters and a number changes nothing.
     plain = re.sub(r"\b(rtx|gtx|pro)[\s-]*(?=[a-z]?\d)", r"\1 ", plain)

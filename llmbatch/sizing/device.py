@@ -1,4 +1,4 @@
-"""What a device can do at best."""
+"""A device and its best figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Device:
 
     `kind`: "gpu" or "cpu". `memory_bytes`: all that it has. `flops`: operations a second in dense
     matrix products of 16-bit numbers, `bandwidth`: bytes of its memory a second, both at most.
-    `source` says in words where the figures come from.
+    `source`: the origin of the figures, in words.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Device:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self | None:
-        """What `dataclasses.asdict` made; None where an older llmbatch kept none."""
+        """From the result of `dataclasses.asdict`; None where an older llmbatch stored none."""
         return cls(**value) if value else None
 
     @property

@@ -1,4 +1,4 @@
-"""The sizes of a transformer, and what follows from them: parameters, bytes, operations.
+"""The sizes of a transformer, and the parameters, bytes and operations that follow from them.
 
 The names of a configuration (config.json) are read by `sizing/model_config`. Attention with fewer
 heads for keys and values than for queries: Ainslie et al. 2023, "GQA". One latent vector a token
@@ -13,9 +13,9 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """Of a mixture of experts, in each of its layers: `count` experts of width `intermediate`, of
-    which a token uses `per_token`; `shared`: the width of what every token uses beside them.
-    `dense_layers`: layers that have one wide network instead."""
+    """The sizes of a mixture of experts, for each of its layers: `count` experts of width
+    `intermediate`, of which a token uses `per_token`; `shared`: the width of the part that every
+    token uses. `dense_layers`: layers that have one wide network instead."""
 
     count: int
     per_token: int
@@ -52,7 +52,7 @@ class Shape:
     """A model's sizes. `value_bytes`: of a number that is not quantised. `window_layers`: layers
     that see only the last `window` tokens. `gated`: three matrices in a feed-forward network, else
     two. `small`: numbers beside the matrices (norms, biases). `context`: the longest sequence that
-    it was made for (0: it does not say)."""
+    it was made for (0: not known)."""
 
     layers: int
     hidden: int
@@ -74,7 +74,7 @@ class Shape:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self | None:
-        """What `dataclasses.asdict` made; None where there is none."""
+        """From the result of `dataclasses.asdict`; None where there is none."""
         if not value:
             return None
         parts: dict[str, Any] = {"experts": Experts, "latent": Latent, "quantisation": Quantisation}
@@ -95,7 +95,7 @@ class Shape:
 
     @property
     def weight_bytes(self) -> int:
-        """What the weights take in memory."""
+        """Bytes of the weights in memory."""
         plain = self.parameters - self._matrices(self._all_experts)
         return round(self._matrix_bytes(self._all_experts) + plain * self.value_bytes)
 
@@ -123,7 +123,7 @@ class Shape:
         return 2 * self.layers * self.heads * sizes * pairs
 
     def step_bytes(self, batch: float) -> float:
-        """What a step of the decoder reads of the weights, its head included, for `batch` tokens.
+        """Bytes of the weights, head included, that a step of the decoder reads for `batch` tokens.
 
         Of a layer's E experts, if each token chooses k of them and all are equally likely,
         E (1 - (1 - k/E)^batch) are read by some token.
@@ -136,12 +136,12 @@ class Shape:
         return self._matrix_bytes(touched) + plain
 
     def token_bytes(self, cache_dtype: str = "auto") -> int:
-        """Keys and values of one token in all layers, in a cache of the engine's `cache_dtype`."""
+        """Bytes of the keys and values of one token in all layers, in a cache of `cache_dtype`."""
         return self._layer_token_bytes(cache_dtype) * self.layers
 
     def cache_bytes(self, tokens: float, cache_dtype: str = "auto", ahead: int = 0) -> float:
-        """Keys and values of a sequence: layers with a window keep no more than that, and what is
-        read `ahead` at once."""
+        """Bytes of the keys and values of a sequence of `tokens`. Layers with a window keep no more
+        than the window and the tokens that are read `ahead` in one step."""
         short = min(tokens, self.window + ahead) if self.window_layers else 0.0
         full = self.layers - self.window_layers
         return self._layer_token_bytes(cache_dtype) * (full * tokens + self.window_layers * short)
@@ -154,7 +154,7 @@ class Shape:
         return values * cache_value_bytes(cache_dtype, self.value_bytes)
 
     def _matrix_bytes(self, experts: float) -> float:
-        """Of the matrices of all layers with so many of their experts."""
+        """Bytes of the matrices of all layers with so many of their experts."""
         values = self._matrices(experts)
         if self.quantisation is None:
             return values * self.value_bytes

@@ -1,4 +1,4 @@
-"""Whether a model and its cache fit a device, and how many requests run at once.
+"""The fit of a model and its cache to a device, and the number of requests that run at once.
 
 The cache is paged (Kwon et al. 2023, "PagedAttention"): a sequence takes whole blocks for the
 tokens that it has, and no more, so the memory beside the weights divides into tokens.
@@ -13,7 +13,7 @@ from llmbatch.sizing.memory_advice import GIB, MemoryNeed, MemoryRoom
 from llmbatch.sizing.settings import EngineSettings
 
 DEVICE_SHARE = 0.92
-"""Of a GPU's memory, what vLLM takes unless told otherwise (`gpu_memory_utilization`)."""
+"""The share of a GPU's memory that vLLM takes by default (`gpu_memory_utilization`)."""
 RESERVE = 3 * GIB
 """On each GPU, for activations, captured graphs and what CUDA takes: an assumption, on the large
 side for small models. On a CPU the size of the cache is given, so that nothing need be assumed."""
@@ -29,14 +29,14 @@ class Memory:
     """Bytes of all devices together, tokens, and requests.
 
     `usable_bytes`: what the engine may use; `weight_bytes`: the model's; `reserve_bytes`: taken
-    for activations and captured graphs; `cache_bytes`: what is left for keys and values (0: nothing
-    is). `token_bytes`: of a token in the cache; `cache_tokens`: how many fit, in sequences of the
-    largest length. `max_num_seqs`, `max_model_len`: the engine's settings, or what it takes where
-    none was given (0: nobody knows). `batch_mean`, `batch_longest`: requests that the cache holds
+    for activations and captured graphs; `cache_bytes`: the rest, for keys and values (0: there is
+    none). `token_bytes`: of a token in the cache; `cache_tokens`: how many fit, in sequences of the
+    largest length. `max_num_seqs`, `max_model_len`: the engine's settings, or its defaults
+    (0: not known). `batch_mean`, `batch_longest`: requests that the cache holds
     at once if all have the mean length, or the largest; `batch`: how many run at once, by that and
-    by `max_num_seqs`. `measured`: whether an engine has told the size of the cache; else all
-    follows from formulas. `fits`: whether the engine can start and the longest request can run.
-    `advice`: what to change, a line each.
+    by `max_num_seqs`. `measured`: a started engine has reported the size of the cache; else all
+    follows from formulas. `fits`: the engine can start, and the longest request can run.
+    `advice`: changes of the settings, a line each.
     """
 
     usable_bytes: int
@@ -64,11 +64,11 @@ def fit(
     tokens_mean: float,
     tokens_longest: int,
 ) -> Memory:
-    """How `shape` fits `device` (and its `count`).
+    """The fit of `shape` to `device` (and its `count`).
 
     `weight_bytes`: of the model's files, where they are known better than by formula. `settings`:
-    those of the engine, as far as they are known; a size of its cache in tokens is one that a
-    started engine has told. `tokens_mean`, `tokens_longest`: prompt and answer of a request,
+    those of the engine, as far as they are known; a size of its cache in tokens was
+    reported by a started engine. `tokens_mean`, `tokens_longest`: prompt and answer of a request,
     together.
     """
     weights = weight_bytes or shape.weight_bytes
@@ -95,7 +95,7 @@ def fit(
 
 
 def usual_sequences(memory: int, weights: int, token: int) -> int:
-    """How many sequences of a usual length the cache will hold, within bounds.
+    """The number of sequences of a usual length that the cache will hold, within bounds.
 
     `memory` of all devices and `weights` in bytes, `token`: bytes of one token in the cache.
     """
@@ -118,8 +118,8 @@ def _room(need: MemoryNeed) -> MemoryRoom:
     return MemoryRoom(usable, reserve, cache, measured, need.weight_bytes + reserve)
 
 
-def _cache_bytes(need: MemoryNeed, left: int) -> tuple[int, bool]:
-    """Bytes of the cache, and whether an engine has told them; `left`: beside the weights."""
+def _cache_bytes(need: MemoryNeed, free: int) -> tuple[int, bool]:
+    """Bytes of the cache, and True if an engine has reported them. `free`: beside the weights."""
     known = need.settings
     tokens = known.kv_cache_tokens or (known.kv_cache_blocks or 0) * need.block_size
     if tokens:
@@ -128,7 +128,7 @@ def _cache_bytes(need: MemoryNeed, left: int) -> tuple[int, bool]:
         return known.kv_cache_memory_bytes * need.device.count, False
     if need.device.kind == "cpu" and not known.gpu_memory_utilization:
         return usual_cpu_cache(need.device.memory_bytes), False
-    return max(0, left), False
+    return max(0, free), False
 
 
 def _max_num_seqs(need: MemoryNeed) -> int:

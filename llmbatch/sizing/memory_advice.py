@@ -1,4 +1,4 @@
-"""What to change when a model does not fit a device, or leaves little room for requests."""
+"""Advice for a model that does not fit a device, or leaves little room for requests."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ GIB = 1 << 30
 BLOCK_SIZE = 16
 _LENGTH_STEP = 128
 _STEP = 8192
-"""Tokens in a step where nobody says (`max_num_batched_tokens`), as on most devices."""
+"""Tokens in a step by default (`max_num_batched_tokens`), as on most devices."""
 _MOST_DEVICES = 64
 # What a number takes with scales of groups of 128.
 _FOUR_BITS, _EIGHT_BITS = 4.25, 8.0
@@ -20,7 +20,7 @@ _FOUR_BITS, _EIGHT_BITS = 4.25, 8.0
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """A model on a device, and what its requests ask for (see `sizing.memory.fit`)."""
+    """The memory that a model and its requests need on a device (see `sizing.memory.fit`)."""
 
     shape: Shape
     device: Device
@@ -44,7 +44,7 @@ class MemoryNeed:
 
     @property
     def copies(self) -> float:
-        """How often all devices together keep a token: a head is not divided among devices."""
+        """The copies of a token on all devices together: a head is not divided among them."""
         pipeline = self.settings.pipeline_parallel_size or 1
         tensor = max(1, self.device.count // pipeline)
         return tensor / min(tensor, 1 if self.shape.latent else self.shape.kv_heads)
@@ -54,19 +54,19 @@ class MemoryNeed:
         return math.ceil(self.shape.token_bytes(self.cache_dtype) * self.copies)
 
     def sequence_bytes(self, tokens: float, ahead: int = 0) -> float:
-        """Of a sequence in the cache, in whole blocks; `ahead`: of its prompt in one step."""
+        """Bytes of a sequence in the cache, in whole blocks; `ahead`: prompt tokens of a step."""
         whole = max(1, math.ceil(tokens / self.block_size)) * self.block_size
         return _paged(self.shape).cache_bytes(whole, self.cache_dtype, ahead) * self.copies
 
     @property
     def full_bytes(self) -> float:
-        """What the engine must have room for: the longest sequence that it may be given, by whose
-        tokens it also tells the size of its cache."""
+        """Bytes of the longest sequence that the engine may be given, for which it must have room.
+        It counts the size of its cache in tokens of such a sequence."""
         return self.sequence_bytes(self.length, self.settings.max_num_batched_tokens or _STEP)
 
     @property
     def length(self) -> int:
-        """Of the longest sequence that the engine may be given."""
+        """Tokens of the longest sequence that the engine may be given."""
         return max(1, self.max_model_len or self.tokens_longest)
 
 
@@ -83,8 +83,8 @@ def _paged(shape: Shape) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class MemoryRoom:
-    """Bytes of all devices together: what can be used, is held in reserve, is the cache's.
-    `measured`: whether an engine has told the cache's; `taken`: weights and reserve."""
+    """Bytes of all devices together: `usable` ones, the `reserve`, and those of the `cache`.
+    `measured`: an engine has reported the size of the cache; `taken`: weights and reserve."""
 
     usable: int
     reserve: int
@@ -97,7 +97,7 @@ class MemoryRoom:
         return self.measured or (self.cache > 0 and self.taken + self.cache <= self.usable)
 
     def holds(self, need: MemoryNeed) -> bool:
-        """Whether the cache holds the longest request, and the longest that might come."""
+        """True if the cache holds the longest request, and the longest that might come."""
         return self.cache >= max(need.full_bytes, need.sequence_bytes(need.tokens_longest))
 
 

@@ -9,7 +9,7 @@ from llmbatch.sizing.dimensions import Experts, Latent, Quantisation, Shape
 
 Config = Mapping[str, Any]
 
-# What a model's class knows without its config.json saying so (transformers' own defaults).
+# Defaults of the models' classes in transformers, which config.json leaves out.
 _TIED = {"gemma", "gemma2", "gemma3", "gemma3_text", "gpt2", "opt", "cohere", "cohere2", "bloom"}
 _GEMMA3 = {"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -29,13 +29,13 @@ _ALIASES = {
     "intermediate_size": ("ffn_dim", "n_inner"),
     "max_position_embeddings": ("n_positions",),
 }
-# Of how many layers one sees everything, where the others have a window.
+# Every n-th layer sees the whole sequence; the others have a window.
 _PATTERNS = {"gemma2": 2, "gemma3_text": 6, "cohere2": 4}
 
 
 def shape_of(config: Config) -> Shape | None:
-    """The sizes that a config.json tells; None where it does not, or tells of another kind of
-    model than a decoder with attention in every layer, and the same sizes in each."""
+    """The sizes in a config.json; None where they are missing, and for models other than decoders
+    with attention in every layer and the same sizes in each."""
     try:
         shape = _shape(_flat(config))
         return shape if shape is not None and shape.weight_bytes > 0 < shape.token_bytes() else None
@@ -106,7 +106,7 @@ def _kv_heads(config: Config, heads: int) -> int:
 
 
 def _windows(config: Config, kind: str, layers: int) -> tuple[int, int]:
-    """The window and how many layers have it; (0, 0): none."""
+    """The window in tokens and the number of layers that have it; (0, 0): none."""
     kinds = config.get("layer_types")
     window = config.get("sliding_window") or config.get("attention_chunk_size") or 0
     if not window or config.get("use_sliding_window") is False:
@@ -136,7 +136,7 @@ def _experts(config: Config, layers: int) -> Experts | None:
 
 
 def _dense_layers(config: Config, layers: int) -> int:
-    """How many layers have no experts, by the ways of DeepSeek, Qwen and Llama 4 to say it."""
+    """The number of layers without experts, in the notations of DeepSeek, Qwen and Llama 4."""
     first = config.get("first_k_dense_replace") or 0
     alone = set(config.get("mlp_only_layers") or ())
     every = config.get("decoder_sparse_step") or config.get("interleave_moe_layer_step") or 1
@@ -157,8 +157,8 @@ def _latent(config: Config) -> Latent | None:
 
 
 def _quantisation(config: Config) -> Quantisation | None:
-    said = config.get("quantization_config")
-    return quantization.of_config(said) if isinstance(said, Mapping) else None
+    table = config.get("quantization_config")
+    return quantization.from_config(table) if isinstance(table, Mapping) else None
 
 
 def _with_small(shape: Shape, config: Config, kind: str) -> Shape:

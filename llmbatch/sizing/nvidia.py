@@ -1,9 +1,9 @@
-"""Which device is here, and what it can do at best.
+"""The device of this machine, and its best figures.
 
-Of an NVIDIA GPU the driver tells the clocks and the width of the memory's bus; what its tensor
-cores do in a clock is in NVIDIA's architecture papers (Volta, Turing, Ampere GA100 and GA102, Ada,
-Hopper, Blackwell: dense products of 16-bit numbers, added up in 32 bits). Of a CPU the flags tell
-which products it knows, and the bandwidth is measured by copying.
+The driver of an NVIDIA GPU reports the clocks and the width of the memory's bus; the operations of
+its tensor cores in a clock cycle are in NVIDIA's architecture papers (Volta, Turing, Ampere GA100
+and GA102, Ada, Hopper, Blackwell: dense products of 16-bit numbers, added up in 32 bits). A CPU has
+flags for the products that it knows, and its bandwidth is measured by copying.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ _HALVED = ((7, 5), (8, 6), (8, 9), (12, 0))
 
 
 def detect(count: int = 1) -> Device | None:
-    """`count` of this machine's NVIDIA GPUs, or its CPU if there is none; None for a GPU that
-    nothing is known of."""
+    """`count` of this machine's NVIDIA GPUs, or its CPU if there is none; None for an
+    unknown GPU."""
     with _driver() as library:
         if library is not None:
             return _nvidia(library, count, os.environ)
@@ -44,7 +44,7 @@ def detect(count: int = 1) -> Device | None:
 def by_name(name: str) -> Device:
     """A device by its maker's data sheet, such as "H200", "RTX 4090" or, two of them, "2xH200".
 
-    Raises UsageError for a name that nobody here knows.
+    Raises UsageError for an unknown name.
     """
     times = re.fullmatch(r"\s*(\d{1,6})\s*[xX*]\s*(.+)", name)
     count, single = (int(times[1]), times[2]) if times else (1, name)

@@ -1,4 +1,4 @@
-"""How fast a device could be at best: the serial roofline of a transformer.
+"""The best speed of a device: the serial roofline of a transformer.
 
 Reading a prompt is bound by arithmetic, making tokens mostly by memory: a step of the decoder
 reads all weights once for all sequences of the batch (of a mixture of experts those that some
@@ -16,14 +16,14 @@ from llmbatch.sizing.dimensions import Shape
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """What a device reaches at best: operations and bytes a second."""
+    """The most operations and bytes a second that a device reaches."""
 
     operations: float
     bandwidth: float
 
     @classmethod
     def of_device(cls, device: Device) -> Self:
-        """Those of all devices together; what they say to each other is taken to cost nothing."""
+        """Those of all devices together; the traffic between them is taken to cost nothing."""
         return cls(device.flops * device.count, device.bandwidth * device.count)
 
 
@@ -57,7 +57,7 @@ class LeastTime:
 def least_time(
     shape: Shape, load: Load, batch: float, ceilings: Ceilings, cache_dtype: str = "auto"
 ) -> LeastTime:
-    """What one request of `load` takes at least when `batch` of them run at once."""
+    """The least time for one request of `load` when `batch` of them run at once."""
     new = max(0.0, load.prompt - load.cached)
     attended = shape.attention_operations((load.prompt**2 - load.cached**2) / 2)
     prefill = (2 * shape.active_values * new + attended) / ceilings.operations

@@ -8,18 +8,22 @@ Read = Callable[[Any], Any]
 
 
 def whole(value: Any) -> int | None:
+    """A whole number; None for any other value."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def number(value: Any) -> float | None:
+    """A number; None for any other value."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def flag(value: Any) -> bool | None:
+    """True or False; None for any other value."""
     return value if isinstance(value, bool) else None
 
 
 def text(value: Any) -> str | None:
+    """A text; None for any other value."""
     return value if isinstance(value, str) else None
 
 
@@ -29,7 +33,7 @@ def reading(read: Read, key: str = "") -> dict[str, Any]:
     return {"read": read, "key": key}
 
 
-# What options are called that have another name than the setting.
+# Options with another name than the setting.
 _OPTION_NAMES = {
     "enable_prefix_caching": "prefix_caching",
     "num_gpu_blocks_override": "kv_cache_blocks",
@@ -38,11 +42,11 @@ _OPTION_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Each is None where it is not known.
+    """Settings of an engine, each None where it is not known.
 
     `max_model_len`: tokens of the longest sequence, prompt and answer together; `max_num_seqs`:
     requests that run at a time (0: one after the other); `max_num_batched_tokens`: tokens
-    computed in a step. `prefix_caching`: whether requests share what their prompts begin with;
+    computed in a step. `prefix_caching`: requests share the common beginnings of their prompts;
     `block_size`: tokens in a block of the cache; `kv_cache_blocks`, `kv_cache_tokens`: the size of
     the cache; `kv_cache_dtype`: the type of its numbers ("auto": the model's own);
     `kv_cache_memory_bytes`: what each device gives to it, or `gpu_memory_utilization`: the share
@@ -64,7 +68,7 @@ class EngineSettings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
-        """From stored names and values; what is missing, or of another kind, is not known."""
+        """From stored names and values; a missing value, or one of another kind, is not known."""
         return cls(**cls._values(value or {}))
 
     @classmethod
@@ -77,13 +81,13 @@ class EngineSettings:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """As the options say; their names are vLLM's."""
+        """The settings that are given as options, under vLLM's names."""
         return cls.from_json({
             _OPTION_NAMES.get(name, name): value for name, value in options.items()
         })  # fmt: skip
 
     def updated(self, other: "EngineSettings") -> "EngineSettings":
-        """These settings, but with those that `other` knows."""
+        """These settings, replaced by those that are known in `other`."""
         known = {each.name: getattr(other, each.name) for each in fields(EngineSettings)}
         own = {each.name: getattr(self, each.name) for each in fields(EngineSettings)}
         return EngineSettings(**own | {

@@ -84,12 +84,12 @@ def _fast_backend(tokenizer: Any) -> Any:
 
 
 def _is_byte_level(backend: Any) -> bool:
-    """Whether decoding a part alone gives the same text as decoding it in its context."""
+    """True if a part alone is decoded to the same text as in its context."""
     return type(backend.decoder).__name__ == "ByteLevel"
 
 
 def load(model: str, folder: Path | None, options: Mapping[str, Any]) -> ChatTokenizer | None:
-    """What turns chats into the token ids that vLLM would get; None where only vLLM knows how.
+    """The tokenizer that gives the token ids that vLLM would get; None where only vLLM has it.
 
     A tokenizer from the hub is taken from the local cache if it is there.
     """
@@ -109,7 +109,7 @@ def load(model: str, folder: Path | None, options: Mapping[str, Any]) -> ChatTok
                 name, **{key: value for key, value in wanted.items() if value}
             )
             return ChatTokenizer(tokenizer)
-    except Exception:  # whatever it is, starting the engine will say it better
+    except Exception:  # the start of the engine gives a better reason
         return None
 
 

@@ -34,7 +34,7 @@ class Client:
         self.death: str | None = None
 
     def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
-        """Build the engine. Whatever vLLM raises is left to the caller, who then closes."""
+        """Build the engine. Exceptions of vLLM pass through; the caller then calls `close`."""
         engine = start.build(
             model, options, local=local, scratch=self._scratch, stat_loggers=[self.stats]
         )
@@ -48,18 +48,18 @@ class Client:
         self._require_alive()
 
     def make_template(self, parameters: Any) -> Any:
-        """A request with these parameters, for `add`. Raises what vLLM says of them."""
+        """A request with these parameters, for `add`. Raises what vLLM raises for them."""
         with self._calls:
             return self._require_alive().make_template(parameters)
 
     def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request. Raises EngineError if the engine is gone, else what vLLM says of it."""
+        """Send a request. Raises EngineError if the engine is gone, else what vLLM raises."""
         with self._calls:
             channel = self._require_alive()
             try:
                 channel.add(number, tokens, template)
             except Exception as error:
-                # Told apart here, or the death of the engine would be a fault of this request.
+                # Distinguished here, or the death of the engine would be a fault of this request.
                 if self._is_gone():
                     raise self._died(error) from error
                 if isinstance(error, MISMATCHES):
@@ -68,7 +68,7 @@ class Client:
                 raise
 
     def receive(self) -> StepOutput:
-        """What the engine has done since, waiting for the end of its present step."""
+        """The output of the engine's present step, after waiting for its end."""
         with self._calls:
             channel = self._require_alive()
             try:
@@ -79,7 +79,7 @@ class Client:
                 raise self._died(error) from error
 
     def has_arrived(self) -> bool:
-        """Whether `receive` would return at once. False where the engine works in this process."""
+        """True if `receive` would return at once. False where the engine works in this process."""
         queue = self._outputs()
         return queue is not None and not queue.empty()
 
@@ -119,8 +119,8 @@ class Client:
 
     def _is_gone(self) -> bool:
         resources = getattr(self.engine.engine_core, "resources", None)
-        said = getattr(resources, "engine_dead", False)
-        return said or self.death is not None or self._processes.has_died()
+        is_dead = getattr(resources, "engine_dead", False)
+        return is_dead or self.death is not None or self._processes.has_died()
 
     def _require_alive(self) -> CoreChannel:
         if self.channel is None or self.death is not None:
@@ -132,7 +132,7 @@ class Client:
         self._wake()
 
     def _died(self, error: Exception) -> EngineError:
-        """Note that the engine is gone; the error that says why."""
+        """Record that the engine is gone; the error with the reason."""
         if self.death is None:
             self.death = self._processes.killed_by() or failure_reasons.reason_of(error, *self._log)
         return EngineError(f"engine died: {failure_reasons.with_advice(self.death)}")
@@ -147,7 +147,7 @@ class Client:
             queue.put_nowait(EngineError("the engine is gone"))
 
     def _outputs(self) -> Any:
-        """Where vLLM's client puts what the engine core sends; None: there is no such core."""
+        """The queue of messages from an engine core in another process; None if there is none."""
         return getattr(getattr(self.engine, "engine_core", None), "outputs_queue", None)
 
 

@@ -1,9 +1,9 @@
-"""Which of vLLM's options name code: what would be imported or run at somebody's choice.
+"""The options of vLLM that name code: modules and programs that it would import or run.
 
 A job file is data, and may come from somebody else, so the values below are taken from it only if
 its user says so. Numbers and switches cannot name code; the texts and tables of an option can, if
 vLLM looks up a class by them, reads a file that does, or takes objects from another process. An
-option that is declared nowhere is one that nobody has looked at, and counts as one of them.
+option that is declared nowhere was not examined, and counts as one of them.
 """
 
 import json
@@ -38,7 +38,7 @@ CODE_OPTIONS = {
     "model_loader_extra_config": _OBJECTS,
     "master_addr": _OBJECTS,
 }
-"""Options that name code whatever they say, unless they say nothing."""
+"""Options that name code with any value but an empty one."""
 
 # Further ones do with some values.
 _EXECUTORS = frozenset({"mp", "ray", "uni", "external_launcher"})
@@ -70,7 +70,7 @@ def _read(value: Any) -> Any:
 
 
 def _how(name: str, value: Any) -> str | None:
-    """How an option with this value names code; None if it does not."""
+    """The way in which an option with this value names code; None if it does not."""
     if not value or _is_off(value):
         return None
     if name in CODE_OPTIONS:

@@ -1,4 +1,4 @@
-"""What the engine core sends back, whichever way it comes."""
+"""Messages to and from vLLM's engine core, the same for each way of driving it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class Answer:
-    """What the engine core has sent for one request.
+    """The output of the engine core for one request, up to now.
 
-    `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of it, None while
-    more is to come; `text`: None where the tokens are still to be decoded; `error`: why vLLM
-    took the request back.
+    `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of the reason for the
+    end, None while more is to come; `text`: None where the tokens are still to be decoded;
+    `error`: the reason for which vLLM took the request back.
     """
 
     number: str
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(slots=True)
 class StepOutput:
-    """What one message of the engine core has brought: once a step, after the step.
+    """The contents of one message of the engine core, which it sends after each step.
 
     `begun`: numbers of the requests whose first token is here; `ended`: how many requests have
     left the batch; `stats`: the scheduler's (None where they are off); `at`: when the step
@@ -55,15 +55,15 @@ class CoreChannel(Protocol):
     way: str
 
     def make_template(self, parameters: Any) -> Any:
-        """A request with these parameters, for `add`. Raises what vLLM says of them."""
+        """A request with these parameters, for `add`. Raises what vLLM raises for them."""
         ...
 
     def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request like `template`. Raises what vLLM says of it."""
+        """Send a request like `template`. Raises what vLLM raises for it."""
         ...
 
     def receive(self) -> StepOutput:
-        """What the engine core sends next; in one process with it: what its next step brings."""
+        """The next message of the engine core; in one process with it, that of its next step."""
         ...
 
     def abort(self, numbers: list[str]) -> None:

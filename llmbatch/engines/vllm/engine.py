@@ -75,7 +75,7 @@ class VllmEngine:
         self._log: TextIO | None = None
         self._log_start = 0
         self._stats = Stats(0)
-        # Loaded when first asked for; None inside: there is none without vLLM.
+        # Loaded on first use; (None,): there is no tokenizer without vLLM.
         self._reader: tuple[ChatTokenizer | None] | None = None
 
     def identity(self) -> dict[str, str]:
@@ -93,7 +93,7 @@ class VllmEngine:
         chosen = self._options.get("structured_outputs_config")
         own_backend = isinstance(chosen, dict) and chosen.get("backend", "xgrammar") != "xgrammar"
         if not vllm_options.is_installed() or own_backend:
-            return  # starting says what is missing; another backend judges for itself
+            return  # the start reports what is missing; another backend checks for itself
         versions.require_known()
         self._open_log()
         start.set_environment(local=self._folder is not None)
@@ -113,7 +113,7 @@ class VllmEngine:
             return None
         try:
             return tokenizer.encode(messages)
-        except Exception as error:  # a chat template raises whatever it likes
+        except Exception as error:  # a chat template may raise anything
             raise ValueError(one_line(error)) from error
 
     def __enter__(self) -> Self:
@@ -160,37 +160,37 @@ class VllmEngine:
         model = str(self._folder) if self._folder is not None else self._config.model
         client.start(model, options, local=self._folder is not None)
         engine = client.engine
-        told = start.description(engine, options) | client.way
-        told["window"] = WINDOW_FACTOR * told["max_num_seqs"]
-        self._info = EngineInfo.from_json(told | start.sizes(self))
-        self._session = self._make_session(client, told)
+        described = start.description(engine, options) | client.way
+        described["window"] = WINDOW_FACTOR * described["max_num_seqs"]
+        self._info = EngineInfo.from_json(described | start.sizes(self))
+        self._session = self._make_session(client, described)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
 
-    def _make_session(self, client: Client, told: Mapping[str, Any]) -> VllmSession:
+    def _make_session(self, client: Client, described: Mapping[str, Any]) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
         tokenizer = ChatTokenizer(client.engine.get_tokenizer())
         parameters = Parameters(
-            seeds_allowed=takes_seeds(device, chunked_prefill=told["chunked_prefill"]),
+            seeds_allowed=takes_seeds(device, chunked_prefill=described["chunked_prefill"]),
             detokenize=not tokenizer.decodes,
             into=client.make_template,
         )
         self._stats = Stats(
-            told["max_num_seqs"],
-            tokens_per_step=told["max_num_batched_tokens"],
-            longest_prompt=told["max_model_len"],
+            described["max_num_seqs"],
+            tokens_per_step=described["max_num_batched_tokens"],
+            longest_prompt=described["max_model_len"],
         )
         return VllmSession(
             client,
             tokenizer,
             parameters,
             self._stats,
-            max_model_len=told["max_model_len"],
-            window=told["window"],
+            max_model_len=described["max_model_len"],
+            window=described["window"],
             waiting_tokens=max(
-                told["kv_cache_tokens"], WAITING_STEPS * told["max_num_batched_tokens"]
+                described["kv_cache_tokens"], WAITING_STEPS * described["max_num_batched_tokens"]
             ),
         )
 
@@ -199,14 +199,14 @@ class VllmEngine:
 
     def close(self) -> None:
         """End the engine and its processes. From another thread it also ends a waiting `run`."""
-        with self._closing:  # whoever comes second returns when all is done
+        with self._closing:  # a second caller returns when all is done
             client = self._client
             if client is None:
                 return
             with processes.output_to(self._log):
                 client.close()
             self._end, self._client, self._session = client.death or self._end, None, None
-            # What the engine held is freed now, not when the next one is started.
+            # The memory of the engine is freed now, not when the next one is started.
             gc.unfreeze()
             gc.collect()
 

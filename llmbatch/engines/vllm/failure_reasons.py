@@ -1,4 +1,4 @@
-"""Why vLLM failed, in one line: its own exceptions often only point at its log."""
+"""The reason of a failure of vLLM, in one line; its exceptions often only point at its log."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 _LOG_TAIL = 400_000  # characters in which the reason of a failure is looked for
-# What pydantic and vLLM say around a reason.
+# Text of pydantic and vLLM around a reason.
 _NOISE = re.compile(
     r"^\d+ validation errors? for \w+ (?:Value error, )?| \[type=\w+, input_value=.*$"
     r"| To allow overriding this maximum, .*$"
@@ -29,8 +29,8 @@ def reason_of(error: BaseException, log_path: str | None, since: int) -> str:
     """The first cause in one line: vLLM's own exceptions often only point at its log."""
     text = _NOISE.sub("", " ".join(str(error).split())) or type(error).__name__
     vague = any(mark in text for mark in _NOT_THE_REASON)
-    found = _reason_in(log_path, since) if vague and log_path else None
-    return found or ("its process has ended" if "stack trace" in text else text)
+    logged = _reason_in(log_path, since) if vague and log_path else None
+    return logged or ("its process has ended" if "stack trace" in text else text)
 
 
 def _reason_in(log_path: str, since: int) -> str | None:

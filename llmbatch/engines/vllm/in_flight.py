@@ -1,4 +1,4 @@
-"""One run of the engine: what is in flight, when more is wanted, and what came of it.
+"""The requests of one run: sending them as there is room, and settling them as they finish.
 
 Twice as many requests are in flight as the scheduler runs at once: that costs no more steps
 than handing over everything, and the first answers come at once. Long prompts count by their
@@ -55,7 +55,7 @@ class InFlight:
         self._settled: deque[Outcome] = deque()
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Every outcome as it comes; requests are pulled as there is room for them."""
+        """The outcomes as they come; requests are pulled while there is room for them."""
         session, settled = self._session, self._settled
         while True:
             pulls = self._more and self._has_room()
@@ -91,7 +91,7 @@ class InFlight:
             self._settled.append(failed)
 
     def _send(self, request: Request) -> Failed | None:
-        """Hand a request to vLLM, or say why not."""
+        """Hand a request to vLLM; its failure if it cannot be sent."""
         session = self._session
         number = str(next(session.numbers))
         try:
@@ -106,7 +106,7 @@ class InFlight:
             raise
         except MISMATCHES as error:
             raise mismatch(error) from error
-        except Exception as error:  # vLLM and its parts raise whatever they like
+        except Exception as error:  # vLLM and its parts may raise anything
             return Failed(request.key, "refused_request", one_line(error))
         self._sent[number] = request
         self._waiting[number] = length

@@ -1,4 +1,4 @@
-"""What vLLM leaves outside its processes: temporary files and shared memory.
+"""Files and shared memory that vLLM leaves behind its processes.
 
 Its sockets and rendezvous files lie in the system's temporary folder; some are left by every
 run, all of them by a killed one. So each engine gets a folder of its own there, which is
@@ -28,7 +28,7 @@ _SEGMENT = re.compile(r"psm_\w+|sem\.mp-\w+")
 
 
 class Scratch:
-    """A private folder for one engine's temporary files. Its owner's lock says that it is used."""
+    """A private folder for one engine's temporary files, in use as long as its lock is held."""
 
     def __init__(self) -> None:
         self._lock = -1
@@ -105,7 +105,7 @@ def sweep() -> None:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Ours, and nobody holds its lock. What others have made is not even opened."""
+    """True for a folder of ours whose lock is free. Those of other users are not even opened."""
     try:
         if path.lstat().st_uid != os.getuid() or path.is_symlink():
             return False
@@ -130,7 +130,7 @@ def _noted(path: Path) -> list[str]:
 
 
 def _unlink(name: str) -> None:
-    """Remove shared memory, and tell Python, which would miss it at its end and say so."""
+    """Remove shared memory, and unregister it from Python, which would warn of it at its end."""
     try:
         (_MEMORY / name).unlink()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which of vLLM's options are worth trying for speed, and which values of them."""
+"""The options of vLLM that are worth trying for speed, and their values."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def alternatives(info: EngineInfo, requests: int, *, on_cpu: bool) -> dict[str, 
         "gpu_memory_utilization": [] if on_cpu else _memory(info.gpu_memory_utilization),
         "async_scheduling": [not info.settings["async_scheduling"]],
     }
-    return {name: found for name, found in values.items() if found}
+    return {name: tried for name, tried in values.items() if tried}
 
 
 def _sequences(present: int, requests: int) -> list[int]:

@@ -62,7 +62,7 @@ _NEUTRAL = """
     watchdog_config watermark
 """
 NEUTRAL_OPTIONS = frozenset(_NEUTRAL.split())
-"""Where and how fast the work is done: memory, parallelism, batching, compilation, logging."""
+"""Options that change place and speed only: memory, parallelism, batching, compilation, logging."""
 
 _ANSWER = """
     additional_config allow_deprecated_quantization attention_backend attention_config
@@ -96,7 +96,7 @@ _ANSWER = """
     weight_transfer_config worker_cls worker_extension_cls
 """
 ANSWER_OPTIONS = frozenset(_ANSWER.split())
-"""What can change an answer, and what we are not sure about."""
+"""Options that change an answer, or may change it."""
 
 _ONE_ENGINE = "a run drives one engine: use tensor_parallel_size for more devices"
 REFUSED_OPTIONS = {

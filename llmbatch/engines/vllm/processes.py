@@ -27,7 +27,7 @@ END_POLL_SECONDS = 0.02
 
 
 class _Redirection:
-    """Where this process prints while vLLM works in it; threads may share one."""
+    """The target of this process's output while vLLM works in it; threads may share one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -84,8 +84,8 @@ def _arrived(parent: int, scratch: str) -> "ChildSetup":
     """Runs in a new child: leave the terminal's process group, and end when the parent has.
 
     A prctl death signal would fire when the *thread* that started us ends; so we poll.
-    Then it removes the engine's temporary files, which nobody else would. Returns a setup for
-    the child's own children.
+    Then it removes the engine's temporary files, since no other process is left to do so. Returns
+    a setup for the child's own children.
     """
     if os.getpid() == parent:  # the configuration was only copied
         return ChildSetup(scratch)
@@ -177,7 +177,7 @@ class Processes:
         return any(not child.is_alive() for child in self._watched)
 
     def killed_by(self) -> str | None:
-        """Which of the watched children was ended by which signal; None if none was."""
+        """The watched child that a signal ended, and the signal, in words; None without one."""
         for child in self._watched:
             if not connection.wait([child.sentinel], timeout=0):
                 continue
@@ -210,7 +210,7 @@ class Processes:
 
 
 def _runs(process: Any) -> bool:
-    """Whether it has not ended yet. One that only waits for its parent to notice has."""
+    """True if it has not ended yet. A zombie has ended."""
     import psutil
 
     try:

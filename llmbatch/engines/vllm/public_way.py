@@ -1,7 +1,7 @@
 """The public way: requests through vLLM's own `add_request` and `step`.
 
-It costs more for each row and each token than the short way, and rests on what vLLM means for
-others to use; what the steps did is told by a statistics logger, which vLLM offers, too.
+It costs more for each row and each token than the short way, and rests on vLLM's public interface
+only. The figures of its steps come from a statistics logger, which is part of that interface.
 """
 
 from collections import deque
@@ -12,13 +12,13 @@ from llmbatch.engines.vllm.core_channel import Answer, StepOutput, answer_of
 
 
 class StepStats:
-    """Keeps what vLLM tells its statistics loggers of each step, until it is taken.
+    """Keeps the figures that vLLM passes to its statistics loggers after each step.
 
-    An instance is the logger and what makes it: vLLM calls the factory that it was given.
+    An instance is the logger and its own factory: vLLM calls the factory that it was given.
     """
 
     def __init__(self) -> None:
-        self._told: deque[tuple[Any, Any]] = deque(maxlen=64)
+        self._passed: deque[tuple[Any, Any]] = deque(maxlen=64)
 
     def __call__(self, *_: Any, **__: Any) -> "StepStats":
         return self
@@ -27,7 +27,7 @@ class StepStats:
         self, scheduler_stats: Any = None, iteration_stats: Any = None, *_: Any, **__: Any
     ) -> None:
         """Part of vLLM's StatLoggerBase: after each step."""
-        self._told.append((scheduler_stats, iteration_stats))
+        self._passed.append((scheduler_stats, iteration_stats))
 
     def log_engine_initialized(self) -> None:
         """Part of vLLM's StatLoggerBase."""
@@ -39,10 +39,10 @@ class StepStats:
         """Part of vLLM's StatLoggerBase."""
 
     def take(self) -> tuple[Any, Any]:
-        """The scheduler's and the step's figures of the last step; None where vLLM told none."""
-        told = self._told.pop() if self._told else (None, None)
-        self._told.clear()
-        return told
+        """The scheduler's and the step's figures of the last step; None where vLLM passed none."""
+        last = self._passed.pop() if self._passed else (None, None)
+        self._passed.clear()
+        return last
 
 
 class PublicWay:
@@ -63,7 +63,7 @@ class PublicWay:
         return parameters
 
     def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request. Raises what vLLM says of it."""
+        """Send a request. Raises what vLLM raises for it."""
         if not tokens:
             raise ValueError("the prompt is empty")
         self._queued_at = self._queued_at or clock.seconds()
@@ -71,7 +71,7 @@ class PublicWay:
         self._waiting[number] = None
 
     def receive(self) -> StepOutput:
-        """What the next step brings."""
+        """The output of the next step."""
         asked_at = clock.seconds() if self._in_process else None
         outputs = [output for output in self._engine.step() if output.finished]
         scheduler, step = self._stats.take()
@@ -112,6 +112,6 @@ def _firsts(step: Any) -> int:
 
 
 def _computed(step: Any, begun: int) -> list[int]:
-    """Prompt tokens computed for those that began: vLLM tells the sum of a step."""
+    """Prompt tokens computed for those that began: vLLM reports the sum of a step."""
     computed = getattr(getattr(step, "prompt_token_stats", None), "computed", 0)
     return [computed] if begun and computed else []

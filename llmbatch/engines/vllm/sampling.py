@@ -1,4 +1,4 @@
-"""From a request's sampling and constraint to vLLM's parameters.
+"""Converting a request's sampling and constraint to vLLM's parameters.
 
 Values are checked here first, because vLLM leaves some of it to its callers, and a bad value may
 then be the end of the engine and not of the request alone.
@@ -30,7 +30,7 @@ INTS = {"top_k": (-1, INT32), "max_tokens": (1, INT32), "seed": (0, INT64)}
 
 
 class RefusedError(ValueError):
-    """The request must not be sent; the text says why."""
+    """The request must not be sent, for the reason in the text."""
 
 
 def check_sampling(sampling: Sampling) -> None:
@@ -56,7 +56,7 @@ def check_sampling(sampling: Sampling) -> None:
 
 
 def takes_seeds(device: str, *, chunked_prefill: bool) -> bool:
-    """Whether vLLM takes requests with a seed, on this type of device."""
+    """True if vLLM takes requests with a seed on this type of device."""
     return device != "cpu" or not chunked_prefill
 
 
@@ -74,7 +74,7 @@ def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
 class Parameters:
     """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint.
 
-    `into`: what is made of each of them, and kept in its place.
+    `into` converts each of them once; its result is kept and returned instead.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Parameters:
             frequency_penalty=sampling.frequency_penalty,
             structured_outputs=_structured(constraint),
             output_kind=RequestOutputKind.FINAL_ONLY,
-            # Decoding once at the end is cheaper; but stop strings are found while decoding.
+            # Decoding once at the end is cheaper; but stop strings are looked for while decoding.
             detokenize=self._detokenize or bool(sampling.stop),
             # What vLLM writes into it is the same for every request (end-of-text tokens).
             skip_clone=True,

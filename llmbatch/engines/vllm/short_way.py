@@ -3,7 +3,7 @@
 vLLM's own front end checks and copies the parameters of each request and makes eight calls for
 each token. Here a request is a copy of one that vLLM has checked, with a number and a prompt of
 its own, and its tokens are put in a list. Where vLLM has to decode (stop strings) the request
-goes through vLLM's front end. `ways` says what of vLLM this rests on.
+goes through vLLM's front end. `ways` lists the parts of vLLM that this rests on.
 """
 
 import copy
@@ -32,7 +32,7 @@ class ShortWay:
         self._tells_weights = "weight_version" in known  # since vLLM 0.32
 
     def make_template(self, parameters: Any) -> Any:
-        """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM does."""
+        """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM raises."""
         prompt = {"type": "token", "prompt_token_ids": ANY_TOKENS}
         engine = self._engine
         return engine.input_processor.process_inputs(
@@ -40,7 +40,7 @@ class ShortWay:
         )
 
     def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request like `template`. Raises ValueError for tokens that the model has not."""
+        """Send a request like `template`. Raises ValueError for tokens that the model lacks."""
         engine = self._engine
         if not tokens:
             raise ValueError("the prompt is empty")
@@ -64,7 +64,7 @@ class ShortWay:
                 raise ValueError(f"token id {token} is out of the model's vocabulary")
 
     def receive(self) -> StepOutput:
-        """What the engine core sends next; in one process with it: what its next step brings."""
+        """The next message of the engine core; in one process with it, that of its next step."""
         asked_at = clock.seconds() if self._in_process else None
         outputs = self._engine.engine_core.get_output()
         step = StepOutput([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
@@ -74,7 +74,7 @@ class ShortWay:
         return step
 
     def _take(self, output: Any, step: StepOutput) -> bool:
-        """Add an output to its answer. False: it is not for us."""
+        """Add an output to its answer. False: vLLM's front end has to decode it."""
         if output.finish_reason is not None:
             step.ended += 1
         if output.events and step.queued_at is None:
@@ -101,7 +101,7 @@ class ShortWay:
         return True
 
     def _decoded_by_vllm(self, others: list[Any], outputs: Any) -> list[Answer]:
-        """Those also finished whose stop string vLLM has found; outputs of nobody are dropped."""
+        """Answers that vLLM decodes and has finished; outputs of abandoned requests are dropped."""
         engine = self._engine
         weights = {"weight_version": outputs.weight_version} if self._tells_weights else {}
         processed = engine.output_processor.process_outputs(

@@ -1,4 +1,4 @@
-"""How large vLLM's model will be and where it will run, without vLLM."""
+"""The sizes of vLLM's model, and its device, found without importing vLLM."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,21 +18,21 @@ _FULL = {"float32", "float"}
 def configuration(
     model: str, folder: Path | None, commit: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """config.json with what the engine's options change of it; None where nobody knows it.
+    """config.json, changed as the engine's options change it; None where it cannot be read.
 
     `folder`: of a local model; else `commit` is that of the hub's `model`.
     """
-    said = None
+    stored = None
     if folder is not None:
-        said = model_files.configuration(folder)
+        stored = model_files.configuration(folder)
     elif commit is not None:
-        said = hub.configuration(model, commit)
-    return None if said is None else _with_options(said, options)
+        stored = hub.configuration(model, commit)
+    return None if stored is None else _with_options(stored, options)
 
 
-def _with_options(said: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def _with_options(stored: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     overrides = options.get("hf_overrides")
-    changed = said | (overrides if isinstance(overrides, dict) else {})
+    changed = stored | (overrides if isinstance(overrides, dict) else {})
     changed["loaded_dtype"] = options.get("dtype")
     method = options.get("quantization")
     if method in _WHILE_LOADING and not changed.get("quantization_config"):
@@ -44,7 +44,7 @@ def _with_options(said: dict[str, Any], options: Mapping[str, Any]) -> dict[str,
 def weight_bytes(
     model: str, folder: Path | None, commit: str | None, config: Mapping[str, Any]
 ) -> int | None:
-    """What the files say, as long as vLLM keeps the weights as they are stored."""
+    """Bytes of the weights by the size of their files; None if vLLM keeps them in another form."""
     stored = config.get("dtype") or config.get("torch_dtype")
     as_stored = (4 if stored in _FULL else 2) == value_bytes(config)
     if not as_stored or config.get("quantised_while_loading"):
@@ -55,7 +55,7 @@ def weight_bytes(
 
 
 def device(options: Mapping[str, Any]) -> Device | None:
-    """What vLLM would run on: the CPU if its CPU build is installed, else a GPU that is here."""
+    """The device of vLLM: the CPU if its CPU build is installed, else a GPU of this machine."""
     if defaults.is_cpu_build():
         return cpu.detect()
     tensor, pipeline = (

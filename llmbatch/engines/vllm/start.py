@@ -23,8 +23,8 @@ def build(
     scratch: leftovers.Scratch,
     stat_loggers: list[Any],
 ) -> Any:
-    """A running LLMEngine. `stat_loggers` are told of each step where vLLM's own `step` is used.
-    Whatever vLLM raises is left to the caller."""
+    """A running LLMEngine. `stat_loggers` get the figures of each step where vLLM's own
+    `step` is used. Exceptions of vLLM pass through."""
     set_environment(local=local)
     # It keeps for ever the temporary folder that it finds when it is imported.
     import vllm.model_executor.model_loader.weight_utils  # noqa: F401
@@ -46,7 +46,7 @@ def build(
 
 
 def set_environment(*, local: bool) -> None:
-    """What vLLM only takes from the environment. The user's own settings win."""
+    """Set what vLLM takes from the environment only. The user's own settings win."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     if local:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -55,7 +55,7 @@ def set_environment(*, local: bool) -> None:
 
 
 def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What was started, as JSON values."""
+    """Version, model and settings of a started engine, as JSON values."""
     import torch
     import vllm
 
@@ -84,20 +84,20 @@ def description(engine: Any, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sizes(engine: KnowsModel) -> dict[str, Any]:
-    """What the figures of a run are measured against, as JSON values. Whatever cannot be had is
-    None: an engine that works is not lost for that."""
+    """Device, model sizes and bytes of the weights, as JSON values; each is None where it cannot be
+    found out, which is no reason to fail."""
 
-    device, shape = _told(engine.device), _told(engine.shape)
+    device, shape = _or_none(engine.device), _or_none(engine.shape)
     return {
         "hardware": dataclasses.asdict(device) if device else None,
         "shape": dataclasses.asdict(shape) if shape else None,
-        "weight_bytes": _told(engine.weight_bytes),
+        "weight_bytes": _or_none(engine.weight_bytes),
     }
 
 
-def _told(of: Callable[[], T]) -> T | None:
+def _or_none(read: Callable[[], T]) -> T | None:
     with contextlib.suppress(Exception):
-        return of()
+        return read()
     return None
 
 

@@ -10,10 +10,10 @@ from llmbatch.engines.vllm.steps import Steps
 
 
 class Stats:
-    """Counts what passes, and keeps the scheduler's last word.
+    """Counts steps and tokens, and keeps the last figures of the scheduler.
 
     It takes the place of vLLM's own statistics on this side of the engine, which follow every
-    token of every request and feed a metrics server that nobody asks.
+    token of every request and feed a metrics server that is not used here.
 
     Idle time is the engine core's own: from the end of the step after which it had no request,
     to the arrival of the next one. So it also counts what waits because of a slow taker of the
@@ -44,20 +44,20 @@ class Stats:
             self._idle += max(0.0, output.queued_at - self._empty_since)
             self._empty_since = None
         stats = output.stats
-        if stats is None:  # the user has turned them off, or vLLM told none of this step
+        if stats is None:  # the user has turned them off, or vLLM reported none
             return
         self._last = stats
         batch = stats.num_running_reqs + output.ended
-        held = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
+        queued = stats.num_waiting_reqs + stats.num_skipped_waiting_reqs
         self._sequences += batch
-        if rows_left and not held and batch < self._max_num_seqs:
+        if rows_left and not queued and batch < self._max_num_seqs:
             self._starved += 1
         prefixes = stats.prefix_cache_stats
         recomputed = prefixes.preempted_queries - prefixes.preempted_hits
         self._preemptions += prefixes.preempted_requests
         self._recomputed += recomputed
         self._moments.count(output, recomputed)
-        if not stats.num_running_reqs and not held:
+        if not stats.num_running_reqs and not queued:
             self._empty_since = output.at
             self._moments.pause()
 

@@ -1,4 +1,4 @@
-"""What the steps of vLLM's engine core took and did: the moments from which tokens get weights."""
+"""Time and work of the steps of vLLM's engine core: the moments from which tokens get weights."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -7,11 +7,10 @@ from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.vllm.core_channel import StepOutput
 
 WARM_UP_STEPS = 2
-"""Of each engine's first steps nothing is learned: what is compiled or allocated on first use is
-paid there."""
+"""So many first steps of each engine are left out: compilation and allocation happen in them."""
 HELD_UP, SECONDS, KNOWN = 20, 0.25, 10
-"""A step was held up that took so many times as long as the steps before it and longer than so many
-seconds; of the first so many nobody can say."""
+"""A step was held up if it took HELD_UP times as long as the steps before it, and longer than
+SECONDS; the first KNOWN steps never count as held up."""
 
 
 class Steps:
@@ -19,7 +18,7 @@ class Steps:
     it computed.
 
     A step lasts from the end of the one before, or from the arrival of a request where the engine
-    core had none, to its own end. vLLM tells of a prompt's computed tokens when the answer
+    core had none, to its own end. vLLM reports a prompt's computed tokens when the answer
     begins, although a long prompt is spread over several steps (chunked prefill). Each step
     computes `tokens_per_step` tokens at most, running requests first, then prompts in their
     order; so a prompt is taken to have gone through as few steps as had room for it, the room of
@@ -49,7 +48,7 @@ class Steps:
         self._ended_at = output.at
         self._open.append([max(0.0, output.at - began), output.answering, recomputed])
         for tokens in output.prefilled:
-            self._place(tokens)
+            self._divide(tokens)
         while len(self._open) > self._span:
             self._close()
 
@@ -69,28 +68,28 @@ class Steps:
         return StepMoments(int(steps), *rest)
 
     def _began(self, output: StepOutput) -> Iterable[float]:
-        """Moments before which the step cannot have begun. Without any it took no time."""
+        """Times before which the step cannot have begun; its own end if none is known."""
         known = (self._ended_at, output.asked_at)
-        found = [moment for moment in known if moment is not None]
+        earliest = [moment for moment in known if moment is not None]
         if self._ended_at is None and output.queued_at is not None:
-            found.append(output.queued_at)
-        return found or [output.at]
+            earliest.append(output.queued_at)
+        return earliest or [output.at]
 
-    def _place(self, tokens: int) -> None:
+    def _divide(self, tokens: int) -> None:
         """Divide a prompt's computed tokens among the steps that had room for them."""
         first, room = len(self._open), 0.0
         while first and room < tokens:
             first -= 1
             room += self._room(first)
-        left: float = tokens
-        for place in range(first, len(self._open)):
-            part = min(left, self._room(place))
-            self._open[place][2] += part
-            left -= part
-        self._open[-1][2] += left
+        remaining: float = tokens
+        for index in range(first, len(self._open)):
+            part = min(remaining, self._room(index))
+            self._open[index][2] += part
+            remaining -= part
+        self._open[-1][2] += remaining
 
-    def _room(self, place: int) -> float:
-        _, answering, prefill = self._open[place]
+    def _room(self, index: int) -> float:
+        _, answering, prefill = self._open[index]
         return max(0.0, self._limit - answering - prefill)
 
     def _close(self) -> None:
@@ -107,7 +106,7 @@ class Steps:
         self._sums = [a + b for a, b in zip(self._sums, added, strict=True)]
 
     def _is_long(self, seconds: float, tokens: float) -> bool:
-        """Whether a step took far longer than those before it, for as many tokens."""
+        """True if a step took far longer than those before it, for as many tokens."""
         steps, t, s, p = self._sums[:4]
         if steps < KNOWN or seconds <= SECONDS:
             return False

@@ -1,4 +1,4 @@
-"""Which vLLM is installed, which ones were tested, and what is said of others."""
+"""The installed version of vLLM, the tested ones, and the errors of others."""
 
 import functools
 import importlib.metadata
@@ -22,7 +22,7 @@ MISMATCHES = (AttributeError, TypeError, NameError, ImportError, NotImplementedE
 @functools.cache
 def installed() -> str:
     """The version of the vLLM that would be imported; nothing of it is. "unknown" where neither
-    its package nor its source tells."""
+    its package nor its source names one."""
     for package in _PACKAGES:
         try:
             return importlib.metadata.version(package)
@@ -43,26 +43,26 @@ def _by_source() -> str | None:
     if folder is None or not (folder / "_version.py").is_file():
         return None
     text = (folder / "_version.py").read_text()
-    said = re.search(r"^(?:__version__|version)\b.*?'([^']+)'", text, re.M)
-    return said[1] if said else None
+    written = re.search(r"^(?:__version__|version)\b.*?'([^']+)'", text, re.M)
+    return written[1] if written else None
 
 
 def minor(version: str) -> tuple[int, int] | None:
     """The first two numbers of a version, or None where it has none."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else None
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def is_newer() -> bool:
-    """Whether the installed vLLM is newer than all that were tested, or of unknown age."""
-    found = minor(installed())
-    return found is None or found > NEWEST
+    """True if the installed vLLM is newer than all that were tested, or of unknown age."""
+    present = minor(installed())
+    return present is None or present > NEWEST
 
 
 def require_known() -> None:
     """Raises EngineError for a vLLM that is too old to be driven."""
-    found = minor(installed())
-    if found is not None and found < OLDEST:
+    present = minor(installed())
+    if present is not None and present < OLDEST:
         raise EngineError(
             f"vLLM {installed()} is too old: llmbatch {__version__} drives {_range()}; "
             "install one of these"
@@ -70,7 +70,7 @@ def require_known() -> None:
 
 
 def notices() -> list[str]:
-    """What the user should know before the engine is started."""
+    """Warnings for the user before the engine is started."""
     if not is_newer():
         return []
     return [
@@ -84,7 +84,7 @@ def _range() -> str:
 
 
 def is_mismatch(error: BaseException) -> bool:
-    """Whether an error at the start is one of those: a library that is missing is not."""
+    """True if an error at the start is one of MISMATCHES, but for a library that is missing."""
     if isinstance(error, ImportError):
         return (error.name or "").partition(".")[0] == "vllm"
     return isinstance(error, MISMATCHES)

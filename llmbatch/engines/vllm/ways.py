@@ -1,6 +1,6 @@
-"""What of vLLM the short way rests on, by name, and which way an engine is driven.
+"""The parts of vLLM that the short way rests on, by name, and the choice of a way.
 
-The tables are held against a running engine at each start, and in the tests against the source
+The tables are compared with a running engine at each start, and in the tests against the source
 of versions that do not run here.
 """
 
@@ -26,7 +26,7 @@ CALLS: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "abort_request": (1, ()),
     "get_tokenizer": (0, ()),
 }
-"""Calls of an LLMEngine: how many arguments by place, and which by name."""
+"""Calls of an LLMEngine: the number of positional arguments, and the names of others."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "vllm.v1.engine.EngineCoreRequest": (

@@ -29,7 +29,7 @@ def step(
 
 
 @pytest.mark.parametrize(
-    ("arrived", "rows_left", "starved"),
+    ("output", "rows_left", "starved"),
     [
         (step(said(running=3)), True, 1),
         (step(said(running=3)), False, 0),  # the tail of a run has no more to fill it with
