@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import orjson
 
 from llmbatch.cli import console
-from llmbatch.cli.narration import amount, duration, line
+from llmbatch.cli.narration import line
+from llmbatch.core import units
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status as live
 from llmbatch.pipeline.monitoring.progress import Progress
@@ -18,7 +19,6 @@ from llmbatch.store import lock
 _LABEL = 9
 _WRITER_FIELDS = ("pid", "host", "started_at", "updated_at", "updated_seconds", "clock")
 _STALE = 10.0
-_GIB = 2**30
 _USUAL_COLUMNS = 80
 
 
@@ -80,7 +80,7 @@ def _rows(progress: Progress, view: dict[str, Any]) -> str:
 
 def _speed(progress: Progress, *, running: bool) -> str:
     eta = progress.eta_seconds if running else None
-    left = f", {duration(eta)} left" if eta else ""
+    left = f", {units.duration(eta)} left" if eta else ""
     return (
         f"{progress.rows_per_second:,.1f} rows/s, {progress.prompt_tokens_per_second:,.0f} prompt "
         f"and {progress.tokens_per_second:,.0f} output tokens/s{left}"
@@ -97,7 +97,7 @@ def _engine(progress: Progress, view: dict[str, Any]) -> str:
         share = progress.cached_tokens / max(1, progress.prompt_tokens)
         parts.append(f"{share:.0%} of the prompt tokens from the prefix cache")
     if restarts := view.get("engine_restarts", 0):
-        parts.append(f"{restarts:,} restart{'' if restarts == 1 else 's'}")
+        parts.append(units.count(restarts, "restart"))
     return ", ".join(parts)
 
 
@@ -105,10 +105,12 @@ def _cost(view: dict[str, Any]) -> str:
     spent, will = view.get("cost"), view.get("projected_cost")
     if spent is None:
         return ""
-    money = f"{view['currency']} {amount(spent)}"
+    money = f"{view['currency']} {units.rough_money(spent)}"
     if view["state"] != "running":
         return money
-    return f"{money} so far" + (f", about {amount(will)} in the end" if will is not None else "")
+    return f"{money} so far" + (
+        f", about {units.rough_money(will)} in the end" if will is not None else ""
+    )
 
 
 def _machine(view: dict[str, Any]) -> str:
@@ -116,28 +118,28 @@ def _machine(view: dict[str, Any]) -> str:
     if not used:
         return ""
     cores = used["cpu_seconds"] / max(view["elapsed_seconds"], 1e-9)
-    memory, peak = used["memory_bytes"] / _GIB, used["peak_memory_bytes"] / _GIB
+    memory, peak = units.size(used["memory_bytes"]), units.size(used["peak_memory_bytes"])
     parts = [f"CPU {used['cpu_seconds']:,.1f} s ({cores:.2f} cores)"]
-    parts.append(f"memory {memory:.1f} GiB (at most {peak:.1f})")
+    parts.append(f"memory {memory} (at most {peak})")
     if used["gpu_utilization"] is not None:
         parts.append(f"GPU {used['gpu_utilization']:.0%} busy")
     if used["gpu_memory_bytes"] is not None:
-        parts.append(f"{used['gpu_memory_bytes'] / _GIB:,.1f} GiB of its memory")
+        parts.append(f"{units.size(used['gpu_memory_bytes'])} of its memory")
     if used["energy_joules"] is not None:
-        parts.append(f"{used['energy_joules'] / 3.6e6:,.3f} kWh")
+        parts.append(units.energy(used["energy_joules"]))
     return ", ".join(parts)
 
 
 def _time(view: dict[str, Any]) -> str:
     elapsed = view.get("elapsed_seconds")
-    return "" if elapsed is None else f"{duration(elapsed)} since the start"
+    return "" if elapsed is None else f"{units.duration(elapsed)} since the start"
 
 
 def _age(view: dict[str, Any]) -> str:
     as_of = f"as of {view['updated_at']}"
     if view["state"] != "running" or view["age_seconds"] < _STALE:
         return as_of
-    age = duration(view["age_seconds"])
+    age = units.duration(view["age_seconds"])
     return f"{as_of}: no news for {age}; it is stopped, its machine is, or its disk is full"
 
 

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from llmbatch.cli import console
-from llmbatch.core import clock, visible
+from llmbatch.core import clock, units, visible
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
@@ -130,7 +130,9 @@ def _cache(progress: Progress) -> str:
 
 
 def _so_far(progress: Progress) -> str:
-    return "" if progress.cost is None else f"{progress.currency} {amount(progress.cost)}"
+    return (
+        "" if progress.cost is None else f"{progress.currency} {units.rough_money(progress.cost)}"
+    )
 
 
 def _cost(progress: Progress, about: str) -> str:
@@ -138,19 +140,14 @@ def _cost(progress: Progress, about: str) -> str:
     so_far = _so_far(progress)
     if not so_far or progress.projected_cost is None:
         return so_far
-    return f"{so_far} of {about}{amount(progress.projected_cost)}"
-
-
-def amount(money: float) -> str:
-    """Money with as many digits as tell something."""
-    return f"{money:,.{2 if money >= 0.1 else 4 if money >= 0.001 else 6}f}"
+    return f"{so_far} of {about}{units.rough_money(progress.projected_cost)}"
 
 
 def line(progress: Progress, *, ended: bool = False) -> str:
     """Progress in one plain line; without the time left if nobody works any more."""
     share = progress.rows_done / progress.rows if progress.rows else 1.0
     eta = None if ended else progress.eta_seconds
-    left = f", {duration(eta)} left" if eta else ""
+    left = f", {units.duration(eta)} left" if eta else ""
     cost = _so_far(progress) if ended else _cost(progress, "about ")
     further = "".join(f"{part}, " for part in (_cache(progress), cost) if part)
     return (
@@ -159,12 +156,3 @@ def line(progress: Progress, *, ended: bool = False) -> str:
         f"{progress.tokens_per_second:,.0f} output tokens/s, {further}"
         f"{progress.failed:,} failed{left}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, the larger two."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

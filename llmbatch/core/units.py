@@ -47,6 +47,16 @@ def seconds(amount: float) -> str:
     return f"{hours:,} h {minutes:02} min"
 
 
+def duration(amount: float) -> str:
+    """A span of time that is estimated, or goes on: whole seconds, and the larger two of hours,
+    minutes and seconds."""
+    minutes, rest = divmod(round(amount), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def significant(amount: float, digits: int) -> str:
     """At least so many digits, without an exponent; no zeros at the end."""
     exact = Decimal(repr(float(amount)))
@@ -71,6 +81,12 @@ def digits(amount: float, total: float | None = None) -> str:
     """The same without the currency, where that is named elsewhere."""
     unit = quanta.quantum(amount if total is None else total)
     return f"{quanta.rounded(amount, unit):,f}"
+
+
+def rough_money(amount: float) -> str:
+    """An amount that is estimated, or goes on, without its currency: cents, below ten cents as many
+    digits as tell something."""
+    return f"{amount:,.{2 if amount >= 0.1 else 4 if amount >= 0.001 else 6}f}"
 
 
 def size(amount: float) -> str:

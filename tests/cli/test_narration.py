@@ -74,20 +74,6 @@ def test_a_bar_keeps_its_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> 
     assert sum("7 failed" in line for line in drawn) >= 4
 
 
-@pytest.mark.parametrize(
-    ("money", "text"),
-    [
-        (1234.5, "1,234.50"),
-        (0.1, "0.10"),
-        (0.0123, "0.0123"),
-        (0.00012, "0.000120"),
-        (0, "0.000000"),
-    ],
-)
-def test_small_amounts_have_more_digits(money: float, text: str) -> None:
-    assert narration.amount(money) == text
-
-
 def test_progress_in_one_line() -> None:
     assert narration.line(HALF) == (
         "1,000/2,000 rows (50%), 50.0 rows/s, 1,200 output tokens/s, 7 failed, 20 s left"
@@ -119,21 +105,6 @@ def test_there_is_no_time_left_where_nobody_works_any_more() -> None:
 def test_nothing_is_left_at_the_end() -> None:
     done = Progress(10, 10, 0, 0, 0, 0, 5.0)
     assert narration.line(done) == "10/10 rows (100%), 2.0 rows/s, 0 output tokens/s, 0 failed"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (59.6, "1 min 0 s"),
-        (61, "1 min 1 s"),
-        (3599.7, "1 h 0 min"),
-        (7260, "2 h 1 min"),
-        (360_000, "100 h 0 min"),
-    ],
-)
-def test_durations_are_told_in_their_larger_units(seconds: float, text: str) -> None:
-    assert narration.duration(seconds) == text
 
 
 def test_quiet_tells_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,64 +1,11 @@
-"""Amounts in words."""
+"""What all forms of a report say in the same words."""
 
 import pytest
 
-from llmbatch.core import units
+from llmbatch.accounting.costs import Listed
+from llmbatch.accounting.usage import RunResources
 from llmbatch.reports import wording
-
-
-@pytest.mark.parametrize(
-    ("amount", "told"),
-    [
-        (0.0, "0 ms"),
-        (0.0004, "0.4 ms"),
-        (0.25, "250 ms"),
-        (59.94, "59.9 s"),
-        (121.0, "2 min 01 s"),
-        (7_300.0, "2 h 01 min"),
-        (400_000.0, "111 h 06 min"),
-    ],
-)
-def test_seconds(amount: float, told: str) -> None:
-    assert units.seconds(amount) == told
-
-
-@pytest.mark.parametrize(
-    ("part", "told"),
-    [
-        (0, "0 %"),
-        (1, "100 %"),
-        (0.3149, "31 %"),
-        (0.05, "5.0 %"),
-        (4e-4, "0.04 %"),
-        (1e-9, "< 0.001 %"),
-    ],
-)
-def test_share(part: float, told: str) -> None:
-    assert units.share(part) == told
-
-
-def test_money_has_the_digits_of_its_total() -> None:
-    assert units.money(0.5, "USD") == "USD 0.5000"
-    assert units.money(0.5, "USD", 1_000.0) == "USD 0.50"
-    assert units.money(1_234.5, "EUR") == "EUR 1,234.50"
-    assert units.digits(0.00001234, 0.005) == "0.000012"
-
-
-@pytest.mark.parametrize(
-    ("amount", "told"),
-    [(None, "-"), (0.0, "0"), (1.234, "1.23"), (45.67, "45.7"), (12_345.6, "12,346")],
-)
-def test_rate(amount: float | None, told: str) -> None:
-    assert units.rate(amount) == told
-
-
-def test_counts_and_sizes() -> None:
-    assert units.number(12_345.0) == "12,345"
-    assert units.number(2.25) == "2.2"
-    assert units.count(1, "row") == "1 row"
-    assert units.count(2_000, "row") == "2,000 rows"
-    assert units.size(10) == "10 bytes"
-    assert units.size(5 * 1024**3) == "5.0 GiB"
+from llmbatch.store.results import SettledRows
 
 
 @pytest.mark.parametrize(
@@ -75,3 +22,23 @@ def test_counts_and_sizes() -> None:
 )
 def test_a_cost_beside_another(ratio: float, told: str) -> None:
     assert wording.compared(ratio) == told
+
+
+def test_a_listed_price_names_itself_and_its_parts() -> None:
+    listed = Listed("x", 1.5, 6.0, 0.1, 0.005, 0.05)
+    assert wording.listed(listed, "EUR") == (
+        "EUR 0.005000 for the same tokens at x, 1.5/6/0.1 a million: 5.0 % of this cost"
+    )
+    assert wording.listed(None, "EUR") == ""
+
+
+def test_attempts_are_told_if_some_rows_needed_several() -> None:
+    once = SettledRows(1, 8, 1)
+    assert wording.attempts([SettledRows(0, 0, 1), once]) == ""
+    assert wording.attempts([once, SettledRows(3, 0, 2)]) == "9 after 1, 2 after 3"
+
+
+def test_the_use_of_a_machine_names_what_was_measured() -> None:
+    assert wording.resources(None) == {}
+    told = wording.resources(RunResources(12.5, 1, 3 * 2**29, None, None, None))
+    assert told == {"CPU time": "12.5 s", "peak memory": "1.5 GiB"}
