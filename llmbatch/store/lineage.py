@@ -53,10 +53,10 @@ def compare(
     """
     is_known = check_links(db, store, descriptor, stored)
     if is_older(extent, stored, worked=worked):
-        raise _older(store)
-    missing = _missing(descriptor, extent, stored)
+        raise _older_error(store)
+    missing = _count_missing(descriptor, extent, stored)
     if missing < 0:
-        raise _lost(store)
+        raise _lost_error(store)
     # Frames that the store has counted and the journal lacks were forgotten on purpose if the store
     # is empty: then the rest of an older journal must go, too.
     lacks = (worked and stored == 0) or (extent.newest < stored and (worked or extent.last > 0))
@@ -97,17 +97,17 @@ def check_links(
     if common is not None:
         counted = db.execute(f"SELECT link FROM {commits} WHERE number = ?", [common.number])
         if counted and counted[0][0] != common.link:
-            raise _foreign(db, store, descriptor, stored, commits)
+            raise _foreign_error(db, store, descriptor, stored, commits)
         return bool(counted) and common.link is not None
     if first is not None and stored and first.number == stored + 1:
         # The journal begins just where the store ends.
         ((own,),) = db.execute(f"SELECT link FROM {commits} WHERE number = ?", [stored])
         if own is not None and first.previous not in (None, own):
-            raise _foreign(db, store, descriptor, stored, commits)
+            raise _foreign_error(db, store, descriptor, stored, commits)
     return False
 
 
-def _missing(descriptor: int, extent: Extent, stored: int) -> int:
+def _count_missing(descriptor: int, extent: Extent, stored: int) -> int:
     """The number of transactions that the store lacks; -1 if the journal lacks some of them."""
     if extent.newest <= stored:
         return 0
@@ -121,7 +121,7 @@ def _missing(descriptor: int, extent: Extent, stored: int) -> int:
     return count if reached == extent.newest else -1
 
 
-def _older(store: Path) -> DamagedError:
+def _older_error(store: Path) -> DamagedError:
     folder = store.parent
     return DamagedError(
         f"{folder}: the store is older than its journal; to put it aside and make a new one of "
@@ -129,7 +129,7 @@ def _older(store: Path) -> DamagedError:
     )
 
 
-def _lost(store: Path) -> DamagedError:
+def _lost_error(store: Path) -> DamagedError:
     path = journal.path_for(store)
     return DamagedError(
         f"{path}: the journal is damaged in the middle, and the store does not hold all of it; "
@@ -137,7 +137,9 @@ def _lost(store: Path) -> DamagedError:
     )
 
 
-def _foreign(db: Database, store: Path, descriptor: int, stored: int, commits: str) -> ForeignError:
+def _foreign_error(
+    db: Database, store: Path, descriptor: int, stored: int, commits: str
+) -> ForeignError:
     own = dict(db.execute(f"SELECT number, link FROM {commits}"))
     seen = list(frames.whole(descriptor, verified=False))
     shared = [one.number for one in seen if one.link and own.get(one.number) == one.link]

@@ -58,15 +58,15 @@ class JobLock:
     def _try(self) -> BinaryIO | None:
         with _guarded(self._path.parent):
             stream = self._open()
-            if not _acquired(stream):
-                stale = _is_stale(_signature(stream))
+            if not _acquire(stream):
+                stale = _is_stale(_read_signature(stream))
                 stream.close()
                 if not stale:
                     return None
                 self._path.unlink()
                 stream = self._open()
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _names(self._path, stream):
+            if not _is_named(self._path, stream):
                 # The run before has just removed the folder, since it never began.
                 stream.close()
                 return None
@@ -92,7 +92,7 @@ def _guarded(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _names(path: Path, stream: BinaryIO) -> bool:
+def _is_named(path: Path, stream: BinaryIO) -> bool:
     """True if the path still names the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
@@ -100,7 +100,7 @@ def _names(path: Path, stream: BinaryIO) -> bool:
         return False
 
 
-def _acquired(stream: BinaryIO) -> bool:
+def _acquire(stream: BinaryIO) -> bool:
     for _ in range(_TRIES):
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,8 +116,8 @@ def _sign(stream: BinaryIO) -> None:
     signature = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "boot": _boot(),
-        "pids": _pids(),
+        "boot": _boot_id(),
+        "pids": _pid_space(),
         "since": clock.now().isoformat(timespec="seconds"),
     }
     # A full disk must not keep a run from its lock: the signature is only shown.
@@ -125,7 +125,7 @@ def _sign(stream: BinaryIO) -> None:
         stream.write(orjson.dumps(signature))
 
 
-def _boot() -> str | None:
+def _boot_id() -> str | None:
     """The name of the present boot of the machine."""
     try:
         return _BOOT_ID.read_text().strip()
@@ -133,7 +133,7 @@ def _boot() -> str | None:
         return None
 
 
-def _pids() -> str | None:
+def _pid_space() -> str | None:
     """The name of the space of our pids: containers have their own."""
     try:
         return str(_PID_SPACE.readlink())
@@ -141,7 +141,7 @@ def _pids() -> str | None:
         return None
 
 
-def _signature(stream: BinaryIO) -> dict[str, Any] | None:
+def _read_signature(stream: BinaryIO) -> dict[str, Any] | None:
     try:
         stream.seek(0)
         found = orjson.loads(stream.read())
@@ -155,10 +155,10 @@ def _is_stale(signature: dict[str, Any] | None) -> bool:
     """True if the run that signed is known to be gone. Of another host nothing is known."""
     if signature is None or signature["host"] != socket.gethostname():
         return False
-    then, now = signature.get("boot"), _boot()
+    then, now = signature.get("boot"), _boot_id()
     if then and now and then != now:
         return True
-    theirs, ours = signature.get("pids"), _pids()
+    theirs, ours = signature.get("pids"), _pid_space()
     if theirs and ours and theirs != ours:
         return False
     try:
@@ -181,10 +181,10 @@ def holder(path: Path) -> str | None:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            held = _signature(stream)
-            if held is None:
+            signature = _read_signature(stream)
+            if signature is None:
                 return "not signed yet"
-            return f"pid {held['pid']} on {held['host']} since {held['since']}"
+            return f"pid {signature['pid']} on {signature['host']} since {signature['since']}"
     return None
 
 
@@ -192,10 +192,10 @@ def other_holder(path: Path) -> int | None:
     """The pid of another process that has a lock on the file, as far as Linux reports it. The file
     is not opened: closing it again would drop the locks of this process."""
     try:
-        held, locks = path.stat(), _LOCKS.read_text().splitlines()
+        status, locks = path.stat(), _LOCKS.read_text().splitlines()
     except OSError:
         return None
-    place = f"{os.major(held.st_dev):02x}:{os.minor(held.st_dev):02x}:{held.st_ino}"
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     fields = (entry.split() for entry in locks)
     # A process that waits for a lock has an arrow before it.
     pids = [int(field[4]) for field in fields if field[1] == "POSIX" and field[5] == place]

@@ -65,7 +65,7 @@ def _check_attached(db: Database, path: Path, name: str) -> None:
     try:
         version = db.scalar(f"SELECT max(version) FROM {name}.migrations")
     except duckdb.Error as error:
-        raise _no_store(path, error) from error
+        raise _no_store_error(path, error) from error
     except DamagedError:
         return  # The caller reads on and meets it again, or takes the tables that are whole.
     _check_version(path, version)
@@ -99,7 +99,7 @@ def version(db: Database, path: Path, name: str = "job") -> int:
     try:
         found = int(db.scalar(f"SELECT max(version) FROM {name}.migrations"))
     except (duckdb.Error, TypeError, ValueError) as error:
-        raise _no_store(path, error) from error
+        raise _no_store_error(path, error) from error
     _check_version(path, found)
     return found
 
@@ -112,7 +112,7 @@ def _bring_up_to_date(db: Database, path: Path, *, read_only: bool) -> None:
     migrate(db, number)
 
 
-def _no_store(path: Path, error: Exception) -> DamagedError:
+def _no_store_error(path: Path, error: Exception) -> DamagedError:
     return DamagedError(
         f"{path}: is not an llmbatch store ({faults.line(error)}){faults.advice(path)}"
     )

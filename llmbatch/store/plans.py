@@ -165,8 +165,8 @@ def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
     wanted = set(positions)
     span = positions[-1] - positions[0] + 1
     if span <= _DENSE * len(positions):
-        held = requests(db, positions[0], positions[-1])
-        return [planned for planned in held if planned.position in wanted]
+        planned_in_range = requests(db, positions[0], positions[-1])
+        return [planned for planned in planned_in_range if planned.position in wanted]
     return _planned(db.execute(query("requests_at"), {"positions": list(positions)}))
 
 

@@ -37,7 +37,7 @@ def join(db: Database) -> None:
         agreement = _compare(db, store, opened)
         if agreement.is_rewritten and agreement.is_kept:
             _require_whole(db, store)
-        kept = _kept(path) if agreement.is_kept else None
+        kept = _keep_journal(path) if agreement.is_kept else None
         if agreement.missing:
             _replay(db, opened, agreement.stored)
         if agreement.is_rewritten:
@@ -75,7 +75,7 @@ def _compare(db: Database, store: Path, opened: Journal) -> Agreement:
     )
 
 
-def _kept(path: Path) -> Path:
+def _keep_journal(path: Path) -> Path:
     with journal.written(path):
         return files.keep_copy(path)
 
@@ -128,13 +128,13 @@ def _replay(db: Database, opened: Journal, stored: int) -> None:
 
 def _insert(db: Database, path: Path, tables: list[Tables], commits: Columns) -> None:
     with db.transaction():
-        for merged in _merged(tables):
+        for merged in _merge(tables):
             with faults.known(path):
                 db.append(merged)
         db.append({"commits": commits})
 
 
-def _merged(tables: list[Tables]) -> Iterator[dict[str, Columns]]:
+def _merge(tables: list[Tables]) -> Iterator[dict[str, Columns]]:
     """The records of many frames, merged by table and columns, which depend on the version that
     wrote the frame."""
     merged: dict[tuple[str, ...], Columns] = {}
@@ -160,7 +160,7 @@ def _write_anew(db: Database, path: Path, used: int) -> None:
     """
     number, link = used + 1, ORIGIN
     with journal.written(path), files.atomic(path) as stream:
-        for tables in _everything(db):
+        for tables in _all_records(db):
             number += 1
             frame = frames.encode(number, tables, link)
             link = frames.link_of(frame)
@@ -169,18 +169,18 @@ def _write_anew(db: Database, path: Path, used: int) -> None:
             db.append({"commits": {"number": [number], "link": [link]}})
 
 
-def _everything(db: Database) -> Iterator[Tables]:
+def _all_records(db: Database) -> Iterator[Tables]:
     for table in _BEFORE:
-        yield from _whole(db, table)
+        yield from _records_of(db, table)
     for run, first, last in _checkpoint_ranges(db):
         bounds = [run, first, last]
         found = {name: db.columns(query(f"journal_{name}"), bounds) for name in _WITH_CHECKPOINTS}
         yield {table: columns for table, columns in found.items() if _length(columns)}
     for table in _AFTER:
-        yield from _whole(db, table)
+        yield from _records_of(db, table)
 
 
-def _whole(db: Database, table: str) -> Iterator[Tables]:
+def _records_of(db: Database, table: str) -> Iterator[Tables]:
     last = db.scalar(f"SELECT max(rowid) FROM {table}")
     for first in range(0, -1 if last is None else last + 1, _WINDOW):
         window = f"SELECT * FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"

@@ -44,7 +44,7 @@ def repair(store: Path) -> Repair:
     """
     path = journal.path_for(store)
     if not store.exists() and not path.exists():
-        raise _nothing(store)
+        raise _nothing_error(store)
     try:
         return _repair_by_opening(store)
     except ForeignError:
@@ -82,7 +82,7 @@ def _salvage(store: Path) -> Repair:
         with open_store(draft, beside=store.parent) as new:
             found = salvage(new, store)
             if not recovery.has_work(new):
-                raise _nothing(store)
+                raise _nothing_error(store)
             new.compact()
             answers = _answers(new)
         kept = [files.set_aside(log) for log in opening.logs(store)]
@@ -116,7 +116,7 @@ def _draft(store: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _nothing(store: Path) -> StoreError:
+def _nothing_error(store: Path) -> StoreError:
     return StoreError(
         f"{store}: neither the store nor a journal can be read: nothing can be recovered; move the "
         "state folder away and run the job again"

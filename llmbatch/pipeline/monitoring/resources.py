@@ -106,7 +106,7 @@ class _ProcessTree:
 
         self._psutil = psutil
         self._own = psutil.Process(os.getpid())
-        self._members = self._found()
+        self._members = self._find()
         # The time that the processes had used before the run is not the run's.
         self._before = self._present = sum(self._measure(each)[0] for each in self._members)
         self._lost = 0.0
@@ -120,16 +120,16 @@ class _ProcessTree:
 
     def measure(self) -> None:
         if self._count % _MEASUREMENTS_PER_SEARCH == 0:
-            self._members = self._found()
+            self._members = self._find()
         self._count += 1
         measured = [self._measure(process) for process in self._members]
         present = sum(cpu for cpu, _ in measured)
         self._lost += max(0.0, self._present - present)
         self._present = present
-        self._memory = sum(held for _, held in measured)
+        self._memory = sum(resident for _, resident in measured)
         self._peak = max(self._peak, self._memory)
 
-    def _found(self) -> list[Any]:
+    def _find(self) -> list[Any]:
         return [self._own, *self._own.children(recursive=True)]
 
     def _measure(self, process: Any) -> tuple[float, int]:
@@ -169,20 +169,20 @@ class _GpuTotals:
             self._busy += sum(known) / len(known)
             self._times += 1
             self.utilization = self._busy / self._times
-        held = [each.memory_bytes for each in readings if each.memory_bytes is not None]
-        self.memory_bytes = sum(held) if held else None
-        spent = [self._joules(place, each, passed) for place, each in enumerate(readings)]
+        used = [each.memory_bytes for each in readings if each.memory_bytes is not None]
+        self.memory_bytes = sum(used) if used else None
+        spent = [self._joules(index, each, passed) for index, each in enumerate(readings)]
         counted = [joules for joules in spent if joules is not None]
         self.joules = sum(counted) if counted else None
 
-    def _joules(self, place: int, reading: Reading, passed: float) -> float | None:
+    def _joules(self, index: int, reading: Reading, passed: float) -> float | None:
         """The joules of a device since its first reading: its own count, or else its present power
         times the time since the last reading, summed up."""
         if reading.joules is not None:
-            first = self._first.setdefault(place, reading.joules)
+            first = self._first.setdefault(index, reading.joules)
             return max(0.0, reading.joules - first)
         if reading.watts is None:
-            return self._watched.get(place)
-        if place in self._watched:
-            self._watched[place] += reading.watts * passed
-        return self._watched.setdefault(place, 0.0)
+            return self._watched.get(index)
+        if index in self._watched:
+            self._watched[index] += reading.watts * passed
+        return self._watched.setdefault(index, 0.0)
