@@ -42,7 +42,7 @@ MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL|LOSE_ONCE|L
 
 @dataclass(frozen=True)
 class Options:
-    """What the engine can be told, as `--engine-arg name=value`."""
+    """The options of the engine, given as `--engine-arg name=value`."""
 
     window: int = 8
     slots: int = 0  # so many are answered at a time, a word of each in a step; 0: one by one

@@ -81,7 +81,7 @@ class Engine(Protocol):
     3. For each request pulled exactly one outcome, carrying its key, in any order; or its key in
        a `Lost`: a part of the engine, such as a replica, has died with the request in flight, and
        the rest goes on. That is no failure of the request, which may come again in the same feed.
-       A part that dies of whatever it is given is left out, or the engine is gone.
+       A part that dies of every request is left out, or the engine is gone.
     4. A bad request is an outcome (`Failed`), never an exception; EngineError means that the
        engine is gone. One that was refused before anything of it was computed has used no tokens
        (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that

@@ -102,7 +102,7 @@ def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
 
 
 def outcomes_of(engine: Engine, requests: Iterable[Request]) -> Iterator[Outcome]:
-    """What comes of requests of which the engine may lose none."""
+    """The outcomes of requests of which the engine may lose none."""
     for event in engine.run(requests):
         assert not isinstance(event, Lost)
         yield event
@@ -351,7 +351,7 @@ def test_a_slow_feed_is_idle_time(subject: Subject) -> None:
 
 
 def ended_by_closing(engine: Engine, requests: list[Request], after: float) -> tuple[str, float]:
-    """How a run ends whose engine is closed from another thread, and how long that took."""
+    """The end of a run whose engine is closed from another thread, and the seconds until then."""
     threading.Timer(after, engine.close).start()
     began = time.monotonic()
     with pytest.raises(EngineError) as caught:

@@ -1,4 +1,4 @@
-"""What a token costs, learned from steps."""
+"""The cost of a token, learned from steps."""
 
 import random
 from dataclasses import asdict
@@ -84,7 +84,7 @@ def test_an_output_token_carries_its_share_of_the_fixed_cost() -> None:
         st.tuples(st.floats(1e-6, 100), st.integers(0, 1024), st.integers(0, 100_000)), max_size=60
     )
 )
-def test_whatever_the_steps_weights_are_positive(drawn: list[tuple[float, int, int]]) -> None:
+def test_weights_are_positive_for_any_steps(drawn: list[tuple[float, int, int]]) -> None:
     total = sum((StepMoments.of_step(*step) for step in drawn), StepMoments())
     weighed = weights(total)
     assert weighed.prompt > 0

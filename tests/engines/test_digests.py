@@ -19,7 +19,7 @@ SIZE = BIG + 12_345
 
 
 def bytes_read() -> int:
-    """By this process so far, whatever from."""
+    """By this process so far, from any file."""
     return int(Path("/proc/self/io").read_text().split()[1])
 
 

@@ -1,4 +1,4 @@
-"""What an engine tells of itself: how it is stored, and what follows when it tells nothing."""
+"""The properties that an engine reports: their stored form, and an engine that reports none."""
 
 import json
 from dataclasses import asdict, replace

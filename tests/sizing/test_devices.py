@@ -67,7 +67,7 @@ def test_a_sheet_names_what_it_gives(name: str) -> None:
 
 
 class Driver:
-    """What NVML says of cards: a hand-written one, with figures as drivers give them."""
+    """A hand-written NVML, with figures of cards as drivers report them."""
 
     NVML_CLOCK_SM, NVML_CLOCK_MEM = 1, 2
 

@@ -53,7 +53,7 @@ def test_published_sizes_are_met(name: str, billions: float, active: float) -> N
 def test_heads_that_are_shared_make_the_cache_smaller() -> None:
     assert shape("Llama 3.1 8B").token_bytes() == 2 * 2 * 32 * 8 * 128  # not 32 heads
     assert shape("Qwen2.5 7B").token_bytes() == 2 * 2 * 28 * 4 * 128
-    # One latent vector and one part with the position, whatever the heads are.
+    # One latent vector and one part with the position, for any number of heads.
     assert shape("DeepSeek V2 Lite").token_bytes() == 2 * 27 * (512 + 64)
 
 
@@ -131,7 +131,7 @@ def test_bits_of_a_quantised_number(said: dict[str, Any], bits: float) -> None:
     assert found.weight_bytes == pytest.approx(rest + plain.matrix_values * bits / 8)
 
 
-def test_a_method_that_nobody_knows_counts_as_none() -> None:
+def test_an_unknown_method_counts_as_none() -> None:
     found = shape_of(QWEN3_8B | {"quantization_config": {"quant_method": "new"}})
     assert found == shape("Qwen3 8B")
 

@@ -1,4 +1,4 @@
-"""What fits a device, and what is said where it does not."""
+"""Models that fit a device, and the advice for those that do not."""
 
 import re
 from typing import Any
@@ -156,7 +156,7 @@ def test_how_many_run_at_once_follows_the_device() -> None:
     longest=st.integers(1, 50_000),
     share=st.floats(0.01, 1),
 )
-def test_whatever_is_asked_the_figures_agree(
+def test_the_figures_agree_for_any_request(
     name: str, gibibytes: int, count: int, kind: str, longest: int, share: float
 ) -> None:
     device = Device("x", kind, 1 if kind == "cpu" else count, gibibytes * GIB, 1e12, 1e11, "x")

@@ -1,4 +1,4 @@
-"""The roofline by hand, and what it must do whatever the sizes."""
+"""The roofline by hand, and its properties for models of any size."""
 
 import math
 

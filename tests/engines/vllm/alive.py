@@ -1,4 +1,4 @@
-"""Whether a process of an engine still runs."""
+"""Looking for the processes of an engine that still run."""
 
 import psutil
 

@@ -1,4 +1,4 @@
-"""What a small prefix cache serves, and what was predicted; prints JSON.
+"""The hits of a small prefix cache, and the predicted ones; prints JSON.
 
 Run as `python -m tests.engines.vllm.cache`, with vLLM in the same process: the tests' own process
 has one already.

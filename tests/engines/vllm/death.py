@@ -1,4 +1,4 @@
-"""What happens to vLLM in its own processes when these are killed or stopped; prints it as JSON.
+"""Kills and stops the processes of a vLLM, and prints the consequences as JSON.
 
 Run as `python -m tests.engines.vllm.death`: a process of its own, because its children are counted
 and its output must be empty but for the result. One engine after the other, as a run does it.
@@ -68,7 +68,7 @@ def stop_the_core_and_close(engine: vllm.VllmEngine) -> None:
 
 
 def outside() -> dict[str, set[str]]:
-    """What an engine could leave in this process and outside."""
+    """Everything that an engine could leave in this process and outside."""
     return {
         "files": {path.name for path in Path(tempfile.gettempdir()).glob("*")},
         "threads": {thread.name for thread in threading.enumerate()},

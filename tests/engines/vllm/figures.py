@@ -1,4 +1,4 @@
-"""What vLLM itself says of a model's memory, without its weights: a program for a process alone.
+"""vLLM's own figures of a model's memory, without its weights: a program for a process alone.
 
 `python -m tests.engines.vllm.figures FOLDER` builds vLLM's own class of each model in FOLDER on
 torch's meta device, where numbers have a size and no place, adds up its parameters, and asks

@@ -24,7 +24,7 @@ ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
 
 
 def run_out(engine: vllm.VllmEngine, requests: list[Request]) -> dict[str, Any]:
-    """How a run ends."""
+    """The error that ends a run."""
     began, answered, message = time.monotonic(), [], ""
     try:
         for outcome in engine.run(requests):
@@ -61,7 +61,7 @@ def life(words: str, rows: int = 60, close_after: float | None = None) -> dict[s
 
 
 def refusal(**options: Any) -> str:
-    """Why an engine does not start."""
+    """The reason for which an engine does not start."""
     try:
         with vllm.create(session.config(**options)):
             return ""

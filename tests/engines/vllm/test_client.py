@@ -13,7 +13,7 @@ from llmbatch.engines.vllm.client import Client
 
 
 class Engine:
-    """What `Client` uses of an LLMEngine and of a CoreChannel with it.
+    """The parts of an LLMEngine, and of a CoreChannel to it, that `Client` uses.
 
     `receive` waits for the core, as vLLM's client does.
     """

@@ -1,4 +1,4 @@
-"""Which of vLLM's options name code, and that a job file may not."""
+"""The options of vLLM that name code, which a job file may not."""
 
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ NAMING: dict[str, list[Any]] = {
     "nnodes": [2, "2"],
     "hf_overrides": [{"text_config": [{"trust_remote_code": True}]}],
     "mm_processor_kwargs": [{"trust_remote_code": "yes"}],
-    "nobody_knows_it": ["a", {"a": 1}, ["a"]],
+    "an_unknown_option": ["a", {"a": 1}, ["a"]],
 }
 
 HARMLESS: dict[str, list[Any]] = {
@@ -70,7 +70,7 @@ HARMLESS: dict[str, list[Any]] = {
     "dtype": ["bfloat16"],
     "quantization": ["fp8"],
     "limit_mm_per_prompt": [{"image": 0}],
-    "nobody_knows_it": [1, True, 0.5, None],
+    "an_unknown_option": [1, True, 0.5, None],
 }
 
 

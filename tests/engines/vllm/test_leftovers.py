@@ -1,4 +1,4 @@
-"""`llmbatch run` with vLLM in its own processes: whatever ends it, nothing is left behind."""
+"""`llmbatch run` with vLLM in its own processes: nothing remains after any kind of end."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is tried with vLLM when the user names nothing."""
+"""The options of vLLM that are tried when the user names none."""
 
 from dataclasses import replace
 from typing import Any

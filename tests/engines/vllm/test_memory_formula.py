@@ -30,7 +30,7 @@ DEVICE = Device("large", "cpu", 1, 1 << 40, 1e12, 1e11, "made up")
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What vLLM says, by name of the model."""
+    """The figures of vLLM, by name of the model."""
     root = tmp_path_factory.mktemp("models")
     for name, config in CONFIGS.items():
         (root / name).mkdir()

@@ -1,4 +1,4 @@
-"""Whether the device waited for us, told from what the engine core sends with each step."""
+"""The waits of the device, by the figures that the engine core sends with each step."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -61,7 +61,7 @@ def test_idle_is_the_time_in_which_the_core_had_nothing() -> None:
     stats.step(step(said(running=1), at=began + 7, queued_at=began + 5), rows_left=True)
     stats.step(step(said(running=0), ended=1, at=began + 10), rows_left=True)
     assert stats.telemetry().idle_seconds == pytest.approx(5, abs=0.1)
-    # From our side something was in flight all the time: nobody took the outcomes.
+    # On our side requests were in flight all the time: the outcomes were not taken.
     stats.step(step(said(running=1), at=began + 14, queued_at=began + 13), rows_left=True)
     assert stats.telemetry().idle_seconds == pytest.approx(8, abs=0.1)
 

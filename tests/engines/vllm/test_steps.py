@@ -1,4 +1,4 @@
-"""What a step took and did, told from what the engine core sends with each."""
+"""Time and work of steps, by the figures that the engine core sends with each."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -39,7 +39,7 @@ def mixed() -> list[Request]:
 
 
 def told(outcome: Outcome) -> tuple[Any, ...]:
-    """What must be the same whichever way."""
+    """The parts of an outcome that must be the same on both ways."""
     kind = outcome.kind if isinstance(outcome, Failed) else None
     return type(outcome), outcome.text, outcome.finish_reason, outcome.usage, kind
 
