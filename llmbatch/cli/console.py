@@ -38,8 +38,8 @@ _own_stderr: TextIO | None = None
 
 
 class _Narration(io.TextIOWrapper):
-    """Where narration goes. Its terminal may be closed, its disk full, its reader gone: that stops
-    no work, and the exit code tells the rest."""
+    """The stream of narration. Its terminal may be closed, its disk full, its reader gone: no work
+    stops for that, and the exit code remains."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -63,7 +63,7 @@ def keep_stderr() -> None:
 
 
 def stderr() -> TextIO:
-    """Where narration goes."""
+    """The stream of narration."""
     return _own_stderr or sys.stderr
 
 
@@ -90,7 +90,7 @@ def draw(lines: Sequence[str], columns: int, over: int) -> None:
 
 
 def data(text: str) -> None:
-    """JSON or markup that was asked for: as it is, for whatever reads it."""
+    """JSON or markup that was asked for, as it is, for another program."""
     click.echo(_exact(text, sys.stdout), nl=False)
 
 
@@ -102,17 +102,17 @@ def json(value: Any) -> None:
 
 
 def event(text: str) -> None:
-    """A line of JSON for whatever reads stderr."""
+    """A line of JSON on stderr, for another program."""
     click.echo(_exact(text, stderr()), file=stderr(), nl=False)
 
 
 def _exact(text: str, stream: TextIO) -> str:
-    """A terminal gets what means the same, without what it would obey."""
+    """The text; for a terminal, the same JSON without characters that it would obey."""
     return visible.json(text) if stream.isatty() else text
 
 
 class Commands(click.Group):
-    """A group of commands; what click says of their arguments is narration like any other."""
+    """A group of commands; the messages of click are narration like any other."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command, and leave with its exit code unless `standalone_mode` is off."""
@@ -125,9 +125,9 @@ def _narrated(run: Callable[[], Any]) -> NoReturn:
     try:
         code = run() or ExitCode.OK
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        narrate(told.getvalue())
+        message = io.StringIO()
+        error.show(message)
+        narrate(message.getvalue())
         code = error.exit_code
     except click.Abort:
         code = ExitCode.SIGINT
@@ -182,7 +182,7 @@ def _abandon_stdout() -> None:
 
 
 def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """What a library warns of, as narration."""
+    """A library's warning, as narration."""
     say(f"warning: {message} ({category.__name__})")
 
 

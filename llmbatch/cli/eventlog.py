@@ -23,7 +23,7 @@ _ENDS = ("finished", "stopped", "failed", "locked")
 _ERRORS = {ExitCode.USAGE: "refused", ExitCode.STOPPED: "stopped"}
 
 
-# These are open already, whatever they lead to.
+# Names of streams that are open already.
 _STREAMS = re.compile(r"/dev/(stdout|stderr|null|fd/\d+)|/proc/self/fd/\d+")
 
 
@@ -55,7 +55,7 @@ class EventLog:
         self._shown.close()
 
     def error(self, error: LlmbatchError) -> None:
-        """Tell of an error, unless the run has told of its end itself."""
+        """Log an error, unless the end of the run is logged already."""
         if self._last not in _ENDS:
             name = _ERRORS.get(error.exit_code, "failed")
             self.event(name, reason=str(error), exit_code=int(error.exit_code))
@@ -76,15 +76,15 @@ class EventLog:
             self._warn(error)
 
     def _warn(self, error: OSError) -> None:
-        """A log that cannot be written must never stop a run, but be told of, once."""
+        """Warn once of a log that cannot be written; it must never stop a run."""
         if not self._warned:
             console.say(f"warning: {self._path}: cannot be written: {error.strerror}")
         self._warned = True
 
 
-def opened(path: Path, spec: JobSpec, beside: CommandFiles, shown: Observer) -> EventLog:
-    """A log of the run of a job. Raises UsageError for a file that it must not be written to."""
+def open_log(path: Path, spec: JobSpec, files: CommandFiles, shown: Observer) -> EventLog:
+    """Open a log for the run of a job. Raises UsageError for a file that must not be written."""
     if path != TO_STDERR and not _STREAMS.fullmatch(str(path)):
         target = Target("event log", path, _is_log, appended=True)
-        preflight.check_log(spec, beside, target)
+        preflight.check_log(spec, files, target)
     return EventLog(path, shown)

@@ -12,7 +12,7 @@ from llmbatch.store.database import Database
 def find(job: Path) -> JobPaths:
     """The paths of a job named by its job file, its output or its state folder."""
     if job.suffix == ".toml":
-        # Only its paths are wanted: whatever its engine is, it is neither imported nor asked.
+        # Only its paths are needed: an engine that it names is neither imported nor asked.
         return folder.paths_for(file.load(job, {}, trusted=True))
     return folder.find(job)
 

@@ -12,7 +12,7 @@ from llmbatch.job.fields import default_text, leaves
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 
-# What the spec does not say of a flag.
+# The parts of a flag that the spec does not declare.
 _SHORT_NAMES = {"input": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
 _REPEATED = ("answer.choice", "sampling.stop")
 _METAVARS = {
@@ -35,8 +35,8 @@ _WITHOUT_FLAG = {
     "sampling.frequency_penalty": "In a JOB.toml only.",
     "run.reports": "In a JOB.toml; else `llmbatch run --report`.",
 }
-# A bound above it only keeps out what no clock and no column could hold.
-_MOST_TOLD = 1e6
+# A bound above it only keeps out values that no clock and no column could hold.
+_HIGHEST_SHOWN = 1e6
 
 Records = list[tuple[str, str]]
 
@@ -50,14 +50,14 @@ class JobFlag(click.Option):
 
 
 @cache
-def every() -> tuple[JobFlag, ...]:
+def all_flags() -> tuple[JobFlag, ...]:
     """A flag for each key that has one, and `--engine-arg` for the engine's own."""
     keys = ((key, field) for key, field in leaves(JobSpec) if key not in _WITHOUT_FLAG)
     return (*(_flag(key, field, _help(key, field)) for key, field in keys), _engine_arg())
 
 
 @cache
-def of_cost() -> tuple[JobFlag, ...]:
+def cost_flags() -> tuple[JobFlag, ...]:
     """The flags of [cost], with no defaults: what is not given is as in the job."""
     fields = dict(leaves(JobSpec))
     keys = (key for key in fields if key.startswith("cost."))
@@ -102,7 +102,7 @@ def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
 
 
 def _type(annotation: Any) -> Any:
-    """What click reads the text as; the spec reads further what has more than one type."""
+    """The type as which click reads the text; a field of several types is read by the spec."""
     kinds = [kind for kind in _members(annotation) if kind is not NoneType]
     if all(get_origin(kind) is Literal for kind in kinds):
         return click.Choice([value for kind in kinds for value in get_args(kind)])
@@ -131,7 +131,7 @@ def _range(field: FieldInfo) -> str:
         for name in ("ge", "gt", "le")
         if hasattr(bound, name)
     }
-    if "le" not in bounds or bounds["le"] > _MOST_TOLD:
+    if "le" not in bounds or bounds["le"] > _HIGHEST_SHOWN:
         return ""
     low = f"{bounds['ge']:g} to" if "ge" in bounds else f"above {bounds['gt']:g}, up to"
     return f"{low} {bounds['le']:g}"

@@ -1,4 +1,4 @@
-"""How a run is shown: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
+"""The views of a run: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
 
 import os
 from typing import Any
@@ -8,7 +8,7 @@ from llmbatch.core import clock, units, visible
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
-# Of a line, what the bar takes at least beside the figures that it shows itself.
+# Least columns of the bar itself, beside its figures.
 _BAR_COLUMNS = 10
 _USUAL_COLUMNS = 80
 
@@ -21,7 +21,7 @@ def observer(*, quiet: bool) -> Observer:
 
 
 class Silent:
-    """Tells nothing."""
+    """Shows nothing."""
 
     def phase(self, text: str) -> None: ...
 
@@ -36,7 +36,7 @@ class Lines:
     """A plain line for each phase, and one of progress every ten seconds."""
 
     def __init__(self) -> None:
-        self._told_at = clock.seconds()
+        self._shown_at = clock.seconds()
         self._last: Progress | None = None
 
     def phase(self, text: str) -> None:
@@ -46,16 +46,16 @@ class Lines:
 
     def progress(self, progress: Progress) -> None:
         self._last = progress
-        if clock.seconds() - self._told_at >= _LINE_INTERVAL:
-            self._tell(progress)
+        if clock.seconds() - self._shown_at >= _LINE_INTERVAL:
+            self._show(progress)
 
     def close(self) -> None:
         if self._last is not None:
             console.say(line(self._last, ended=True))
             self._last = None
 
-    def _tell(self, progress: Progress) -> None:
-        self._told_at = clock.seconds()
+    def _show(self, progress: Progress) -> None:
+        self._shown_at = clock.seconds()
         console.say(line(progress))
 
 
@@ -97,9 +97,9 @@ class Bar:
             self._bar = None
 
     def _room(self) -> int:
-        """Columns that are left beside a short bar and what tqdm says."""
-        said = self._bar.format_meter(**self._bar.format_dict | {"ncols": 0, "postfix": None})
-        return (_columns() or _USUAL_COLUMNS) - len(said) - _BAR_COLUMNS
+        """Columns that remain beside a short bar and the figures of tqdm."""
+        meter = self._bar.format_meter(**self._bar.format_dict | {"ncols": 0, "postfix": None})
+        return (_columns() or _USUAL_COLUMNS) - len(meter) - _BAR_COLUMNS
 
 
 def _columns() -> int:
@@ -136,7 +136,7 @@ def _so_far(progress: Progress) -> str:
 
 
 def _cost(progress: Progress, about: str) -> str:
-    """What the run costs so far, and in the end."""
+    """The cost of the run so far, and at its end."""
     so_far = _so_far(progress)
     if not so_far or progress.projected_cost is None:
         return so_far
@@ -144,7 +144,7 @@ def _cost(progress: Progress, about: str) -> str:
 
 
 def line(progress: Progress, *, ended: bool = False) -> str:
-    """Progress in one plain line; without the time left if nobody works any more."""
+    """Progress in one plain line; without the remaining time if the run has `ended`."""
     share = progress.rows_done / progress.rows if progress.rows else 1.0
     eta = None if ended else progress.eta_seconds
     left = f", {units.duration(eta)} left" if eta else ""

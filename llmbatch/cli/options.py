@@ -47,13 +47,13 @@ class JobCommand(click.Command):
     """
 
     own_first = False
-    """Whether the help shows the command's own options before those from the spec."""
+    """True if the help shows the command's own options before those from the spec."""
 
     def flags(self) -> "tuple[JobFlag, ...]":
         """The flags that come from the spec."""
         from llmbatch.cli import job_flags
 
-        return job_flags.every()
+        return job_flags.all_flags()
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, and the flags from the spec."""
@@ -82,7 +82,7 @@ class CostCommand(JobCommand):
     def flags(self) -> "tuple[JobFlag, ...]":
         from llmbatch.cli import job_flags
 
-        return job_flags.of_cost()
+        return job_flags.cost_flags()
 
 
 @dataclass(frozen=True, slots=True)

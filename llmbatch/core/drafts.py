@@ -58,7 +58,7 @@ def create(path: Path) -> BinaryIO:
         with suppress(FileExistsError):
             return os.fdopen(os.open(path, _NEW, 0o600), "wb")
         path.unlink(missing_ok=True)
-    raise FileExistsError(errno.EEXIST, "somebody else makes it again and again", str(path))
+    raise FileExistsError(errno.EEXIST, "another process makes it again and again", str(path))
 
 
 def append(path: Path) -> BinaryIO:

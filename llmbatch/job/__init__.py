@@ -1,1 +1,1 @@
-"""What a user declares: the job file and its sections, its folder, and the jobs below one."""
+"""The job as its user declares it: its file and sections, its folder, and the jobs below one."""

@@ -10,6 +10,6 @@ _SHAPING = ("model", "system", "prompt", "sampling", "answer")
 
 
 def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
-    """Whether a run of the spec `kept` (as the store has it) answered as one of `spec` will."""
+    """True if a run of the spec `kept` (as the store has it) was asked as one of `spec` will be."""
     wanted = spec.model_dump(mode="json", by_alias=True)
     return all(kept.get(name) == wanted[name] for name in _SHAPING)

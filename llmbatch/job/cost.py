@@ -1,4 +1,4 @@
-"""The table [cost]: what the work costs, and who pays."""
+"""The table [cost]: the prices of devices and tokens, and the columns that divide the cost."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _MOST_MONEY = 1e15
 
 
 class TokenPrice(Section):
-    """What somebody asks for a million tokens; cached prompt tokens cost as others by default."""
+    """A price for a million tokens; cached prompt tokens cost as the others by default."""
 
     input: float = neutral(..., "Price of a million prompt tokens.", ge=0, le=_MOST_MONEY)
     output: float = neutral(..., "Price of a million output tokens.", ge=0, le=_MOST_MONEY)
@@ -27,7 +27,7 @@ class TokenPrice(Section):
 
 
 class CostSpec(Section):
-    """What the device, or each token, costs; and who pays."""
+    """The price of the devices, or of the tokens, and the division of the cost."""
 
     price_per_hour: float | None = neutral(
         None, "Price of one device for one hour.", ge=0, le=_MOST_MONEY

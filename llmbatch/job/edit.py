@@ -1,4 +1,4 @@
-"""Writing settings into a job file, which stays as its user wrote it."""
+"""Engine options written into a job file, which else stays as its user wrote it."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import written_names
 
 MARK = "llmbatch tune"
-"""How the comment line begins that `tune` leaves in a job file."""
+"""The beginning of the comment line that `tune` leaves in a job file."""
 
 _FORMER = re.compile(rf"^# {MARK}, [^\n]*\n", re.MULTILINE)
 _HEADER = re.compile(r"^[ \t]*\[[ \t]*engine[ \t]*\][^\n]*\n", re.MULTILINE)
@@ -36,7 +36,7 @@ def set_engine_options(job_file: Path, options: Mapping[str, Any], note: str) ->
 
     Raises UsageError when the file cannot be read or written.
     """
-    final = job_file.resolve()  # of a link, what it leads to is replaced
+    final = job_file.resolve()  # a link stays, the file behind it is replaced
     try:
         text = with_options(final.read_bytes().decode(), options, note)
         mode = stat.S_IMODE(final.stat().st_mode)
@@ -88,7 +88,7 @@ def _under_header(text: str, new: Mapping[str, Any], note: str) -> str | None:
         end = "\r\n" if header[0].endswith("\r\n") else "\n"
         added = "".join(line + end for line in lines)
         noted = plain[: header.end()] + added + plain[header.end() :]
-        # What looks like the header, or like our comment, may be a line of a prompt.
+        # A line like the header, or like our comment, may be part of a prompt.
         with suppress(tomllib.TOMLDecodeError):
             if tomllib.loads(noted) == expected:
                 return noted

@@ -19,7 +19,7 @@ _NUMBERS = (int, float, int | None, float | None)
 
 
 class Affects(StrEnum):
-    """What a change of a field means for the answers already in the store."""
+    """The effect of a change of a field on the answers already in the store."""
 
     ANSWER = "answer"  # part of every request's key
     RENDERED = "rendered"  # acts only through the rendered messages, which are in the key
@@ -57,8 +57,7 @@ def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fi
 
 
 def default_text(field: FieldInfo) -> str:
-    """What holds where a field is not given, for a person to read; empty if there is nothing to
-    say of it."""
+    """The default of a field for a person to read; empty if it has none worth a word."""
     extra = field.json_schema_extra
     if isinstance(extra, dict) and extra.get("by_default"):
         return str(extra["by_default"])

@@ -19,9 +19,9 @@ from llmbatch.job.values import faults
 
 Table = dict[str, Any]
 
-# Of these a job has one.
+# A job has one of these.
 _PRICES = ("price_per_hour", "price_per_million")
-# So many that are wrong in the same way are told.
+# Of values that cannot be kept the first ones are reported.
 _MOST_FAULTS = 3
 
 
@@ -33,73 +33,73 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
     unless it is `trusted`.
     """
     _check_values(flags, None, flags)
-    table = _without_other_price(_read(job_file), flags) if job_file else {}
+    table = _drop_other_price(_read_job_file(job_file), flags) if job_file else {}
     if job_file and not trusted:
         _check_code(table, job_file, flags)
-    merged = _merge(table, _with_texts(flags, Path(), "the command line"))
+    merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
     # Again, for what was read from the files that it names.
     _check_values(merged, job_file, flags)
     try:
         spec = JobSpec.model_validate(merged)
     except ValidationError as error:
-        problems = [_problem(dict(item), job_file, flags) for item in error.errors()]
+        problems = [_describe(dict(item), job_file, flags) for item in error.errors()]
         raise UsageError("; ".join(problems)) from error
     try:
         check_currency(spec.cost.currency)
     except ValueError as error:
         where = ("cost", "currency")
-        source = _source(where, job_file, flags)
+        source = _origin(where, job_file, flags)
         raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
     return spec
 
 
 def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
     """Raise UsageError for what cannot be kept with a job."""
-    found = [f"{_source(where, job_file, flags)}: {what}" for where, what in faults(table)]
-    if found:
-        raise UsageError("; ".join(found[:_MOST_FAULTS]))
+    problems = [f"{_origin(where, job_file, flags)}: {what}" for where, what in faults(table)]
+    if problems:
+        raise UsageError("; ".join(problems[:_MOST_FAULTS]))
 
 
 def _check_code(table: Table, job_file: Path, flags: Table) -> None:
-    """Raise UsageError if a job file names code: it is data, and may come from somebody else.
+    """Raise UsageError if a job file names code: it is data, and may come from another person.
 
-    What a flag gives instead of the file is its user's choice."""
+    An engine or option that a flag gives instead is its user's choice."""
     engine, given = table.get("engine"), flags.get("engine", {})
     if not isinstance(engine, dict):
         return
     name = str(given.get("name", engine.get("name", "vllm")))
     if "name" not in given and registry.is_outside(name):
-        raise _names_code(job_file, f"engine.name {name!r} is a module to import", "--engine")
+        raise _code_error(job_file, f"engine.name {name!r} is a module to import", "--engine")
     chosen = {plain_name(option) for option in given}
     options = {
         key: engine[key] for key in engine if key != "name" and plain_name(key) not in chosen
     }
     for option, how in registry.naming_code(name, options):
-        raise _names_code(job_file, f"engine.{option} {how}", "--engine-arg")
+        raise _code_error(job_file, f"engine.{option} {how}", "--engine-arg")
 
 
-def _names_code(job_file: Path, what: str, flag: str) -> UsageError:
+def _code_error(job_file: Path, what: str, flag: str) -> UsageError:
     return UsageError(
         f"{job_file}: {what}, and a job file may name no code: give it by {flag}, or say that the "
         "file is from somebody you trust: --trust-job-file"
     )
 
 
-def _without_other_price(table: Table, flags: Table) -> Table:
-    """A price that is given by flag replaces the file's, whichever kind that was."""
+def _drop_other_price(table: Table, flags: Table) -> Table:
+    """The file's table, without its price if a flag gives one of any kind."""
     cost, given = table.get("cost"), flags.get("cost", {})
     if not isinstance(cost, dict) or not any(name in given for name in _PRICES):
         return table
     return table | {"cost": {name: cost[name] for name in cost if name not in _PRICES}}
 
 
-def _read(path: Path) -> Table:
-    return _located(_with_texts(_table(path), path.parent, str(path)), path.parent)
+def _read_job_file(path: Path) -> Table:
+    return _locate(_fill_in_files(_read_table(path), path.parent, str(path)), path.parent)
 
 
-def _table(path: Path) -> Table:
+def _read_table(path: Path) -> Table:
     try:
-        table = tomllib.loads(_text(path, ""))
+        table = tomllib.loads(_read_text(path, ""))
     except (ValueError, RecursionError) as error:  # some of its values are refused by Python itself
         raise UsageError(f"{path}: is not TOML: {error}") from error
     _check_values(table, path, {})
@@ -108,23 +108,23 @@ def _table(path: Path) -> Table:
 
 def sources(job_file: Path | None, flags: Table) -> list[Path]:
     """The files that the spec was read from: the job file, templates, schemas."""
-    named = _named(flags, Path())
+    named = _named_files(flags, Path())
     if job_file is None:
         return named
-    return [job_file, *named, *_named(_table(job_file), job_file.parent)]
+    return [job_file, *named, *_named_files(_read_table(job_file), job_file.parent)]
 
 
-def _named(table: Table, folder: Path) -> list[Path]:
+def _named_files(table: Table, folder: Path) -> list[Path]:
     texts = [table.get(key) for key in ("prompt", "system")]
-    found = [text[1:] for text in texts if isinstance(text, str) and text.startswith("@")]
+    names = [text[1:] for text in texts if isinstance(text, str) and text.startswith("@")]
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
-        found.append(answer["schema"].removeprefix("@"))
-    return [folder / name for name in found]
+        names.append(answer["schema"].removeprefix("@"))
+    return [folder / name for name in names]
 
 
-def _located(table: Table, folder: Path) -> Table:
-    """Paths of a job file are meant from where the file lies."""
+def _locate(table: Table, folder: Path) -> Table:
+    """The table with its relative paths joined to the folder of the job file."""
     located = dict(table)
     for key in ("input", "output", "state"):
         value = table.get(key)
@@ -132,14 +132,14 @@ def _located(table: Table, folder: Path) -> Table:
             located[key] = str(folder / value)
     run = table.get("run")
     if isinstance(run, dict):
-        located["run"] = run | _located_files(run, folder)
+        located["run"] = run | _locate_run_files(run, folder)
     model = table.get("model")
     if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):
         located["model"] = str(folder / model)
     return located
 
 
-def _located_files(run: Table, folder: Path) -> Table:
+def _locate_run_files(run: Table, folder: Path) -> Table:
     located: Table = {}
     if isinstance(run.get("metrics_file"), str):
         located["metrics_file"] = str(folder / run["metrics_file"])
@@ -150,21 +150,21 @@ def _located_files(run: Table, folder: Path) -> Table:
     return located
 
 
-def _with_texts(table: Table, folder: Path, source: str) -> Table:
-    """Replace `@file` prompts and schema files by what they hold."""
+def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
+    """The table with the content of `@file` prompts and of schema files in place of their names."""
     filled = dict(table)
     for key in ("prompt", "system"):
         value = table.get(key)
         if isinstance(value, str) and value.startswith("@"):
-            filled[key] = _text(folder / value[1:], f"{source}: {key}: ")
+            filled[key] = _read_text(folder / value[1:], f"{source}: {key}: ")
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")
-        filled["answer"] = answer | {"schema": _json(path, f"{source}: schema: ")}
+        filled["answer"] = answer | {"schema": _read_json(path, f"{source}: schema: ")}
     return filled
 
 
-def _text(path: Path, what: str) -> str:
+def _read_text(path: Path, what: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -175,11 +175,11 @@ def _text(path: Path, what: str) -> str:
         raise UsageError(f"{what}{path}: is no name of a file: {error}") from error
 
 
-def _json(path: Path, what: str) -> Any:
-    text = _text(path, what)
+def _read_json(path: Path, what: str) -> Any:
+    text = _read_text(path, what)
     try:
         orjson.loads(text)
-        # That one turns an integer beyond 64 bits into another number without a word.
+        # orjson alone would turn an integer beyond 64 bits into another number without a word.
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{what}{path}: is not JSON: {error}") from error
@@ -188,56 +188,56 @@ def _json(path: Path, what: str) -> Any:
 def _merge(base: Table, over: Mapping[str, Any]) -> Table:
     merged = dict(base)
     for key, value in over.items():
-        held = merged.get(key)
-        # A constraint given by flag replaces the file's, whichever kind that was.
-        if isinstance(held, dict) and isinstance(value, dict) and key != "answer":
-            merged[key] = _merge(held, value)
+        below = merged.get(key)
+        # A constraint given by flag replaces the file's, of any kind.
+        if isinstance(below, dict) and isinstance(value, dict) and key != "answer":
+            merged[key] = _merge(below, value)
         else:
             merged[key] = value
     return merged
 
 
-def _problem(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
+def _describe(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:
     where = tuple(str(part) for part in error["loc"])
-    source = str(job_file) if job_file and not _holds(flags, where) else "command line"
+    source = str(job_file) if job_file and not _contains(flags, where) else "command line"
     key = ".".join(where)
     if error["type"] == "extra_forbidden":
-        return f"{source}: unknown key {key!r}{nearest(where[-1], _keys(where[:-1]))}"
+        return f"{source}: unknown key {key!r}{nearest(where[-1], _valid_keys(where[:-1]))}"
     if error["type"] == "missing":
         return f"{source}: {key} is missing; give it in a job file or by its flag (see --help)"
     what = error["msg"].removeprefix("Value error, ")
-    # What is wrong with a table as a whole is no single value of it.
+    # A fault of a table as a whole has no single value to show.
     got = "" if isinstance(error["input"], dict) else f" (got {str(error['input'])[:80]!r})"
-    return f"{_source(where, job_file, flags)}: {what}{got}"
+    return f"{_origin(where, job_file, flags)}: {what}{got}"
 
 
-def _source(where: tuple[str, ...], job_file: Path | None, flags: Table) -> str:
+def _origin(where: tuple[str, ...], job_file: Path | None, flags: Table) -> str:
     """The flag that holds a value, or the job file and its key there."""
-    if flag := _flag(flags, where):
+    if flag := _flag_of(flags, where):
         within = where[2:] if where[:2] == ("answer", "schema") else ()
         return f"{flag}: {'.'.join(within)}" if within else flag
-    file = str(job_file) if job_file and not _holds(flags, where) else "command line"
+    file = str(job_file) if job_file and not _contains(flags, where) else "command line"
     return f"{file}: {'.'.join(where)}"
 
 
-def _flag(flags: Table, where: tuple[str, ...]) -> str | None:
+def _flag_of(flags: Table, where: tuple[str, ...]) -> str | None:
     """The flag by which the value at `where`, or what it is a part of, was given."""
-    held: Any = flags
+    value: Any = flags
     for depth, part in enumerate(where):
-        if not isinstance(held, dict) or part not in held:
+        if not isinstance(value, dict) or part not in value:
             return None
-        held = held[part]
+        value = value[part]
         key = ".".join(where[: depth + 1])
         if key == "input":
             return "INPUT"
         if key.startswith("engine.") and key != "engine.name":
             return f"--engine-arg {part}"
-        if not isinstance(held, dict) or key == "answer.schema":
+        if not isinstance(value, dict) or key == "answer.schema":
             return flag_name(key)
     return None
 
 
-def _holds(table: Any, where: tuple[str, ...]) -> bool:
+def _contains(table: Any, where: tuple[str, ...]) -> bool:
     for part in where:
         if not isinstance(table, dict) or part not in table:
             return False
@@ -245,11 +245,11 @@ def _holds(table: Any, where: tuple[str, ...]) -> bool:
     return True
 
 
-def _keys(where: tuple[str, ...]) -> list[str]:
+def _valid_keys(where: tuple[str, ...]) -> list[str]:
     """The valid keys of a section."""
     section: type[BaseModel] = JobSpec
     for part in where:
-        # A section that may be left out is one beside None.
+        # The type of an optional section is a union with None.
         annotation = section.model_fields[part].annotation
         kinds = get_args(annotation) or (annotation,)
         section = next(kind for kind in kinds if issubclass(kind, BaseModel))

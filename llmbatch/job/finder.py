@@ -38,7 +38,7 @@ def below(folder: Path) -> JobsFound:
 
 
 def _is_state(folder: str, files: Sequence[str]) -> bool:
-    """Whether a folder with these files is a job's: a journal alone is a job, too, and `--state`
+    """True if a folder with these files is a job's: a journal alone is a job, too, and `--state`
     may have given the folder any name."""
-    held = "job.duckdb" in files or "journal" in files
-    return held and ("job.lock" in files or folder.endswith(".llmbatch"))
+    has_records = "job.duckdb" in files or "journal" in files
+    return has_records and ("job.lock" in files or folder.endswith(".llmbatch"))

@@ -1,4 +1,4 @@
-"""Where a job keeps its files."""
+"""The files of a job, and the names of their folder."""
 
 import shutil
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def state_of_output(output: Path) -> Path:
 
 
 def errors_of_output(output: Path) -> Path:
-    """Where failed and rejected rows go."""
+    """The file for failed and rejected rows."""
     return output.with_name(output.stem + ".errors.jsonl")
 
 
@@ -69,7 +69,7 @@ def find(job: Path) -> JobPaths:
 
 
 def holds_job(state: Path) -> bool:
-    """Whether the folder is a job's: its store, or the journal of which one can be made."""
+    """True if the folder is a job's: it has its store, or a journal to make one of."""
     return any(is_file(state / name) for name in ("job.duckdb", "journal"))
 
 

@@ -1,4 +1,4 @@
-"""The table [run]: how the work is cut and saved, what is tried again, and when to stop."""
+"""The table [run]: chunks and checkpoints, retries, and rules to stop."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,7 +13,7 @@ _LONGEST = 1e9
 
 
 class RunSpec(Section):
-    """How the work is cut and saved, what is tried again, and when to stop."""
+    """Chunks and checkpoints, retries, and rules to stop."""
 
     chunk_size: int = neutral(4096, "Requests in a chunk.", ge=1, lt=2**31)
     checkpoint_rows: int = neutral(256, "Commit after this many outcomes.", ge=1, lt=2**31)

@@ -1,4 +1,4 @@
-"""The tables [sampling] and [answer]: how tokens are drawn, and what an answer must look like."""
+"""The tables [sampling] and [answer]: the drawing of tokens, and the form of an answer."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from llmbatch.job.fields import Section, answer
 
 
 class SamplingSpec(Section):
-    """How tokens are drawn."""
+    """The drawing of tokens."""
 
     temperature: float = answer(0.0, "0 is greedy.", ge=0, le=2, allow_inf_nan=False)
     top_p: float = answer(
@@ -32,7 +32,7 @@ class SamplingSpec(Section):
 
 
 class AnswerSpec(Section):
-    """What an answer must look like: at most one of the three."""
+    """The form of an answer: at most one of the three."""
 
     choice: tuple[str, ...] | None = answer(None, "An allowed answer.", min_length=1)
     json_schema: dict[str, Any] | None = answer(

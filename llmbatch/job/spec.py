@@ -26,12 +26,12 @@ class EngineSpec(BaseModel):
 
     @property
     def devices(self) -> int:
-        """How many devices the options name, however they are spelled; one if they name none."""
+        """The number of devices that the options name; one if they name none."""
         return parallel(self.options)
 
 
 def parallel(options: Mapping[str, Any]) -> int:
-    """Over how many devices an engine with these options is spread."""
+    """The number of devices over which an engine with these options is spread."""
     named = {plain_name(name): value for name, value in options.items()}
     sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
     return prod(size for size in sizes if isinstance(size, int) and size > 0)
@@ -83,7 +83,7 @@ class JobSpec(Section):
 
     @property
     def devices(self) -> int:
-        """How many devices are paid: as the job says, or else the engine's options."""
+        """The number of devices that are paid: as the job says, or else the engine's options."""
         return self.cost.devices or self.engine.devices
 
     @field_validator("record_order", mode="before")

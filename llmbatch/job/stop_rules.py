@@ -50,7 +50,7 @@ def check_deadline(text: str) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many failed and rejected rows a run may have and still count as a success."""
+    """The failed and rejected rows that a run may have and still count as a success."""
 
     amount: Fraction
     is_percent: bool
@@ -58,13 +58,13 @@ class Tolerance:
     @classmethod
     def parse(cls, text: str) -> "Tolerance":
         """From `20` (rows) or `2.5%` (of all rows). Raises ValueError."""
-        found = _SHARE.fullmatch(text.strip())
-        if not found or (found[2] and Fraction(found[1]) > 100):
+        match = _SHARE.fullmatch(text.strip())
+        if not match or (match[2] and Fraction(match[1]) > 100):
             raise ValueError("write a number of rows (20) or a share of them (2%)")
-        return cls(Fraction(found[1]), bool(found[2]))
+        return cls(Fraction(match[1]), bool(match[2]))
 
     def covers(self, failed: int, rows: int) -> bool:
-        """Whether `failed` of `rows` is within it."""
+        """True if `failed` of `rows` is within it."""
         return failed <= (self.amount * rows / 100 if self.is_percent else self.amount)
 
 
@@ -78,11 +78,11 @@ class FailureRate:
     @classmethod
     def parse(cls, text: str) -> "FailureRate":
         """From `50%` or `50%/200` (of the last 200; default 100). Raises ValueError."""
-        found = _RATE.fullmatch(text.strip())
-        rows = int(found[2] or _RATE_ROWS) if found else 0
-        if not found or Fraction(found[1]) > 100 or not 1 <= rows <= _MOST_RATE_ROWS:
+        match = _RATE.fullmatch(text.strip())
+        rows = int(match[2] or _RATE_ROWS) if match else 0
+        if not match or Fraction(match[1]) > 100 or not 1 <= rows <= _MOST_RATE_ROWS:
             raise ValueError("write a share and of how many outcomes: 50% or 50%/200")
-        return cls(Fraction(found[1]) / 100, rows)
+        return cls(Fraction(match[1]) / 100, rows)
 
 
 class FailureWatch:

@@ -1,4 +1,4 @@
-"""The files that a command writes: names that can be had, no file twice, and nobody else's."""
+"""The files that a command writes: usable names, no file twice, none of another program."""
 
 import os
 import stat
@@ -14,8 +14,8 @@ _LONGEST = "x" * 77
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file to be written: what it is, and whether one that has the name is one of ours. It is
-    replaced, unless it is `appended` to."""
+    """A file to be written. `what` it is; `is_ours`: True for a file of ours, which is replaced (or
+    `appended` to)."""
 
     what: str
     path: Path
@@ -23,13 +23,13 @@ class Target:
     appended: bool = False
 
     def __str__(self) -> str:
-        """How it is called before a complaint; the output by its name alone."""
+        """Its name in error messages; of the output the path alone."""
         return str(self.path) if self.what == OUTPUT else f"{self.what} {self.path}"
 
 
 OUTPUT = "output"
-# Whatever names the same file has one of these in common.
-_Key = tuple[int, int] | tuple[int, int, str]
+# Two names of the same file have one of these in common.
+_Identity = tuple[int, int] | tuple[int, int, str]
 
 
 def check(
@@ -37,18 +37,18 @@ def check(
 ) -> None:
     """Raise UsageError for the first target that cannot or must not be written.
 
-    `reads` are files that are only read, `folders` those in which nothing is written by name; both
-    with what they are.
+    `reads`: files that are only read; `folders`: those in which no target may lie. Both with what
+    they are, for the message.
     """
-    taken = {key: what for path, what in reads.items() for key in _keys(path, what)}
+    taken = {identity: what for path, what in reads.items() for identity in _identities(path, what)}
     for target in targets:
-        _check_place(target)
+        _check_name(target)
         _check_outside(target, folders)
-        for key in _keys(target.path, target.what):
-            if key in taken:
-                raise UsageError(f"{target}: is the {taken[key]}; {_another_name(target)}")
+        for identity in _identities(target.path, target.what):
+            if identity in taken:
+                raise UsageError(f"{target}: is the {taken[identity]}; {_another_name(target)}")
         _check_owner(target)
-        taken |= dict.fromkeys(_keys(target.path, target.what), target.what)
+        taken |= dict.fromkeys(_identities(target.path, target.what), target.what)
 
 
 def check_state(
@@ -57,11 +57,11 @@ def check_state(
     """Raise UsageError if the state folder cannot be one: its name is too long, or is that of a
     file which is read or written, or lies in one of the `folders`."""
     what = "state folder"
-    known = look_up(state, what)
+    entry = look_up(state, what)
     for path, other in {**files, **{target.path: target.what for target in targets}}.items():
-        if _keys(path, other) & _keys(state, what):
+        if _identities(path, other) & _identities(state, what):
             raise UsageError(f"{what} {state}: is the {other}; give it another name (--state)")
-    if known is not None and not stat.S_ISDIR(known.st_mode):
+    if entry is not None and not stat.S_ISDIR(entry.st_mode):
         raise UsageError(f"{state}: is a file; the state folder needs another name")
     look_up(state / _LONGEST, what, state)
     for folder, other in folders.items():
@@ -70,10 +70,9 @@ def check_state(
 
 
 def look_up(path: Path, what: str, shown: Path | None = None) -> os.stat_result | None:
-    """What a name leads to; None where there is nothing. Raises UsageError for a name that cannot
-    be looked up: too long, a loop of links, a folder that may not be entered, ... `shown`: the
-    name that its user has given, if this one was made of it."""
-    # The end of a long name tells as little as its middle.
+    """The status of the file of this name; None where there is none. Raises UsageError for a name
+    that cannot be looked up: too long, a loop of links, a folder that may not be entered, ...
+    `shown`: the name that the user gave, if this one was made of it."""
     named = f"{what} {str(shown or path)[:200]}".removeprefix(f"{OUTPUT} ")
     try:
         return path.stat()
@@ -85,16 +84,16 @@ def look_up(path: Path, what: str, shown: Path | None = None) -> os.stat_result 
         raise UsageError(f"{named}: is no name of a file: {error}") from error
 
 
-def _check_place(target: Target) -> None:
+def _check_name(target: Target) -> None:
     path, folder = target.path, target.path.parent
-    known, place = look_up(path, target.what), look_up(folder, target.what)
-    if known is not None and stat.S_ISDIR(known.st_mode):
+    entry, parent = look_up(path, target.what), look_up(folder, target.what)
+    if entry is not None and stat.S_ISDIR(entry.st_mode):
         raise UsageError(f"{target}: is a folder; give a file name")
-    if place is None or not stat.S_ISDIR(place.st_mode):
+    if parent is None or not stat.S_ISDIR(parent.st_mode):
         raise UsageError(f"{target}: there is no folder {folder}; create it first")
-    if (known is not None and not stat.S_ISREG(known.st_mode)) or _holds_devices(folder):
+    if (entry is not None and not stat.S_ISREG(entry.st_mode)) or _holds_devices(folder):
         raise UsageError(f"{target}: is a device or a pipe; give the name of a file")
-    if known is not None and target.appended:
+    if entry is not None and target.appended:
         if not os.access(path, os.W_OK):
             raise UsageError(f"{target}: cannot be written; check its permissions")
     elif not os.access(folder, os.W_OK | os.X_OK):
@@ -103,7 +102,7 @@ def _check_place(target: Target) -> None:
 
 
 def _holds_devices(folder: Path) -> bool:
-    """Whether the names in it stand for devices, or for what this process has open."""
+    """True if names in the folder stand for devices, or for open files of this process."""
     real = folder.resolve()
     return real == Path("/dev") or Path("/proc") in (real, *real.parents)
 
@@ -115,8 +114,8 @@ def _check_outside(target: Target, folders: Mapping[Path, str]) -> None:
 
 
 def _check_owner(target: Target) -> None:
-    known = look_up(target.path, target.what)
-    if known is None or not known.st_size:
+    entry = look_up(target.path, target.what)
+    if entry is None or not entry.st_size:
         return
     try:
         ours = target.is_ours(target.path)
@@ -139,16 +138,18 @@ def _another_name(target: Target) -> str:
     return f"give the {target.what} another name"
 
 
-def _keys(path: Path, what: str) -> set[_Key]:
-    """What names the file: its inode, if it exists, and its place; a name in other case may be
-    the same one."""
-    known, folder = look_up(path, what), look_up(path.parent, what)
-    keys: set[_Key] = {(known.st_dev, known.st_ino)} if known else set()
-    return keys | ({(folder.st_dev, folder.st_ino, path.name.casefold())} if folder else set())
+def _identities(path: Path, what: str) -> set[_Identity]:
+    """The identities of a file: its inode, if it exists, and its name in its folder, in which case
+    may not matter."""
+    entry, folder = look_up(path, what), look_up(path.parent, what)
+    identities: set[_Identity] = {(entry.st_dev, entry.st_ino)} if entry else set()
+    return identities | (
+        {(folder.st_dev, folder.st_ino, path.name.casefold())} if folder else set()
+    )
 
 
 def _within(path: Path, folder: Path) -> bool:
-    """Whether `path` is the folder or lies in it, at any depth and by whatever links."""
-    keys = _keys(folder, "folder")
+    """True if `path` is the folder or lies in it, at any depth and through any links."""
+    identities = _identities(folder, "folder")
     real = path.resolve()
-    return any(_keys(place, "folder") & keys for place in (real, *real.parents))
+    return any(_identities(part, "folder") & identities for part in (real, *real.parents))

@@ -1,4 +1,4 @@
-"""What a job may hold: values that can be kept with it, and given to an engine, as they are.
+"""The values that a job may hold: those that can be kept with it and given to an engine.
 
 A job is kept as JSON in its store, and its texts reach files, templates and tokenizers. TOML and
 the command line can hold more than that: dates, infinities, integers of any size, bytes that are
@@ -12,29 +12,29 @@ from typing import Any
 # As deep as the JSON libraries write again, with room for what a job puts around it.
 MAX_DEPTH = 100
 
-Place = tuple[str, ...]
-Fault = tuple[Place, str]
+Location = tuple[str, ...]
+Fault = tuple[Location, str]
 
 
-def faults(value: Any, place: Place = ()) -> Iterator[Fault]:
-    """Where a job, or a part of it, holds what it may not, and what is wrong there."""
-    if len(place) > MAX_DEPTH:
-        yield place[:2], f"is nested deeper than {MAX_DEPTH} levels"
+def faults(value: Any, where: Location = ()) -> Iterator[Fault]:
+    """The values that a job, or a part of it, may not hold: their locations and what is wrong."""
+    if len(where) > MAX_DEPTH:
+        yield where[:2], f"is nested deeper than {MAX_DEPTH} levels"
     elif isinstance(value, dict):
         for key, inner in value.items():
             if (wrong := _text(key)) is not None:
-                yield place, f"the key {key!r} {wrong}"
+                yield where, f"the key {key!r} {wrong}"
             else:
-                yield from faults(inner, (*place, key))
+                yield from faults(inner, (*where, key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from faults(inner, (*place, str(number)))
-    elif (wrong := _fault(value, in_schema=place[:2] == ("answer", "schema"))) is not None:
-        yield place, wrong
+            yield from faults(inner, (*where, str(number)))
+    elif (wrong := _fault(value, in_schema=where[:2] == ("answer", "schema"))) is not None:
+        yield where, wrong
 
 
 def _fault(value: Any, *, in_schema: bool) -> str | None:
-    """What is wrong with a value that holds no others."""
+    """The fault of a value that holds no others; None if it has none."""
     if isinstance(value, str):
         if "\0" in value and not in_schema:
             return "holds a NUL character"
@@ -50,8 +50,8 @@ def _fault(value: Any, *, in_schema: bool) -> str | None:
 
 
 def _text(text: str) -> str | None:
-    """What keeps a string from being text. A byte of the command line that is no UTF-8, and half a
-    pair of surrogates that JSON wrote with `\\u`, both stand in it as a lone surrogate."""
+    """The fault of a string that is no text. A byte of the command line that is no UTF-8, and half
+    a pair of surrogates that JSON wrote with `\\u`, both stand in it as a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

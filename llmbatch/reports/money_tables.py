@@ -72,7 +72,7 @@ def _cost_notes(report: Report) -> Iterator[str]:
     """How the money was divided, and what others ask."""
     costs, run = report.costs, report.runs[-1]
     if costs.physical is None:
-        yield f"Only time and tokens are told: {wording.no_money(report.runs[-1:])}."
+        yield f"Only time and tokens are reported: {wording.no_money(report.runs[-1:])}."
     if run.price_per_hour is not None and run.price_per_million is None:
         price = f"{run.currency} {units.price(run.price_per_hour)}"
         devices = units.count(run.devices, "device")
@@ -80,7 +80,7 @@ def _cost_notes(report: Report) -> Iterator[str]:
     if costs.physical is not None and report.all_costs.physical is None:
         yield f"All runs have no sum: {wording.no_money(report.runs)}."
     if len(report.runs) > 1:
-        yield "Saved by reuse is told for the last run only."
+        yield "Saved by reuse is reported for the last run only."
     yield _weights(costs)
     if listed := wording.listed(costs.listed, report.currency):
         yield f"Listed price: {listed}."
@@ -88,7 +88,7 @@ def _cost_notes(report: Report) -> Iterator[str]:
 
 def _weights(costs: Costs) -> str:
     if not costs.weights_measured or costs.prompt_weight <= 0:
-        return "The engine told too little to weigh its tokens: each counts the same."
+        return "The engine reported too little to weigh its tokens: each counts the same."
     ratio = costs.output_weight / costs.prompt_weight
     return (
         "Measured on the engine's own steps: an output token takes the device "

@@ -104,7 +104,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
 
 def test_what_is_not_given_is_not_passed_on() -> None:
     context = cli.commands["run"].make_context("run", ["in.csv"])
-    names = {flag.name for flag in job_flags.every()}
+    names = {flag.name for flag in job_flags.all_flags()}
     assert {context.params[name] for name in names if name} <= {None, ()}
 
 
@@ -116,7 +116,7 @@ def test_every_field_is_described_by_a_sentence(key: str) -> None:
 
 
 def test_the_help_has_the_defaults_and_bounds_of_the_spec() -> None:
-    by_name = {flag.name: flag.help or "" for flag in job_flags.every()}
+    by_name = {flag.name: flag.help or "" for flag in job_flags.all_flags()}
     for key, field in FIELDS.items():
         if (default := default_text(field)) and key not in ONLY_IN_A_FILE:
             assert f"default: {default}]." in by_name[key.replace(".", "__")]

@@ -41,7 +41,7 @@ def check(log: str | None = None, **given: Any) -> None:
     spec: JobSpec = file.load(None, flags)
     beside = CommandFiles(file.sources(None, flags), report_files.targets(spec))
     if log is not None:
-        eventlog.opened(Path(log), spec, beside, Silent())
+        eventlog.open_log(Path(log), spec, beside, Silent())
     preflight.make_ready(spec, beside)
 
 
@@ -117,7 +117,7 @@ def test_the_job_file_is_not_written_to(folder: Path) -> None:
     assert reads == [Path("there/link.toml"), Path("there/prompt.md")]
     spec = file.load(Path("job.toml"), flags)
     with pytest.raises(UsageError, match="is the job file or one"):
-        eventlog.opened(Path("job.toml"), spec, CommandFiles(reads[:1]), Silent())
+        eventlog.open_log(Path("job.toml"), spec, CommandFiles(reads[:1]), Silent())
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anything")

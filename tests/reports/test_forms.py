@@ -212,7 +212,7 @@ def test_a_run_that_computed_nothing_says_so(tmp_path: Path) -> None:
     assert "Run 2 computed nothing; this is run 1." in page.split('id="course"')[1]
     assert "It computed nothing." in page.split('aria-label="Summary"')[0]
     assert '<div class="value">-</div>' not in page
-    assert "Saved by reuse is told for the last run only." in page
+    assert "Saved by reuse is reported for the last run only." in page
 
 
 def test_a_small_run_pays_for_its_engine_start(report: Report) -> None:

@@ -22,7 +22,7 @@ def check(job: Path, deep: bool) -> None:
 
     JOB is its job file, its output or its state folder. Every block of the store and all of its
     journal are read. Exits 1 if something does not hold. A run begins with the same check: what
-    it would refuse is told here in the same words, with the same exit code.
+    it would refuse is reported here in the same words, with the same exit code.
     """
     verdicts = read_verdicts(job, deep=deep)
     console.show(
@@ -34,8 +34,8 @@ def check(job: Path, deep: bool) -> None:
 
 
 def read_verdicts(job: Path, *, deep: bool = False) -> dict[str, str]:
-    """What is wrong with each invariant of the job's store, empty where it holds; raises for what
-    a run would refuse. `deep`: also compare the store with its journal."""
+    """The invariants of the job's store, each with what is wrong (empty: it holds). Raises for a
+    store that a run would refuse. `deep`: also compare it with its journal."""
     from llmbatch.cli.find_job import find
     from llmbatch.store import inspection
     from llmbatch.store.opening import open_store

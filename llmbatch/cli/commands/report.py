@@ -53,8 +53,8 @@ def report(
     JOB is its job file, its output or its state folder. Prices and columns that are given here
     win over those of the job, for all of its runs; nothing of it is kept.
 
-    A job among --all that is running or whose store cannot be read is told as such, and of a
-    running one what its former runs took. No job at all is no error. Of files, only reports are
+    With --all, jobs that are running or whose store cannot be read are listed as such, running
+    ones with the figures of their earlier runs. No job at all is no error. No file but a report is
     replaced.
     """
     from llmbatch.cli import report_request

@@ -72,7 +72,7 @@ def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | 
     files = CommandFiles(arguments.sources(), report_files.targets(spec))
     report = EndReport(spec, quiet or log_json == eventlog.TO_STDERR)
     observer = narration.observer(quiet=report.quiet)
-    log = None if log_json is None else eventlog.opened(log_json, spec, files, observer)
+    log = None if log_json is None else eventlog.open_log(log_json, spec, files, observer)
     job = None
     try:
         job = make_ready(spec, files)

@@ -51,7 +51,7 @@ _METRICS = (
     _Metric("run_success", "success", "1 if its exit code is 0, else 0; absent while it runs."),
     _Metric("run_duration_seconds", "elapsed_seconds", "How long it has lasted."),
     _Metric("run_update_timestamp_seconds", "updated_at",
-            "When it last told of itself. Alert on its age while there is no run_exit_code: a run "
+            "When it last reported. Alert on its age while there is no run_exit_code: a run "
             "that was killed says nothing more."),
     _Metric("last_success_timestamp_seconds", "last_success_at",
             "When a run of the job last ended with exit code 0."),
