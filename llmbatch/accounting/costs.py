@@ -180,7 +180,11 @@ def _basis(runs: Sequence[RunUsage]) -> str:
 def _wasted(run: RunUsage) -> float:
     rates = accounting_phases.rates(run)
     computed = run.wasted_prompt_tokens - run.wasted_cached_tokens
-    return rates.of(computed, run.wasted_cached_tokens, run.wasted_output_tokens) if rates else 0.0
+    return (
+        rates.cost_of(computed, run.wasted_cached_tokens, run.wasted_output_tokens)
+        if rates
+        else 0.0
+    )
 
 
 def _savings(
@@ -193,7 +197,7 @@ def _savings(
     for by in dict.fromkeys(each.by for each in [*cached, *saved]):
         alike = [each for each in [*cached, *saved] if each.by == by]
         cost = sum(
-            each.rates.of(each.prompt_tokens, 0, each.output_tokens)
+            each.rates.cost_of(each.prompt_tokens, 0, each.output_tokens)
             for each in alike
             if each.rates is not None
         )
@@ -254,6 +258,6 @@ def _listed(
         return None
     prompt = sum(run.prompt_tokens for run in runs)
     cached = sum(run.cached_tokens for run in runs)
-    cost = price.of(prompt, cached, sum(run.output_tokens for run in runs))
+    cost = price.cost_of(prompt, cached, sum(run.output_tokens for run in runs))
     ratio = cost / physical if physical else None
     return Listed(price.name, price.input, price.output, price.cached, cost, ratio)

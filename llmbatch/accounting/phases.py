@@ -54,8 +54,8 @@ def cost_by_phase(run: RunUsage) -> dict[str, float]:
     """
     price = run.price_per_million
     if price is not None:
-        prefill = price.of(run.computed_tokens, run.cached_tokens, 0)
-        paid = {"prefill": prefill, "decode": price.of(0, 0, run.output_tokens)}
+        prefill = price.cost_of(run.computed_tokens, run.cached_tokens, 0)
+        paid = {"prefill": prefill, "decode": price.cost_of(0, 0, run.output_tokens)}
         return dict.fromkeys(PHASES, 0.0) | paid
     second = cost_of_second(run)
     return {name: seconds * second for name, seconds in seconds_by_phase(run).items()}
@@ -90,8 +90,12 @@ def parts(run: RunUsage) -> tuple[float, float, float] | None:
     by their weights, or their prices. None without a price or where nothing was computed."""
     price = run.price_per_million
     if price is not None:
-        computed = price.of(run.computed_tokens, 0, 0)
-        return computed, price.of(0, run.cached_tokens, 0), price.of(0, 0, run.output_tokens)
+        computed = price.cost_of(run.computed_tokens, 0, 0)
+        return (
+            computed,
+            price.cost_of(0, run.cached_tokens, 0),
+            price.cost_of(0, 0, run.output_tokens),
+        )
     prompt, output = _weighed(run)
     if run.cost is None or prompt + output <= 0:
         return None

@@ -85,7 +85,7 @@ def read(
         records[death.run].deaths.append(death)
     for made in run_records.forecasts(db):
         records[made.run].forecast = made.forecast or None
-    specs = [stored.settings(summary.spec) for summary in summaries]
+    specs = [stored.read_settings(summary.spec) for summary in summaries]
     runs = [
         _run(summary, records[summary.run], cost_of(spec, override))
         for summary, spec in zip(summaries, specs, strict=True)

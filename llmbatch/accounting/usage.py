@@ -83,7 +83,7 @@ class Rates:
     cached: float
     output: float
 
-    def of(self, computed: float, cached: float, output: float) -> float:
+    def cost_of(self, computed: float, cached: float, output: float) -> float:
         spent = computed * self.input + cached * self.cached + output * self.output
         return spent / 1_000_000
 
@@ -147,7 +147,7 @@ class RunUsage(Amounts):
     def cost(self) -> float | None:
         """Device-hours, or tokens, times their price; None without a price."""
         if self.price_per_million is not None:
-            return self.price_per_million.of(
+            return self.price_per_million.cost_of(
                 self.computed_tokens, self.cached_tokens, self.output_tokens
             )
         return None if self.price_per_hour is None else self.device_hours * self.price_per_hour

@@ -118,7 +118,7 @@ def _of_folder(request: ReportRequest) -> FolderReport:
         if name in request.costs:
             flag = flag_name(name)
             raise UsageError(f"{flag} is for the report of one job, not for --all {folder}")
-    below = finder.below(folder)
+    below = finder.find_below(folder)
     if not below.jobs:
         console.say(f"no jobs below {folder}")
     for closed in below.closed:

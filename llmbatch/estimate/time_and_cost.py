@@ -267,13 +267,13 @@ def estimate_cost(
     """The price of so much time of so many devices, or of so many tokens."""
     basis, spent, listed = None, None, None
     if cost.price_per_million is not None and tokens is not None:
-        basis, spent = "tokens", _priced(cost.price_per_million.of, tokens)
+        basis, spent = "tokens", _priced(cost.price_per_million.cost_of, tokens)
     elif cost.price_per_hour is not None and seconds is not None:
         basis = "device time"
         spent = seconds * (cost.price_per_hour * devices / 3600)
     name = None
     if cost.listed_price is not None and tokens is not None:
-        listed, name = _priced(cost.listed_price.of, tokens), cost.listed_price.name
+        listed, name = _priced(cost.listed_price.cost_of, tokens), cost.listed_price.name
     return CostEstimate(cost.currency, basis, spent, listed, name, devices)
 
 

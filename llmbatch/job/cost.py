@@ -19,7 +19,7 @@ class TokenPrice(Section):
     )
     name: str | None = neutral(None, "Name of the price, such as its seller's.")
 
-    def of(self, prompt: int, cached: int, output: int) -> float:
+    def cost_of(self, prompt: int, cached: int, output: int) -> float:
         """The price of so many tokens; the cached ones are part of the prompt's."""
         for_cached = self.input if self.cached is None else self.cached
         spent = (prompt - cached) * self.input + cached * for_cached + output * self.output

@@ -19,7 +19,7 @@ class JobsFound:
     closed: list[str]
 
 
-def below(folder: Path) -> JobsFound:
+def find_below(folder: Path) -> JobsFound:
     """The jobs whose state folders lie in `folder`, at any depth, or are the folder itself.
 
     Links to folders are not followed, so a loop of them does no harm and no job comes twice.

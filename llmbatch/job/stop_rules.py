@@ -15,7 +15,7 @@ _MOST_RATE_ROWS = 1_000_000_000
 _LONGEST_HOURS = 10 * 366 * 24
 
 
-def deadline(text: str, now: datetime) -> datetime:
+def next_moment(text: str, now: datetime) -> datetime:
     """The moment that `06:00` (the next time that the local clock shows it) or `1h30m` means.
 
     `now` is aware and local. Raises ValueError when it is neither.
@@ -92,7 +92,7 @@ class FailureWatch:
         self._rate = rate
         self._last: deque[bool] = deque(maxlen=rate.rows)
 
-    def saw(self, *, failed: bool) -> str | None:
+    def count(self, *, failed: bool) -> str | None:
         """Count an outcome; the reason to stop, if there is one now."""
         self._last.append(failed)
         count = sum(self._last) if failed and len(self._last) == self._rate.rows else 0

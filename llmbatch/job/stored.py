@@ -17,7 +17,7 @@ _UNKNOWN = "unknown"
 _ROUNDS = 8
 
 
-def spec(text: str) -> tuple[JobSpec, list[str]]:
+def read_spec(text: str) -> tuple[JobSpec, list[str]]:
     """The spec of a run, and the keys that are not understood."""
     table = json_table(text)
     odd: list[str] = []
@@ -33,9 +33,9 @@ def spec(text: str) -> tuple[JobSpec, list[str]]:
     return JobSpec.model_validate(needed), odd
 
 
-def settings(text: str) -> dict[str, Any]:
+def read_settings(text: str) -> dict[str, Any]:
     """The spec of a run as plain tables, with every key that this version knows."""
-    return spec(text)[0].model_dump(mode="json", by_alias=True)
+    return read_spec(text)[0].model_dump(mode="json", by_alias=True)
 
 
 def _leave_out(table: dict[str, Any], where: list[str], *, is_missing: bool) -> None:

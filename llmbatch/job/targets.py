@@ -122,10 +122,10 @@ def _check_owner(target: Target) -> None:
     except OSError as error:
         raise UsageError(f"{target}: exists and cannot be read: {error.strerror}") from error
     if not ours:
-        raise foreign(target)
+        raise foreign_error(target)
 
 
-def foreign(target: Target) -> UsageError:
+def foreign_error(target: Target) -> UsageError:
     """The error for a file that something else has written."""
     return UsageError(
         f"{target}: exists and was not written by llmbatch; remove it, or {_another_name(target)}"

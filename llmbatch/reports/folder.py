@@ -206,7 +206,7 @@ def _at_rest(name: str, db: Database, cost: CostSpec | None) -> _Look:
     return _Look(
         job=name,
         state="killed" if summaries[-1].ended is None else "ended",
-        model=stored.settings(summaries[-1].spec)["model"],
+        model=stored.read_settings(summaries[-1].spec)["model"],
         counts=results.counts(db),
         last=every[-1],
         runs=every,

@@ -85,7 +85,7 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     summaries = run_records.summaries(db)
     if not summaries:
         return None
-    settings = runs.cost_of(stored.settings(summaries[-1].spec), cost)
+    settings = runs.cost_of(stored.read_settings(summaries[-1].spec), cost)
     _check(db, cost)
     starts = run_records.starts(db)
     return _assembled(db, summaries[-1], starts, runs.read(db, summaries, starts, cost), settings)
@@ -99,7 +99,7 @@ def _assembled(
     settings: CostSpec,
 ) -> Report:
     """The report of these runs. `summary`: of the last one."""
-    spec, counts, plan = stored.settings(summary.spec), results.counts(db), plans.counts(db)
+    spec, counts, plan = stored.read_settings(summary.spec), results.counts(db), plans.counts(db)
     worked = next((run for run in reversed(every) if run.requests), None)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(

@@ -134,8 +134,8 @@ def test_reuse_is_told_at_the_seconds_of_the_run_that_worked() -> None:
     idle = replace(NOTHING, price_per_hour=40.0, devices=2)
     rates = accounting_phases.rates_like(idle, WEIGHTED)
     assert rates is not None
-    assert rates.of(0, 0, 1_000_000) == pytest.approx(10 * 4_000_000 * UNIT)
-    assert rates.of(0, 1_000_000, 0) == 0
+    assert rates.cost_of(0, 0, 1_000_000) == pytest.approx(10 * 4_000_000 * UNIT)
+    assert rates.cost_of(0, 1_000_000, 0) == 0
     found = of(idle, saved=(AvoidedTokens("reuse", idle, 0, 1_000_000, rates),))
     assert found.savings[-1].cost == pytest.approx(10 * 4_000_000 * UNIT)
     assert found.physical == 0

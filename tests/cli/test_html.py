@@ -186,7 +186,7 @@ def test_the_page_of_a_folder_shows_all_columns(browser: Browser, tmp_path: Path
         for price in ("USD", currency):
             cost = {"price_per_hour": 2.5, "currency": price}
             work(tmp_path / name, rows(60 if price == "USD" else 80), cost=cost)
-    seen = folder_report.build(tmp_path, finder.below(tmp_path))
+    seen = folder_report.build(tmp_path, finder.find_below(tmp_path))
     shown = folder_page.render(seen)
     assert {len(line.spent.amounts) for line in seen.jobs if line.spent} == {1, 2}
     measured = browser.measured(shown, width=WIDTH)

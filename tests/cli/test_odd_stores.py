@@ -136,7 +136,7 @@ def all_that_reads(job: Path) -> dict[str, Callable[[], object]]:
     return {
         "export": lambda: export.write_answers(job, job.with_name("other.csv"), meta=True),
         "report": report,
-        "report --all": lambda: folder.build(job.parent, finder.below(job.parent)),
+        "report --all": lambda: folder.build(job.parent, finder.find_below(job.parent)),
         "plan": plan,
         "check": lambda: check.read_verdicts(job),
         "retry": lambda: retry.reopen(job, []),

@@ -42,7 +42,7 @@ def local(text: str) -> datetime:
 )  # fmt: skip
 def test_a_duration_counts_from_now(text: str, seconds: float) -> None:
     now = datetime(2026, 11, 21, 23, 59, tzinfo=UTC)
-    assert stop_rules.deadline(text, now) - now == timedelta(seconds=seconds)
+    assert stop_rules.next_moment(text, now) - now == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_time_of_day_is_the_next_one_that_the_local_clock_shows(
     zone: Zone, now: str, text: str, wanted: str
 ) -> None:
     zone("Europe/Berlin")
-    assert stop_rules.deadline(text, local(now)) == datetime.fromisoformat(wanted)
+    assert stop_rules.next_moment(text, local(now)) == datetime.fromisoformat(wanted)
 
 
 @given(
@@ -95,7 +95,7 @@ def test_a_time_of_day_comes_within_a_day_and_its_change_of_time(
         patch.setenv("TZ", name)
         time.tzset()
         here = now.replace(tzinfo=UTC).astimezone()
-        moment = stop_rules.deadline(f"{hour}:{minute:02}", here)
+        moment = stop_rules.next_moment(f"{hour}:{minute:02}", here)
         assert timedelta(0) < moment - here <= timedelta(hours=25)
         shown = datetime.fromtimestamp(moment.timestamp())
         gap = timedelta(hours=shown.hour - hour, minutes=shown.minute - minute)
@@ -145,7 +145,7 @@ def stopped_after(rate: str, outcomes: str) -> int | None:
     """After how many outcomes (F: failed) a watch asks to stop."""
     watch = FailureWatch(FailureRate.parse(rate))
     for number, outcome in enumerate(outcomes, start=1):
-        if watch.saw(failed=outcome == "F"):
+        if watch.count(failed=outcome == "F"):
             return number
     return None
 
@@ -173,5 +173,5 @@ def test_a_watch_asks_to_stop_when_more_of_the_last_outcomes_failed(
 
 def test_the_reason_names_the_failures_and_the_flag() -> None:
     watch = FailureWatch(FailureRate.parse("50%/2"))
-    assert watch.saw(failed=True) is None
-    assert watch.saw(failed=True) == "2 of the last 2 outcomes failed (--fail-fast)"
+    assert watch.count(failed=True) is None
+    assert watch.count(failed=True) == "2 of the last 2 outcomes failed (--fail-fast)"

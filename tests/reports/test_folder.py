@@ -34,7 +34,7 @@ PRICE = TokenPrice(input=1, output=2)
 
 
 def build(folder: Path, **changes: Any) -> FolderReport:
-    return reports_folder.build(folder, finder.below(folder), **changes)
+    return reports_folder.build(folder, finder.find_below(folder), **changes)
 
 
 def job(folder: Path, rows: int = 2, **changes: Any) -> Report:
@@ -52,7 +52,7 @@ def test_jobs_are_found_at_any_depth_and_under_any_name(tmp_path: Path) -> None:
     job(tmp_path / "a")
     job(tmp_path / "b/c/d")
     job(tmp_path / "e", state=str(tmp_path / "kept"))
-    found = finder.below(tmp_path).jobs
+    found = finder.find_below(tmp_path).jobs
     names = [path.state.relative_to(tmp_path).as_posix() for path in found]
     assert names == ["a/out.llmbatch", "b/c/d/out.llmbatch", "kept"]
     assert [line.job for line in build(tmp_path / "kept").jobs] == ["kept"]
@@ -62,8 +62,8 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     job(tmp_path / "a")
     (tmp_path / "a/loop").symlink_to(tmp_path)
     (tmp_path / "again").symlink_to(tmp_path / "a")
-    assert len(finder.below(tmp_path).jobs) == 1
-    assert len(finder.below(tmp_path / "again").jobs) == 1
+    assert len(finder.find_below(tmp_path).jobs) == 1
+    assert len(finder.find_below(tmp_path / "again").jobs) == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into any folder")
@@ -84,7 +84,7 @@ def test_what_is_no_job_is_none(tmp_path: Path) -> None:
     assert (seen.jobs, seen.total.runs) == ([], 0)
     assert text_folder.render(seen) == f"0 jobs below {tmp_path}\n"
     with pytest.raises(UsageError, match="is not a folder"):
-        finder.below(tmp_path / "journal")
+        finder.find_below(tmp_path / "journal")
 
 
 def test_a_line_has_the_figures_of_the_job(tmp_path: Path) -> None:

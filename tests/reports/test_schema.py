@@ -149,7 +149,9 @@ def test_the_jobs_of_a_folder_hold_to_theirs(tmp_path: Path) -> None:
     broken = tmp_path / "three.llmbatch"
     broken.mkdir()
     (broken / "job.duckdb").write_bytes(b"no store")
-    value = json.loads(renderers.render(folder.build(tmp_path, finder.below(tmp_path)), "json"))
+    value = json.loads(
+        renderers.render(folder.build(tmp_path, finder.find_below(tmp_path)), "json")
+    )
     assert [line["state"] for line in value["jobs"]] == ["ended", "ended", "unread"]
     assert problems(FOLDER, value) == []
     value["jobs"][0]["spent"].pop("cost")

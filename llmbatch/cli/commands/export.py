@@ -64,7 +64,7 @@ def _last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":
     summaries = run_records.summaries(db)
     if not summaries:
         raise UsageError(f"{paths.state}: no run has begun here yet")
-    spec, odd = stored.spec(summaries[-1].spec)
+    spec, odd = stored.read_spec(summaries[-1].spec)
     if odd:
         console.say(
             f"warning: {paths.state}: not understood and left out: {', '.join(odd)}; the run was "

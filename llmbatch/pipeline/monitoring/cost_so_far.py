@@ -31,7 +31,7 @@ class RunCost:
         cost = self.cost
         if cost.price_per_million is not None:
             cached = min(usage.cached, usage.prompt)
-            return cost.price_per_million.of(usage.prompt, cached, usage.output)
+            return cost.price_per_million.cost_of(usage.prompt, cached, usage.output)
         if cost.price_per_hour is None:
             return None
         lasted = self.seconds if seconds is None else seconds

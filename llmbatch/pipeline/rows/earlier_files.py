@@ -11,7 +11,7 @@ from llmbatch import formats
 from llmbatch.core import exact_json
 from llmbatch.core.stored import json_table
 from llmbatch.job import folder
-from llmbatch.job.targets import OUTPUT, Target, foreign
+from llmbatch.job.targets import OUTPUT, Target, foreign_error
 from llmbatch.pipeline.rows.columns import answer_columns
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import run_records
@@ -42,7 +42,7 @@ def check(db: Database, output: OutputFile, *, with_errors: bool = True) -> None
         path = target.path
         there = path.exists() and path.stat().st_size
         if there and path.name not in names and not target.is_ours(path):
-            raise foreign(target)
+            raise foreign_error(target)
 
 
 def _named(db: Database) -> AbstractSet[str]:

@@ -83,18 +83,18 @@ class TokenBudget:
         """`budget`: in the currency of `price`; `longest`: tokens of the longest answer."""
         self._budget = budget
         self._price = price
-        self._longest = price.of(0, 0, longest)
+        self._longest = price.cost_of(0, 0, longest)
         self._outcomes = 0
         self._spent = self._squares = self._dearest = self._prompts = 0.0
 
     def settled(self, usage: Usage) -> None:
         """Learn what a request cost."""
-        cost = self._price.of(usage.prompt, min(usage.cached, usage.prompt), usage.output)
+        cost = self._price.cost_of(usage.prompt, min(usage.cached, usage.prompt), usage.output)
         self._outcomes += 1
         self._spent += cost
         self._squares += cost * cost
         self._dearest = max(self._dearest, cost)
-        self._prompts += self._price.of(usage.prompt, 0, 0)
+        self._prompts += self._price.cost_of(usage.prompt, 0, 0)
 
     def pays_for(self, in_flight: int) -> bool:
         """True if it pays for one request beside those in flight."""
@@ -132,7 +132,7 @@ def deadline_of(spec: JobSpec, called: float) -> float:
     if spec.run.deadline is None:
         return NEVER
     now = clock.now().astimezone()
-    return called + (stop_rules.deadline(spec.run.deadline, now) - now).total_seconds()
+    return called + (stop_rules.next_moment(spec.run.deadline, now) - now).total_seconds()
 
 
 def _budget_end(spec: JobSpec, began: float) -> float:

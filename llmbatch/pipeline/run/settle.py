@@ -90,7 +90,7 @@ class Settlement:
             self._latency[latency_histogram.bin_of(seconds_in_flight)] += 1
         if self._watch is None:
             return
-        if reason := self._watch.saw(failed=not isinstance(decision, Answered)):
+        if reason := self._watch.count(failed=not isinstance(decision, Answered)):
             self._stop.request(reason)
 
     def write_off(self, ticket: Ticket, kind: str, message: str) -> None:
