@@ -1,1 +1,1 @@
-"""What runs used and what that cost, read from the store."""
+"""The use and the cost of runs, read from the store."""

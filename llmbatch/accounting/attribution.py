@@ -1,4 +1,4 @@
-"""Who pays: the cost divided by the values of columns, exact to the last digit shown."""
+"""The cost divided by the values of columns, exact to the last digit shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,21 +15,21 @@ GONE = "rows that left the input"
 IDLE = "runs without work"
 OTHERS = "all other values"
 
-# How many groups of rows are told one by one; there may be as many as rows.
+# The most groups of rows that are listed one by one; there may be as many as rows.
 _MOST = 10_000
 _MILLISECOND = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What rows with these values used. `values` are in the order of `Attribution.by`, None where
-    a row has no such column or no value.
+    """The use of the rows with these values. `values` are in the order of `Attribution.by`, None
+    where a row has no such column or no value.
 
-    `note` names what belongs to no values instead: "rows that left the input", "runs without
-    work" (which tried no request), "all other values" (beyond the 10,000 costliest). `rows` are
-    settled, answered or failed; `pending_rows` are not, though attempts that failed may have cost
-    something. A request that rows of several values share counts for each with its part, so token
-    counts may be fractions. `device_seconds` and `cost` of all shares add up to those of the job,
+    `note` stands instead of values for "rows that left the input", "runs without work" (which tried
+    no request) and "all other values" (beyond the 10,000 costliest). `rows` are settled, answered
+    or failed; `pending_rows` are not, though attempts that failed may have cost something. A
+    request that rows of several values share counts for each with its part, so token counts may be
+    fractions. `device_seconds` and `cost` of all shares add up to those of the job,
     the seconds to the millisecond, the cost to its quantum (see `core.money`).
     """
 
@@ -66,7 +66,7 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What belongs to some values, or to what a note says, before it is rounded."""
+    """The use of some values, or of the rows of a note, before it is rounded."""
 
     note: str | None
     used: UsageShare
@@ -130,7 +130,7 @@ def _share(
 
 
 def _rates(run: RunUsage) -> RunRates:
-    """What a token of the run stands for, all of the run's time and money included."""
+    """The time and the money for a token of the run, which add up to all of the run's."""
     weighed = _weighed(run)
     seconds = run.seconds * run.devices
     each = seconds / weighed if weighed else 0.0
@@ -145,12 +145,12 @@ def _rates(run: RunUsage) -> RunRates:
 
 
 def _paid_by_time(run: RunUsage) -> float:
-    # Paid by the token, what was not computed is not paid for.
+    # With a price by the token, nothing is paid for time without tokens.
     return (run.cost or 0.0) if run.price_per_million is None else 0.0
 
 
 def _idle(runs: Sequence[RunUsage]) -> UsageShare | None:
-    """The runs that tried nothing, whose time and money no request can be given."""
+    """The time and the money of runs that tried no request; None if there is neither."""
     idle = [run for run in runs if not run.requests]
     seconds = sum(run.seconds * run.devices for run in idle)
     cost = sum(map(_paid_by_time, idle))

@@ -1,4 +1,4 @@
-"""What held the device back: the seconds of generation beside its roofline, divided by cause."""
+"""The causes of the seconds of generation that go beyond the device's roofline."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.roofline import LeastTime
 
 _STARVED = 0.1
-"""From this share of the steps on it is the front end that leaves the batch small."""
+"""From this share of the steps on the front end keeps the batch small."""
 _FIXED = 0.2
-"""From this share of the time on the fixed cost of a step is what the engine spends."""
+"""From this share of the time on the fixed cost of a step is the engine's main cost."""
 
 _LEAST = 1e-9
-"""A smaller share of the time is no cause, but what rounding leaves."""
+"""A smaller share of the time is a rounding error, and no cause."""
 _IDLE_ADVICE = "the engine waited for requests: give llmbatch more CPU, or run fewer jobs beside it"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Seconds of generation that something cost beside the roofline, and what to do about it.
+    """Seconds of generation beyond the roofline that have one cause, and an advice against it.
     `share`: of all seconds of generation."""
 
     name: str
@@ -32,7 +32,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class WorkDone:
-    """Sums over runs; see `usage.Amounts`. `cost`: of a step, by the engine's own steps."""
+    """Sums over runs; see `usage.Amounts`. `cost` is that of a step, fitted to the engine's steps;
+    None where they are not known."""
 
     seconds: float
     idle_seconds: float
@@ -58,8 +59,8 @@ class WorkDone:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Requests at once: what the device's memory holds (`best`), what the engine's `cache` holds
-    of them, what its settings have `allowed`, and the mean of the steps (`ran`, None: unknown)."""
+    """Requests at once: as many as the device's memory holds (`best`), as the engine's `cache`
+    holds of them, as its settings have `allowed`, and in the mean step (`ran`, None if unknown)."""
 
     best: int
     cache: float
@@ -85,9 +86,9 @@ def find_causes(
 ) -> list[Cause]:
     """The causes, the largest first; their seconds and those of the roofline add up to all.
 
-    `bound`: the roofline for a batch, `engine`: what it told of itself. What a smaller batch
-    costs is by the fixed cost of a step, where the engine's steps tell it, else by the roofline.
-    Whatever nothing explains is the engine's own.
+    `bound`: the roofline for a batch. The loss by a smaller batch follows from the fixed cost of a
+    step, where the engine's steps show it, else from the roofline. The seconds that are left are
+    the engine's own.
     """
     gap = work.seconds - bound(batches.best).seconds * work.requests
     if gap <= 0:
@@ -136,7 +137,7 @@ def _estimate_causes(
 def _batch_causes(
     work: WorkDone, batches: Batches, bound: Callable[[float], LeastTime]
 ) -> Iterator[tuple[str, float, str]]:
-    """What it costs that the batch was smaller than the device's memory allows."""
+    """The seconds lost to a batch that was smaller than the device's memory allows."""
     if batches.ran is None:
         return
 
@@ -179,7 +180,7 @@ def _prefill_advice(work: WorkDone) -> str:
 def _engine_advice(work: WorkDone, engine: EngineInfo) -> str:
     cost = work.cost
     if cost is not None and cost.per_step * work.steps > _FIXED * work.seconds:
-        text = f"a step takes {cost.per_step * 1000:.1f} ms whatever is in it (launch, scheduling)"
+        text = f"a step takes {cost.per_step * 1000:.1f} ms however full it is (launch, scheduling)"
         if engine.enforce_eager:
             return f"{text}: leave out enforce_eager"
         return f"{text}: a larger model would use the device better"

@@ -1,4 +1,4 @@
-"""What the work cost, part by part; what it would have cost without what was saved."""
+"""The cost of runs, part by part, and their cost without prefix cache, duplicates and reuse."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from llmbatch.store.results import SavedTokens
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the time of a run, and what it cost. `name`: one of "reading and planning",
+    """A part of the time of a run, and its cost. `name`: one of "reading and planning",
     "engine start", "prefill", "decode", "idle", "engine stop", "export", "other"; those add up to
     all seconds. A `parallel` one ("checkpoint") happened beside others and is not in the sum."""
 
@@ -29,11 +29,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Tokens that were not computed, by what saved them: "prefix cache", "duplicates" or "reuse"
-    (answers of earlier runs, told of the last run only); and what computing them would have cost
-    beside the rest: none of it cached, at the run's own seconds of generation for a token or its
-    price for one, without another start of an engine. A reused answer takes the seconds of a token
-    from the run that gave it, and the price from the last run."""
+    """Tokens that were not computed, and `cost`, the money that computing them would have taken.
+
+    `by`: "prefix cache", "duplicates" or "reuse" (answers of earlier runs; known for the last run
+    only). The cost assumes that none of the tokens is cached and that no other engine is started;
+    a token takes the run's own seconds of generation, or its price. A reused answer takes the
+    seconds of a token from the run that gave it, and the price from the last run."""
 
     by: str
     prompt_tokens: int
@@ -43,9 +44,9 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a million tokens came to. `input`: all prompt tokens; `computed_input`: those that the
+    """The cost of a million tokens. `input`: all prompt tokens; `computed_input`: those that the
     cache did not serve; `cached`: those that it did, which take no time of the device by the
-    weights (a price by the token may ask something for them). None where there are none."""
+    weights (but may have a price by the token). None where there are none."""
 
     input: float | None
     computed_input: float | None
@@ -56,7 +57,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the same tokens would have cost at a listed price; `ratio`: that divided by the cost."""
+    """The cost of the same tokens at a listed price; `ratio`: that divided by the runs' cost."""
 
     name: str | None
     input: float
@@ -67,7 +68,7 @@ class Listed:
 
     @property
     def is_told(self) -> bool:
-        """Whether there is something to compare with: no tokens cost nothing at any price, but
+        """True if there is something to compare with: no tokens cost nothing at any price, but
         a price of zero is one."""
         return self.cost > 0 or not (self.input or self.output or self.cached)
 
@@ -77,13 +78,13 @@ class Costs:
     """The money of some runs, in the job's currency; None throughout where a run has no price or
     one in another currency.
 
-    `basis`: "device time", "tokens", or "mixed" where runs differ. `physical`: what was paid.
-    `virtual`: what it would have been without prefix cache, duplicates and reuse: physical and all
-    savings. `wasted`: the part of it that went into failed attempts, at the seconds of generation
-    that their tokens took. `per_row`: of the rows of the present input that these runs settled.
+    `basis`: "device time", "tokens", or "mixed" where runs differ. `physical`: the money paid.
+    `virtual`: the cost without prefix cache, duplicates and reuse, which is physical and all
+    savings. `wasted`: the part of physical that failed attempts took, by the seconds of generation
+    of their tokens. `per_row`: of the rows of the present input that these runs settled.
     `prompt_weight`, `output_weight`: device seconds of a computed prompt token and of an output
-    token (see `core.step_cost.Weights`), `weights_measured`: whether the engine's steps told them;
-    else both count the same.
+    token (see `core.step_cost.Weights`). `weights_measured`: true if they follow from the engine's
+    steps; else both count the same.
     """
 
     basis: str
@@ -121,7 +122,7 @@ def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> 
 
 
 def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
-    """What the last run found answered, a part for each run that had answered some of it."""
+    """The tokens of answers that the last run reused, one part for each run that gave some."""
     last = runs[-1]
     reused = results.reused_tokens(db, last.run)
     found = [
@@ -146,7 +147,7 @@ def _duplicates(run: RunUsage, saved: SavedTokens | None) -> AvoidedTokens:
 def sum_up(
     runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], listed: TokenPrice | None
 ) -> Costs:
-    """The costs of these runs, which did not have to compute what is `saved`."""
+    """The costs of these runs; `saved`: tokens that they did not have to compute."""
     physical = money_of(runs)
     rows = sum(run.rows for run in runs)
     savings = _savings(runs, saved, priced=physical is not None)
@@ -208,7 +209,7 @@ def _savings(
 
 
 def _uncached(run: RunUsage) -> Rates | None:
-    """What a cached token would have cost more if it had been computed."""
+    """The additional cost of cached tokens if they had been computed."""
     rates = accounting_phases.rates(run)
     return replace(rates, input=rates.input - rates.cached) if rates else None
 

@@ -1,4 +1,4 @@
-"""How near the work came to what the device could do at best, and what held it back."""
+"""The share of the device's limit that generation reached, and the causes of the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class DeviceShare:
 
 
 def compare(runs: Sequence[RunUsage], engine: EngineInfo | None) -> DeviceShare | None:
-    """`runs` with that `engine`; None where the
+    """The generation of `runs`, by that `engine`, against the limit of its device. None where the
     device or the model's sizes are not known, on a CPU, whose share no setting raises by much, and
     where nothing was generated."""
     known = _known(engine)
@@ -94,9 +94,9 @@ def _known(engine: EngineInfo | None) -> tuple[EngineInfo, Device, Shape] | None
 def _batches(
     device: Device, shape: Shape, engine: EngineInfo, work: WorkDone, load: Load
 ) -> Batches:
-    """How many requests could run at once: by the device's memory, the engine's cache, its
-    settings, and as it was. A request holds, on the average over its life, what the prefix cache
-    does not share of its prompt and half of its answer."""
+    """The requests that could run at once by the device's memory, the engine's cache and its
+    settings, and those that did. A request holds, on the average over its life, the tokens of its
+    prompt that the prefix cache does not share, and half of its answer."""
     held = max(1.0, load.prompt - load.cached + load.output / 2)
     dtype = engine.kv_cache_dtype or "auto"
     weights = engine.weight_bytes or shape.weight_bytes

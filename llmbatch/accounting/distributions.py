@@ -1,4 +1,4 @@
-"""What the figures of a report are drawn from: distributions, and what happened when."""
+"""The data of a report's figures: distributions, and the events of a run over time."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
-"""Where the time and the money of one run went, and what its tokens came to.
+"""The time and the money of one run by phase, and by kind of token.
 
 A run that is paid by the hour costs what its time costs. Its generation is divided among its
 tokens by their weights, so that a token has a price: what the seconds that it took the device
-cost. One that is paid by the token costs what its tokens cost, whatever they took.
+cost. One that is paid by the token costs what its tokens cost, however long they took.
 """
 
 from llmbatch.accounting.usage import Rates, RunUsage
@@ -17,7 +17,7 @@ PHASES = (
     "export",
     "other",
 )
-"""What follows each other in a run, in the order in which it is told."""
+"""The phases of a run that follow each other, in their order."""
 
 
 def seconds_by_phase(run: RunUsage) -> dict[str, float]:
@@ -62,13 +62,13 @@ def cost_by_phase(run: RunUsage) -> dict[str, float]:
 
 
 def cost_of_second(run: RunUsage) -> float:
-    """What a second of the run costs; nothing without a price by the hour."""
+    """The cost of a second of the run; 0 without a price by the hour."""
     return (run.price_per_hour or 0.0) * run.devices / 3600
 
 
 def rates(run: RunUsage) -> Rates | None:
-    """What a million tokens more would have cost in this run: their seconds of generation, or
-    their price. None without a price."""
+    """The cost of a million further tokens in this run, by their seconds of generation or by their
+    price. None without a price."""
     return rates_like(run, run)
 
 

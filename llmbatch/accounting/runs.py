@@ -19,23 +19,23 @@ from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, StartRecord
 
-# What the engine has counted; one of an older llmbatch had not counted all of it.
+# The engine's counters; an older llmbatch did not have all of them.
 _COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
 _TOKENS = (
     "prompt_tokens", "cached_tokens", "output_tokens",
     "wasted_prompt_tokens", "wasted_cached_tokens", "wasted_output_tokens",
 )  # fmt: skip
 _PHASES = ("prepare", "engine_start", "generate", "engine_stop", "checkpoint", "export")
-# What goes with a price by the hour, and with one by the token: a job has one of the two.
+# A job has one of these two prices.
 _PRICES = {"price_per_hour", "price_per_million"}
 _NO_TOKENS = RunTokens()
 
 
 def cost_of(spec: dict[str, Any], override: CostSpec | None = None) -> CostSpec:
-    """The cost table of a run's spec, as the store holds it; what `override` sets wins. A store
-    may be of an older llmbatch, which knew less of it. Where nobody gave a number of devices, it is
-    that of the engine's options. Raises UsageError for another currency without a price in it:
-    nothing converts amounts."""
+    """The cost table of a run's spec, as the store holds it, with the settings of `override` over
+    it. A store of an older llmbatch may lack some. A number of devices that was not given is that
+    of the engine's options. Raises UsageError for another currency without a price in it: nothing
+    converts amounts."""
     held = {name: value for name, value in spec["cost"].items() if name in CostSpec.model_fields}
     given = override.model_dump(exclude_unset=True) if override else {}
     if any(given.get(name) is not None for name in _PRICES):
@@ -58,7 +58,7 @@ def _check_currency(held: dict[str, Any], wanted: str | None) -> None:
 
 @dataclass(slots=True)
 class RunRecords:
-    """What the store holds of one run beside its summary."""
+    """The records of one run beside its summary."""
 
     tokens: RunTokens = _NO_TOKENS
     rows: int = 0
@@ -190,7 +190,7 @@ def _death(death: DeathRecord, began: Moment) -> EngineDeath:
 
 
 def _end(summary: RunSummary, records: RunRecords) -> Moment:
-    """When a run ended; of a killed one, when it was last known to live."""
+    """The end of a run; of a killed one, the last moment at which it is known to have lived."""
     if summary.ended:
         return summary.ended
     began = summary.started

@@ -1,4 +1,4 @@
-"""What happened in a run, and when, as far as its checkpoints tell."""
+"""The events of a run over time, as exact as its checkpoints are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _LOAD = ("cache_usage", "running")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a stretch of a run did, per second; `at`: seconds since the run began, of its end."""
+    """The rates of a stretch of a run, per second; it ended `at` seconds after the run began."""
 
     at: float
     seconds: float
@@ -59,7 +59,7 @@ class ChunkLine:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What happened in one run, over time. Neighbours are merged where there are more than some
+    """The events of one run over time. Neighbours are merged where there are more than some
     hundreds of them; of a run with millions of attempts there are no `chunks`."""
 
     run: int
@@ -110,7 +110,7 @@ def _end(run: RunUsage) -> Mark:
 
 @dataclass(slots=True)
 class _Stretch:
-    """Time of an engine's life between checkpoints, and what they hold."""
+    """The time of an engine between two checkpoints, and the amounts of the later one."""
 
     began: float
     at: float
@@ -156,8 +156,8 @@ def _stretches(
     at: Mapping[int, float],
     starts: Sequence[float],
 ) -> Iterator[_Stretch]:
-    """From each checkpoint, or the engine's start after it, to the next one. Loads are weighted
-    by seconds, so that they can be summed like the rest."""
+    """The stretches from each checkpoint, or the engine's start after it, to the next one. Loads
+    are weighted by seconds, so that they can be summed like the rest."""
     before = 0.0
     for load in loads:
         end, counted = at[load.checkpoint], tokens.get(load.checkpoint)

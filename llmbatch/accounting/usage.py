@@ -1,4 +1,4 @@
-"""What runs used, and what that cost."""
+"""The use and the cost of a run, and of several together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -10,18 +10,18 @@ from llmbatch.core.step_cost import StepMoments, Weights
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What can be summed over runs. Times in seconds; `rows` are rows of the present input.
+    """Amounts that can be summed over runs. Times in seconds; `rows` are rows of the present input.
 
     `requests` counts all attempts, `retries` those of them that were not the first of their
     request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
     `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
-    the requests that engines had not answered when they died, whose tokens nobody knows.
+    the requests that engines had not answered when they died, whose tokens are not known.
     `cached_tokens` are part of `prompt_tokens`, `wasted_cached_tokens` of `wasted_prompt_tokens`.
 
     `steps` are the engine's, `starved_steps` those of them that had room for another request while
     rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
     the engine had nothing to do. `recomputed_tokens`: computed again after one of `preemptions`.
-    Only what had happened before the last checkpoint of a run is known of it.
+    Of a killed run only the work before its last checkpoint is known.
     """
 
     rows: int
@@ -90,9 +90,9 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class RunResources:
-    """What a run's processes and devices used, as far as it was measured; `gpu_...` and energy
-    are None where no device told them. `memory_bytes` at the last look, `gpu_utilization` (0..1)
-    the mean over the run."""
+    """The use of the machine by a run's processes, as far as it was measured; `gpu_...` and energy
+    are None where no device reported them. `memory_bytes` is of the last look, `gpu_utilization`
+    (0..1) the mean over the run."""
 
     cpu_seconds: float
     memory_bytes: int
@@ -109,8 +109,8 @@ class RunUsage(Amounts):
     `measured_hits` is the share of the prompt tokens that it served to requests that were tried
     for the first time, as forecast (None if there were none).
 
-    `moments` are of the engine's steps, `weights` what tokens weigh by them; where they tell
-    nothing, by those of all runs with the same model. `latency` counts requests by their seconds
+    `moments` are of the engine's steps, `weights` what tokens weigh by them; where they are
+    too few, by those of all runs with the same model. `latency` counts requests by their seconds
     in flight (see `core.latency_histogram`). The price is by the hour or by the token, or None."""
 
     run: int
@@ -157,8 +157,8 @@ class RunUsage(Amounts):
 class TotalUsage(Amounts):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
-    Money is None where a run had no price, or one in another currency. What tokens came to is
-    told by `costs.Prices`.
+    Money is None where a run had no price, or one in another currency. The cost of tokens is in
+    `costs.Prices`.
     """
 
     runs: int
@@ -194,7 +194,7 @@ def sum_up(runs: Sequence[RunUsage]) -> TotalUsage:
 
 
 def money_of(runs: Sequence[RunUsage]) -> float | None:
-    """What the runs cost together; None where a run has no price, or one in another currency."""
+    """The cost of the runs together; None where one has no price, or one in another currency."""
     costs = [run.cost for run in runs]
     if None in costs or len({run.currency for run in runs}) > 1:
         return None

@@ -20,8 +20,8 @@ _WIDE = Context(prec=700, rounding=ROUND_HALF_EVEN)
 
 
 def quantum(total: float | Decimal) -> Decimal:
-    """The smallest part of an amount that is told: cents from 10 on, four decimals below, four
-    significant digits below 0.1 (0.005632), whatever the sign."""
+    """The smallest part of an amount that is shown: cents from 10 on, four decimals below, four
+    significant digits below 0.1 (0.005632). The sign does not matter."""
     amount = abs(_exact(total))
     if amount >= _CENTS_FROM:
         return CENT
@@ -50,7 +50,7 @@ def allocate(
         raise ValueError(f"{total} is not a whole number of {unit}")
     if not weights:
         if total:
-            raise ValueError(f"nobody to give {total} to")
+            raise ValueError(f"there is no part to give {total} to")
         return []
     whole = _largest_remainder(abs(units.numerator), [Fraction(_exact(each)) for each in weights])
     sign = -1 if units < 0 else 1
@@ -78,8 +78,8 @@ def _exact(amount: float | Decimal) -> Decimal:
 
 
 def check_currency(text: str) -> None:
-    """Raise ValueError for what cannot stand beside an amount. A job of former times may have
-    such a name, and be reported."""
+    """Raise ValueError for a text that cannot stand beside an amount. A job of an older llmbatch
+    may have such a currency, and is still reported."""
     if not 0 < len(text) <= _LONGEST_CURRENCY:
         raise ValueError(f"must have 1 to {_LONGEST_CURRENCY} characters, such as USD")
     if not text.isprintable() or any(character.isspace() for character in text):

@@ -1,4 +1,4 @@
-"""Amounts as a reader wants to see them: with their unit, and no more digits than matter."""
+"""Amounts in words: with their unit, and no more digits than matter."""
 
 from decimal import Decimal
 
@@ -6,17 +6,17 @@ from llmbatch.core import money as quanta
 
 
 def number(amount: float) -> str:
-    """A count: whole, with separators for thousands; of a part of one, one digit of it."""
+    """A count with separators for thousands; a fraction with one decimal."""
     return f"{amount:,.0f}" if amount == round(amount) else f"{amount:,.1f}"
 
 
 def count(amount: int, noun: str) -> str:
-    """A count and what was counted."""
+    """A count before its noun, which gets an s where it is not one."""
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def rate(amount: float | None) -> str:
-    """Something per second: about three digits; a dash where it is not known."""
+    """An amount per second in about three digits; a dash where it is not known."""
     if amount is None:
         return "-"
     if amount >= 100 or amount == 0:
@@ -25,7 +25,7 @@ def rate(amount: float | None) -> str:
 
 
 def share(part: float) -> str:
-    """A part of one as per cent; small ones keep a digit that is not zero."""
+    """A share (0..1) in per cent; small ones keep a digit that is not zero."""
     percent = 100 * part
     if percent == 0 or abs(percent) >= 9.95:
         return f"{percent:.0f} %"
@@ -35,7 +35,7 @@ def share(part: float) -> str:
 
 
 def seconds(amount: float) -> str:
-    """A span of time: seconds with their parts up to two minutes, then minutes, then hours."""
+    """A span of time: milliseconds, seconds up to two minutes, then minutes, then hours."""
     if abs(amount) < 1:
         return f"{1000 * amount:,.0f} ms" if abs(amount) >= 0.0095 else f"{1000 * amount:.2g} ms"
     if abs(amount) < 120:
@@ -58,17 +58,17 @@ def duration(amount: float) -> str:
 
 
 def significant(amount: float, digits: int) -> str:
-    """At least so many digits, without an exponent; no zeros at the end."""
+    """At least so many significant digits, without an exponent or zeros at the end."""
     exact = Decimal(repr(float(amount)))
     places = max(0, digits - 1 - exact.adjusted()) if exact else 0
-    told = f"{exact:,.{places}f}"
-    return told.rstrip("0").rstrip(".") if "." in told else told
+    text = f"{exact:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def price(amount: float) -> str:
     """A price with all its digits, as it was given."""
-    told = f"{Decimal(repr(float(amount))):,f}"
-    return told.rstrip("0").rstrip(".") if "." in told else told
+    text = f"{Decimal(repr(float(amount))):,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def money(amount: float, currency: str, total: float | None = None) -> str:
@@ -84,8 +84,8 @@ def digits(amount: float, total: float | None = None) -> str:
 
 
 def rough_money(amount: float) -> str:
-    """An amount that is estimated, or goes on, without its currency: cents, below ten cents as many
-    digits as tell something."""
+    """An amount that is estimated, or goes on, without its currency: cents, below ten cents four
+    or six decimals."""
     return f"{amount:,.{2 if amount >= 0.1 else 4 if amount >= 0.001 else 6}f}"
 
 

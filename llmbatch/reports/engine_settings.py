@@ -8,15 +8,15 @@ from llmbatch.engines.info import EngineInfo
 from llmbatch.reports import wording
 from llmbatch.sizing.device import Device
 
-# Of what an engine says of itself: told in other words, or not for reading.
+# Settings that are shown in other words, or are not for reading.
 _NOT_SHOWN = ("hardware", "shape", "weight_bytes")
 
 
 def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the engine says of itself, one line each; what is for calculating is left out, the
-    device is in words."""
-    told = EngineInfo.from_json(description)
-    device, weights = told.hardware, told.weight_bytes
+    """The names and values of the engine's description, one line each, with the device in words;
+    values that are only for calculations are left out."""
+    info = EngineInfo.from_json(description)
+    device, weights = info.hardware, info.weight_bytes
     rest = {name: value for name, value in description.items() if name not in _NOT_SHOWN}
     return [
         *([] if device is None else [("hardware", _device(device))]),

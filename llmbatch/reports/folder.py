@@ -1,4 +1,4 @@
-"""All jobs of a folder and what they cost, for the person who pays."""
+"""All jobs of a folder and their cost, for the person who pays."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ State = Literal["ended", "killed", "running", "unread", "new"]
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """How the newest run of a job ended; a killed one has no exit code."""
+    """The end of the newest run of a job; a killed one has no exit code."""
 
     run: int
     started_at: datetime
@@ -50,7 +50,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """What some runs took. `rows`: those of the present input that they settled.
+    """The use of some runs. `rows`: those of the present input that they settled.
 
     `amounts`: the money by currency, of the runs that had a price; the others are
     `unpriced_runs`, which took `unpriced_hours` of a device. `cost`, in `currency`, and
@@ -75,9 +75,9 @@ class RunTotals:
 class JobLine:
     """One job. `job`: its state folder, from the folder that was asked for.
 
-    `state`: "ended", "killed", "running" (`note`: where it stands), "unread" (`note`: why nothing
-    is known of it) or "new" (no run has begun). Nobody can look into the store of a running job:
-    what it spent is that of its former runs, as its last report has them (None without one).
+    `state`: "ended", "killed", "running" (`note`: its progress), "unread" (`note`: the reason) or
+    "new" (no run has begun). The store of a running job cannot be read meanwhile: `spent` is that
+    of its earlier runs, as its last report has them (None without one).
     """
 
     job: str
@@ -95,8 +95,8 @@ class FolderReport:
     """The jobs below `folder`, the dearest first, and the sums over them.
 
     `since`: only runs that began then or later are counted, and the `idle` jobs, which had none,
-    are left out. `running` and `unread` jobs are in the list. Of the `closed` folders, which could
-    not be looked into, nobody knows what jobs they hold.
+    are left out. `running` and `unread` jobs are in the list. The `closed` folders could
+    not be read; the jobs in them are not known.
     """
 
     version: int
@@ -114,10 +114,10 @@ class FolderReport:
 def build(
     folder: Path, found: JobsFound, *, since: datetime | None = None, cost: CostSpec | None = None
 ) -> FolderReport:
-    """Look at the jobs, one after the other; none is held for longer than that takes.
+    """Read the jobs one after the other; each is held only while it is read.
 
-    `since` is UTC without saying so, as in the store; what `cost` sets wins over the settings of
-    all runs.
+    `since` is in UTC, without a time zone, as in the store; the settings of `cost` win over those
+    of all runs.
     """
     looks = [_look(folder, job, cost) for job in found.jobs]
     if since is not None:
@@ -150,7 +150,7 @@ def _rank(line: JobLine) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was seen of a job; `runs`: None where they are not known."""
+    """A job as it was found; `runs`: None where they are not known."""
 
     job: str
     state: State
@@ -193,7 +193,7 @@ def _look(folder: Path, job: JobPaths, cost: CostSpec | None) -> _Look:
     except LockedError:
         return _running(name, job, cost)
     except UsageError:
-        raise  # what was asked for cannot be told of any job
+        raise  # the request holds for no job
     except (LlmbatchError, OSError) as error:
         return _Look(name, "unread", " ".join(str(error).split()))
 

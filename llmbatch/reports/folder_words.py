@@ -1,4 +1,4 @@
-"""What all forms of the report on the jobs of a folder say, in the same words."""
+"""The words that all forms of the report on the jobs of a folder share."""
 
 from llmbatch.core import units
 from llmbatch.reports.folder import FolderReport, JobLine, RunTotals
@@ -59,7 +59,7 @@ def _of_runs(line: JobLine) -> list[str]:
 
 
 def money(spent: RunTotals) -> str:
-    """All that was paid, in each currency; what had no price is no money."""
+    """All that was paid, in each currency, for the runs that had a price."""
     paid = [units.money(amount.cost, amount.currency) for amount in spent.amounts]
     return " + ".join(paid) or NONE
 
@@ -70,7 +70,7 @@ def hours(amount: float) -> str:
 
 
 def state(line: JobLine) -> str:
-    """How the job is, or how it ended."""
+    """The state of the job, or the end of its last run."""
     parts: list[str] = [line.state]
     if line.last_run is not None:
         code = line.last_run.exit_code
@@ -84,7 +84,7 @@ def state(line: JobLine) -> str:
 
 
 def heading(report: FolderReport) -> str:
-    """How many jobs there are, and where."""
+    """The number of jobs, and their folder."""
     since = "" if report.since is None else f" with runs since {report.since:%Y-%m-%d %H:%M}Z"
     return f"{units.count(len(report.jobs), 'job')} below {report.folder}{since}"
 
@@ -106,7 +106,7 @@ def totals(report: FolderReport) -> list[str]:
 
 
 def remarks(report: FolderReport) -> list[str]:
-    """What the sums do not hold, and why."""
+    """The jobs and folders that are not in the sums, with the reasons."""
     said = []
     if report.running:
         jobs = units.count(report.running, "job")

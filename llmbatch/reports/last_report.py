@@ -1,11 +1,11 @@
-"""What can be told of a job while a run holds its store: its live view, and its last report."""
+"""A job whose store a run holds, by its live view and its last report."""
 
 from dataclasses import asdict, replace
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from llmbatch.accounting import runs as of_store
+from llmbatch.accounting import runs as accounting_runs
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core import units
 from llmbatch.core.clock import utc
@@ -17,7 +17,7 @@ from llmbatch.reports.report import REPORT_VERSION
 
 
 def standing(job: JobPaths) -> str:
-    """Where a running job stands, in a few words."""
+    """The progress of a running job in a few words."""
     try:
         seen = status.read(job)
     except (UsageError, OSError):
@@ -54,13 +54,13 @@ def _priced(run: RunUsage, cost: CostSpec | None) -> RunUsage:
         "devices": run.devices,
         "currency": run.currency,
     }
-    settings = of_store.cost_of({"cost": table}, cost)
+    settings = accounting_runs.cost_of({"cost": table}, cost)
     return replace(
         run,
         started_at=utc(run.started_at),
         ended_at=utc(run.ended_at),
         price_per_hour=settings.price_per_hour,
-        price_per_million=of_store.rates(settings.price_per_million),
+        price_per_million=accounting_runs.rates(settings.price_per_million),
         devices=settings.devices or run.devices,
         currency=settings.currency,
     )

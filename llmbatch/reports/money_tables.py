@@ -69,7 +69,7 @@ def _exact(amount: Decimal | None) -> str:
 
 
 def _cost_notes(report: Report) -> Iterator[str]:
-    """How the money was divided, and what others ask."""
+    """The prices, the weights of tokens, and the listed price."""
     costs, run = report.costs, report.runs[-1]
     if costs.physical is None:
         yield f"Only time and tokens are reported: {wording.no_money(report.runs[-1:])}."

@@ -34,7 +34,7 @@ def style_of(path: Path) -> str:
 
 
 def is_report(path: Path) -> bool:
-    """Whether the file holds a report in any form, or the schema of one."""
+    """True if the file holds a report in any form, or the schema of one."""
     with path.open("rb") as stream:
         return _REPORT.match(stream.read(_HEAD)) is not None
 

@@ -24,7 +24,7 @@ REPORT_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
-    """Failed rows of one kind, with one message and what to do about it."""
+    """Failed rows of one kind, with one message and an advice."""
 
     kind: str
     rows: int
@@ -34,9 +34,8 @@ class FailureLine:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Rows that share the request of another, and what computing each by itself would have taken:
-    tokens of the answers that they share, and their cost (see `costs.Saving`; None without a
-    price)."""
+    """Rows that share the request of another, the tokens that computing each by itself would have
+    taken, and their cost (see `costs.Saving`; None without a price)."""
 
     rows: int
     prompt_tokens: int
@@ -46,10 +45,9 @@ class Duplicates:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is told of a job. `last_run` and `all_runs` have the same figures, and so have
+    """All that is reported of a job. `last_run` and `all_runs` have the same figures, and so have
     their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
-    `limit` of the last run that did work, None on a CPU, and where device or model
-    are not known;
+    `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured."""
 
     version: int
@@ -79,7 +77,7 @@ class Report:
 def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     """The report of a job, or None if no run has begun yet.
 
-    What `cost` sets wins over the settings of the runs: a price that was given later. Raises
+    The settings of `cost`, as a price that was given later, win over those of the runs. Raises
     UsageError when its `attribute_by` names a column that the input does not have.
     """
     summaries = run_records.summaries(db)

@@ -7,14 +7,14 @@ from decimal import Decimal
 from llmbatch.accounting.costs import Costs
 from llmbatch.core import money
 
-# An amount is told as exactly as what was paid, but no finer than this part of its own size.
+# An amount has the digits of what was paid, but is no finer than this part of its own size.
 _FINEST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """What was paid and what each of `Costs.savings` saved (None where it has no price), which add
-    up to what it would have been without them."""
+    """The money paid, and that saved `by` each of `Costs.savings` (None where it has no price),
+    which add up to the cost `without` savings."""
 
     paid: Decimal
     by: dict[str, Decimal | None]
@@ -37,7 +37,7 @@ def round_phases(costs: Costs) -> list[Decimal | None]:
 
 
 def round_savings(costs: Costs) -> Savings:
-    """Needs a price (ValueError)."""
+    """The rounded savings of costs that have a price (ValueError without one)."""
     if costs.physical is None or costs.virtual is None:
         raise ValueError("there is no price")
     unit = money.quantum(max(costs.physical, costs.virtual / _FINEST))

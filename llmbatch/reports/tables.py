@@ -173,14 +173,14 @@ def _cached(usage: TotalUsage) -> str:
 
 def _saved_tokens(both: list[Costs]) -> Iterator[TableLine]:
     """The prompt and output tokens that something other than the prefix cache saved."""
-    told = [
+    tokens = [
         {each.by: f"{each.prompt_tokens:,} + {each.output_tokens:,}" for each in costs.savings}
         for costs in both
     ]
-    for by in told[0]:
+    for by in tokens[0]:
         if by != "prefix cache":
             name = f"prompt + output tokens saved by {by}"
-            yield TableLine([name, *(each.get(by, NONE) for each in told)])
+            yield TableLine([name, *(each.get(by, NONE) for each in tokens)])
 
 
 def _batch(usage: TotalUsage) -> str:

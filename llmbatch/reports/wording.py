@@ -1,4 +1,4 @@
-"""The values of rows, told apart, and what all forms of a report say in the same words."""
+"""Distinct names for the values of rows, and sentences that all forms of a report share."""
 
 import re
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ _FURTHER_BLANK = re.compile(r"(?<= ) ")
 
 
 def value(given: str | None) -> str:
-    """A value of a row: no two of them look the same, nor as one that is missing or empty. One
-    with blanks that nobody sees, or that looks like a name of ours, stands in quotes."""
+    """A value of a row: no two of them look the same, nor like one that is missing or empty. One
+    with blanks that do not show, or that looks like a name of ours, stands in quotes."""
     if given is None:
         return _MISSING
     if not given:
@@ -48,7 +48,7 @@ def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> st
 
 
 def compared(ratio: float) -> str:
-    """What another price comes to beside this cost, `ratio` of it: less, more, or so many times."""
+    """Another price, `ratio` times this cost, in words: less, more, or so many times."""
     if ratio < 0.1:
         return f"{units.share(ratio)} of this cost"
     percent = f"{100 * abs(ratio - 1):.0f} %"
@@ -60,7 +60,7 @@ def compared(ratio: float) -> str:
 
 
 def no_money(runs: Sequence[RunUsage]) -> str:
-    """Why the runs' money is not told, and what to do about it."""
+    """The reason why the runs' money is not known, and a way to know it."""
     if all(run.cost is not None for run in runs):
         named = sorted({run.currency for run in runs})
         return (

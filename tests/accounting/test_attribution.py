@@ -1,4 +1,4 @@
-"""Who pays: every cent belongs to somebody, and to the one who has used it."""
+"""The cost by payer: every cent belongs to somebody, and to the one who has used it."""
 
 import json
 import re
@@ -255,7 +255,7 @@ def exact(number: float) -> Decimal:
 
 @dataclass
 class Parts:
-    """What belongs to an owner, before it is rounded."""
+    """The use by an owner, before it is rounded."""
 
     cost: Fraction = Fraction(0)
     seconds: Fraction = Fraction(0)

@@ -1,4 +1,4 @@
-"""What the work cost, and what it would have cost: every figure follows from the others."""
+"""The cost of runs, and their cost without savings: every figure follows from the others."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What held a run back: made-up runs whose causes are known."""
+"""The causes that held a run back, of made-up runs whose causes are known."""
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -170,7 +170,7 @@ def test_a_tiny_model_is_held_back_by_the_fixed_cost_of_a_step() -> None:
     )  # fmt: skip
     assert found.share < 0.1
     assert found.causes[0].name == "engine"
-    assert "a step takes 7.0 ms whatever is in it" in found.causes[0].advice
+    assert "a step takes 7.0 ms however full it is" in found.causes[0].advice
 
 
 @pytest.mark.parametrize(

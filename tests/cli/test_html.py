@@ -256,7 +256,7 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, page: str, width: in
 
 
 def over(first: list[float], second: list[float]) -> float:
-    """How far two boxes lie over each other, at the less far side."""
+    """The overlap of two boxes in pixels, along the side where it is less."""
     across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     down = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
     return min(across, down)

@@ -1,4 +1,4 @@
-"""What the report says of runs that had trouble: dead engines, retries, tokens for nothing."""
+"""The report of runs that had trouble: dead engines, retries, tokens for nothing."""
 
 import json
 import re

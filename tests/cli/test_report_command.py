@@ -18,7 +18,7 @@ STYLES = {"text": ".txt", "json": ".json", "markdown": ".md", "html": ".html"}
 
 
 def looks(style: str, text: str) -> bool:
-    """Whether a report has this form, by what it begins with."""
+    """True if a report has this form, by its beginning."""
     starts = {"json": "{\n", "markdown": "## ", "html": "<!doctype html>", "text": "in.csv -> "}
     return text.startswith(starts[style])
 
@@ -30,7 +30,7 @@ def done(quick: QuickJob) -> QuickJob:
 
 
 def cost(job: Job, *flags: str) -> tuple[float | None, str]:
-    """What all runs cost, and in which currency, with these flags."""
+    """The cost of all runs and its currency, with these flags."""
     shown = job.command("report", "out.jsonl", "--format", "json", *flags)
     assert shown.code == 0, shown.stderr
     found = json.loads(shown.stdout)

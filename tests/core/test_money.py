@@ -73,9 +73,9 @@ def test_another_unit() -> None:
     assert allocate(Decimal("5"), [1.0, 1.0], Decimal(1)) == [Decimal(3), Decimal(2)]
 
 
-def test_nobody_gets_nothing() -> None:
+def test_without_parts_only_nothing_can_be_divided() -> None:
     assert allocate(Decimal("0.0000"), []) == []
-    with pytest.raises(ValueError, match="nobody to give"):
+    with pytest.raises(ValueError, match="there is no part to give"):
         allocate(Decimal("0.0100"), [])
 
 

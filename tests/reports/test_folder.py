@@ -271,7 +271,7 @@ def test_a_hostile_name_breaks_nothing(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["USD", "EUR", None]), st.integers(0, 10**6))))
 def test_the_sums_hold(paid: list[tuple[str | None, int]]) -> None:
-    """What the lines say adds up to what the totals say, in each currency."""
+    """The lines add up to the totals, in each currency."""
     runs = [
         replace(
             RUN,

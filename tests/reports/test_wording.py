@@ -1,4 +1,4 @@
-"""What all forms of a report say in the same words."""
+"""The words that all forms of a report share."""
 
 import pytest
 

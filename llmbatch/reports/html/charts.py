@@ -44,8 +44,8 @@ def stacked(name: str, title: str, parts: Sequence[BarPart], axis: str) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(axis)
 
-    told = "; ".join(f"{part.name} {units.share(part.amount / whole)}" for part in parts)
-    return svg.draw_twice(name, title, told, 104.0, put)
+    description = "; ".join(f"{part.name} {units.share(part.amount / whole)}" for part in parts)
+    return svg.draw_twice(name, title, description, 104.0, put)
 
 
 def _segment(axes: Any, part: BarPart, left: float, whole: float, width: float) -> None:
@@ -74,7 +74,7 @@ def _segment(axes: Any, part: BarPart, left: float, whole: float, width: float) 
 
 
 def time_scale(seconds: float) -> tuple[float, str]:
-    """How many seconds the unit of a time axis has that is so long, and its name."""
+    """The unit of a time axis of this length: its seconds and its name."""
     if seconds < 300:
         return 1.0, "seconds"
     return (60.0, "minutes") if seconds < 3 * 3600 else (3600.0, "hours")
@@ -93,12 +93,12 @@ class ChartBar:
 
 def bars(name: str, title: str, given: Sequence[ChartBar], axis: str, colour: str) -> str:
     """Bars below each other, in their order; `axis` names the amounts and their unit."""
-    told = "; ".join(f"{svg.label(bar.name)} {bar.value}" for bar in given)
+    description = "; ".join(f"{svg.label(bar.name)} {bar.value}" for bar in given)
 
     def put(figure: Any) -> None:
         _bars(figure, given, axis, colour)
 
-    return svg.draw_twice(name, title, told, 46 + _BAR * len(given), put)
+    return svg.draw_twice(name, title, description, 46 + _BAR * len(given), put)
 
 
 def _bars(figure: Any, given: Sequence[ChartBar], axis: str, colour: str) -> None:
@@ -122,20 +122,20 @@ def _bars(figure: Any, given: Sequence[ChartBar], axis: str, colour: str) -> Non
     axes.spines["left"].set_visible(False)
 
 
-def histogram(name: str, title: str, held: Histogram, axis: str, counted: str) -> str:
+def histogram(name: str, title: str, shown: Histogram, axis: str, counted: str) -> str:
     """Columns between the edges, on a logarithmic scale where the edges grow, with lines at the
     median and at the 99th percentile; `counted` says what the columns count."""
-    growing = held.unit == "seconds" or _grows(held.edges)
-    edges = _drawn_edges(held, growing=growing)
+    growing = shown.unit == "seconds" or _grows(shown.edges)
+    edges = _drawn_edges(shown, growing=growing)
     widths = [high - low for low, high in pairwise(edges)]
 
     def put(figure: Any) -> None:
         axes = figure.add_subplot()
         if growing:
-            _logarithmic(axes, edges, _unit(held.unit))
+            _logarithmic(axes, edges, _unit(shown.unit))
         line = {"linewidth": 0.7, "edgecolor": paint("surface")}
-        axes.bar(edges[:-1], held.counts, widths, align="edge", color=paint("series-1"), **line)
-        axes.set_ylim(0, max(held.counts) * 1.16)
+        axes.bar(edges[:-1], shown.counts, widths, align="edge", color=paint("series-1"), **line)
+        axes.set_ylim(0, max(shown.counts) * 1.16)
         axes.set_xlabel(axis)
         axes.set_ylabel(counted)
         _thousands(axes.yaxis)
@@ -143,18 +143,18 @@ def histogram(name: str, title: str, held: Histogram, axis: str, counted: str) -
             _thousands(axes.xaxis)
         _limits(axes, edges)
         svg.grid(axes)
-        _quantiles(axes, held, edges)
+        _quantiles(axes, shown, edges)
 
-    return svg.draw(name, title, spread(held), SMALL, put)
+    return svg.draw(name, title, spread(shown), SMALL, put)
 
 
-def spread(held: Histogram) -> str:
+def spread(shown: Histogram) -> str:
     """The quantiles of a histogram in words."""
-    told = _unit(held.unit)
-    unit = f" {held.unit}" if held.unit == "tokens" else ""
+    say = _unit(shown.unit)
+    unit = f" {shown.unit}" if shown.unit == "tokens" else ""
     return (
-        f"mean {told(held.mean)}, median {told(held.p50)}, 90 % up to {told(held.p90)}, "
-        f"99 % up to {told(held.p99)}, at most {told(held.largest)}{unit}"
+        f"mean {say(shown.mean)}, median {say(shown.p50)}, 90 % up to {say(shown.p90)}, "
+        f"99 % up to {say(shown.p99)}, at most {say(shown.largest)}{unit}"
     )
 
 
@@ -162,11 +162,11 @@ def _unit(unit: str) -> Callable[[float], str]:
     return units.seconds if unit == "seconds" else units.number
 
 
-def _drawn_edges(held: Histogram, *, growing: bool) -> list[float]:
-    edges = list(held.edges)
+def _drawn_edges(shown: Histogram, *, growing: bool) -> list[float]:
+    edges = list(shown.edges)
     if growing and edges[0] <= 0:
         edges[0] = edges[1] / 2
-    if not growing and held.unit == "tokens" and edges[1] - edges[0] == 1:
+    if not growing and shown.unit == "tokens" and edges[1] - edges[0] == 1:
         # A column for each length stands over it.
         return [edge - 0.5 for edge in edges]
     return edges
@@ -186,7 +186,7 @@ def _grows(edges: Sequence[float]) -> bool:
     return len(edges) > 3 and edges[-1] - edges[-2] > 1.5 * (edges[2] - edges[1])
 
 
-def _logarithmic(axes: Any, edges: Sequence[float], told: Callable[[float], str]) -> None:
+def _logarithmic(axes: Any, edges: Sequence[float], say: Callable[[float], str]) -> None:
     """Ticks at round values: of each power of ten 1, 2 and 5; only 1 where that is enough, all
     digits where it is not."""
     from matplotlib.ticker import FixedLocator, NullLocator
@@ -202,11 +202,11 @@ def _logarithmic(axes: Any, edges: Sequence[float], told: Callable[[float], str]
     ticks = ticks[:: len(ticks) // 7 + 1]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, [told(tick).replace(".0 s", " s") for tick in ticks])
+    axes.set_xticks(ticks, [say(tick).replace(".0 s", " s") for tick in ticks])
 
 
-def _quantiles(axes: Any, held: Histogram, edges: Sequence[float]) -> None:
-    median, far = (min(max(value, edges[0]), edges[-1]) for value in (held.p50, held.p99))
+def _quantiles(axes: Any, shown: Histogram, edges: Sequence[float]) -> None:
+    median, far = (min(max(value, edges[0]), edges[-1]) for value in (shown.p50, shown.p99))
     across = axes.get_xaxis_transform()
     style = {"color": paint("ink"), "linewidth": 1.1}
     axes.axvline(median, linestyle="-", ymax=0.92, **style)
@@ -217,7 +217,7 @@ def _quantiles(axes: Any, held: Histogram, edges: Sequence[float]) -> None:
 
 
 def _place(axes: Any, value: float) -> float:
-    """Where a value is between the left end (0) and the right end (1)."""
+    """The place of a value between the left end (0) and the right end (1)."""
     found: float = axes.transAxes.inverted().transform(axes.transData.transform((value, 0)))[0]
     return found
 
@@ -236,3 +236,10 @@ def _thousands(axis: Any) -> None:
 
     axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def few_ticks(count: int = 5) -> Any:
+    """A locator of about so many round ticks; whole ones if they are more than the usual."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=count, integer=count > 5)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from llmbatch.accounting.attribution import Share
 from llmbatch.accounting.distributions import Histogram
@@ -48,7 +49,7 @@ def data_table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 
 def phases(report: Report) -> Figure:
-    """Where the time of the last run went."""
+    """The time of the last run by phase."""
     name, title = "phases", "The last run by phase"
     shown = [phase for phase in report.costs.phases if phase.seconds > 0 and not phase.parallel]
     if not shown:
@@ -136,7 +137,7 @@ def failures(report: Report) -> Figure:
 
 
 def spreads(report: Report) -> list[Figure]:
-    """How long prompts, answers and waits were."""
+    """The lengths of prompts, of answers and of waits."""
     details = report.details
     return [
         _spread("prompts", "Prompt lengths", details.prompt_tokens, "tokens", "answers"),
@@ -145,17 +146,17 @@ def spreads(report: Report) -> list[Figure]:
     ]
 
 
-def _spread(name: str, title: str, held: Histogram | None, axis: str, counted: str) -> Figure:
-    if held is None:
+def _spread(name: str, title: str, histogram: Histogram | None, axis: str, counted: str) -> Figure:
+    if histogram is None:
         return Figure(name, title, None, missing=f"no {counted} yet, or not measured")
-    told = units.seconds if held.unit == "seconds" else units.number
+    say = units.seconds if histogram.unit == "seconds" else units.number
     rows = [
-        (f"{told(low)} to {told(high)}", f"{count:,}")
-        for low, high, count in zip(held.edges, held.edges[1:], held.counts, strict=False)
+        (f"{say(low)} to {say(high)}", f"{count:,}")
+        for (low, high), count in zip(pairwise(histogram.edges), histogram.counts, strict=True)
         if count
     ]
-    svg = charts.histogram(name, title, held, axis, counted)
-    caption = charts.spread(held).capitalize() + "."
+    svg = charts.histogram(name, title, histogram, axis, counted)
+    caption = charts.spread(histogram).capitalize() + "."
     return Figure(
         name, title, svg, caption, data=data_table(name, ("from, to below", counted), rows)
     )

@@ -34,17 +34,16 @@ def throughput(report: Report) -> Figure:
     line = report.details.timeline
     if line is None or not line.points:
         return Figure(name, title, None, missing="no run has saved a checkpoint yet")
-    told = (
+    description = (
         f"run {line.run}, {units.seconds(line.seconds)}: mean "
         f"{units.rate(_mean(line.points, 'output_tokens'))} output tokens/s and "
         f"{units.rate(_mean(line.points, 'rows'))} rows/s between checkpoints"
     )
-    svg = html_svg.draw_twice(name, title, told, 360.0, lambda figure: _put(figure, line))
+    svg = html_svg.draw_twice(name, title, description, 360.0, lambda figure: _put(figure, line))
     rows = [_told(point) for point in merged_points(line.points, _MOST_ROWS)]
     header = ("until", "rows/s", "prompt tokens/s", "output tokens/s", "running", "cache use")
-    return Figure(
-        name, title, svg, told[0].upper() + told[1:] + ".", data=data_table(name, header, rows)
-    )
+    caption = f"{description[0].upper()}{description[1:]}."
+    return Figure(name, title, svg, caption, data=data_table(name, header, rows))
 
 
 def _told(point: Point) -> tuple[str, ...]:
@@ -93,7 +92,7 @@ def _put(figure: Any, line: Timeline) -> None:
         axes.set_ylabel(what)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(_thousands())
-        axes.yaxis.set_major_locator(_few_ticks())
+        axes.yaxis.set_major_locator(charts.few_ticks())
         html_svg.grid(axes)
         _crossings(axes, line.marks, scale)
     _marks(happened, line.marks, scale)
@@ -149,14 +148,16 @@ def _crossings(axes: Any, marks: Sequence[Mark], scale: float) -> None:
 
 
 def chunks(report: Report) -> Figure:
-    """When the chunks of the planned order were worked on."""
+    """The chunks of the planned order over the time in which they were worked on."""
     name, title = "chunks", "Chunks over time"
     line = report.details.timeline
     if line is None or len(line.chunks) < 2:
-        missing = "the run had only one chunk, or too many attempts to tell them apart"
+        missing = "the run had only one chunk, or too many attempts to show each by itself"
         return Figure(name, title, None, missing=missing)
-    told = f"run {line.run}: {len(line.chunks)} lines, from the first to the last answer of each"
-    svg = html_svg.draw_twice(name, title, told, 280.0, lambda figure: _lanes(figure, line))
+    description = (
+        f"run {line.run}: {len(line.chunks)} lines, from the first to the last answer of each"
+    )
+    svg = html_svg.draw_twice(name, title, description, 280.0, lambda figure: _lanes(figure, line))
     rows = [_lane(chunk) for chunk in merged_chunks(line.chunks, _MOST_ROWS)]
     header = ("chunks", "first answer", "last answer", "requests", "failed")
     return Figure(name, title, svg, data=data_table(name, header, rows))
@@ -206,7 +207,7 @@ def _lanes(figure: Any, line: Timeline) -> None:
     _failed(axes, line)
     first, last = line.chunks[0], line.chunks[-1]
     axes.set_ylim(last.chunk + last.chunks - 0.5, first.chunk - 0.5)
-    axes.yaxis.set_major_locator(_few_ticks(8))
+    axes.yaxis.set_major_locator(charts.few_ticks(8))
     axes.set_xlim(0, line.seconds / scale or 1)
     axes.set_ylabel("chunk")
     axes.set_xlabel(f"{unit} since the run began")
@@ -246,7 +247,7 @@ def runs(report: Report) -> Figure:
         return Figure(name, title, None, missing="no earlier run of this job did work")
     priced = all(run.cost is not None and run.currency == report.currency for run in worked)
     unit = f"{report.currency} per 1,000 rows" if priced else "device seconds per 1,000 rows"
-    told = "; ".join(
+    description = "; ".join(
         f"run {run.run}: {units.rate(run.rows / run.seconds)} rows/s, "
         f"{units.significant(_spent(run, priced), 4)} {unit}"
         for run in worked
@@ -258,7 +259,7 @@ def runs(report: Report) -> Figure:
         _columns(speed, shown, [run.rows / run.seconds for run in shown], "rows/s, start to end")
         _columns(cost, shown, [_spent(run, priced) for run in shown], unit)
 
-    return Figure(name, title, html_svg.draw_twice(name, title, told, 220.0, put))
+    return Figure(name, title, html_svg.draw_twice(name, title, description, 220.0, put))
 
 
 def _spent(run: RunUsage, priced: bool) -> float:
@@ -284,7 +285,7 @@ def _columns(axes: Any, worked: Sequence[RunUsage], amounts: list[float], what: 
             )
     axes.set_xlabel("run")
     axes.set_ylabel(what)
-    axes.yaxis.set_major_locator(_few_ticks())
+    axes.yaxis.set_major_locator(charts.few_ticks())
     html_svg.grid(axes)
 
 
@@ -292,9 +293,3 @@ def _thousands() -> Any:
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:,.4g}")
-
-
-def _few_ticks(count: int = 5) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=count, integer=count > 5)

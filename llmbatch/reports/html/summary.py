@@ -1,4 +1,4 @@
-"""What the page of a report says beside its tables and figures, as values with words in them."""
+"""The parts of a report's page beside its tables and figures, as values with words in them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure of the summary, with what is worth knowing beside it."""
+    """A figure of the summary, with further ones below it."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Rows in one state; `always`: whether it is told when there are none."""
+    """Rows in one state; `always`: it is shown although there are none."""
 
     name: str
     rows: int
@@ -30,7 +30,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A kind of failure: how many rows, what to do, some of them."""
+    """A kind of failure: the number of its rows, an advice, some examples."""
 
     kind: str
     rows: str
@@ -58,8 +58,8 @@ def tiles(report: Report) -> list[Tile]:
 
 
 def idle(report: Report) -> str:
-    """That the last run computed nothing, if so; and which run those parts of the page are of
-    that need one that did."""
+    """A sentence if the last run computed nothing, with the run that the parts of the page show
+    which need computed rows; else empty."""
     last, line = report.runs[-1], report.details.timeline
     if last.requests:
         return ""

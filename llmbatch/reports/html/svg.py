@@ -45,7 +45,7 @@ def width(figure: Any) -> float:
 
 
 def is_narrow(figure: Any) -> bool:
-    """Whether a figure is drawn for a narrow page."""
+    """True if a figure is drawn for a narrow page."""
     return width(figure) < (WIDE + NARROW) / 2
 
 
@@ -73,8 +73,8 @@ def draw(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """matplotlib tells of a cache that it cannot write, and of characters that its own font lacks;
-    neither matters, because the page brings the font."""
+    """Suppress matplotlib's warnings of a cache that it cannot write and of characters that its own
+    font lacks: the page brings the font."""
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,7 +83,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _style(name: str) -> Iterator[None]:
-    """Our settings over matplotlib's own defaults, whatever the user has configured."""
+    """Our settings over matplotlib's own defaults; those of the user are left out."""
     import matplotlib
 
     ink, muted, rule = paint("ink"), paint("muted"), paint("rule")

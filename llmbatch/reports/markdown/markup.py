@@ -1,4 +1,4 @@
-"""GitHub-flavoured Markdown around values that nobody has looked at."""
+"""GitHub-flavoured Markdown around values of unknown content."""
 
 import re
 
@@ -14,7 +14,7 @@ _MARKUP = re.compile(r"[\\`*\[\]<>&|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=\
 
 
 def escaped(value: str, limit: int = 0) -> str:
-    """A value as text in one line, whatever it holds; cut after `limit` characters (0: never)."""
+    """Any value as text in one line, cut after `limit` characters (0: never)."""
     line = " ".join("".join(_visible(mark) for mark in value).split())
     if limit and len(line) > limit:
         line = line[: limit - 1] + "…"

@@ -167,17 +167,16 @@ def _steps(usage: TotalUsage) -> Iterator[str]:
 
 
 def _forecast(run: RunUsage) -> Iterator[str]:
-    told = run.forecast
-    if told is None or run.measured_hits is None:
+    forecast = run.forecast
+    if forecast is None or run.measured_hits is None:
         return
-    least = "at least " if told["at_least"] else ""
-    sample = (
-        "" if told["looked_at"] == told["requests"] else f" by {number(told['looked_at'])} of them"
-    )
+    least = "at least " if forecast["at_least"] else ""
+    requests, looked_at = forecast["requests"], forecast["looked_at"]
+    sample = "" if looked_at == requests else f" by {number(looked_at)} of them"
     yield _line(
         "cache hits",
-        f"{run.measured_hits:.1%} of the prompt tokens; {least}{told['hits']:.1%} forecast for "
-        f"{units.count(told['requests'], 'request')}{sample}",
+        f"{run.measured_hits:.1%} of the prompt tokens; {least}{forecast['hits']:.1%} forecast for "
+        f"{units.count(requests, 'request')}{sample}",
     )
 
 

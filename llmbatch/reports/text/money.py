@@ -1,4 +1,4 @@
-"""The lines of the text report that tell of money, and of what the device gave for it."""
+"""The lines of the text report on money, and on the use of the device."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -26,7 +26,7 @@ def line(label: str, text: str) -> str:
 def costs(
     usage: TotalUsage, spent: Costs, runs: Sequence[RunUsage], currency: str
 ) -> Iterator[str]:
-    """What the runs cost, part by part; one line where there is no price."""
+    """The cost of the runs, part by part; one line where there is no price."""
     hours = f"{usage.device_hours:.4f} device-hours"
     if spent.physical is None:
         why, _, way = wording.no_money(runs).partition("; ")
@@ -57,7 +57,7 @@ def _total(spent: Costs, hours: str, currency: str) -> str:
 
 
 def _phases(spent: Costs) -> str:
-    """The parts, which add up to the total as it is told; small ones together, as the last."""
+    """The parts, which add up to the total as it is shown; small ones together, as the last."""
     assert spent.physical is not None
     costs: dict[str, Decimal] = {}
     rest = Decimal()
@@ -69,9 +69,9 @@ def _phases(spent: Costs) -> str:
                 costs[phase.name] = part
     if rest:
         costs["other"] = rest
-    told = ", ".join(f"{name} {part:,f}" for name, part in costs.items())
+    parts = ", ".join(f"{name} {part:,f}" for name, part in costs.items())
     wasted = f"; in failed attempts {_amount(spent.wasted)}" if spent.wasted else ""
-    return told + wasted
+    return parts + wasted
 
 
 def _prices(each: Prices) -> str:
@@ -99,17 +99,17 @@ def _amount(amount: float) -> str:
 def _saved(spent: Costs, currency: str) -> Iterator[str]:
     if spent.virtual is None or not any(saving.cost for saving in spent.savings):
         return
-    told = rounding.round_savings(spent)
+    savings = rounding.round_savings(spent)
     parts = ", ".join(
         f"{currency} {part:,f} by {saving.by}"
         for saving in spent.savings
-        if saving.cost and (part := told.by[saving.by]) is not None
+        if saving.cost and (part := savings.by[saving.by]) is not None
     )
-    yield line("saved", f"{parts}; without that {currency} {told.without:,f}")
+    yield line("saved", f"{parts}; without that {currency} {savings.without:,f}")
 
 
 def device(report: Report) -> Iterator[str]:
-    """What the device gave, of the last run."""
+    """The share of the device's limit, and the use of the machine, of the last run."""
     if report.limit is not None:
         yield line("limit", _limit(report.limit))
         for cause in report.limit.causes[:1]:
