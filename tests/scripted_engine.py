@@ -1,4 +1,4 @@
-"""An engine that does what it is told: `--engine tests.scripted_engine:create`.
+"""An engine that follows a script: `--engine tests.scripted_engine:create`.
 
 The answer depends on the messages and the seed only, so that runs can be compared byte for
 byte. Marker words in a message script what happens to that request:
@@ -61,11 +61,11 @@ class Options:
     misfit_after: int = -1  # answers until MismatchedEngineError; -1: never
     notice: str = ""  # what it says before it is started
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
-    lose_after: int = -1  # answers of one engine until it loses whatever it is given; -1: never
+    lose_after: int = -1  # answers of one engine until it loses all that it is given; -1: never
     held_back: float = 0.0  # seconds for which it is held back before each answer, as it says
     held_back_says: float = 0.0  # seconds beyond them that it claims
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
-    # hash: a digest of the request; echo: the last message; said: that, whatever the constraint
+    # hash: a digest of the request; echo: the last message; said: that, even under a constraint
     answer: str = "hash"
     max_model_len: int = 100_000  # words
     block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none

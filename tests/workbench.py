@@ -30,7 +30,7 @@ from tests.scripted_engine import ScriptedEngine
 
 
 class Observed:
-    """An observer that keeps what it is told, and may do something at the first outcome."""
+    """An observer that keeps all it gets, and may do something at the first outcome."""
 
     def __init__(self) -> None:
         self.phases: list[str] = []
@@ -66,8 +66,8 @@ class Bench:
         self.db = open_store(self.paths.store)
         snapshot = ingest.ingest(self.db, self.job.input, self.paths.spool)
         plan = planner.plan(self.db, self.job, snapshot, {"model": "m"})
-        told = spec.model_dump(mode="json", by_alias=True)
-        self.run = runs.begin(self.db, plan.plan, clock.moment(), told)
+        dumped = spec.model_dump(mode="json", by_alias=True)
+        self.run = runs.begin(self.db, plan.plan, clock.moment(), dumped)
         self.stop = StopRequest()
         self.seen = Observed()
         self.timings = Timings()

@@ -199,7 +199,7 @@ def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list
         notes.append("those runs had other engine settings")
     scaled = replace(load, output=load.output * past.sequences_per_token)
     if past.cost is None:
-        notes.append("too few steps to tell what a step costs: a wide guess")
+        notes.append("too few steps to know the cost of a step: a wide guess")
     least = generation_time.OF_SAMPLE if past.samples_only else generation_time.OF_HISTORY
     if not past.same_settings:
         least = generation_time.OF_OTHER_SETTINGS

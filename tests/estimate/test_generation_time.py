@@ -31,7 +31,7 @@ def truth(work: Workload) -> float:
 
 
 def measured(seed: int, noise: float, batches: list[int], outlier: float = 0.0) -> PastWork:
-    """What an engine tells that has run batches of these sizes, 20 steps each."""
+    """The work of an engine that has run batches of these sizes, 20 steps each."""
     rng = random.Random(seed)
     sums = StepMoments()
     for batch in batches:

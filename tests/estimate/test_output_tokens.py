@@ -1,7 +1,7 @@
-"""The tokens that a plan tells hold what comes as often as they say, over very many draws.
+"""The intervals of a plan hold the tokens that come as often as they claim, over many draws.
 
 Each trial draws the requests of an earlier run and those of the next one from the same population,
-plays their tries as a run does (`core.retry`), and looks whether the totals are in the intervals.
+plays their tries as a run does (`tasks.retry`), and looks whether the totals are in the intervals.
 No engine: what one draws differs from one processor to the next.
 """
 
@@ -38,7 +38,7 @@ SHAPES: dict[str, Draw] = {
 
 
 def population(shape: str, allowed: int, attempts: int, invalid: float) -> list[RequestTokens]:
-    """What requests take until they are settled: cut off answers get more tokens, and answers
+    """The tokens of requests until they are settled: cut off answers get more tokens, and answers
     that are refused (a share `invalid`) are drawn again."""
     rng = random.Random(f"{shape} {allowed} {attempts} {invalid}")
     return [_request(rng, SHAPES[shape], allowed, attempts, invalid) for _ in range(POPULATION)]
@@ -91,7 +91,7 @@ def test_what_comes_is_inside_as_often_as_it_is_told(
 def _told(
     job: JobSpec, before: PastRun, known: Sequence[RequestTokens], coming: Sequence[RequestTokens]
 ) -> list[tuple[Interval, float]]:
-    """What is told of output tokens, retries and prompts sent again, and what came of it."""
+    """The estimates of output tokens, retries and prompts sent again, each with the truth."""
     past = JobHistory({}, (), known, (before,))
     prompts = sum(one.prompt for one in coming)
     found = output_tokens.expect(job, past, len(coming), prompts)

@@ -1,4 +1,4 @@
-"""What earlier runs tell of the next one: which of them count, and what is made of them."""
+"""Earlier runs say something of the next one: those that count, and their sums."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace

@@ -65,8 +65,8 @@ class EngineSession:
         self.answered: Callable[[], None] = lambda: None
         """Called for each answer, accepted or not."""
         self.lost: Callable[[Sequence[Ticket], str], bool] = lambda tickets, reason: False
-        """Called for requests lost with a part of the engine; True if their death tells more of
-        its cause."""
+        """Called for requests lost with a part of the engine; True if this narrows
+        down the cause."""
 
     def in_flight(self) -> list[Ticket]:
         """The requests that the engine has taken and not settled."""

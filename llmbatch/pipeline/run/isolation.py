@@ -63,7 +63,7 @@ class Isolation:
         self._write_off()
 
     def died(self, in_flight: Sequence[int]) -> bool:
-        """Take a death into account. True if it has brought us nearer to its cause."""
+        """Take a death into account. True if this narrows down the cause."""
         group, self._group = self._group, None
         if group is None:
             self._deaths.update(in_flight)

@@ -89,7 +89,7 @@ class Rounds:
         self._more = True
 
     def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
-        """Note that the engine died during a pass. True if its death tells more of the cause."""
+        """Note that the engine died during a pass. True if this narrows down the cause."""
         self._cause = (kind, reason)
         positions = [ticket.position for ticket in in_flight]
         self._causes |= dict.fromkeys(positions, self._cause)
@@ -98,7 +98,7 @@ class Rounds:
     def lost(self, tickets: Sequence[Ticket], reason: str) -> bool:
         """A part of the engine died with these requests in flight, and the rest goes on. They are
         sent again at once, unless some of them are suspects: these run in groups when what is in
-        flight is settled. True if the death tells more of its cause."""
+        flight is settled. True if this narrows down the cause."""
         positions = [ticket.position for ticket in tickets]
         self._causes |= dict.fromkeys(positions, ("engine_crash", reason))
         self._more = True

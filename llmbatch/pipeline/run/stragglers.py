@@ -25,9 +25,9 @@ _TOKENS_PER_CHARACTER = 0.25
 # Prompt tokens that a device computes in the time of a step that only generates: bf16 FLOP/s over
 # bytes/s of memory. About 184 on an H200 (790 TFLOP/s, 4.3 TB/s, measured); others are near.
 TOKENS_PER_STEP = 184
-# Fewer answers than this tell nothing of the lengths of others.
+# Fewer answers than this say nothing of the lengths of others.
 LEAST = 32
-# Below this share of explained variance (r squared) the prompt's length tells nothing, either.
+# Below this share of explained variance (r squared) the prompt's length says nothing, either.
 LEAST_EXPLAINED = 0.1
 
 

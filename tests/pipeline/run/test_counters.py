@@ -1,4 +1,4 @@
-"""How much of a run's work is done, by what its prompts and its answers take."""
+"""The share of a run's work that is done, by the weight of prompts and answers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What follows from one try of a request, for every kind of failure."""
+"""The decision after one try of a request, for every kind of failure."""
 
 import pytest
 

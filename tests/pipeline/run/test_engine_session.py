@@ -1,4 +1,4 @@
-"""What settles is committed by count or by time, whatever else goes on."""
+"""Settled outcomes are committed by count or by time, and a hung engine is ended."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -96,7 +96,7 @@ def test_a_checkpoint_tells_of_steps_and_of_times_in_flight(tmp_path: Path) -> N
     assert cost is not None
     assert 0.008 < cost.per_step + 4 * cost.per_sequence < 0.02
     assert 0.001 < cost.per_prefill_token < 0.003
-    assert telemetry["resources"] is None, "nobody measures here"
+    assert telemetry["resources"] is None, "nothing is measured here"
     assert bench.seen.last is not None
     assert bench.seen.last.cost is None
 

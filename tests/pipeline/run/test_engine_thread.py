@@ -212,7 +212,7 @@ def test_an_engine_that_hangs_does_not_hold_the_caller() -> None:
 
 
 def test_the_engine_does_not_run_far_ahead_of_who_takes_its_outcomes() -> None:
-    """What waits between the two is computed and not yet safe."""
+    """Outcomes that wait between the two are computed and not yet safe."""
     worker = engine(window=1)
     thread = fed(worker, requests(5000))
     thread.start()

@@ -1,4 +1,4 @@
-"""What the engine is given, and in which order."""
+"""The requests that the engine is given, and their order."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_groups_of_a_prefix_stay_whole_across_chunks(tmp_path: Path, chunk_size:
 
 
 def feeds(bench: Bench, **options: int | float | str) -> int:
-    """Work to the end; how many feeds that took, between which an engine runs dry."""
+    """Work to the end; the number of feeds, between which an engine runs dry."""
     given, ask = [], bench.rounds.next
 
     def counted() -> RequestFeed | None:

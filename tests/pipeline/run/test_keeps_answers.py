@@ -1,4 +1,4 @@
-"""Whatever goes wrong after the engine has answered, the answers stay."""
+"""Answers stay, even when something goes wrong after them."""
 
 from pathlib import Path
 from typing import Any

@@ -19,8 +19,8 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def losses(bench: Bench) -> list[int]:
-    """How many requests each loss took."""
-    return [told["requests"] for name, told in bench.seen.events if name == "requests_lost"]
+    """The number of requests in each loss."""
+    return [fields["requests"] for name, fields in bench.seen.events if name == "requests_lost"]
 
 
 def dead(bench: Bench) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""What asks a run to stop, and what is made of it."""
+"""A run is asked to stop, once or twice, and does."""
 
 import os
 import signal

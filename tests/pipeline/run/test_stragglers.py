@@ -26,7 +26,7 @@ LENGTHS = st.lists(st.integers(1, 50), max_size=60)
 
 
 def step_by_step(lengths: list[int], slots: int) -> int:
-    """What an engine does: each step a token for each of the first `slots`."""
+    """The steps of an engine, each a token for each of the first `slots`."""
     running: list[int] = []
     waiting, count = list(lengths), 0
     while running or waiting:
