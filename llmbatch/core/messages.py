@@ -25,7 +25,7 @@ def messages_of(text: str) -> tuple[Message, ...]:
 
 
 def body_of(text: str | None) -> Mapping[str, Any] | None:
-    """What a request asks for beside its messages, from its JSON text."""
+    """The settings of a request beside its messages, from their JSON text."""
     body: dict[str, Any] | None = None if text is None else json.loads(text)
     return body
 
