@@ -37,7 +37,7 @@ addEventListener("load", () => {
   };
   const shown = (each) => each.getBoundingClientRect().width > 0;
   const drawings = [...document.querySelectorAll("svg")].filter(shown);
-  const told = {
+  const values = {
     width: innerWidth,
     scroll_width: document.documentElement.scrollWidth,
     height: document.documentElement.scrollHeight,
@@ -52,7 +52,7 @@ addEventListener("load", () => {
   };
   const note = parent.document.createElement("pre");
   note.id = "measured";
-  note.textContent = JSON.stringify(told);
+  note.textContent = JSON.stringify(values);
   parent.document.body.append(note);
 });
 </script>
@@ -103,7 +103,7 @@ class Browser:
         )
 
     def picture(self, html: str, name: str, *, width: int, height: int, dark: bool = False) -> Any:
-        """What the page looks like: an array of height x width x 3, each from 0 to 1."""
+        """The page as pixels: an array of height x width x 3, each from 0 to 1."""
         from matplotlib.image import imread
 
         picture = self.folder / f"{name}.png"
@@ -112,7 +112,7 @@ class Browser:
         return imread(picture)[:, :, :3]
 
     def complaints(self, html: str, *, width: int = 1100, height: int = 900) -> list[str]:
-        """What the page has left on the browser's console."""
+        """The lines of the page on the browser's console."""
         flags = ("--enable-logging=stderr", "--dump-dom")
         done = self._done(self._page(html), *flags, width=width, height=height)
         return _CONSOLE.findall(done.stderr)
@@ -124,8 +124,8 @@ class Browser:
         dom = self.run(self._page(frame), "--dump-dom", width=width, height=height)
         note = _NOTE.search(dom)
         assert note is not None, dom[-500:]
-        told: dict[str, Any] = json.loads(unescape(note.group(1)))
-        return told
+        values: dict[str, Any] = json.loads(unescape(note.group(1)))
+        return values
 
     def _page(self, html: str) -> str:
         path = self.folder / "page.html"

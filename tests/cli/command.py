@@ -21,7 +21,7 @@ TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process left."""
+    """The output and exit code of a process."""
 
     code: int
     stdout: str
@@ -79,7 +79,7 @@ class Running:
         self.process.communicate()
 
     def until_answered(self, rows: int) -> None:
-        """Wait until the live view tells of this many rows."""
+        """Wait until the live view has this many rows done."""
         wait_for(lambda: self._job.status().get("progress", {}).get("rows_done", 0) >= rows)
 
     def signal(self, number: signal.Signals) -> None:
@@ -139,7 +139,7 @@ class Job:
         return llmbatch(self.folder, *arguments)
 
     def computed(self) -> int:
-        """How many requests the engine has computed since this was last asked."""
+        """The number of requests that the engine has computed since the last call."""
         if not self._ledger.exists():
             return 0
         found = len(self._ledger.read_text().splitlines())
@@ -163,7 +163,7 @@ class Job:
         return self.records("out.errors.jsonl")
 
     def names(self) -> set[str]:
-        """What lies in the folder, without the ledger."""
+        """The names in the folder, without the ledger."""
         return {path.name for path in self.folder.iterdir()} - {self._ledger.name}
 
 

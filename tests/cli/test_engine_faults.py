@@ -59,8 +59,8 @@ def test_software_that_does_not_fit_together_ends_the_run_and_blames_no_row(
 
 def test_what_an_engine_has_to_say_is_told_before_it_starts(quick: QuickJob) -> None:
     write(quick, ROWS)
-    told = quick.run(engine="notice=untested").stderr.splitlines()
-    assert told.index("llmbatch: untested") == told.index("llmbatch: starting the engine") + 1
+    lines = quick.run(engine="notice=untested").stderr.splitlines()
+    assert lines.index("llmbatch: untested") == lines.index("llmbatch: starting the engine") + 1
 
 
 @pytest.mark.parametrize("order", ["first", "shuffle"])
@@ -83,7 +83,7 @@ def test_a_dead_letter_that_killed_the_engine_can_be_reopened(quick: QuickJob) -
     assert quick.run("-q", engine="window=4").code == 3
     assert quick.computed() == 29
     assert "1 rows reopened" in quick.command("retry", "out.jsonl", "--kind", "engine_crash").stderr
-    # It is the only one left now, so nobody can say whether it is to blame.
+    # It is the only one left now, so it is unknown whether it is to blame.
     assert quick.run("-q", "--engine-restarts", "1").code in (3, 5)
     assert quick.command("check", "out.jsonl").code == 0
 
@@ -148,9 +148,9 @@ def test_a_signal_while_a_restart_is_waited_for(quick: QuickJob) -> None:
         counter = quick.folder / "counter"
         wait_for(lambda: counter.exists() and counter.read_text().count("start") >= 3)
         running.signal(signal.SIGTERM)
-        told = time.monotonic()
+        signalled = time.monotonic()
         stopped = running.wait()
-    assert time.monotonic() - told < 2
+    assert time.monotonic() - signalled < 2
     assert stopped.code == 143
     assert (quick.run("-q").code, quick.computed()) == (0, 30)
 

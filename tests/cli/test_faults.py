@@ -214,7 +214,7 @@ def run(job: Job, tracer: Tracer, case: Case | None = None, engine: str = "") ->
 
 @pytest.fixture(scope="module")
 def wanted(tracer: Tracer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the job comes to when nothing is in its way."""
+    """The results of the job without any fault."""
     job = Job(tmp_path_factory.mktemp("wanted"))
     job.write("in.csv", GROWN)
     assert run(job, tracer).code == 3

@@ -1,6 +1,6 @@
 """A name that no file can have: one line for its user and exit code 2, and nothing is run.
 
-And a file that somebody else has written, or that is used for something else, is not written to.
+And a file that another program has written, or that is used for something else, is not written to.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a person sees of a run while it works."""
+"""The views of a run for a person while it works."""
 
 import io
 import re
@@ -122,10 +122,10 @@ def test_a_log_gets_plain_lines_on_stderr(capfd: pytest.CaptureFixture[str]) -> 
         observer.progress(HALF)
     observer.close()
     observer.close()
-    told = capfd.readouterr()
-    assert told.out == ""
+    shown = capfd.readouterr()
+    assert shown.out == ""
     at_the_end = narration.line(HALF, ended=True)
-    assert told.err.splitlines() == ["llmbatch: planning", f"llmbatch: {at_the_end}"]
+    assert shown.err.splitlines() == ["llmbatch: planning", f"llmbatch: {at_the_end}"]
 
 
 def test_a_bar_counts_the_rows_of_this_run_and_before(capfd: pytest.CaptureFixture[str]) -> None:
@@ -135,12 +135,12 @@ def test_a_bar_counts_the_rows_of_this_run_and_before(capfd: pytest.CaptureFixtu
     bar.phase("stopping")
     bar.close()
     bar.close()
-    told = capfd.readouterr()
-    assert told.out == ""
-    assert "llmbatch: planning" in told.err
-    assert "1000/2000" in told.err
-    assert "7 failed" in told.err
-    assert "llmbatch: stopping" in re.split(r"[\r\n]", told.err), "on a line of its own"
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "llmbatch: planning" in shown.err
+    assert "1000/2000" in shown.err
+    assert "7 failed" in shown.err
+    assert "llmbatch: stopping" in re.split(r"[\r\n]", shown.err), "on a line of its own"
 
 
 def test_zero_is_an_amount_that_is_told() -> None:

@@ -24,7 +24,7 @@ def texts(count: int) -> Rows:
 
 
 def increments() -> list[tuple[str, Callable[[Rows], Rows], int, int]]:
-    """What happens to the table, how many rows are computed then, and how many reused."""
+    """A change of the table, the rows that are computed then, and those that are reused."""
     return [
         ("appended", lambda rows: rows | {11: "new", 12: "newer"}, 2, 10),
         ("edited", lambda rows: rows | {3: "edited"}, 1, 11),

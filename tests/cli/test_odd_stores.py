@@ -83,7 +83,7 @@ READ = {
     "an engine in a list": everywhere("engine_starts", "description", [1]),
     "a forecast in a list": sql("INSERT INTO forecasts SELECT run, started_at, '[]' FROM runs"),
 }
-# What may also be told in one line.
+# May also be refused in one line.
 TOLD = {
     "no JSON": sql("UPDATE runs SET spec = '{'"),
     "timings in words": everywhere("run_ends", "timings", {"generate": "long"}),
@@ -103,7 +103,7 @@ TOLD = {
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the job is kept that each test takes a copy of."""
+    """The folder of the job that each test takes a copy of."""
     return tmp_path_factory.mktemp("kept")
 
 

@@ -1,4 +1,4 @@
-"""What a schema allows is written, and not lost at the end of a run."""
+"""All that a schema allows is written, and not lost at the end of a run."""
 
 import io
 import json

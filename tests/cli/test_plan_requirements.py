@@ -51,7 +51,7 @@ def is_about(interval: dict[str, float], seconds: float) -> bool:
 
 
 def lines(said: str, label: str) -> list[str]:
-    """What is said under a label, one line after the other."""
+    """The text under a label, one line after the other."""
     found: list[str] = []
     here = False
     for line in said.splitlines():
@@ -260,8 +260,8 @@ def test_rows_that_are_too_long_are_counted_as_the_run_will_fail_them(job: Quick
         key: context["longest"][key] for key in ("id", "line")
     }
     said = text(job, "--max-tokens", "10", engine=engine)
-    (told,) = lines(said, "too long")
-    assert told.startswith("12 rows exceed the context length of 70 tokens (max_model_len)")
+    (line,) = lines(said, "too long")
+    assert line.startswith("12 rows exceed the context length of 70 tokens (max_model_len)")
     assert job.run("-q", "--max-tokens", "10", engine=engine).code == 3
     assert sum(one["error"]["kind"] == "too_long" for one in job.errors()) == 12
 
@@ -279,8 +279,8 @@ def test_what_the_planned_order_spares_is_told_in_seconds(job: QuickJob) -> None
     spared = hits["planned"]["cached_tokens"] - hits["as_input"]["cached_tokens"]
     assert spared > 0
     each = seen["time"]["seconds_per_prompt_token"]
-    (told,) = lines(text(job, *prompt, engine=engine), "order")
-    assert told.startswith(f"the planned order spares {spared:,} prompt tokens")
+    (line,) = lines(text(job, *prompt, engine=engine), "order")
+    assert line.startswith(f"the planned order spares {spared:,} prompt tokens")
     assert 0 < each < 0.001
 
 
@@ -400,7 +400,7 @@ def test_limits_that_would_stop_the_run_are_told(job: QuickJob) -> None:
         "--max-rows 60 would stop the run before its end",
         "the budget of 0.01 USD would stop the run before its end",
     ]
-    assert planned(job, "--deadline", "1h")["stops"] == []  # nobody knows the time
+    assert planned(job, "--deadline", "1h")["stops"] == []  # the time is unknown
     assert job.run("-q", "--max-rows", "60", engine=ENGINE).code == 4
     assert planned(job, "--deadline", "1h")["stops"] == []
     assert planned(job, "--deadline", "1s")["stops"] != []

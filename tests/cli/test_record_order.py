@@ -13,7 +13,7 @@ RECORD = ("-p", "{{ record }}")
 
 
 def prompts(job: Job) -> list[str]:
-    """What the engine was asked, by row: `answer=echo` gives it back."""
+    """The prompts that the engine got, by row: `answer=echo` gives them back."""
     return [record["response"] for record in job.records()]
 
 

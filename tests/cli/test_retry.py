@@ -1,4 +1,4 @@
-"""What failed is tried again: in rounds of the same run, and when its user reopens it."""
+"""Failed requests are tried again: in rounds of the same run, and when their user reopens them."""
 
 import json
 from dataclasses import dataclass

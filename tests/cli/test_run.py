@@ -242,7 +242,7 @@ def _read_all(terminal: int) -> str:
     try:
         while part := os.read(terminal, 4096):
             shown += part
-    except OSError:  # how Linux tells that the other side has closed
+    except OSError:  # on Linux: the other side has closed
         pass
     os.close(terminal)
     return shown.decode()

@@ -1,4 +1,4 @@
-"""What others see of a job while it runs, and after it was killed."""
+"""A job as other commands see it while it runs, and after it was killed."""
 
 import socket
 from collections.abc import Iterator

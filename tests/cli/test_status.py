@@ -88,7 +88,7 @@ def test_a_terminal_shows_it_in_place(short: Job) -> None:
     try:
         while part := os.read(ours, 4096):
             shown += part
-    except OSError:  # how Linux tells that the other side has closed
+    except OSError:  # on Linux: the other side has closed
         pass
     os.close(ours)
     assert watching.wait().code == 0

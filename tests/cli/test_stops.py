@@ -21,7 +21,7 @@ SLOW = "delay=0.05 window=4"
 
 
 def assert_stopped_and_resumes(job: Job, code: int, stopped: int, rows: int = 200) -> None:
-    """What was computed is in the store, and the same command computes the rest."""
+    """The computed rows are in the store, and the same command computes the rest."""
     assert stopped == code
     assert not job.output.exists()
     computed = job.computed()
@@ -136,10 +136,10 @@ def test_after_the_grace_time_nobody_waits_for_what_is_in_flight(quick: QuickJob
     with quick.start("--grace", "0.3", engine="delay=1.5 window=8") as running:
         running.until_answered(1)
         running.signal(signal.SIGINT)
-        told = time.monotonic()
+        signalled = time.monotonic()
         stopped = running.wait()
     # The engine notices at its next answer; all in flight would have taken twelve seconds.
-    assert time.monotonic() - told < 0.3 + 1.5 + 6
+    assert time.monotonic() - signalled < 0.3 + 1.5 + 6
     assert_stopped_and_resumes(quick, 130, stopped.code)
 
 
@@ -180,9 +180,9 @@ def test_an_engine_that_does_not_notice_is_left_behind(quick: QuickJob) -> None:
     with quick.start("--grace", "0", engine="delay=60 window=8") as running:
         wait_for(lambda: quick.status().get("phase") == "generating")
         running.signal(signal.SIGTERM)
-        told = time.monotonic()
+        signalled = time.monotonic()
         stopped = running.wait()
-    assert time.monotonic() - told < 5 + 20
+    assert time.monotonic() - signalled < 5 + 20
     assert stopped.code == 143
     assert (quick.run("-q").code, quick.computed()) == (0, 3)
 
@@ -195,9 +195,9 @@ def test_one_interrupt_while_the_input_is_read_leaves_no_trace(
         with quick.start("--input-format", "csv") as running:
             wait_for(lambda: quick.status().get("phase") == "reading the input")
             running.signal(number)
-            told = time.monotonic()
+            signalled = time.monotonic()
             stopped = running.wait()
-        assert time.monotonic() - told < 10
+        assert time.monotonic() - signalled < 10
         assert stopped.code == 128 + number
         assert quick.names() == {"in.csv"}
 

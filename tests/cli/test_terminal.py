@@ -62,7 +62,7 @@ class Terminal:
         while True:
             try:
                 part = os.read(master, 65536)
-            except OSError:  # nobody has it open any more
+            except OSError:  # no process has it open any more
                 return
             arrived.append(part)
 

@@ -26,14 +26,14 @@ Path("imported").touch()
 
 @pytest.fixture
 def given(quick: QuickJob) -> QuickJob:
-    """A folder with a job file that names a module, as somebody else may have sent it."""
+    """A folder with a job file that names a module, as another person may have sent it."""
     quick.write("theirs.py", THEIRS)
     quick.write("job.toml", JOB)
     return quick
 
 
 def was_imported(job: QuickJob) -> bool:
-    """Whether it was since this was last asked."""
+    """True if it was since the last call."""
     mark: Path = job.folder / "imported"
     was = mark.exists()
     mark.unlink(missing_ok=True)

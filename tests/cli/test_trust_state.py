@@ -1,4 +1,4 @@
-"""A state folder that somebody else could have filled, as every command sees it."""
+"""A state folder that another user could have filled, as every command sees it."""
 
 import os
 from collections.abc import Callable
