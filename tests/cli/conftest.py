@@ -26,6 +26,6 @@ def quick(tmp_path: Path, forks: Tracer) -> QuickJob:
 
 @pytest.fixture
 def job(quick: QuickJob) -> QuickJob:
-    """The job of the tests in this room, without a new process for each command: starting Python anew for each command takes most
-    of a test's time and shows nothing more, so only a few do."""
+    """The job of the tests in this room: a new Python for each command would take most of a
+    test's time and show nothing more, so only a few start one."""
     return quick
