@@ -94,11 +94,11 @@ def find_causes(
     if gap <= 0:
         return []
     idle = min(gap, work.idle_seconds)
-    found = [each for each in _estimate_causes(work, batches, bound) if each[1] > 0]
-    explained = sum(seconds for _, seconds, _ in found)
+    estimates = [each for each in _estimate_causes(work, batches, bound) if each[1] > 0]
+    explained = sum(seconds for _, seconds, _ in estimates)
     # Idle time is measured; the estimates may overlap, but are no more than there is together.
     factor = min(1.0, (gap - idle) / explained) if explained else 1.0
-    causes = [(name, seconds * factor, advice) for name, seconds, advice in found]
+    causes = [(name, seconds * factor, advice) for name, seconds, advice in estimates]
     causes.append(("idle front end", idle, _IDLE_ADVICE))
     rest = gap - sum(seconds for _, seconds, _ in causes)
     causes.append(("engine", rest, _engine_advice(work, engine)))

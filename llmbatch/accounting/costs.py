@@ -125,7 +125,7 @@ def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
     """The tokens of answers that the last run reused, one part for each run that gave some."""
     last = runs[-1]
     reused = results.reused_tokens(db, last.run)
-    found = [
+    avoided = [
         AvoidedTokens(
             "reuse",
             last,
@@ -136,7 +136,7 @@ def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
         for run in runs
         if run.run in reused
     ]
-    return found or [AvoidedTokens("reuse", last, 0, 0, None)]
+    return avoided or [AvoidedTokens("reuse", last, 0, 0, None)]
 
 
 def _duplicates(run: RunUsage, saved: SavedTokens | None) -> AvoidedTokens:
@@ -194,7 +194,7 @@ def _savings(
     cached = [
         AvoidedTokens("prefix cache", run, run.cached_tokens, 0, _uncached(run)) for run in runs
     ]
-    found = []
+    savings = []
     for by in dict.fromkeys(each.by for each in [*cached, *saved]):
         alike = [each for each in [*cached, *saved] if each.by == by]
         cost = sum(
@@ -204,8 +204,8 @@ def _savings(
         )
         prompt = sum(each.prompt_tokens for each in alike)
         output = sum(each.output_tokens for each in alike)
-        found.append(Saving(by, prompt, output, cost if priced else None))
-    return found
+        savings.append(Saving(by, prompt, output, cost if priced else None))
+    return savings
 
 
 def _uncached(run: RunUsage) -> Rates | None:

@@ -97,15 +97,15 @@ def _batches(
     """The requests that could run at once by the device's memory, the engine's cache and its
     settings, and those that did. A request holds, on the average over its life, the tokens of its
     prompt that the prefix cache does not share, and half of its answer."""
-    held = max(1.0, load.prompt - load.cached + load.output / 2)
+    each = max(1.0, load.prompt - load.cached + load.output / 2)
     dtype = engine.kv_cache_dtype or "auto"
     weights = engine.weight_bytes or shape.weight_bytes
     room = device.total_memory * memory.DEVICE_SHARE - weights - memory.RESERVE * device.count
-    most = max(1, int(min(work.requests, room / shape.cache_bytes(held, dtype))))
+    most = max(1, int(min(work.requests, room / shape.cache_bytes(each, dtype))))
     tokens = engine.kv_cache_tokens
     return Batches(
         best=most,
-        cache=min(most, max(1.0, tokens / held)) if tokens else most,
+        cache=min(most, max(1.0, tokens / each)) if tokens else most,
         allowed=min(most, float(engine.max_num_seqs or most)),
         ran=work.sequences / work.steps if work.steps else None,
     )

@@ -36,19 +36,19 @@ def cost_of(spec: dict[str, Any], override: CostSpec | None = None) -> CostSpec:
     it. A store of an older llmbatch may lack some. A number of devices that was not given is that
     of the engine's options. Raises UsageError for another currency without a price in it: nothing
     converts amounts."""
-    held = {name: value for name, value in spec["cost"].items() if name in CostSpec.model_fields}
+    table = {name: value for name, value in spec["cost"].items() if name in CostSpec.model_fields}
     given = override.model_dump(exclude_unset=True) if override else {}
     if any(given.get(name) is not None for name in _PRICES):
-        held = {name: value for name, value in held.items() if name not in _PRICES}
-    wanted = held | given
-    _check_currency(held, wanted["currency"] if "currency" in given else None)
+        table = {name: value for name, value in table.items() if name not in _PRICES}
+    wanted = table | given
+    _check_currency(table, wanted["currency"] if "currency" in given else None)
     devices = wanted.get("devices") or parallel(spec.get("engine") or {})
     return CostSpec.model_validate(wanted | {"devices": devices})
 
 
-def _check_currency(held: dict[str, Any], wanted: str | None) -> None:
-    own = held.get("currency", "USD")
-    if wanted in (None, own) or all(held.get(name) is None for name in _PRICES):
+def _check_currency(table: dict[str, Any], wanted: str | None) -> None:
+    own = table.get("currency", "USD")
+    if wanted in (None, own) or all(table.get(name) is None for name in _PRICES):
         return
     raise UsageError(
         f"--currency {wanted}: a run has a price in {own}, and nothing converts it; give the price "

@@ -122,8 +122,8 @@ class _Stretch:
 
     def point(self) -> Point:
         seconds = self.at - self.began
-        held = {name: amount / seconds for name, amount in self.amounts.items()}
-        return Point(self.at, seconds, **held)
+        rates = {name: amount / seconds for name, amount in self.amounts.items()}
+        return Point(self.at, seconds, **rates)
 
 
 def _points(

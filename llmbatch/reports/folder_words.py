@@ -48,8 +48,8 @@ def _of_spent(spent: RunTotals | None) -> list[str]:
 def _of_rows(line: JobLine) -> list[str]:
     if line.counts is None:
         return [NONE] * 5
-    held = line.counts
-    rows = (held.rows_in, held.answered, held.failed, held.rejected, held.pending)
+    counts = line.counts
+    rows = (counts.rows_in, counts.answered, counts.failed, counts.rejected, counts.pending)
     return [units.number(number) for number in rows]
 
 
@@ -107,12 +107,12 @@ def totals(report: FolderReport) -> list[str]:
 
 def remarks(report: FolderReport) -> list[str]:
     """The jobs and folders that are not in the sums, with the reasons."""
-    said = []
+    lines = []
     if report.running:
         jobs = units.count(report.running, "job")
-        said.append(f"{jobs} running: what the present run takes is not counted")
+        lines.append(f"{jobs} running: what the present run takes is not counted")
     if report.unread:
-        said.append(f"{units.count(report.unread, 'job')} that cannot be read: not counted")
+        lines.append(f"{units.count(report.unread, 'job')} that cannot be read: not counted")
     if report.idle:
-        said.append(f"{units.count(report.idle, 'job')} without a run since then: left out")
-    return said + [f"not looked into: {closed}" for closed in report.closed]
+        lines.append(f"{units.count(report.idle, 'job')} without a run since then: left out")
+    return lines + [f"not looked into: {closed}" for closed in report.closed]

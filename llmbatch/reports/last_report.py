@@ -39,10 +39,10 @@ def runs(job: JobPaths, cost: CostSpec | None) -> list[RunUsage] | None:
         report = orjson.loads(job.report.read_bytes())
         if report["version"] != REPORT_VERSION:
             return None
-        held = TypeAdapter(list[RunUsage]).validate_python(report["runs"])
+        kept = TypeAdapter(list[RunUsage]).validate_python(report["runs"])
     except (OSError, ValueError, TypeError, KeyError, ValidationError):
         return None
-    return [_priced(run, cost) for run in held]
+    return [_priced(run, cost) for run in kept]
 
 
 def _priced(run: RunUsage, cost: CostSpec | None) -> RunUsage:

@@ -134,46 +134,46 @@ def phases(report: Report) -> Table:
 def shares(report: Report, most: int, longest: int = 0) -> Table:
     """The largest shares of the cost, the others together, and the sum; each value of a row is cut
     after `longest` characters (0: never)."""
-    found = report.attribution
-    if found is None:
+    attribution = report.attribution
+    if attribution is None:
         return Table("payers", "Who pays", [])
-    lines = _Shares(found)
-    shown = [lines.one(at, longest) for at in range(min(most, len(found.shares)))]
-    if len(found.shares) > most:
-        others = units.count(len(found.shares) - most, "other")
+    lines = _Shares(attribution)
+    shown = [lines.one(at, longest) for at in range(min(most, len(attribution.shares)))]
+    if len(attribution.shares) > most:
+        others = units.count(len(attribution.shares) - most, "other")
         name = f"({others}, in the JSON report)"
-        shown.append(lines.several(name, range(most, len(found.shares)), "aside"))
-    shown.append(lines.several("all", range(len(found.shares)), "sum"))
+        shown.append(lines.several(name, range(most, len(attribution.shares)), "aside"))
+    shown.append(lines.several("all", range(len(attribution.shares)), "sum"))
     no_money = f"By device time, without money: {wording.no_money(report.runs)}."
     return Table(
         key="payers",
-        title=f"Who pays, by {', '.join(found.by)}",
-        header=[" / ".join(found.by), *lines.header(report.currency)],
+        title=f"Who pays, by {', '.join(attribution.by)}",
+        header=[" / ".join(attribution.by), *lines.header(report.currency)],
         lines=shown,
-        notes=[no_money] if found.total is None else [],
+        notes=[no_money] if attribution.total is None else [],
     )
 
 
 def further_shares(report: Report, first: int, most: int) -> Table | None:
     """At most `most` shares from the place `first` on, if there are so many."""
-    found = report.attribution
-    if found is None or len(found.shares) <= first:
+    attribution = report.attribution
+    if attribution is None or len(attribution.shares) <= first:
         return None
-    lines = _Shares(found)
-    shown = [lines.one(at) for at in range(first, min(first + most, len(found.shares)))]
+    lines = _Shares(attribution)
+    shown = [lines.one(at) for at in range(first, min(first + most, len(attribution.shares)))]
     return replace(shares(report, 0), lines=shown)
 
 
 class _Shares:
     """The lines of shares, whose whole numbers of tokens add up."""
 
-    def __init__(self, found: Attribution) -> None:
-        self._found = found
+    def __init__(self, attribution: Attribution) -> None:
+        self._attribution = attribution
         self._prompts = rounding.round_counts(
-            [each.computed_prompt_tokens for each in found.shares]
+            [each.computed_prompt_tokens for each in attribution.shares]
         )
-        self._outputs = rounding.round_counts([each.output_tokens for each in found.shares])
-        self._pending = any(share.pending_rows for share in found.shares)
+        self._outputs = rounding.round_counts([each.output_tokens for each in attribution.shares])
+        self._pending = any(share.pending_rows for share in attribution.shares)
 
     def header(self, currency: str) -> list[str]:
         rows = ["rows settled", *(["rows pending"] if self._pending else [])]
@@ -181,16 +181,16 @@ class _Shares:
         return [*rows, *tokens, "device time", f"cost, {currency}", "share"]
 
     def one(self, place: int, longest: int = 0) -> TableLine:
-        share = self._found.shares[place]
+        share = self._attribution.shares[place]
         name = wording.group(share.values, share.note, longest)
         return self.several(name, [place], "" if share.note is None else "aside")
 
     def several(self, name: str, places: Sequence[int], kind: str) -> TableLine:
-        of: list[Share] = [self._found.shares[at] for at in places]
+        of: list[Share] = [self._attribution.shares[at] for at in places]
         rows = [sum(share.rows for share in of)]
         pending = [sum(share.pending_rows for share in of)] if self._pending else []
         tokens = [sum(each[at] for at in places) for each in (self._prompts, self._outputs)]
-        total = self._found.total
+        total = self._attribution.total
         cost = None if total is None else sum(share.cost or 0.0 for share in of)
         cells = [
             *map(units.number, [*rows, *pending, *tokens]),

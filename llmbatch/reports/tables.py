@@ -57,10 +57,10 @@ def failures(report: Report) -> Table:
     return Table("failures", "Failed rows", header, lines, texts=(1, 2, 3))
 
 
-def limit(found: DeviceShare | None) -> Table:
+def limit(reached: DeviceShare | None) -> Table:
     """The seconds of generation: those of the roofline, and what took the others."""
     header = ["", "time", "share", "what to do"]
-    if found is None:
+    if reached is None:
         return Table("limit", "Against the limit", header)
 
     def line(name: str, seconds: float, share: float, advice: str, key: str = "") -> TableLine:
@@ -68,41 +68,42 @@ def limit(found: DeviceShare | None) -> Table:
         return TableLine([name, units.seconds(seconds), units.share(share), advice], kind, key)
 
     least = "the least time for these tokens"
-    causes = enumerate(found.causes)
+    causes = enumerate(reached.causes)
     return Table(
         key="limit",
         title="Against the limit",
         header=header,
         lines=[
-            line("roofline", found.roofline_seconds, found.share, least, "roofline"),
+            line("roofline", reached.roofline_seconds, reached.share, least, "roofline"),
             *(line(c.name, c.seconds, c.share, c.advice, f"cause {place}") for place, c in causes),
-            line("generation", found.seconds, 1, ""),
+            line("generation", reached.seconds, 1, ""),
         ],
         texts=(0, 3),
-        notes=[_reached(found), _source(found)],
+        notes=[_generation(reached), _source(reached)],
     )
 
 
-def _reached(found: DeviceShare) -> str:
+def _generation(reached: DeviceShare) -> str:
     return (
-        f"Generation took {units.seconds(found.seconds)}. At best {found.device} computes the "
-        f"same tokens in {units.seconds(found.roofline_seconds)}: "
-        f"{units.share(found.share)} of its limit was reached, with "
-        f"{units.rate(found.tokens_per_second)} tokens/s."
+        f"Generation took {units.seconds(reached.seconds)}. At best {reached.device} computes the "
+        f"same tokens in {units.seconds(reached.roofline_seconds)}: "
+        f"{units.share(reached.share)} of its limit was reached, with "
+        f"{units.rate(reached.tokens_per_second)} tokens/s."
     )
 
 
-def _source(found: DeviceShare) -> str:
+def _source(reached: DeviceShare) -> str:
     batch = ""
-    if found.batch is not None and found.largest_batch:
+    if reached.batch is not None and reached.largest_batch:
         batch = (
-            f" A step had {units.rate(found.batch)} requests in the mean; "
-            f"{units.number(found.largest_batch)} would fit."
+            f" A step had {units.rate(reached.batch)} requests in the mean; "
+            f"{units.number(reached.largest_batch)} would fit."
         )
+    speeds = wording.speeds(reached.peak_flops, reached.bandwidth)
     return (
-        f"{found.device}: {wording.speeds(found.peak_flops, found.bandwidth)} ({found.source}). "
-        f"For this model that is at most {units.rate(found.prefill_limit)} computed prompt "
-        f"tokens/s, and {units.rate(found.decode_limit)} output tokens/s at the largest batch "
+        f"{reached.device}: {speeds} ({reached.source}). "
+        f"For this model that is at most {units.rate(reached.prefill_limit)} computed prompt "
+        f"tokens/s, and {units.rate(reached.decode_limit)} output tokens/s at the largest batch "
         f"that fits.{batch}"
     )
 

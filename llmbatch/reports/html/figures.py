@@ -70,12 +70,12 @@ def colour_of(key: str) -> str:
 def limit(report: Report) -> Figure:
     """The generation against what the device could do, and what it lost."""
     name, title = "limit", "Generation by cause"
-    found = report.limit
-    if found is None or found.seconds <= 0:
+    reached = report.limit
+    if reached is None or reached.seconds <= 0:
         missing = "nothing to compare with: no GPU, or the device or the model's shape is not known"
         return Figure(name, title, None, missing=missing)
-    scale, unit = charts.time_scale(found.seconds)
-    parts = [BarPart("roofline", found.roofline_seconds / scale, colour_of("roofline"))]
+    scale, unit = charts.time_scale(reached.seconds)
+    parts = [BarPart("roofline", reached.roofline_seconds / scale, colour_of("roofline"))]
     parts += [
         BarPart(
             cause.name,
@@ -83,7 +83,7 @@ def limit(report: Report) -> Figure:
             colour_of(f"cause {place}"),
             cause.name.startswith("idle"),
         )
-        for place, cause in enumerate(found.causes)
+        for place, cause in enumerate(reached.causes)
         if cause.seconds > 0
     ]
     shown = [part for part in parts if part.amount > 0]
@@ -94,19 +94,19 @@ def limit(report: Report) -> Figure:
 def payers(report: Report) -> Figure:
     """The cost by the values of columns."""
     name, title = "payers", "Cost by what the rows say"
-    found = report.attribution
-    if found is None or not found.shares:
+    attribution = report.attribution
+    if attribution is None or not attribution.shares:
         missing = "no columns were named: attribute_by in [cost], or --attribute-by"
         return Figure(name, title, None, missing=missing)
-    title = f"Cost by {', '.join(found.by)}"
-    shown = found.shares[:_MOST_SHARES]
+    title = f"Cost by {', '.join(attribution.by)}"
+    shown = attribution.shares[:_MOST_SHARES]
     bars = [
         ChartBar(_short(share), _amount(share), _value(report, share), units.share(share.share))
         for share in shown
     ]
-    unit = "seconds of the device" if found.total is None else f"cost, {report.currency}"
-    more = len(found.shares) - len(shown)
-    caption = f"The largest {len(shown)} of {len(found.shares):,}." if more > 0 else ""
+    unit = "seconds of the device" if attribution.total is None else f"cost, {report.currency}"
+    more = len(attribution.shares) - len(shown)
+    caption = f"The largest {len(shown)} of {len(attribution.shares):,}." if more > 0 else ""
     svg = charts.bars(name, title, bars, unit, "series-1")
     return Figure(name, title, svg, caption)
 

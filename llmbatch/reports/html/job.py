@@ -39,7 +39,6 @@ def render(report: Report) -> str:
         states=summary.states(report),
         tiles=summary.tiles(report),
         idle=summary.idle(report),
-        failures=summary.failures(report),
         tables={table.key: table for table in tables.build(report, _MOST)},
         further_shares=money_tables.further_shares(report, _MOST, _MOST_HIDDEN),
         figures=_figures(report),
@@ -72,6 +71,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "count": units.count,
         "number": units.number,
         "seconds": units.seconds,
         "colour": figures.colour_of,

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from llmbatch.accounting.distributions import FailureExample
 from llmbatch.core import units
-from llmbatch.reports.report import FailureLine, Report
+from llmbatch.reports.report import Report
 
 UNKNOWN = "-"
 
@@ -26,16 +25,6 @@ class State:
     rows: int
     colour: str
     always: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A kind of failure: the number of its rows, an advice, some examples."""
-
-    kind: str
-    rows: str
-    advice: str
-    examples: list[FailureExample]
 
 
 def states(report: Report) -> list[State]:
@@ -80,19 +69,19 @@ def _cost(report: Report) -> Tile:
 
 
 def _per_1000(report: Report) -> Tile:
-    found = report.costs
-    if found.per_1000_rows is None:
+    costs = report.costs
+    if costs.per_1000_rows is None:
         rows = report.last_run.rows
         seconds = report.last_run.device_hours * 3_600_000 / rows if rows else None
         value = UNKNOWN if seconds is None else units.seconds(seconds)
         return Tile("Device time per 1,000 rows", value, [])
     more = []
-    if found.virtual is not None and found.physical is not None:
-        saved = found.virtual - found.physical
+    if costs.virtual is not None and costs.physical is not None:
+        saved = costs.virtual - costs.physical
         if saved > 0:
-            share = units.share(saved / found.virtual)
+            share = units.share(saved / costs.virtual)
             more.append(f"{share} saved by cache, duplicates, reuse")
-    value = units.money(found.per_1000_rows, report.currency)
+    value = units.money(costs.per_1000_rows, report.currency)
     return Tile("Per 1,000 rows", value, more)
 
 
@@ -116,21 +105,11 @@ def _speed(report: Report) -> Tile:
 
 
 def _limit(report: Report) -> Tile:
-    found = report.limit
-    if found is None:
+    reached = report.limit
+    if reached is None:
         return Tile(
             "Share of the device's limit", UNKNOWN, ["no GPU, or device or model not known"]
         )
-    cause = found.causes[0] if found.causes else None
+    cause = reached.causes[0] if reached.causes else None
     more = [f"most lost to: {cause.name}"] if cause else []
-    return Tile("Share of the device's limit", units.share(found.share), more)
-
-
-def failures(report: Report) -> list[Failure]:
-    """The kinds of failures, each with examples; with its first message if there are none."""
-    return [_failure(report, line) for line in report.failures]
-
-
-def _failure(report: Report, line: FailureLine) -> Failure:
-    examples = [each for each in report.details.failure_examples if each.kind == line.kind]
-    return Failure(line.kind, units.count(line.rows, "row"), line.advice, examples)
+    return Tile("Share of the device's limit", units.share(reached.share), more)
