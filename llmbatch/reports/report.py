@@ -86,10 +86,10 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     settings = runs.cost_of(stored.read_settings(summaries[-1].spec), cost)
     _check(db, cost)
     starts = run_records.starts(db)
-    return _assembled(db, summaries[-1], starts, runs.read(db, summaries, starts, cost), settings)
+    return _assemble(db, summaries[-1], starts, runs.read(db, summaries, starts, cost), settings)
 
 
-def _assembled(
+def _assemble(
     db: Database,
     summary: RunSummary,
     starts: list[StartRecord],
