@@ -374,7 +374,7 @@ def test_rows_that_were_not_run_are_pending() -> None:
 
 
 def test_attempts_without_a_token_share_what_their_run_took() -> None:
-    """The engine refused all that was tried: nobody but those who asked is to pay for it."""
+    """The engine refused all that was tried: only those who asked are to pay for it."""
     rows = [Told({"t": "a"}, 0), Told({"t": "b"}, 1), Told({"t": "b"}, 2)]
     refused = [Try(number, 0, 0, 0, answered=False) for number in range(3)]
     with held(rows, [Run(30.0, refused, {"price_per_hour": 3600.0})]) as db:

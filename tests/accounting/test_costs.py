@@ -78,7 +78,7 @@ USAGES = st.builds(
 
 
 @given(chosen=st.lists(USAGES, min_size=1, max_size=4))
-def test_whatever_the_runs_the_parts_add_up(chosen: list[RunUsage]) -> None:
+def test_the_parts_of_any_runs_add_up(chosen: list[RunUsage]) -> None:
     found = of(
         *chosen,
         saved=tuple(

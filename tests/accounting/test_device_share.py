@@ -60,7 +60,7 @@ def steps(cost: StepCost, count: int, sequences: int, prefill: int) -> StepMomen
     total = StepMoments()
     for number in range(count):
         reading = 0 if number % 5 else 5 * prefill
-        # The batch has to vary, or nobody could tell a step's cost from a sequence's.
+        # The batch has to vary, or a step's cost could not be told from a sequence's.
         batch = sequences + (number % 3 - 1) * sequences // 4
         total += StepMoments.of_step(cost.seconds(1, batch, reading), batch, reading)
     return total

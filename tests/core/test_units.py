@@ -6,7 +6,7 @@ from llmbatch.core import units
 
 
 @pytest.mark.parametrize(
-    ("amount", "told"),
+    ("amount", "text"),
     [
         (0.0, "0 ms"),
         (0.0004, "0.4 ms"),
@@ -17,12 +17,12 @@ from llmbatch.core import units
         (400_000.0, "111 h 06 min"),
     ],
 )
-def test_seconds(amount: float, told: str) -> None:
-    assert units.seconds(amount) == told
+def test_seconds(amount: float, text: str) -> None:
+    assert units.seconds(amount) == text
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "text"),
     [
         (0, "0 %"),
         (1, "100 %"),
@@ -32,8 +32,8 @@ def test_seconds(amount: float, told: str) -> None:
         (1e-9, "< 0.001 %"),
     ],
 )
-def test_share(part: float, told: str) -> None:
-    assert units.share(part) == told
+def test_share(part: float, text: str) -> None:
+    assert units.share(part) == text
 
 
 def test_money_has_the_digits_of_its_total() -> None:
@@ -44,11 +44,11 @@ def test_money_has_the_digits_of_its_total() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "told"),
+    ("amount", "text"),
     [(None, "-"), (0.0, "0"), (1.234, "1.23"), (45.67, "45.7"), (12_345.6, "12,346")],
 )
-def test_rate(amount: float | None, told: str) -> None:
-    assert units.rate(amount) == told
+def test_rate(amount: float | None, text: str) -> None:
+    assert units.rate(amount) == text
 
 
 def test_counts_and_sizes() -> None:

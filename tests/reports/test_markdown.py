@@ -1,4 +1,4 @@
-"""Markdown that says what the report says, whatever its values hold."""
+"""Markdown that shows the figures of the report, with any values."""
 
 import html
 import re

@@ -9,7 +9,7 @@ from llmbatch.store.results import SettledRows
 
 
 @pytest.mark.parametrize(
-    ("ratio", "told"),
+    ("ratio", "text"),
     [
         (0.0, "0 % of this cost"),
         (0.082, "8.2 % of this cost"),
@@ -20,8 +20,8 @@ from llmbatch.store.results import SettledRows
         (1234.5, "1,234 times this cost"),
     ],
 )
-def test_a_cost_beside_another(ratio: float, told: str) -> None:
-    assert wording.compared(ratio) == told
+def test_a_cost_beside_another(ratio: float, text: str) -> None:
+    assert wording.compared(ratio) == text
 
 
 def test_a_listed_price_names_itself_and_its_parts() -> None:
@@ -40,5 +40,5 @@ def test_attempts_are_told_if_some_rows_needed_several() -> None:
 
 def test_the_use_of_a_machine_names_what_was_measured() -> None:
     assert wording.resources(None) == {}
-    told = wording.resources(RunResources(12.5, 1, 3 * 2**29, None, None, None))
-    assert told == {"CPU time": "12.5 s", "peak memory": "1.5 GiB"}
+    text = wording.resources(RunResources(12.5, 1, 3 * 2**29, None, None, None))
+    assert text == {"CPU time": "12.5 s", "peak memory": "1.5 GiB"}
