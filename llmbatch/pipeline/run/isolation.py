@@ -3,7 +3,9 @@
 Requests in flight at two deaths are suspects. They run in ever smaller groups, half of them at
 a time (group testing by binary splitting; D.-Z. Du and F. K. Hwang, Combinatorial Group Testing
 and Its Applications, 2000, ch. 2), until the poison request, which kills the engine, is alone
-with it. With n in flight one such request costs at most 2 + ceil(log2 n) deaths.
+with it. With n in flight one such request costs at most 2 + ceil(log2 n) deaths. A part of an
+engine that dies while the rest goes on, such as a replica, counts alike, with the requests that it
+had in flight.
 
 Where nothing is answered any more the engine is to blame, not the requests. So before suspects
 are split, and before one that died alone is written off, another request must have been answered
@@ -40,16 +42,16 @@ class Isolation:
         self.hopeless = False
 
     def next(self, pending: Sequence[int]) -> Sequence[int]:
-        """The positions, out of those still pending, that run next by themselves; none if those
-        that were pending have just been written off."""
+        """The positions, out of those still pending, that run next by themselves; none if some are
+        to be written off first."""
         self._group = None
         if self._lone_deaths or (self._groups and not self._probed):
             return self._probe_or_decide(pending)
         while self._groups:
-            left = [one for one in self._groups.pop() if _holds(pending, one)]
-            if left:
-                self._group = left
-                return left
+            group = [one for one in self._groups.pop() if _holds(pending, one)]
+            if group:
+                self._group = group
+                return group
         return pending
 
     @property
