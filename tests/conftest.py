@@ -1,4 +1,4 @@
-"""What all tests share.
+"""The options and fixtures of all tests.
 
 With several workers (`make test`) the tests of a file stay together, because they share what is
 dear to make.
@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(
 
 @pytest.fixture(scope="session", autouse=True)
 def _keep_bytecode(pytestconfig: pytest.Config) -> None:
-    """Where bytecode may not lie beside the sources, child processes keep it elsewhere.
+    """Let child processes keep bytecode elsewhere if it may not lie beside the sources.
 
     Without any, each start of the command line takes three times as long.
     """

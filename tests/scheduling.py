@@ -1,4 +1,4 @@
-"""In which order the files of tests run, and which of them share a worker (`make test` has two).
+"""The order of the files of tests, and the files that share a worker (`make test` has two).
 
 The tests of a file stay together, because they share what is dear to make. Files that start engines
 take longest, so they come first: a long one that is left to the end has a worker to itself while
@@ -32,7 +32,7 @@ SHARING = frozenset(
 
 
 def rank(nodeid: str) -> int:
-    """Which room's turn it is."""
+    """The turn of its room."""
     for place, room in enumerate(ROOMS):
         if nodeid.startswith(f"tests/{room}/"):
             return place

@@ -1,4 +1,4 @@
-"""Which tests are slow: those that took half a second or more when the list was last recorded.
+"""The slow tests: those that took half a second or more when the list was last recorded.
 
 `slow_tests.txt` beside this file is that list, a function a line, all its parameters together.
 `make test-fast` leaves them out; `make slow-tests` records the list anew. A new test counts as

@@ -29,7 +29,7 @@ class EndReport:
     def deliver(self, paths: JobPaths, *, only_work: bool = False) -> None:
         """Write the report; with `only_work` not to stderr if the run sent no request.
 
-        Whatever is wrong with it changes neither the run's work nor its exit code:
+        A fault in it changes neither the run's work nor its exit code:
         `llmbatch report` shows it later.
         """
         with self._unharmed("no report"):

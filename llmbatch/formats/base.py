@@ -1,4 +1,4 @@
-"""What a format is: a reader and a writer, and the helpers that they share."""
+"""The two halves of a format, a reader and a writer, and the helpers that they share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -15,8 +15,8 @@ class Reader(Protocol):
 
     `columns` are the names of the input columns, in order. A format with a header knows them when
     it is opened; one without has them all only after the iteration.
-    What is wrong with one record is a Reject; what is wrong with the whole input raises
-    UsageError, when it is opened or while it is read.
+    A fault of one record is a Reject; a fault of the whole input raises UsageError, when it is
+    opened or while it is read.
     """
 
     @property
@@ -100,13 +100,13 @@ class HoldsNothing:
 
 
 def reject(line: int, reason: str, raw: bytes) -> Reject:
-    """A Reject whose raw text is printable whatever the bytes were, and cut to its limit."""
+    """A Reject whose raw text is printable for any bytes, and cut to its limit."""
     text = raw[: RAW_LIMIT * 4].rstrip(b"\r\n").decode(errors="backslashreplace")
     return Reject(line, reason, text.replace("\0", "\\x00")[:RAW_LIMIT])
 
 
 def check_columns(columns: Sequence[str], answer_columns: Mapping[str, str]) -> None:
-    """Refuse an output whose columns cannot be told apart, or whose types nobody knows.
+    """Refuse an output whose columns have the same name, or whose types are unknown.
 
     Raises ValueError: choosing names that do not clash is the caller's part.
     """

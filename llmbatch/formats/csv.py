@@ -4,7 +4,7 @@ A record ends where its quotes say, so that one forgotten quote can swallow the 
 Here it costs one line: when a record cannot be read to its end, its first physical line is
 rejected and reading goes on at the next line.
 
-Why this takes linear time: inside a record every line begins within quotes, and how the reader
+This takes linear time: inside a record every line begins within quotes, and how the reader
 goes on from "within quotes at line k" depends on nothing else. So when a record that began at
 line i failed at line e, another one that begins between the two and has a quote open at the end
 of its line would fail at e as well. It is rejected without looking ahead again, and no line is
@@ -124,7 +124,7 @@ class _Source:
         return self
 
     def __next__(self) -> str:
-        """The next line of the record. StopIteration tells the parser that there is no more."""
+        """The next line of the record. StopIteration ends it for the parser."""
         if self._taken and self._hopeless():
             raise StopIteration
         raw = self._again.popleft() if self._again else next(self._lines)
@@ -151,7 +151,7 @@ class _Source:
         return ""
 
     def _hopeless(self) -> bool:
-        """Whether the end of the open quote need not, or must not, be looked for further."""
+        """True if the end of the open quote need not, or must not, be looked for further."""
         return (
             self._start < self._doomed
             or self._size > lines.MAX_RECORD_BYTES
@@ -163,7 +163,7 @@ class _Source:
         return b"".join(self._taken)
 
     def fault(self) -> str:
-        """What is wrong with the bytes of a suspect record."""
+        """The fault in the bytes of a suspect record."""
         if type(self._taken[0]) is lines.Oversize:
             return lines.too_long()
         whole = self.raw()
@@ -214,7 +214,7 @@ class CsvWriter(HoldsNothing):
         check_columns(columns, answer_columns)
         self._columns = list(columns)
         self._answer = dict(answer_columns)
-        # The parser's own idea of a line end decides what it quotes: with "\r\n" it quotes both.
+        # The parser quotes the characters of its own line end: with "\r\n" it quotes both.
         self._rows = csv.writer(
             _NewlineEnds(stream), delimiter=self.delimiter, lineterminator="\r\n"
         )

@@ -12,7 +12,7 @@ from llmbatch.core.records import Record, Reject
 from llmbatch.formats import lines
 from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
 
-# How deep values may be nested: what the JSON libraries can also write again.
+# The deepest nesting of values: the JSON libraries can also write it again.
 MAX_DEPTH = 250
 
 _KINDS = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
@@ -77,12 +77,12 @@ class JsonlReader(ClosesStream):
 
 
 def _is_blank(raw: bytes) -> bool:
-    """Whether there is nothing on a line; of an overlong one only the beginning is known."""
+    """True if a line is blank; of an overlong one only the beginning is known."""
     return type(raw) is not lines.Oversize and not raw.strip()
 
 
 def _opens_array(text: bytes) -> bool:
-    """Whether a line that begins with `[` begins an array of records.
+    """True if a line that begins with `[` begins an array of records.
 
     A complete array of plain values is one bad line among others; anything else is the document.
     """
@@ -94,7 +94,7 @@ def _opens_array(text: bytes) -> bool:
 
 
 def _fault(raw: bytes, error: orjson.JSONDecodeError) -> str:
-    """Why a line is no JSON; positions count from 1 at the beginning of the line."""
+    """The reason why a line is no JSON; positions count from 1 at the beginning of the line."""
     if b"\0" in raw:
         return "NUL byte"
     try:
@@ -111,7 +111,7 @@ def _kind(value: object) -> str:
 
 
 def _too_deep(text: bytes, value: object) -> bool:
-    """Whether `value` is nested too deeply; few brackets answer it without a walk."""
+    """True if `value` is nested too deeply; few brackets answer it without a walk."""
     if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
         return False
     level: list[Any] = [value]
@@ -126,7 +126,7 @@ def _too_deep(text: bytes, value: object) -> bool:
 class JsonlWriter(HoldsNothing):
     """Writes each input record as it came, with the answer's members added at its end.
 
-    The whole record is written, whatever columns are named; a `Json` value becomes part of it.
+    The whole record is written, with all its columns; a `Json` value becomes part of it.
     Lines end with a newline.
     """
 

@@ -34,7 +34,7 @@ class Oversize(bytes):
 
 
 def open_input(path: str) -> BinaryIO:
-    """Open a file for reading, unpacking gzip, which is told by its content and not by its name.
+    """Open a file for reading, unpacking gzip, which is known by its content and not by its name.
 
     Raises UsageError when it cannot be opened; damaged gzip data raises UsageError while reading.
     """
@@ -109,5 +109,5 @@ def _skip_rest(stream: BinaryIO, raw: bytes) -> Oversize:
 
 
 def too_long() -> str:
-    """Why an overlong record is rejected."""
+    """The reason for which an overlong record is rejected."""
     return f"longer than {MAX_RECORD_BYTES // 1024 // 1024} MiB"

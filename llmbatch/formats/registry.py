@@ -1,4 +1,4 @@
-"""Which formats there are. To add one: a module, and a line in `FORMATS`."""
+"""The formats by name. To add one: a module, and a line in `FORMATS`."""
 
 import importlib
 from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ MODULE = "vllm.entrypoints.openai.run_batch"
 
 @dataclass(frozen=True)
 class Side:
-    """What one side took for the same requests."""
+    """The seconds and memory of one side for the same requests."""
 
     spent: Spent
     requests: int

@@ -1,4 +1,4 @@
-"""What a row costs us: `llmbatch run` with the scripted engine, on one processor core.
+"""The cost of a row: `llmbatch run` with the scripted engine, on one processor core.
 
 The engine's own work is in the figures; it takes no time to start and answers at once.
 """
@@ -93,7 +93,7 @@ def run_on_one_core(bench: Bench, rows: int) -> Costs:
 
 
 def _followed(process: subprocess.Popen[bytes], folder: Path) -> dict[str, Phase]:
-    """What each phase took, by the live view and the kernel's counters."""
+    """The seconds of each phase, by the live view and the kernel's counters."""
     phases: dict[str, Phase] = {}
     seen, name = psutil.Process(process.pid), "starting Python"
     began, used = time.monotonic(), 0.0

@@ -1,4 +1,4 @@
-"""What the suite finds: a line of its table for each case."""
+"""The findings of the suite: a line of its table for each case."""
 
 import statistics
 from collections.abc import Sequence

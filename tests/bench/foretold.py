@@ -60,7 +60,7 @@ JOBS: Mapping[str, JobKind] = {
 
 @dataclass(frozen=True)
 class Told:
-    """What a plan said beside what the run that followed it took."""
+    """The figures of a plan beside those of the run that followed it."""
 
     job: str
     basis: str
@@ -128,13 +128,13 @@ def _run(bench: Bench, name: str, kind: JobKind, source: Path) -> dict[str, Any]
 
 
 def _inside(interval: Mapping[str, float], actual: float) -> bool:
-    """Whether a figure lies in an interval, as far as floats can tell."""
+    """True if a figure lies in an interval, up to the rounding of floats."""
     slack = 1e-9 * max(1.0, abs(actual))
     return interval["low"] - slack <= actual <= interval["high"] + slack
 
 
 def _pairs(one: Told) -> dict[str, tuple[Mapping[str, float], float]]:
-    """What was told, and what came of it, by figure."""
+    """The expected and the actual value, by figure."""
     plan, last = one.plan, one.last
     return {
         "prompt tokens": (plan["tokens"]["prompt"], last["prompt_tokens"]),

@@ -62,7 +62,7 @@ def _round(bench: Bench, number: int, sources: Mapping[str, Path], planned: list
 def _variants(
     bench: Bench, number: int, planned: list[Any], sources: Mapping[str, Path]
 ) -> dict[str, Variant]:
-    """What the baseline measures; each round another one comes first, before all is warm."""
+    """The measurements of the baseline; each round begins with another one, before all is warm."""
     variants = {}
     if "distinct" in sources:
         variants["at once"] = Variant(planned, workloads.MAX_TOKENS)

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Spent:
-    """What a command took.
+    """The time and the memory of a command.
 
     `cpu_seconds`: of the command and all processes it waited for. `tree_bytes`: the peak of the
     proportional set sizes (shared pages counted once) summed over the process tree, as sampled.

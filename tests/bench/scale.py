@@ -48,7 +48,7 @@ def write_input(path: Path, rows: int) -> None:
 
 
 def arguments() -> list[str]:
-    """What llmbatch is told: in.csv to out.jsonl in its working folder."""
+    """The arguments of llmbatch: in.csv to out.jsonl in its working folder."""
     given = ["run", "in.csv", "-o", "out.jsonl", "-m", "m"]
     given += ["-p", "Classify this support ticket: {{ text }}", "--max-tokens", "16", "-q"]
     return [*given, "--engine", "tests.scripted_engine:create", "--engine-arg", "window=256"]
@@ -124,7 +124,7 @@ def sizes(folder: Path) -> str:
 
 
 def check(folder: Path, rows: int) -> list[str]:
-    """What is wrong in the end."""
+    """The faults in the end."""
     with (folder / "out.jsonl").open("rb") as output:
         count = sum(1 for _ in output)
     problems = [] if count == rows else [f"{count:,} records for {rows:,} rows"]

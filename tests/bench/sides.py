@@ -31,7 +31,7 @@ QUICK: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and how the suite works. `sizes`: rows by case, and other amounts."""
+    """The folder and the settings of the suite. `sizes`: rows by case, and other amounts."""
 
     folder: Path
     rounds: int = 3

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def command_of(program: str, told: Sequence[str], rounds: int) -> str:
-    """How to measure the same again, with the number of rounds spelled out."""
+    """The command that measures the same again, with the number of rounds spelled out."""
     more = [] if "--rounds" in told else ["--rounds", str(rounds)]
     return f"{program} {shlex.join([*told, *more])}"
 

@@ -44,7 +44,7 @@ def notes_of(findings: Iterable[Finding]) -> list[str]:
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """The circumstances on which the figures depend."""
     return {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",

@@ -29,7 +29,7 @@ def run(bench: Bench, wanted: Collection[str]) -> list[Finding]:
 
 
 def finding(steps: int, theirs: Mapping[str, Any], at_once: int) -> Finding:
-    """What llmbatch took, against the planned order and against what no order can beat."""
+    """The seconds of llmbatch, against the planned order and against a bound for all orders."""
     rows = theirs["requests"]
     least = floor(theirs["output_tokens"], theirs["longest"], at_once)
     what = f"engine steps of {rows:,} rows, long ones last, against the planned order as it is"

@@ -122,7 +122,7 @@ def write_rows(path: Path, rows: Iterator[Row]) -> Path:
 
 
 def prompt_of(template: str, row: Row) -> str:
-    """What a template of this module makes of a row whose fields keep their order."""
+    """The text that a template of this module makes of a row whose fields keep their order."""
     from llmbatch.core.exact_json import dump_record
 
     text = template.replace("{{ record }}", dump_record(dict(row)))

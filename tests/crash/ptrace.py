@@ -58,7 +58,7 @@ class _Program(ctypes.Structure):
 
 
 def obstacle() -> str | None:
-    """Why nothing can be traced here, or None if it can."""
+    """The reason why nothing can be traced here; None if it can."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"the tracer knows x86-64 Linux only, this is {platform.machine()} {sys.platform}"
     reading, writing = os.pipe()

@@ -1,4 +1,4 @@
-"""What the CI installs, and that an audit which has checked nothing is red."""
+"""The versions that the CI installs, and an audit that is red when it has checked nothing."""
 
 import shutil
 import subprocess

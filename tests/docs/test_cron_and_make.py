@@ -22,7 +22,7 @@ INPUT = 'input = "in.csv"\noutput = "unused.jsonl"\nmodel = "m"\nprompt = "Say {
 
 
 def inherited() -> dict[str, str]:
-    """What the tests need beyond what cron gives."""
+    """The variables that the tests need beside those of cron."""
     kept = {name: os.environ[name] for name in ("PYTHONPYCACHEPREFIX",) if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)}
 
@@ -34,7 +34,7 @@ def engine(folder: Path, options: str = "") -> list[str]:
 
 
 def computed(folder: Path) -> int:
-    """How many requests were computed since this was last asked."""
+    """The number of requests computed since the last call."""
     ledger = folder / "ledger"
     count = len(ledger.read_text().splitlines()) if ledger.exists() else 0
     ledger.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ class Cron:
         return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe)
 
     def mails(self) -> list[str]:
-        """What was sent: a line of arguments, then the text."""
+        """The mails sent: a line of arguments, then the text."""
         if not self._mails.exists():
             return []
         return [path.read_text() for path in self._mails.iterdir()]

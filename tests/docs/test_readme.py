@@ -1,4 +1,4 @@
-"""What the README and the architecture page say is so."""
+"""The README, the architecture page and the contributing page agree with the code."""
 
 import re
 from pathlib import Path

@@ -1,11 +1,13 @@
-"""Files and functions of a size that can be read."""
+"""Files and functions of a size that can be read, names and docstrings that say something."""
 
 import ast
+import re
 from pathlib import Path
 
 import llmbatch
 
 PACKAGE = Path(llmbatch.__file__).parent
+ROOT = PACKAGE.parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -32,3 +34,16 @@ def test_no_module_is_named_for_nothing() -> None:
 def test_every_module_says_what_it_is() -> None:
     bare = [path for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
     assert [str(path) for path in bare] == []
+
+
+def test_a_docstring_says_the_thing_and_asks_no_question() -> None:
+    """ "The parts of the cost", not "What the work cost"."""
+    asking = re.compile(r"(What|Whether|How|Who|Whoever|Whose|Where|Which|Why|When)\b")
+    asked = [
+        f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
+        for path in [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if (text := ast.get_docstring(node)) and asking.match(text)
+    ]
+    assert asked == []

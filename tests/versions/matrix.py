@@ -33,7 +33,7 @@ TABLE = re.compile(r"(?<=<!-- versions -->\n).*?(?=<!-- end of versions -->)", r
 
 
 def run(version: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What came of one version."""
+    """The results of one version."""
     index = shlex.split(arguments.index)
     try:
         python = made(version, index)
@@ -57,7 +57,7 @@ def by_source(version: str) -> dict[str, Any]:
 
 
 def counts(command: list[str], **environment: str) -> dict[str, Any]:
-    """How many tests passed, failed and were skipped."""
+    """The numbers of tests that passed, failed and were skipped."""
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True,
         check=False,

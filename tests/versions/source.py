@@ -1,4 +1,4 @@
-"""What a package's source says of its classes, without importing it."""
+"""The classes of a package by its source, without importing it."""
 
 import ast
 import functools
@@ -26,7 +26,7 @@ class Source:
         raise LookupError(name)
 
     def fields(self, name: str) -> set[str]:
-        """What a class declares, and what its methods set on `self`."""
+        """The names that a class declares, and those that its methods set on `self`."""
         node = self.of_class(name)
         declared = {
             line.target.id
@@ -61,7 +61,7 @@ class Source:
 
 
 def takes(method: ast.FunctionDef, by_place: int, by_name: tuple[str, ...]) -> bool:
-    """Whether a method can be called with so many arguments by place and these by name."""
+    """True if a method can be called with so many arguments by place and these by name."""
     arguments = method.args
     static = any(isinstance(one, ast.Name) and one.id == "staticmethod"
                  for one in method.decorator_list)  # fmt: skip

@@ -117,7 +117,7 @@ def test_finish_reasons(source: Source) -> None:
 
 
 def test_each_option_is_declared(source: Source) -> None:
-    """Whether it can change an answer must have been decided."""
+    """Each option was decided on: it can change an answer, or it cannot."""
     node = source.of_class("vllm.engine.arg_utils.EngineArgs")
     declared = options.NEUTRAL_OPTIONS | options.ANSWER_OPTIONS
     assert options.fields_of(node).keys() <= declared

@@ -16,7 +16,7 @@ class RunForecaster(Protocol):
         """Start to read; called before the engine's thread is started."""
 
     def ready(self, info: EngineInfo) -> None:
-        """Take what the first engine tells, now that it has started."""
+        """Take what the first engine reports, now that it has started."""
 
     def take(self) -> Mapping[str, Any] | None:
         """The forecast as the store keeps it: once, as soon as it is made."""

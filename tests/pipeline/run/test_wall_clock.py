@@ -1,5 +1,5 @@
 """A wall clock that is set while a run works: durations, sums and orders are those of the clock
-that nobody sets."""
+that is never set."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ STEPS = [timedelta(seconds=-60), timedelta(days=2), timedelta(days=-2)]
 
 
 class Wall(datetime):
-    """What the machine's clock says; `ahead` of the real time."""
+    """The machine's clock, `ahead` of the real time."""
 
     ahead = timedelta(0)
 
@@ -160,7 +160,7 @@ def test_what_the_next_plan_learns(worked: Worked, tmp_path: Path) -> None:
 
 
 def test_older_records_have_the_wall_clock_only(tmp_path: Path) -> None:
-    """Where it was set back meanwhile, nothing is known: that is no time, not less than none."""
+    """If it was set back meanwhile, the time is unknown: it counts as zero, never as less."""
     report = reported.work(tmp_path, ["a"], cost=PAID)
     store = JobPaths(tmp_path / "out.llmbatch").store
     with open_store(store) as db:
