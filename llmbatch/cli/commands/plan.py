@@ -101,7 +101,7 @@ def _run(job: "ReadyJob", sample: int) -> None:
     from llmbatch.pipeline.run.execute import execute
 
     observer = narration.observer(quiet=False)
-    result = execute(job, observer, sample=sample, forecaster=Forecaster)
+    result = execute(job, observer, sample_size=sample, forecaster=Forecaster)
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)

@@ -34,7 +34,7 @@ class Context:
     fresh: bool
     deadline: float
     forecaster: MakeForecaster = NoForecaster
-    sample: int | None = None
+    sample_size: int | None = None
     timings: Timings = field(default_factory=Timings)
     started: Moment = field(default_factory=clock.moment)
     began: float = 0.0

@@ -39,13 +39,13 @@ class DeadLetter:
 Decision = Answered | TryAgain | DeadLetter
 
 
-def decide(checked: Outcome, tries: Tries, attempts: int) -> Decision:
+def decide(checked: Outcome, tries: Tries, most_attempts: int) -> Decision:
     """The decision. `checked`: an accepted answer or a failure; `tries`: those that failed before;
-    `attempts`: the most tries of a request since it was last reopened."""
+    `most_attempts`: the most tries of a request since it was last reopened."""
     if isinstance(checked, Completed):
         return Answered(checked)
     kind = FAILURE_KINDS.get(checked.kind)
     failed = retry.after(tries, checked.kind)
-    if kind is not None and kind.retryable and failed.since_reopened < attempts:
+    if kind is not None and kind.retryable and failed.since_reopened < most_attempts:
         return TryAgain(checked, failed)
     return DeadLetter(checked)

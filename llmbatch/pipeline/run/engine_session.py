@@ -39,7 +39,7 @@ class EngineSession:
         stop: StopRequest,
         observer: Observer,
         status: StatusFile,
-        spec: RunSpec,
+        run_spec: RunSpec,
     ) -> None:
         self._thread = thread
         self._settlement = settlement
@@ -47,7 +47,7 @@ class EngineSession:
         self._stop = stop
         self._observer = observer
         self._status = status
-        self._spec = spec
+        self._run_spec = run_spec
         self._feed: RequestFeed | None = None
         self._draining = False
         self._looked_at = 0.0
@@ -176,7 +176,7 @@ class EngineSession:
         in_vain = not nearer and self.settled == self._settled_at_loss
         self._vain_losses = self._vain_losses + 1 if in_vain else 0
         self._settled_at_loss = self.settled
-        if self._vain_losses > self._spec.engine_restarts and not self._killed:
+        if self._vain_losses > self._run_spec.engine_restarts and not self._killed:
             self._killed = f"{lost.reason}; the engine loses what it is given and was ended"
             self._thread.kill()
 
@@ -226,11 +226,11 @@ class EngineSession:
         if until is not None and until <= now + LONGEST_HOLD:
             # The time for which it is held back does not count.
             self._moved_at = max(self._moved_at, until)
-        if now - self._moved_at >= self._spec.stall_timeout:
+        if now - self._moved_at >= self._run_spec.stall_timeout:
             self._kill()
 
     def _kill(self) -> None:
-        seconds = self._spec.stall_timeout
+        seconds = self._run_spec.stall_timeout
         self._killed = f"the engine made no progress for {seconds:g} s and was ended"
         self.stalled = True
         self._moved_at = clock.seconds()

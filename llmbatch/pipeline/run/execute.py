@@ -53,11 +53,11 @@ def execute(
     observer: Observer,
     *,
     fresh: bool = False,
-    sample: int | None = None,
+    sample_size: int | None = None,
     forecaster: MakeForecaster = NoForecaster,
 ) -> RunResult:
     """Start or resume a job; idempotent. With `fresh` earlier answers are forgotten first; with
-    `sample` only so many of the pending requests are computed, spread over all of them.
+    `sample_size` only so many of the pending requests are computed, spread over all of them.
     `forecaster`: makes what forecasts beside the run.
 
     Raises UsageError when the input or the engine cannot be used, LockedError when another run
@@ -70,7 +70,7 @@ def execute(
     deadline = deadline_of(spec, clock.seconds())
     is_new = folder.make_private(paths.state)
     stop = StopRequest(spec.run.grace)
-    context = Context(job, engines, observer, stop, fresh, deadline, forecaster, sample)
+    context = Context(job, engines, observer, stop, fresh, deadline, forecaster, sample_size)
     with JobLock(paths.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not paths.store.exists()
@@ -178,20 +178,22 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
     pending, counters = _choose(db, context, pending, counts)
     job, stop, observer = context.job, context.stop, context.observer
     bounds, status, take = context.limits, context.status, context.engines.take
-    run_cost, meter, rules = context.run_cost, context.meter, job.spec.run
+    run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first)
     with closing(observer), job.task.check() as check:
         accept = Acceptance(check)
         settlement = Settlement(
-            db, run, rules, accept, counters, context.timings, observer, stop, run_cost, meter
+            db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
         )
-        rounds = Rounds(db, job, pending, bounds, settlement, sample=context.sample is not None)
+        rounds = Rounds(
+            db, job, pending, bounds, settlement, is_sample=context.sample_size is not None
+        )
         supervisor = Supervisor(
-            db, run, rules, take, rounds, settlement, bounds, stop, observer, status, forecaster
+            db, run, run_spec, take, rounds, settlement, bounds, stop, observer, status, forecaster
         )
         supervisor.work()
-    if context.sample is not None:
-        stop.request(sample.reason(context.sample))
+    if context.sample_size is not None:
+        stop.request(sample.reason(context.sample_size))
 
 
 def _choose(
@@ -199,10 +201,10 @@ def _choose(
 ) -> tuple[Pending, RunCounters]:
     """The requests of this run: all that are pending, or a sample of them."""
     done, rows = counts.answered + counts.failed, counts.pending
-    if context.sample is None:
+    if context.sample_size is None:
         size = plans.pending_size(db)
     else:
-        pending, rows, size = sample.choose(db, pending, context.sample)
+        pending, rows, size = sample.choose(db, pending, context.sample_size)
     return pending, RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
 
 

@@ -1,4 +1,4 @@
-"""Requests of one pass in planned order, chunk by chunk, until the run is to stop."""
+"""The feed of a round: its requests in planned order, chunk by chunk, until the run is to stop."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ class RequestFeed:
     """An iterator of requests for the engine. It ends early when the run is to stop.
 
     A chunk is the unit of reading: one query brings its requests into memory, and the engine
-    goes from one chunk to the next without a pause. Requests that have failed or were lost by the
-    end of the pass follow at once, so that the engine does not run dry before retries.
+    goes from one chunk to the next without a pause. Requests that failed or were lost during the
+    round follow its last chunk at once, so that the engine does not run dry before retries.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class RequestFeed:
         self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
         self.sent_again = 0
-        """Requests that were sent once more in this pass."""
+        """Requests that were sent once more in this round."""
         self.paused = False
-        """True once the feed has ended, or is to end, before its last request; another one goes
-        on when all in flight is settled."""
+        """True once the feed has ended, or is to end, before its last request. The next round sends
+        the rest when all that is in flight has settled."""
 
     def __iter__(self) -> Iterator[Request]:
         for planned in chain(self._planned(), self._resent()):
@@ -132,7 +132,7 @@ class RequestFeed:
         return [self._in_flight.pop(key) for key in keys]
 
     def pause(self) -> None:
-        """Send nothing more in this pass."""
+        """Send nothing more in this round."""
         self.paused = True
 
     def in_flight(self) -> list[Ticket]:

@@ -1,4 +1,4 @@
-"""The choice of the requests that go to the engine next, pass by pass."""
+"""The rounds of a run: which requests go to the engine next, each round with its own feed."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from llmbatch.core.stored import json_table
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.run import sample as run_sample
+from llmbatch.pipeline.run import sample
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.isolation import Isolation
 from llmbatch.pipeline.run.limits import RunLimits
@@ -19,8 +19,8 @@ from llmbatch.store.database import Database
 
 
 class Rounds:
-    """First all that is pending, then rounds of what is to be tried again; after the engine has
-    died, those that may have killed it in groups of their own."""
+    """The first round has all that is pending, each further one what is to be tried again. After
+    the engine has died, the requests that may have killed it run in groups, a group to a round."""
 
     def __init__(
         self,
@@ -30,24 +30,24 @@ class Rounds:
         limits: RunLimits,
         settlement: Settlement,
         *,
-        sample: bool = False,
+        is_sample: bool = False,
     ) -> None:
-        """`sample`: the run computes only `pending` of all that the store has, in growing groups
+        """`is_sample`: the run computes only `pending` of all that the store has, in growing groups
         (see `pipeline.run.sample`)."""
         self._db = db
         self._reading = db.cursor()
         self._job = job
         self._limits = limits
         self._settlement = settlement
-        self._wanted = frozenset(pending.positions) if sample else None
-        groups = run_sample.groups(pending.positions) if sample else [pending.positions]
+        self._wanted = frozenset(pending.positions) if is_sample else None
+        groups = sample.groups(pending.positions) if is_sample else [pending.positions]
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING_PENDING
         self._feed: RequestFeed | None = None
         # By position: kind and reason of the last death with this request in flight.
         self._causes: dict[int, tuple[str, str]] = {}
         self._cause = ("engine_crash", "")
-        # More is pending than the last pass knew of.
+        # More is pending than the last round knew of.
         self._more = False
         self.isolation = Isolation()
         self.stragglers = Stragglers(job.task.sampling.max_tokens)
@@ -55,7 +55,7 @@ class Rounds:
             self.stragglers.remember(prompt, output)
 
     def next(self) -> RequestFeed | None:
-        """The feed of the next pass; None when nothing is left to do."""
+        """The feed of the next round; None when nothing is left to do."""
         chosen: Sequence[int] = ()
         while not chosen:
             self._write_off()
@@ -76,7 +76,7 @@ class Rounds:
         return self._feed
 
     def interrupted(self) -> None:
-        """Note that the last pass did not end, or did not even start."""
+        """Note that the last round did not end, or did not even start."""
         self._pending = None
 
     @property
@@ -85,11 +85,11 @@ class Rounds:
         return self._wanted is not None
 
     def reopened(self) -> None:
-        """Note that more has become pending since the present pass began."""
+        """Note that more has become pending since the present round began."""
         self._more = True
 
     def died(self, in_flight: list[Ticket], kind: str, reason: str) -> bool:
-        """Note that the engine died during a pass. True if this narrows down the cause."""
+        """Note that the engine died during a round. True if this narrows down the cause."""
         self._cause = (kind, reason)
         positions = [ticket.position for ticket in in_flight]
         self._causes |= dict.fromkeys(positions, self._cause)
@@ -97,8 +97,8 @@ class Rounds:
 
     def lost(self, tickets: Sequence[Ticket], reason: str) -> bool:
         """A part of the engine died with these requests in flight, and the rest goes on. They are
-        sent again at once, unless some of them are suspects: these run in groups when what is in
-        flight is settled. True if this narrows down the cause."""
+        sent again at once, unless some of them are suspects: those run in groups once all that is
+        in flight has settled. True if this narrows down the cause."""
         positions = [ticket.position for ticket in tickets]
         self._causes |= dict.fromkeys(positions, ("engine_crash", reason))
         self._more = True
@@ -112,7 +112,8 @@ class Rounds:
         return nearer
 
     def _next_pending(self) -> plans.Pending:
-        """The pending requests; the store is not asked when the last pass has left nothing."""
+        """The requests to choose the next round from; the store is not asked when the last round
+        has left nothing."""
         pending, self._pending = self._pending, plans.NOTHING_PENDING
         if self._more or (self._feed is not None and self._feed.paused):
             pending, self._more = None, False

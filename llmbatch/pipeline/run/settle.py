@@ -31,7 +31,7 @@ class Settlement:
         self,
         db: Database,
         run: int,
-        spec: RunSpec,
+        run_spec: RunSpec,
         accept: Acceptance,
         counters: RunCounters,
         timings: Timings,
@@ -44,7 +44,7 @@ class Settlement:
         is measured."""
         self._db = db
         self._run = run
-        self._spec = spec
+        self._run_spec = run_spec
         self._accept = accept
         self._observer = observer
         self._stop = stop
@@ -58,13 +58,15 @@ class Settlement:
         self._past = Telemetry()
         self._weights = step_cost.weights(self._past.moments)
         self._weighed_at = float("-inf")
-        self._watch = FailureWatch(FailureRate.parse(spec.fail_fast)) if spec.fail_fast else None
+        self._watch = (
+            FailureWatch(FailureRate.parse(run_spec.fail_fast)) if run_spec.fail_fast else None
+        )
         self.counters = counters
         self.timings = timings
 
     def decide(self, outcome: Outcome, ticket: Ticket) -> Decision:
         """Check an outcome and decide on its request."""
-        return decide(self._accept(outcome), ticket.tries, self._spec.attempts)
+        return decide(self._accept(outcome), ticket.tries, self._run_spec.attempts)
 
     def count(self, decision: Decision, ticket: Ticket) -> None:
         """Count the tokens of a try, and the rows of a request that is done."""
@@ -108,12 +110,12 @@ class Settlement:
     @property
     def is_full(self) -> bool:
         """True if enough has settled for a checkpoint."""
-        return len(self._settled) >= self._spec.checkpoint_rows
+        return len(self._settled) >= self._run_spec.checkpoint_rows
 
     def commit_if_due(self, telemetry: Telemetry) -> None:
         """Commit all that has settled, if that is enough or has waited long enough."""
         waited = clock.seconds() - self._committed_at
-        if self.is_full or (self._settled and waited >= self._spec.checkpoint_seconds):
+        if self.is_full or (self._settled and waited >= self._run_spec.checkpoint_seconds):
             self.commit(telemetry)
         elif not self._settled:
             # The interval counts from the first outcome that waits.

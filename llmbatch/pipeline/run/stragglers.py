@@ -32,7 +32,7 @@ LEAST_EXPLAINED = 0.1
 
 
 class Stragglers:
-    """Learns the lengths of answers, and arranges the last requests of a pass.
+    """Learns the lengths of answers, and arranges the last requests of a round.
 
     The caller's thread learns while the engine's thread asks.
     """
@@ -68,7 +68,7 @@ class Stragglers:
     def ordered(
         self, requests: Iterable[PlannedRequest], in_flight: Callable[[], Sequence[int]]
     ) -> Iterator[PlannedRequest]:
-        """The last requests of a pass, the longest early if that is worth it. `in_flight` gives
+        """The last requests of a round, the longest early if that is worth it. `in_flight` gives
         the sizes (characters) of those that are under way."""
         waiting = deque(requests)
         look_at = LEAST

@@ -39,7 +39,7 @@ class Supervisor:
         self,
         db: Database,
         run: int,
-        spec: RunSpec,
+        run_spec: RunSpec,
         engines: Callable[[], Engine],
         rounds: Rounds,
         settlement: Settlement,
@@ -51,7 +51,7 @@ class Supervisor:
     ) -> None:
         self._db = db
         self._run = run
-        self._spec = spec
+        self._run_spec = run_spec
         self._engines = engines
         self._rounds = rounds
         self._settlement = settlement
@@ -86,7 +86,7 @@ class Supervisor:
         """Restarts without progress are few and ever further apart."""
 
         def in_vain(state: RetryCallState) -> bool:
-            enough = state.attempt_number > self._spec.engine_restarts
+            enough = state.attempt_number > self._run_spec.engine_restarts
             return enough or self._stop.drain or self._rounds.isolation.hopeless
 
         def may_help(error: BaseException) -> bool:
@@ -121,7 +121,7 @@ class Supervisor:
             self._stop,
             self._observer,
             self._status,
-            self._spec,
+            self._run_spec,
         )
         session.answered = self._answered
         session.lost = self._rounds.lost
@@ -192,7 +192,7 @@ class Supervisor:
         nearer = self._rounds.died(session.in_flight(), kind, reason)
         if self._stop.drain:
             return True
-        if self._spec.engine_restarts == 0:
+        if self._run_spec.engine_restarts == 0:
             raise EngineError(reason)
         if nearer or session.settled:
             return None

@@ -23,27 +23,28 @@ RETRYABLE = {
 
 @pytest.mark.parametrize("tries", [NO_TRIES, Tries(9, 9, 5, 4)])
 def test_an_answer_is_accepted_whatever_was_tried_before(tries: Tries) -> None:
-    assert decide(ANSWER, tries, attempts=1) == Answered(ANSWER)
+    assert decide(ANSWER, tries, most_attempts=1) == Answered(ANSWER)
 
 
 @pytest.mark.parametrize("kind", FAILURE_KINDS)
 def test_the_first_failure_of_a_kind(kind: str) -> None:
     failed = Failed("k", kind, "why")
     again = TryAgain(failed, RETRYABLE[kind]) if kind in RETRYABLE else DeadLetter(failed)
-    assert decide(failed, NO_TRIES, attempts=3) == again
+    assert decide(failed, NO_TRIES, most_attempts=3) == again
 
 
 @pytest.mark.parametrize("kind", FAILURE_KINDS)
 def test_the_last_try_that_fails_makes_a_dead_letter(kind: str) -> None:
     failed = Failed("k", kind, "why")
-    assert decide(failed, NO_TRIES, attempts=1) == DeadLetter(failed)
-    assert decide(failed, Tries(2, 2, truncated=1, invalid=1), attempts=3) == DeadLetter(failed)
+    assert decide(failed, NO_TRIES, most_attempts=1) == DeadLetter(failed)
+    tries = Tries(2, 2, truncated=1, invalid=1)
+    assert decide(failed, tries, most_attempts=3) == DeadLetter(failed)
 
 
 @pytest.mark.parametrize("kind", FAILURE_KINDS)
 def test_a_reopened_request_has_all_of_its_tries_again(kind: str) -> None:
     failed, reopened = Failed("k", kind, "why"), Tries(7, 0, truncated=5, invalid=2)
-    decided = decide(failed, reopened, attempts=2)
+    decided = decide(failed, reopened, most_attempts=2)
     assert decided.verdict == (Verdict.RETRY if kind in RETRYABLE else Verdict.DEAD)
     if isinstance(decided, TryAgain):
         assert (decided.tries.attempts, decided.tries.since_reopened) == (8, 1)
@@ -51,7 +52,7 @@ def test_a_reopened_request_has_all_of_its_tries_again(kind: str) -> None:
 
 def test_a_kind_that_is_not_in_the_table_is_never_tried_again() -> None:
     failed = Failed("k", "made up", "why")
-    assert decide(failed, NO_TRIES, attempts=9) == DeadLetter(failed)
+    assert decide(failed, NO_TRIES, most_attempts=9) == DeadLetter(failed)
 
 
 def test_verdicts_are_the_texts_that_the_store_keeps() -> None:
