@@ -21,7 +21,7 @@ _IDLE_ADVICE = "the engine waited for requests: give llmbatch more CPU, or run f
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Seconds of generation beyond the roofline that have one cause, and an advice against it.
+    """Seconds of generation beyond the roofline that have one cause, and advice against it.
     `share`: of all seconds of generation."""
 
     name: str

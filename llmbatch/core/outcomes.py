@@ -69,17 +69,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """One row of the table: may another try help, and what should the user do?
+    """A way to fail. `retryable`: another try may help; `advice`: what the user can do.
 
-    What an advice names must reopen what it would mend. A change of the row or of what is part of
-    the request's key makes another request; `mended_by` is a setting of the engine that is not,
-    so dead letters of this kind are tried again when it has grown (`pipeline/run/reopening`).
+    The advice must lead to another try. A change of the row, or of a setting that is part of the
+    request's key, makes another request. `engine_setting` is one that the advice names although no
+    key has it: dead letters of this kind are tried again once it has grown
+    (`pipeline/run/reopening`).
     """
 
     name: str
     retryable: bool
     advice: str
-    mended_by: str | None = None
+    engine_setting: str | None = None
 
 
 CONTEXT = "max_model_len"
@@ -108,14 +109,15 @@ _KINDS = (
 FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}
 
 
-def mended_by(setting: str) -> list[str]:
-    """The kinds of failure that more of this setting may mend."""
-    return [kind.name for kind in _KINDS if kind.mended_by == setting]
+def kinds_helped_by(setting: str) -> list[str]:
+    """The kinds of failure that a larger value of this engine setting may cure."""
+    return [kind.name for kind in _KINDS if kind.engine_setting == setting]
 
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """Failed tries of a request: in all, since it was last reopened, and by what they ask for."""
+    """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
+    kinds `truncated` and `invalid_output` (`invalid`), which are retried with other sampling."""
 
     attempts: int = 0
     since_reopened: int = 0

@@ -23,7 +23,7 @@ from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results
 from llmbatch.store.database import Database
 from llmbatch.store.history import PendingWork
-from llmbatch.store.runs import RunContext
+from llmbatch.store.runs import EngineRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingW
     def alike(kept: Any) -> bool:
         return is_alike(kept, spec)
 
-    def outgrown(contexts: Sequence[RunContext]) -> list[int]:
-        return reopening.runs_with_less(contexts, reopening.expected_room(spec, engine))
+    def outgrown(engine_runs: Sequence[EngineRun]) -> list[int]:
+        return reopening.runs_with_shorter(engine_runs, reopening.expected_limit(spec, engine))
 
     try:
         return history.pending_work(db, store if store.is_file() else None, alike, outgrown), False

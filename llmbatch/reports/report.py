@@ -24,7 +24,7 @@ REPORT_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class FailureLine:
-    """Failed rows of one kind, with one message and an advice."""
+    """Failed rows of one kind, with one message and the advice."""
 
     kind: str
     rows: int

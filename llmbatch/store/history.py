@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core.outcomes import CONTEXT, mended_by
+from llmbatch.core.outcomes import CONTEXT, kinds_helped_by
 from llmbatch.core.stored import json_table
 from llmbatch.store import moments, own_store
 from llmbatch.store.database import Database
-from llmbatch.store.runs import RunContext, contexts
+from llmbatch.store.runs import EngineRun, engine_runs
 from llmbatch.store.statements import query
 
 _ANSWERS = 256
@@ -78,7 +78,7 @@ class PendingWork:
     history: JobHistory
 
 
-def _none(contexts: Sequence[RunContext]) -> Sequence[int]:
+def _none(engine_runs: Sequence[EngineRun]) -> Sequence[int]:
     return ()
 
 
@@ -86,21 +86,21 @@ def pending_work(
     db: Database,
     store: Path | None,
     alike: Callable[[Mapping[str, Any]], bool],
-    outgrown: Callable[[Sequence[RunContext]], Sequence[int]] = _none,
+    outgrown: Callable[[Sequence[EngineRun]], Sequence[int]] = _none,
 ) -> PendingWork:
     """The requests of the plan in `db` that the job's own store at `store` has not settled; all
     of them if `store` is None.
 
-    `alike`: true for the spec of a run whose answers count for the next one. `outgrown`: the runs
-    of these that had less room than the next one, so that requests that failed in them for want of
-    room are pending, too. Raises LockedError while a run holds the store.
+    `alike`: true for the spec of a run whose answers count for the next one. `outgrown`: those
+    of the runs whose engines took shorter sequences than the next one, so that requests that were
+    too long for them are pending, too. Raises LockedError while a run holds the store.
     """
     db.execute(query("stage_pending_work"))
     past = NO_HISTORY
     if store is not None:
         with own_store.attached(db, store):
-            smaller = outgrown(contexts(db, "run_contexts_in_own_store"))
-            kinds = mended_by(CONTEXT)
+            smaller = outgrown(engine_runs(db, "engine_runs_in_own_store"))
+            kinds = kinds_helped_by(CONTEXT)
             db.execute(query("stage_kept_in_own_store"), {"kinds": kinds, "runs": list(smaller)})
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))

@@ -113,26 +113,27 @@ def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, 
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
-    """The settings of a run (`spec`), and the longest sequence (`tokens`) that its engines took;
-    None if they did not report it."""
+class EngineRun:
+    """A run that started an engine: its settings (`spec`) and the longest sequence that its engines
+    took (`tokens`; None if they did not report it)."""
 
     run: int
     spec: Mapping[str, Any]
     tokens: int | None
 
 
-def contexts(db: Database, statement: str = "run_contexts") -> list[RunContext]:
-    """The contexts of all runs that had an engine."""
+def engine_runs(db: Database, statement: str = "engine_runs") -> list[EngineRun]:
+    """All runs that started an engine, the oldest first."""
     return [
-        RunContext(run, json_table(spec), tokens)
+        EngineRun(run, json_table(spec), tokens)
         for run, spec, tokens in db.execute(query(statement))
     ]
 
 
 def dead(db: Database, kinds: Sequence[str], made_in: Sequence[int] = ()) -> Columns:
-    """The dead attempts of the current plan's requests that failed in one of `kinds` (any, if it is
-    empty), in one of these runs (likewise), with the number of rows of each (`copies`)."""
+    """The attempts that made dead letters of requests of the current plan, with the number of rows
+    of each (`copies`): those that failed in one of `kinds`, in one of the runs `made_in`. An empty
+    sequence stands for all kinds, or all runs."""
     return db.columns(query("dead_attempts"), {"kinds": list(kinds), "runs": list(made_in)})
 
 

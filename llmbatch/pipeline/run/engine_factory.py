@@ -37,15 +37,15 @@ class EngineFactory:
         self._factory = registry.load(spec.engine.name)
         self._config = EngineConfig(spec.model, spec.engine.options, str(job.paths.log))
         self._spare: Engine | None = self._factory(self._config)
-        self.first = self._spare
+        self.first_engine = self._spare
 
-    def take(self) -> Engine:
+    def next_engine(self) -> Engine:
         """An engine that was not started yet.
 
         Raises EngineError when the model is not the one that the requests' keys name any more:
         its files, or the branch that it was loaded from, have changed meanwhile.
         """
         engine, self._spare = self._spare or self._factory(self._config), None
-        if engine is not self.first and engine.identity() != self.first.identity():
+        if engine is not self.first_engine and engine.identity() != self.first_engine.identity():
             raise EngineError("the model has changed since the run began; run the same command")
         return engine

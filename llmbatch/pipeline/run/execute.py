@@ -124,7 +124,7 @@ def _run(db: Database, context: Context) -> RunResult:
     job = context.job
     earlier_files.check(db, job.output)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
-    engine, spool = context.engines.first, job.paths.spool
+    engine, spool = context.engines.first_engine, job.paths.spool
     planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)
     context.timings.prepare = clock.seconds() - context.began
     pending = prepare.open_work(db, context)
@@ -177,9 +177,9 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
         return
     pending, counters = _choose(db, context, pending, counts)
     job, stop, observer = context.job, context.stop, context.observer
-    bounds, status, take = context.limits, context.status, context.engines.take
+    bounds, status, take = context.limits, context.status, context.engines.next_engine
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
-    forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first)
+    forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
     with closing(observer), job.task.check() as check:
         accept = Acceptance(check)
         settlement = Settlement(

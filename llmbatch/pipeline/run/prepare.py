@@ -93,9 +93,9 @@ def read_and_plan(
 def open_work(db: Database, context: Context) -> Pending:
     """The requests to be computed. Answers are forgotten and dead letters reopened only after the
     engine has found nothing wrong with the job."""
-    pending, engine = plans.pending(db), context.engines.first
-    room = None if context.fresh else reopening.expected_room(context.job.spec, engine)
-    reopened = reopening.dead_letters(db, room)
+    pending, engine = plans.pending(db), context.engines.first_engine
+    limit = None if context.fresh else reopening.expected_limit(context.job.spec, engine)
+    reopened = reopening.dead_letters(db, limit)
     if not (pending.positions or reopened or context.fresh):
         return pending
     _check_engine(db, context)
@@ -109,7 +109,7 @@ def open_work(db: Database, context: Context) -> Pending:
 def _check_engine(db: Database, context: Context) -> None:
     """Let the engine check the job. That may import it, which is part of its start."""
     began = context.began + context.timings.prepare
-    engine, task = context.engines.first, context.job.task
+    engine, task = context.engines.first_engine, context.job.task
     context.limits.check(last_start(db))
     if not context.stop.drain:
         context.phase(STARTING)

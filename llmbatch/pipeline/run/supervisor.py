@@ -15,7 +15,7 @@ from llmbatch.pipeline.run.engine_session import EngineSession
 from llmbatch.pipeline.run.engine_thread import EngineThread, Ready
 from llmbatch.pipeline.run.forecast_seam import RunForecaster
 from llmbatch.pipeline.run.limits import RunLimits
-from llmbatch.pipeline.run.reopening import Room
+from llmbatch.pipeline.run.reopening import SequenceLimit
 from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
@@ -40,7 +40,7 @@ class Supervisor:
         db: Database,
         run: int,
         run_spec: RunSpec,
-        engines: Callable[[], Engine],
+        next_engine: Callable[[], Engine],
         rounds: Rounds,
         settlement: Settlement,
         limits: RunLimits,
@@ -52,7 +52,7 @@ class Supervisor:
         self._db = db
         self._run = run
         self._run_spec = run_spec
-        self._engines = engines
+        self._next_engine = next_engine
         self._rounds = rounds
         self._settlement = settlement
         self._limits = limits
@@ -115,7 +115,7 @@ class Supervisor:
             return True
         self._show_start()
         session = EngineSession(
-            EngineThread(self._engines()),
+            EngineThread(self._next_engine()),
             self._settlement,
             self._limits,
             self._stop,
@@ -171,8 +171,8 @@ class Supervisor:
         """Try the rows again that were too long for the earlier engines and are not for this."""
         if self._rounds.is_sample or not isinstance(tokens, int):
             return
-        room = Room(tokens, sure=True)
-        if dead := reopening.dead_letters(self._db, room):
+        limit = SequenceLimit(tokens, sure=True)
+        if dead := reopening.dead_letters(self._db, limit):
             rows = runs.reopen(self._db, dead)
             self._settlement.reopened(rows)
             self._rounds.reopened()

@@ -3,8 +3,8 @@
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.pipeline.tasks.constraint import Check
 
-# By finish reason: which failure a cut answer is, and what cut it.
-_CUT = {
+# By finish reason: the failure kind of an answer that was cut, and what cut it.
+_CUT_ANSWERS = {
     "length": ("truncated", "max_tokens"),
     "context": ("context_full", "prompt and answer fill the context"),
 }
@@ -19,8 +19,8 @@ class Acceptance:
     def __call__(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Failed):
             return outcome
-        if outcome.finish_reason in _CUT:
-            kind, why = _CUT[outcome.finish_reason]
+        if outcome.finish_reason in _CUT_ANSWERS:
+            kind, why = _CUT_ANSWERS[outcome.finish_reason]
             return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
         reason = self._check(outcome.text)
         return outcome if reason is None else _rejected(outcome, "invalid_output", reason)

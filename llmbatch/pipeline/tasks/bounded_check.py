@@ -9,8 +9,7 @@ from typing import Self
 
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.bounded_process import EndedError, Helper
-from llmbatch.pipeline.tasks import constraint as tasks_constraint
-from llmbatch.pipeline.tasks.constraint import Check
+from llmbatch.pipeline.tasks.constraint import Check, is_surely_quick, make_check
 
 LIMIT = 2.0
 """Seconds of processor time that the check of one answer may take."""
@@ -26,11 +25,11 @@ class BoundedCheck:
         """`limit`: seconds of processor time for an answer."""
         self._constraint = constraint
         self._limit = limit
-        self._check = tasks_constraint.make_check(constraint)
+        self._check = make_check(constraint)
         self._helper = Helper(__name__, constraint and astuple(constraint), limit)
 
     def __enter__(self) -> Self:
-        if not tasks_constraint.is_surely_quick(self._constraint, ""):
+        if not is_surely_quick(self._constraint, ""):
             self._helper.start()
         return self
 
@@ -39,7 +38,7 @@ class BoundedCheck:
 
     def __call__(self, text: str) -> str | None:
         """The reason why an answer breaks the constraint or could not be checked; else None."""
-        if tasks_constraint.is_surely_quick(self._constraint, text):
+        if is_surely_quick(self._constraint, text):
             return self._check(text)
         try:
             return self._helper.ask(text)
@@ -52,4 +51,4 @@ class BoundedCheck:
 def make_function(settings: tuple[str, str]) -> Check:
     """The function of the helper."""
     kind, value = settings
-    return tasks_constraint.make_check(Constraint(kind, value))  # type: ignore[arg-type]
+    return make_check(Constraint(kind, value))  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP 
 -- name: drop_settled_in_own_store
 DELETE FROM pending_work WHERE key IN (SELECT key FROM kept_in_own_store);
 
--- name: run_contexts_in_own_store
+-- name: engine_runs_in_own_store
 SELECT
     runs.run, runs.spec,
     max(TRY_CAST(starts.description ->> '$.max_model_len' AS BIGINT)) AS tokens
@@ -244,7 +244,7 @@ SELECT coalesce(sum(copies), 0) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);
 
--- name: run_contexts
+-- name: engine_runs
 -- The longest sequence that the engines of each run took, where they reported it.
 SELECT
     runs.run, runs.spec,

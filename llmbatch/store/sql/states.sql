@@ -1,6 +1,6 @@
--- State is asked, not stored: these views are the only definition of it. They are made anew,
--- for themselves, by every connection, and never read from the file of a store: what somebody else
--- wrote there is not ours.
+-- State is asked, not stored: these views are the only definition of it. Every connection creates
+-- them for itself, and none reads them from the file of a store, where another program may have
+-- changed them.
 
 -- name: current_plan
 -- The newest plan, if it is for the newest snapshot; otherwise no row: a new snapshot has no
@@ -17,7 +17,7 @@ WHERE verdict IN ('answered', 'dead');
 
 -- name: failed_tries
 -- Requests that have failed: how often in all, how often since they were last reopened, and how
--- often in the two ways for which a retry is sent with other sampling.
+-- often in each of the two ways after which a retry is sent with other sampling.
 CREATE OR REPLACE TEMP VIEW failed_tries AS
 SELECT
     tries.key,

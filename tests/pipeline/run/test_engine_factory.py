@@ -30,18 +30,18 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EngineFactory:
 
 
 def test_the_engine_that_was_checked_is_the_first_to_work(engines: EngineFactory) -> None:
-    first = engines.first
-    assert engines.take() is first
-    assert engines.take() is not first
+    first = engines.first_engine
+    assert engines.next_engine() is first
+    assert engines.next_engine() is not first
 
 
 def test_a_model_that_was_exchanged_meanwhile_is_refused(
     engines: EngineFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines.take()
+    engines.next_engine()
     monkeypatch.setattr(f"{__name__}.variant", "second")
     with pytest.raises(EngineError, match="model has changed"):
-        engines.take()
+        engines.next_engine()
 
 
 class Slow(ScriptedEngine):

@@ -8,8 +8,8 @@ import pytest
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint
-from llmbatch.pipeline.tasks import constraint as tasks_constraint
 from llmbatch.pipeline.tasks.acceptance import Acceptance
+from llmbatch.pipeline.tasks.constraint import make_check
 
 USAGE = Usage(prompt=5, cached=2, output=3)
 TREE = {
@@ -33,13 +33,11 @@ def constraint(kind: Any, value: Any) -> Constraint:
 
 
 def accepted(kind: Any, value: Any, text: str) -> Outcome:
-    return Acceptance(tasks_constraint.make_check(constraint(kind, value)))(
-        Completed("k", text, "stop", USAGE)
-    )
+    return Acceptance(make_check(constraint(kind, value)))(Completed("k", text, "stop", USAGE))
 
 
 def schema(value: Any) -> Acceptance:
-    return Acceptance(tasks_constraint.make_check(constraint("json", value)))
+    return Acceptance(make_check(constraint("json", value)))
 
 
 @pytest.mark.parametrize(
@@ -87,20 +85,18 @@ def test_an_answer_that_breaks_its_constraint_is_a_failure(
 
 def test_any_text_is_accepted_without_a_constraint() -> None:
     answer = Completed("k", "", "stop", USAGE)
-    assert Acceptance(tasks_constraint.make_check(None))(answer) is answer
+    assert Acceptance(make_check(None))(answer) is answer
 
 
 @pytest.mark.parametrize("held", [None, constraint("choice", ["yes"])])
 def test_a_cut_answer_is_never_passed_off_as_an_answer(held: Constraint | None) -> None:
-    outcome = Acceptance(tasks_constraint.make_check(held))(Completed("k", "yes", "length", USAGE))
+    outcome = Acceptance(make_check(held))(Completed("k", "yes", "length", USAGE))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text) == ("truncated", "yes")
 
 
 def test_an_answer_that_was_cut_by_the_context_is_another_failure() -> None:
-    outcome = Acceptance(tasks_constraint.make_check(None))(
-        Completed("k", "yes", "context", Usage(5, 0, 3))
-    )
+    outcome = Acceptance(make_check(None))(Completed("k", "yes", "context", Usage(5, 0, 3)))
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.text, outcome.usage.output) == ("context_full", "yes", 3)
     assert not FAILURE_KINDS["context_full"].retryable
@@ -109,7 +105,7 @@ def test_an_answer_that_was_cut_by_the_context_is_another_failure() -> None:
 
 def test_a_failure_stays_what_it_is() -> None:
     failure = Failed("k", "too_long", "no room")
-    assert Acceptance(tasks_constraint.make_check(constraint("choice", ["a"])))(failure) is failure
+    assert Acceptance(make_check(constraint("choice", ["a"])))(failure) is failure
 
 
 def test_a_message_does_not_carry_a_whole_answer() -> None:
@@ -136,7 +132,7 @@ def test_a_message_does_not_carry_a_whole_answer() -> None:
 )
 def test_a_constraint_that_is_none_stops_the_job(kind: str, value: Any, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
-        tasks_constraint.make_check(constraint(kind, value))
+        make_check(constraint(kind, value))
     assert reason in str(caught.value)
 
 
