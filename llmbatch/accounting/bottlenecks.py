@@ -32,8 +32,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class WorkDone:
-    """Sums over runs; see `usage.Amounts`. `cost` is that of a step, fitted to the engine's steps;
-    None where they are not known."""
+    """Sums over runs; see `usage.SummableUsage`. `cost` is that of a step, fitted to the engine's
+    steps; None where they are not known."""
 
     seconds: float
     idle_seconds: float

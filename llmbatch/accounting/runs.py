@@ -57,8 +57,8 @@ def _check_currency(table: dict[str, Any], wanted: str | None) -> None:
 
 
 @dataclass(slots=True)
-class RunRecords:
-    """The records of one run beside its summary."""
+class RunParts:
+    """All that the store has of one run beside its summary."""
 
     tokens: RunTokens = _NO_TOKENS
     rows: int = 0
@@ -74,20 +74,20 @@ def read(
     override: CostSpec | None = None,
 ) -> list[RunUsage]:
     """All runs. `override`: settings of the cost that win over those of the runs."""
-    records: dict[int, RunRecords] = defaultdict(RunRecords)
+    parts: dict[int, RunParts] = defaultdict(RunParts)
     for run, tokens in run_records.tokens(db).items():
-        records[run].tokens = tokens
+        parts[run].tokens = tokens
     for run, rows in run_records.rows(db).items():
-        records[run].rows = rows
+        parts[run].rows = rows
     for start in starts:
-        records[start.run].starts.append(start)
+        parts[start.run].starts.append(start)
     for death in run_records.deaths(db):
-        records[death.run].deaths.append(death)
+        parts[death.run].deaths.append(death)
     for made in run_records.forecasts(db):
-        records[made.run].forecast = made.forecast or None
+        parts[made.run].forecast = made.forecast or None
     specs = [stored.read_settings(summary.spec) for summary in summaries]
     runs = [
-        _run(summary, records[summary.run], cost_of(spec, override))
+        _run(summary, parts[summary.run], cost_of(spec, override))
         for summary, spec in zip(summaries, specs, strict=True)
     ]
     return _weighed(runs, [spec["model"] for spec in specs])
@@ -111,8 +111,8 @@ def _sum(moments: Iterable[StepMoments]) -> StepMoments:
     return reduce(add, moments, StepMoments())
 
 
-def _run(summary: RunSummary, records: RunRecords, cost: CostSpec) -> RunUsage:
-    began, ended = summary.started, _end(summary, records)
+def _run(summary: RunSummary, parts: RunParts, cost: CostSpec) -> RunUsage:
+    began, ended = summary.started, _end(summary, parts)
     return RunUsage(
         run=summary.run,
         started_at=began.at,
@@ -123,13 +123,13 @@ def _run(summary: RunSummary, records: RunRecords, cost: CostSpec) -> RunUsage:
         host=summary.host,
         llmbatch=summary.version,
         checkpoints=summary.checkpoints,
-        rows=records.rows,
+        rows=parts.rows,
         seconds=ended.since(began),
-        forecast=records.forecast,
-        **_timings(summary, records, ended),
-        **_tokens(records.tokens),
+        forecast=parts.forecast,
+        **_timings(summary, parts, ended),
+        **_tokens(parts.tokens),
         **_telemetry(summary.telemetry),
-        **_engines(records, began),
+        **_engines(parts, began),
         price_per_hour=cost.price_per_hour,
         price_per_million=rates(cost.price_per_million),
         devices=cost.devices or 1,
@@ -155,12 +155,12 @@ def _telemetry(measured: Mapping[str, Any]) -> dict[str, Any]:
     } | {name: measured.get(name, 0) for name in _COUNTERS}
 
 
-def _engines(records: RunRecords, began: Moment) -> dict[str, Any]:
+def _engines(parts: RunParts, began: Moment) -> dict[str, Any]:
     return {
-        "engine_restarts": max(0, len(records.starts) - 1),
-        "engine_deaths": len(records.deaths),
-        "in_flight_at_deaths": sum(death.in_flight for death in records.deaths),
-        "deaths": [_death(death, began) for death in records.deaths],
+        "engine_restarts": max(0, len(parts.starts) - 1),
+        "engine_deaths": len(parts.deaths),
+        "in_flight_at_deaths": sum(death.in_flight for death in parts.deaths),
+        "deaths": [_death(death, began) for death in parts.deaths],
     }
 
 
@@ -189,35 +189,33 @@ def _death(death: DeathRecord, began: Moment) -> EngineDeath:
     return EngineDeath(death.died.at, death.reason, death.in_flight, death.died.since(began))
 
 
-def _end(summary: RunSummary, records: RunRecords) -> Moment:
+def _end(summary: RunSummary, parts: RunParts) -> Moment:
     """The end of a run; of a killed one, the last moment at which it is known to have lived."""
     if summary.ended:
         return summary.ended
     began = summary.started
-    signs = [began, *(start.ready for start in records.starts)]
-    signs += [death.died for death in records.deaths]
+    signs = [began, *(start.ready for start in parts.starts)]
+    signs += [death.died for death in parts.deaths]
     if summary.committed:
         signs.append(summary.committed)
     return max(signs, key=lambda sign: sign.since(began))
 
 
-def _timings(summary: RunSummary, records: RunRecords, ended: Moment) -> dict[str, Any]:
+def _timings(summary: RunSummary, parts: RunParts, ended: Moment) -> dict[str, Any]:
     """Seconds by phase, as fields of RunUsage."""
     timings = summary.timings
     if timings is None:
-        timings = _timings_by_engines(summary, records, ended)
+        timings = _timings_by_engines(summary, parts, ended)
     return {f"{name}_seconds": timings.get(name, 0.0) for name in _PHASES}
 
 
-def _timings_by_engines(
-    summary: RunSummary, records: RunRecords, ended: Moment
-) -> dict[str, float]:
+def _timings_by_engines(summary: RunSummary, parts: RunParts, ended: Moment) -> dict[str, float]:
     """The phases of a run that was killed before it wrote them, by its engines' starts and
     deaths."""
     run = summary.started
-    began = [start.began.since(run) for start in records.starts]
-    ready = [start.ready.since(run) for start in records.starts]
-    died = [death.died.since(run) for death in records.deaths]
+    began = [start.began.since(run) for start in parts.starts]
+    ready = [start.ready.since(run) for start in parts.starts]
+    died = [death.died.since(run) for death in parts.deaths]
     starting = generating = 0.0
     for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
         starting += max(0.0, at - started)

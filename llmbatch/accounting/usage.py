@@ -9,14 +9,15 @@ from llmbatch.core.step_cost import StepMoments, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
+class SummableUsage:
     """Amounts that can be summed over runs. Times in seconds; `rows` are rows of the present input.
 
-    `requests` counts all attempts, `retries` those of them that were not the first of their
-    request, `failed_attempts` those that gave no answer; the tokens of the latter are also in the
-    `wasted` ones. `engine_restarts` are starts after the first in a run, `in_flight_at_deaths`
-    the requests that engines had not answered when they died, whose tokens are not known.
-    `cached_tokens` are part of `prompt_tokens`, `wasted_cached_tokens` of `wasted_prompt_tokens`.
+    `requests` counts attempts, a request as often as it was tried; the reports' readers know it by
+    this name. `retries` are the attempts after the first of a request, `failed_attempts` those that
+    gave no answer, whose tokens are also in the `wasted` ones. `engine_restarts` are starts after
+    the first in a run, `in_flight_at_deaths` the requests that engines had not answered when they
+    died, whose tokens are not known. `cached_tokens` are part of `prompt_tokens`,
+    `wasted_cached_tokens` of `wasted_prompt_tokens`.
 
     `steps` are the engine's, `starved_steps` those of them that had room for another request while
     rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
@@ -103,15 +104,16 @@ class RunResources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunUsage(Amounts):
-    """One run; `rows` are those that it settled. `forecast` is what was expected of the prefix
-    cache when its first engine was ready (see `estimate.cache_forecast.Forecast`), if anything was;
-    `measured_hits` is the share of the prompt tokens that it served to requests that were tried
-    for the first time, as forecast (None if there were none).
+class RunUsage(SummableUsage):
+    """One run; `rows` are those that it settled. `forecast` is the forecast of the prefix cache
+    (see `estimate.cache_forecast.Forecast`), made when the first engine was ready; None without
+    one. `measured_hits` is the share that the forecast was about: of the prompt tokens of first
+    attempts, those that the cache served (None if there were no such tokens).
 
-    `moments` are of the engine's steps, `weights` what tokens weigh by them; where they are
-    too few, by those of all runs with the same model. `latency` counts requests by their seconds
-    in flight (see `core.latency_histogram`). The price is by the hour or by the token, or None."""
+    `moments` are sums over the engine's steps, and `weights` follow from them; of a run with too
+    few steps, from those of all runs with the same model. `latency` counts requests by their
+    seconds in flight (see `core.latency_histogram`). The price is by the hour or by the token, or
+    None."""
 
     run: int
     started_at: datetime
@@ -154,7 +156,7 @@ class RunUsage(Amounts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TotalUsage(Amounts):
+class TotalUsage(SummableUsage):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
     Money is None where a run had no price, or one in another currency. The cost of tokens is in
@@ -174,7 +176,7 @@ class TotalUsage(Amounts):
 
 def sum_up(runs: Sequence[RunUsage]) -> TotalUsage:
     """The sums over `runs` and the rates that follow from them."""
-    summed = [*(field.name for field in fields(Amounts)), "device_hours"]
+    summed = [*(field.name for field in fields(SummableUsage)), "device_hours"]
     sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
     cost = money_of(runs)
     steady = sums["generate_seconds"]

@@ -31,7 +31,8 @@ _RIDGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class StepMoments:
-    """Sums over steps: their number, seconds (t), sequences (s), prefill tokens (p), products."""
+    """Sums over steps. `t`: seconds of a step; `s`: sequences in it; `p`: prefill tokens in it; two
+    letters: the products of two of these (`ts`: seconds times sequences). Stored by these names."""
 
     steps: int = 0
     t: float = 0.0

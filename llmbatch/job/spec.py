@@ -78,7 +78,7 @@ class JobSpec(Section):
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"
     )  # it names what is in the key
-    cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its payers")
+    cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its attribution")
     run: RunSpec = neutral(RunSpec(), "Checkpoints, retries and reasons to stop")
 
     @property

@@ -1,4 +1,4 @@
-"""All jobs of a folder and their cost, for the person who pays."""
+"""The report of a folder: all of its jobs, and their cost."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """The use of some runs. `rows`: those of the present input that they settled.
+    """Sums over the runs of a job, or of all jobs; `rows`: of the present input, that they settled.
 
     `amounts`: the money by currency, of the runs that had a price; the others are
     `unpriced_runs`, which took `unpriced_hours` of a device. `cost`, in `currency`, and
@@ -92,7 +92,7 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class FolderReport:
-    """The jobs below `folder`, the dearest first, and the sums over them.
+    """The jobs below `folder`, the costliest first, and the sums over them.
 
     `since`: only runs that began then or later are counted, and the `idle` jobs, which had none,
     are left out. `running` and `unread` jobs are in the list. The `closed` folders could
@@ -139,13 +139,13 @@ def build(
 
 
 def _rank(line: JobLine) -> tuple[Any, ...]:
-    """By currency, the dearest first; then those without money, the longest first."""
+    """By currency, the costliest first; then those without money, the longest first."""
     if line.spent is None:
         return (2, "", 0.0, line.job)
-    dearest = max(line.spent.amounts, key=lambda amount: amount.cost, default=None)
-    if dearest is None:
+    costliest = max(line.spent.amounts, key=lambda amount: amount.cost, default=None)
+    if costliest is None:
         return (1, "", -line.spent.device_hours, line.job)
-    return (0, dearest.currency, -dearest.cost, line.job)
+    return (0, costliest.currency, -costliest.cost, line.job)
 
 
 @dataclass(frozen=True, slots=True)

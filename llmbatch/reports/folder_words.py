@@ -2,7 +2,7 @@
 
 from llmbatch.core import units
 from llmbatch.reports.folder import FolderReport, JobLine, RunTotals
-from llmbatch.reports.table import NONE, Table, TableLine
+from llmbatch.reports.table import NONE, Table, TableLine, places
 
 HEADER = (
     "cost",
@@ -22,10 +22,9 @@ HEADER = (
 
 
 def table(report: FolderReport) -> Table:
-    """A line for each job, the dearest first."""
-    last = len(HEADER)
+    """A line for each job, the costliest first."""
     lines = [TableLine(cells(line)) for line in report.jobs]
-    return Table("jobs", "Jobs", HEADER, lines, texts=range(last - 3, last))
+    return Table("jobs", "Jobs", HEADER, lines, texts=places(HEADER, "last run", "job", "state"))
 
 
 def cells(line: JobLine) -> list[str]:

@@ -1,4 +1,5 @@
-"""The tables of a report that divide time and money: by what it was for, by phase, by payer."""
+"""The tables of a report that divide time and money: by purpose, by phase, and by the values
+of columns."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -131,37 +132,37 @@ def phases(report: Report) -> Table:
     )
 
 
-def shares(report: Report, most: int, longest: int = 0) -> Table:
+def attribution(report: Report, most: int, longest: int = 0) -> Table:
     """The largest shares of the cost, the others together, and the sum; each value of a row is cut
     after `longest` characters (0: never)."""
-    attribution = report.attribution
-    if attribution is None:
-        return Table("payers", "Who pays", [])
-    lines = _Shares(attribution)
-    shown = [lines.one(at, longest) for at in range(min(most, len(attribution.shares)))]
-    if len(attribution.shares) > most:
-        others = units.count(len(attribution.shares) - most, "other")
+    divided = report.attribution
+    if divided is None:
+        return Table("attribution", "Who pays", [])
+    lines = _Shares(divided)
+    shown = [lines.one(at, longest) for at in range(min(most, len(divided.shares)))]
+    if len(divided.shares) > most:
+        others = units.count(len(divided.shares) - most, "other")
         name = f"({others}, in the JSON report)"
-        shown.append(lines.several(name, range(most, len(attribution.shares)), "aside"))
-    shown.append(lines.several("all", range(len(attribution.shares)), "sum"))
+        shown.append(lines.several(name, range(most, len(divided.shares)), "aside"))
+    shown.append(lines.several("all", range(len(divided.shares)), "sum"))
     no_money = f"By device time, without money: {wording.no_money(report.runs)}."
     return Table(
-        key="payers",
-        title=f"Who pays, by {', '.join(attribution.by)}",
-        header=[" / ".join(attribution.by), *lines.header(report.currency)],
+        key="attribution",
+        title=f"Who pays, by {', '.join(divided.by)}",
+        header=[" / ".join(divided.by), *lines.header(report.currency)],
         lines=shown,
-        notes=[no_money] if attribution.total is None else [],
+        notes=[no_money] if divided.total is None else [],
     )
 
 
 def further_shares(report: Report, first: int, most: int) -> Table | None:
     """At most `most` shares from the place `first` on, if there are so many."""
-    attribution = report.attribution
-    if attribution is None or len(attribution.shares) <= first:
+    divided = report.attribution
+    if divided is None or len(divided.shares) <= first:
         return None
-    lines = _Shares(attribution)
-    shown = [lines.one(at) for at in range(first, min(first + most, len(attribution.shares)))]
-    return replace(shares(report, 0), lines=shown)
+    lines = _Shares(divided)
+    shown = [lines.one(at) for at in range(first, min(first + most, len(divided.shares)))]
+    return replace(attribution(report, 0), lines=shown)
 
 
 class _Shares:

@@ -37,3 +37,8 @@ class Table:
     lines: Sequence[TableLine] = ()
     texts: Collection[int] = (0,)
     notes: Sequence[str] = ()
+
+
+def places(header: Sequence[str], *names: str) -> tuple[int, ...]:
+    """The places (from 0) of the columns with these names."""
+    return tuple(header.index(name) for name in names)

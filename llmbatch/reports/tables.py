@@ -1,4 +1,4 @@
-"""All tables of a report, made once for whichever form is to show them."""
+"""The tables of a report: Markdown and HTML show all of them, the text those that say more."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,21 +10,21 @@ from llmbatch.core import units
 from llmbatch.reports import money_tables, wording
 from llmbatch.reports.money_tables import heads
 from llmbatch.reports.report import Report
-from llmbatch.reports.table import NONE, Table, TableLine
+from llmbatch.reports.table import NONE, Table, TableLine, places
 
 _TROUBLES = ("engine died", "engine restarted", "stopped")
 
 
 def build(report: Report, most: int, longest: int = 0) -> list[Table]:
-    """The tables in the order in which they are shown; those of shares, engines and runs with at
-    most so many lines each, values of rows cut after `longest` characters (0: never)."""
+    """The tables in the order in which they are shown. Those of attribution, engines and runs have
+    at most `most` lines each; values of rows are cut after `longest` characters (0: never)."""
     return [
         rows(report),
         failures(report),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),
-        money_tables.shares(report, most, longest),
+        money_tables.attribution(report, most, longest),
         engines(report, most),
         work(report),
         runs(report, most),
@@ -54,7 +54,7 @@ def failures(report: Report) -> Table:
         for each in report.failures
     ]
     header = ["rows", "kind", "for example", "what to do"]
-    return Table("failures", "Failed rows", header, lines, texts=(1, 2, 3))
+    return Table("failures", "Failed rows", header, lines, texts=places(header, *header[1:]))
 
 
 def limit(reached: DeviceShare | None) -> Table:
@@ -78,7 +78,7 @@ def limit(reached: DeviceShare | None) -> Table:
             *(line(c.name, c.seconds, c.share, c.advice, f"cause {place}") for place, c in causes),
             line("generation", reached.seconds, 1, ""),
         ],
-        texts=(0, 3),
+        texts=places(header, "", "what to do"),
         notes=[_generation(reached), _source(reached)],
     )
 
@@ -118,7 +118,8 @@ def engines(report: Report, most: int) -> Table:
     lines = [TableLine([units.seconds(mark.at), _event(mark)]) for mark in marks[:most]]
     if len(marks) > most:
         lines.append(TableLine(["", f"and {len(marks) - most:,} more: see the JSON"]))
-    return Table("engines", "Engines", ["after", "what"], lines, texts=(0, 1))
+    header = ["after", "what"]
+    return Table("engines", "Engines", header, lines, texts=places(header, *header))
 
 
 def _event(mark: Mark) -> str:
@@ -211,14 +212,15 @@ def _work_notes(report: Report) -> Iterator[str]:
 def runs(report: Report, most: int) -> Table:
     """The newest runs, the last one first."""
     header = ["run", "began", "time", "rows", "rows/s", "attempts", "checkpoints", "restarts"]
+    header += ["cost", "ended"]
     every = len(report.runs)
     newest = f", the last {most} of {every:,}" if every > most else ""
     return Table(
         key="runs",
         title=f"Runs of this job{newest}",
-        header=[*header, "cost", "ended"],
+        header=header,
         lines=[_run(run) for run in report.runs[::-1][:most]],
-        texts=(9,),
+        texts=places(header, "ended"),
     )
 
 

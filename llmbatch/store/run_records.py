@@ -1,4 +1,4 @@
-"""Runs as they are recorded, read for accounting and reports."""
+"""The reading of runs, for accounting and reports; `store.runs` writes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

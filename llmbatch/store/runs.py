@@ -1,4 +1,4 @@
-"""Runs: their beginnings and ends, engines, checkpoints and attempts, as they are recorded."""
+"""The writing of runs: beginnings and ends, engines, checkpoints, attempts, reopened requests."""
 
 import os
 import socket

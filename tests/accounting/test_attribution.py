@@ -1,4 +1,4 @@
-"""The cost by payer: every cent belongs to somebody, and to the one who has used it."""
+"""The attribution of the cost: every cent belongs to the values whose rows have used it."""
 
 import json
 import re
@@ -353,7 +353,7 @@ def test_what_no_row_has_used_is_noted() -> None:
         ([None], IDLE, 0, 0.01),
         (["b"], None, 0, 0.0),
     ]
-    shown = payers(report)
+    shown = lines_of(report)
     assert shown["a"][-2:] == ["0.01500", "38%"]
     assert shown["(runs without work)"][-2:] == ["0.01000", "25%"]
     assert shown["all"][-2:] == ["0.04000", "100%"]
@@ -370,7 +370,7 @@ def test_rows_that_were_not_run_are_pending() -> None:
         (["a"], 1, 2, 20.0),
         (["b"], 1, 1, 20.0),
     ]
-    assert payers(report)["a"] == ["1", "2", "0", "20", "20.0s", "20.00", "50%"]
+    assert lines_of(report)["a"] == ["1", "2", "0", "20", "20.0s", "20.00", "50%"]
 
 
 def test_attempts_without_a_token_share_what_their_run_took() -> None:
@@ -386,8 +386,8 @@ def test_attempts_without_a_token_share_what_their_run_took() -> None:
     ]
 
 
-def payers(report: Report) -> dict[str, list[str]]:
-    """The cells of each payer in the text, without blanks in them."""
+def lines_of(report: Report) -> dict[str, list[str]]:
+    """The cells of each line in the text, without blanks in them."""
     lines = job.render(report).split("who pays, by ")[1].splitlines()[3:]
     parts = [re.split(" {2,}", line.strip()) for line in lines]
     return {name: [cell.replace(" ", "") for cell in cells] for name, *cells in parts}

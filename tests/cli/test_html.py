@@ -158,7 +158,7 @@ def test_the_page_tells_the_figures_of_the_report(troubled: Report, page: str) -
         assert f"{failure.kind}: {failure.rows} row" in text
         assert failure.advice in text
     assert "engine died: scripted after 70 answers" in text
-    for name in ("throughput", "phases", "chunks", "payers", "failures", "runs", "limit"):
+    for name in ("throughput", "phases", "chunks", "attribution", "failures", "runs", "limit"):
         assert "<svg" in page.split(f'id="figure-{name}"')[1].split("</figure>", maxsplit=1)[0]
 
 

@@ -106,7 +106,7 @@ def test_a_line_has_the_figures_of_the_job(tmp_path: Path) -> None:
     assert line.last_run.reason == report.runs[-1].reason
 
 
-def test_the_dearest_is_first_and_currencies_are_not_added(tmp_path: Path) -> None:
+def test_the_costliest_is_first_and_currencies_are_not_added(tmp_path: Path) -> None:
     job(tmp_path / "cheap", cost={"price_per_hour": 1.0})
     job(tmp_path / "dear", cost={"price_per_hour": 1e6})
     job(tmp_path / "euro", cost={"price_per_hour": 1e9, "currency": "EUR"})

@@ -136,10 +136,10 @@ def test_a_value_has_one_name_in_all_forms(report: Report, value: str | None, to
     shares = [share_of([value]), replace(share_of([None]), note="runs without work")]
     shown = replace(report, attribution=attribution(["team"], shares))
     assert under(markdown_job.render(shown), "Who pays")[0][0] == told
-    assert money_tables.shares(shown, 25).lines[0].name == told
+    assert money_tables.attribution(shown, 25).lines[0].name == told
     (line,) = [line for line in text_job.render(shown).splitlines() if f"  {told}  " in line]
     assert line.split(told)[1].split() == ["1", "2", "3", "4.0", "s", "0.01000", "50", "%"]
-    drawn = entities.unescape(html_job.render(shown).split('id="figure-payers"')[1])
+    drawn = entities.unescape(html_job.render(shown).split('id="figure-attribution"')[1])
     assert f"{told} USD 0.01" in drawn.split("</desc>")[0]
 
 
@@ -156,7 +156,7 @@ def test_what_belongs_to_no_value_is_set_apart(report: Report) -> None:
     shares += [share_of(["a / b", "c"]), share_of(["a", "b / c"]), share_of(["", None])]
     shown = replace(report, attribution=attribution(["team", "user"], shares))
     names = ["(runs without work)", "'a / b' / c", "a / 'b / c'", "(empty) / (none)"]
-    lines = money_tables.shares(shown, 25).lines
+    lines = money_tables.attribution(shown, 25).lines
     assert [line.name for line in lines[:-1]] == names
     assert [line.kind for line in lines] == ["aside", "", "", "", "sum"]
     assert all(f"  {name}" in text_job.render(shown) for name in names)
@@ -217,7 +217,7 @@ def test_a_run_that_computed_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_small_run_pays_for_its_engine_start(report: Report) -> None:
     shown = replace(report, attribution=attribution(["t"], [share_of(["a"])]))
-    assert "the start of its engine" in html_job.render(shown).split('id="payers"')[1]
+    assert "the start of its engine" in html_job.render(shown).split('id="attribution"')[1]
 
 
 def test_money_in_two_currencies_is_not_told_as_one(report: Report) -> None:

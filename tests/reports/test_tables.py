@@ -31,10 +31,10 @@ def test_tables_have_names_of_their_own(report: Report) -> None:
 
 def test_pending_rows_have_a_column_if_there_are_any(report: Report) -> None:
     shares = [share_of(["x"]), replace(share_of(["y"]), pending_rows=2)]
-    table = money_tables.shares(replace(report, attribution=attribution(["t"], shares)), 5)
+    table = money_tables.attribution(replace(report, attribution=attribution(["t"], shares)), 5)
     place = table.header.index("rows pending")
     assert [line.cells[place] for line in table.lines] == ["0", "2", "2"]
-    none = money_tables.shares(replace(report, attribution=attribution(["t"], shares[:1])), 5)
+    none = money_tables.attribution(replace(report, attribution=attribution(["t"], shares[:1])), 5)
     assert "rows pending" not in none.header
 
 

@@ -1,4 +1,5 @@
-"""The limits of a run: time, money, rows. Each is checked before anything is spent."""
+"""The limits that stop a run while it works: time, money, requests. Each is checked before
+anything is spent."""
 
 from math import sqrt
 
@@ -12,9 +13,9 @@ from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 
 # The longest time in flight that was seen fades by this share with each later request.
 _FADING = 0.99
-# Fewer outcomes than these, or than two for each request in flight, are those of short answers.
+# With fewer outcomes than these, or than two for each request in flight, most are short answers.
 _FEWEST_OUTCOMES = 32
-# A budget of which so much is spent is not worth waiting for what is in flight.
+# Once this share of the budget is spent, what requests in flight may free is not worth a wait.
 _NEAR = 0.95
 
 
@@ -38,8 +39,9 @@ class RunLimits:
             self._tokens = TokenBudget(spec.run.max_cost, spec.cost.price_per_million, longest)
 
     def take(self, in_flight: int = 0) -> bool:
-        """One request more is about to be sent, beside those in flight; False if that is one too
-        many: for ever if a stop was asked for, else until those in flight are settled."""
+        """Count a request that is about to be sent beside those in flight. False if it must not be
+        sent: for the rest of the run if that was asked to stop, else until those in flight have
+        settled."""
         if self._stop.drain:
             return False
         if self._rows_left <= 0:
@@ -53,8 +55,8 @@ class RunLimits:
         return True
 
     def settled(self, seconds_in_flight: float, usage: Usage) -> None:
-        """Learn how long what is in flight may still take, and what it may cost. That something
-        was refused at once does not say that others take less time."""
+        """Learn from an outcome how long the requests in flight may still take, and what they may
+        cost. The time of a request that was refused at once says nothing about the others."""
         fading = 1.0 if usage.is_nothing else _FADING
         self._drain_seconds = max(seconds_in_flight, self._drain_seconds * fading)
         if self._tokens is not None:
@@ -70,13 +72,13 @@ class RunLimits:
 class TokenBudget:
     """The money for tokens, of which a part is reserved for each request in flight.
 
-    At first that is the longest answer, and the mean of the prompts seen.
-    After enough outcomes it is what one of them cost at the mean and two standard deviations. Since
-    long answers are longer in flight, it is no less than the mean of the costs weighted by
-    themselves (the waiting time paradox: Feller, An Introduction to Probability Theory and Its
-    Applications, volume 2, I.4), and never more than the longest answer or the dearest outcome. A
-    single request is sent if its mean cost is left: that one may cost more, and so may long prompts
-    and retries with longer answers.
+    At first that part is the cost of the longest answer and of a mean prompt. After enough outcomes
+    it is their mean cost and two standard deviations. Long answers are in flight for longer, so
+    the part is at least the mean of the costs weighted by themselves (the waiting time paradox:
+    Feller, An Introduction to Probability Theory and Its Applications, volume 2, I.4), and at most
+    the cost of the longest answer or of the costliest outcome. With nothing in flight a request is
+    sent if the money is enough for the mean cost. So it may cost more than is left, and so may long
+    prompts and retries with longer answers.
     """
 
     def __init__(self, budget: float, price: TokenPrice, longest: int) -> None:
@@ -85,7 +87,7 @@ class TokenBudget:
         self._price = price
         self._longest = price.cost_of(0, 0, longest)
         self._outcomes = 0
-        self._spent = self._squares = self._dearest = self._prompts = 0.0
+        self._spent = self._squares = self._costliest = self._prompts = 0.0
 
     def settled(self, usage: Usage) -> None:
         """Learn what a request cost."""
@@ -93,18 +95,18 @@ class TokenBudget:
         self._outcomes += 1
         self._spent += cost
         self._squares += cost * cost
-        self._dearest = max(self._dearest, cost)
+        self._costliest = max(self._costliest, cost)
         self._prompts += self._price.cost_of(usage.prompt, 0, 0)
 
     def pays_for(self, in_flight: int) -> bool:
-        """True if it pays for one request beside those in flight."""
+        """True if the budget covers one more request beside those in flight."""
         if in_flight == 0:
             # Before the first outcome, one is sent to learn from.
             return self._spent + self._mean <= self._budget
         return self._spent + (in_flight + 1) * self._reserved(in_flight) <= self._budget
 
     def is_used_up(self, in_flight: int) -> bool:
-        """True if it will never pay for what it does not pay for now."""
+        """True if waiting for the requests in flight would not free enough for another one."""
         return in_flight == 0 or self._spent >= _NEAR * self._budget
 
     @property
@@ -113,7 +115,7 @@ class TokenBudget:
 
     def _reserved(self, in_flight: int) -> float:
         """The money that is reserved for one request."""
-        longest = max(self._longest + self._prompts / max(1, self._outcomes), self._dearest)
+        longest = max(self._longest + self._prompts / max(1, self._outcomes), self._costliest)
         if self._outcomes < max(_FEWEST_OUTCOMES, 2 * in_flight):
             return longest
         mean = self._mean

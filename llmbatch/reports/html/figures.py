@@ -91,22 +91,22 @@ def limit(report: Report) -> Figure:
     return Figure(name, title, svg)
 
 
-def payers(report: Report) -> Figure:
+def attribution(report: Report) -> Figure:
     """The cost by the values of columns."""
-    name, title = "payers", "Cost by what the rows say"
-    attribution = report.attribution
-    if attribution is None or not attribution.shares:
+    name, title = "attribution", "Cost by what the rows say"
+    divided = report.attribution
+    if divided is None or not divided.shares:
         missing = "no columns were named: attribute_by in [cost], or --attribute-by"
         return Figure(name, title, None, missing=missing)
-    title = f"Cost by {', '.join(attribution.by)}"
-    shown = attribution.shares[:_MOST_SHARES]
+    title = f"Cost by {', '.join(divided.by)}"
+    shown = divided.shares[:_MOST_SHARES]
     bars = [
         ChartBar(_short(share), _amount(share), _value(report, share), units.share(share.share))
         for share in shown
     ]
-    unit = "seconds of the device" if attribution.total is None else f"cost, {report.currency}"
-    more = len(attribution.shares) - len(shown)
-    caption = f"The largest {len(shown)} of {len(attribution.shares):,}." if more > 0 else ""
+    unit = "seconds of the device" if divided.total is None else f"cost, {report.currency}"
+    more = len(divided.shares) - len(shown)
+    caption = f"The largest {len(shown)} of {len(divided.shares):,}." if more > 0 else ""
     svg = charts.bars(name, title, bars, unit, "series-1")
     return Figure(name, title, svg, caption)
 

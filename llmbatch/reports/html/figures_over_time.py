@@ -40,13 +40,13 @@ def throughput(report: Report) -> Figure:
         f"{units.rate(_mean(line.points, 'rows'))} rows/s between checkpoints"
     )
     svg = html_svg.draw_twice(name, title, description, 360.0, lambda figure: _put(figure, line))
-    rows = [_told(point) for point in merged_points(line.points, _MOST_ROWS)]
+    rows = [_cells(point) for point in merged_points(line.points, _MOST_ROWS)]
     header = ("until", "rows/s", "prompt tokens/s", "output tokens/s", "running", "cache use")
     caption = f"{description[0].upper()}{description[1:]}."
     return Figure(name, title, svg, caption, data=data_table(name, header, rows))
 
 
-def _told(point: Point) -> tuple[str, ...]:
+def _cells(point: Point) -> tuple[str, ...]:
     return (
         units.seconds(point.at),
         units.rate(point.rows),

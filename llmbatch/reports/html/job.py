@@ -18,7 +18,7 @@ _SECTIONS = {
     "cost": "Cost",
     "time": "Time",
     "limit": "Limit",
-    "payers": "Who pays",
+    "attribution": "Who pays",
     "course": "Over time",
     "lengths": "Lengths",
     "failures": "Failures",
@@ -83,7 +83,7 @@ def _figures(report: Report) -> dict[str, Figure | list[Figure]]:
     return {
         "phases": figures.phases(report),
         "limit": figures.limit(report),
-        "payers": figures.payers(report),
+        "attribution": figures.attribution(report),
         "throughput": figures_over_time.throughput(report),
         "chunks": figures_over_time.chunks(report),
         "spreads": figures.spreads(report),

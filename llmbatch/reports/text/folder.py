@@ -9,7 +9,7 @@ from llmbatch.reports.text.columns import columns
 
 
 def render(report: FolderReport) -> str:
-    """The sums, then a line for each job, the dearest first."""
+    """The sums, then a line for each job, the costliest first."""
     return "".join(f"{visible.line(line)}\n" for line in _lines(report))
 
 

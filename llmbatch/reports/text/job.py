@@ -182,7 +182,7 @@ def _forecast(run: RunUsage) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     """The tables whose figures are in no line above."""
-    keys = {"payers"} | ({"runs"} if len(report.runs) > 1 else set())
+    keys = {"attribution"} | ({"runs"} if len(report.runs) > 1 else set())
     for table in tables.build(report, _MOST, _LONGEST):
         if table.lines and table.key in keys:
             yield f"{table.title[0].lower()}{table.title[1:]}"
