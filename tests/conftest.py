@@ -1,7 +1,7 @@
 """The options and fixtures of all tests.
 
-With several workers (`make test`) the tests of a file stay together, because they share what is
-dear to make.
+With several workers (`make test`) the tests of a file stay together, because they share what
+takes long to make.
 """
 
 import os

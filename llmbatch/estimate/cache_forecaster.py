@@ -33,7 +33,7 @@ class Forecaster:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Start to read; to be called before the engine's thread is started."""
+        """Start reading; to be called before the engine's thread is started."""
         self._answers = cache_forecast.answer_lengths(self._spec, history.answer_lengths(self._db))
         with suppress(Exception):  # the engine reports better what is wrong with the tokenizer
             # In this thread: two that import the same packages at a time may get them unfinished.
@@ -42,7 +42,7 @@ class Forecaster:
                 self._thread.start()
 
     def ready(self, info: EngineInfo) -> None:
-        """Hand in what the engine reports of itself, now that it is started."""
+        """Take what the first engine reports, now that it has started."""
         self._started.put(info)
 
     def take(self) -> Mapping[str, Any] | None:
@@ -51,12 +51,12 @@ class Forecaster:
         return None if forecast is None else cache_forecast.as_json(forecast)
 
     def wait(self, seconds: float) -> None:
-        """Wait for the forecast, for so many seconds at most."""
+        """Wait until the forecast is made, for at most `seconds`."""
         if self._thread is not None:
             self._thread.join(seconds)
 
     def end(self) -> None:
-        """Give up what is not finished."""
+        """Stop, and drop a forecast that is not made yet."""
         self._ended.set()
         self._started.put(None)
         if self._thread is not None:

@@ -8,7 +8,7 @@ from pydantic import ValidationInfo, field_validator
 from llmbatch.job import stop_rules
 from llmbatch.job.fields import Section, neutral
 
-# Seconds and sums that no clock and no sum of them runs over.
+# In seconds: longer than any run, and small enough to be added to any time of a clock.
 _LONGEST = 1e9
 
 
@@ -22,7 +22,7 @@ class RunSpec(Section):
         2, "Tries of a request that was cut off or broke its constraint.", ge=1, le=16
     )
     engine_restarts: int = neutral(
-        5, "Give up after this many restarts in a row that bring nothing.", ge=0, lt=2**31
+        5, "Give up after this many restarts in a row without an answer.", ge=0, lt=2**31
     )
     stall_timeout: float = neutral(
         300.0, "Restart the engine after this many seconds without progress.", gt=0, le=_LONGEST

@@ -60,8 +60,8 @@ def rooms_of_the_page() -> dict[str, str]:
 def test_every_room_is_on_the_architecture_page_with_its_level() -> None:
     package = ROOT / "llmbatch"
     found = {str(path.parent.relative_to(package)) for path in package.rglob("*.py")} - {"."}
-    # A form of the report and an engine are rooms in their room.
-    inner = {"engines/vllm", "cli/commands", "reports/text", "reports/markdown", "reports/html"}
+    # Rooms in a room are its own affair, but for those of the pipeline.
+    inner = {room for room in found if "/" in room and not room.startswith("pipeline/")}
     assert set(rooms_of_the_page()) == found - inner
     levels = {room: int(level) for room, level in rooms_of_the_page().items() if level}
     assert levels == {room: LEVELS[room] for room in levels}

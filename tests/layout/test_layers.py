@@ -27,7 +27,6 @@ LEVELS = {
     "job": 3,
     "accounting": 4,
     "pipeline": 5,
-    "quality": 5,
     "estimate": 6,
     "tune": 6,
     "reports": 6,

@@ -15,9 +15,9 @@ class Stats:
     It takes the place of vLLM's own statistics on this side of the engine, which follow every
     token of every request and feed a metrics server that is not used here.
 
-    Idle time is the engine core's own: from the end of the step after which it had no request,
-    to the arrival of the next one. So it also counts what waits because of a slow taker of the
-    outcomes, which from our side looks like work in flight.
+    Idle time is the engine core's own: from the end of the step after which it had no request, to
+    the arrival of the next one. So it includes the time in which finished requests wait for their
+    outcomes to be taken, although to llmbatch they still look in flight.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Stats:
         self._last: Any = None
 
     def begin(self) -> None:
-        """A run is open, and the engine has nothing to do yet."""
+        """Count idle time from here: a run is open, and the engine has nothing to do yet."""
         self._empty_since = clock.seconds()
 
     def step(self, output: StepOutput, *, rows_left: bool) -> None:

@@ -12,8 +12,8 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """`name` is the file, or `-` for stdin; `id_column` names a row, which has its line for a name
-    without one."""
+    """`name`: the file, or `-` for stdin. `id_column`: the column that names each row; None: a row
+    is named by the number of its line."""
 
     name: str
     format_name: str

@@ -1,4 +1,4 @@
-"""The forecaster that a run may be given, to note beside its results what was expected of it."""
+"""The seam for a forecaster, whose forecast a run stores beside its results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -10,30 +10,32 @@ from llmbatch.store.database import Database
 
 
 class RunForecaster(Protocol):
-    """Works beside a run: begun before its first engine, ended after its last one."""
+    """Works beside a run, from before its first engine until after its last one."""
 
     def begin(self) -> None:
-        """Start to read; called before the engine's thread is started."""
+        """Start reading; called before the engine's thread is started."""
 
     def ready(self, info: EngineInfo) -> None:
         """Take what the first engine reports, now that it has started."""
 
     def take(self) -> Mapping[str, Any] | None:
-        """The forecast as the store keeps it: once, as soon as it is made."""
+        """The forecast as the store keeps it, once it is made; None before that and after the first
+        call that returned it."""
 
     def wait(self, seconds: float) -> None:
-        """Let it finish, for so many seconds at most."""
+        """Wait until the forecast is made, for at most `seconds`."""
 
     def end(self) -> None:
-        """Give up what is not finished."""
+        """Stop, and drop a forecast that is not made yet."""
 
 
 MakeForecaster = Callable[[Database, JobSpec, Sequence[int], Engine], RunForecaster]
-"""Makes the forecaster of the requests at these positions, for an engine that is not started."""
+"""Makes the forecaster of a run from its store, its spec, the positions of its requests in the
+plan, and an engine that is not started."""
 
 
 class NoForecaster:
-    """Of a run that is given none: expects nothing."""
+    """The forecaster of a run without forecasts."""
 
     def __init__(
         self, db: Database, spec: JobSpec, positions: Sequence[int], engine: Engine

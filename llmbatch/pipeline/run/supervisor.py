@@ -64,11 +64,11 @@ class Supervisor:
         self._start_seconds = last_start(db)
 
     def work(self) -> bool:
-        """Work until nothing is pending or a stop was asked for; False if an engine that does
-        not end had to be left behind.
+        """Work until nothing is pending or a stop was requested. False if an engine that does not
+        end had to be left running.
 
-        Raises EngineError when the first engine does not start, and when restarts in a row
-        bring nothing.
+        Raises EngineError when the first engine does not start, and after too many restarts in a
+        row without an answer.
         """
         self._begin_forecast()
         self._stop.patience = NEVER
@@ -83,7 +83,7 @@ class Supervisor:
             self._forecaster.end()
 
     def _retrying(self) -> Retrying:
-        """Restarts without progress are few and ever further apart."""
+        """Restarts in a row without progress: a bounded number, with ever longer pauses."""
 
         def in_vain(state: RetryCallState) -> bool:
             enough = state.attempt_number > self._run_spec.engine_restarts
@@ -108,7 +108,7 @@ class Supervisor:
 
     def _life(self) -> bool | None:
         """One engine from start to end; None if it died after some progress."""
-        # An engine that would not even start in time would be paid for nothing.
+        # Starting an engine that could not be ready within the limits would be money for nothing.
         self._limits.check(self._start_seconds)
         feed = None if self._stop.drain else self._rounds.next()
         if feed is None:
@@ -168,7 +168,7 @@ class Supervisor:
         self._observer.event(name, seconds=round(self._start_seconds, 3))
 
     def _reopen(self, tokens: object) -> None:
-        """Try the rows again that were too long for the earlier engines and are not for this."""
+        """Try rows again that were too long for earlier engines and fit into this one."""
         if self._rounds.is_sample or not isinstance(tokens, int):
             return
         limit = SequenceLimit(tokens, sure=True)
