@@ -89,21 +89,23 @@ def _of_lines(by: Sequence[str], runs: Sequence[RunUsage], lines: Sequence[_Line
     """Round the lines so that they add up to what the runs took."""
     times = [line.used.seconds for line in lines]
     costs = [line.used.cost for line in lines]
-    told_seconds = _divided(sum(run.seconds * run.devices for run in runs), times, _MILLISECOND)
+    rounded_seconds = _divided(sum(run.seconds * run.devices for run in runs), times, _MILLISECOND)
     physical = money_of(runs)
-    told_costs: Sequence[Decimal | None] = (
+    rounded_costs: Sequence[Decimal | None] = (
         [None] * len(lines) if physical is None else _divided(physical, costs)
     )
     paid = costs if physical else times
     among = sum(paid) or 1.0
     shares = [
         _share(len(by), line, seconds, cost, amount / among)
-        for line, seconds, cost, amount in zip(lines, told_seconds, told_costs, paid, strict=True)
+        for line, seconds, cost, amount in zip(
+            lines, rounded_seconds, rounded_costs, paid, strict=True
+        )
     ]
     return Attribution(
         by=list(by),
         total=None if physical is None else float(money.rounded(physical)),
-        device_seconds=float(sum(told_seconds)),
+        device_seconds=float(sum(rounded_seconds)),
         shares=sorted(shares, key=lambda share: -share.share),
     )
 

@@ -67,7 +67,7 @@ class Listed:
     ratio: float | None
 
     @property
-    def is_told(self) -> bool:
+    def is_shown(self) -> bool:
         """True if there is something to compare with: no tokens cost nothing at any price, but
         a price of zero is one."""
         return self.cost > 0 or not (self.input or self.output or self.cached)

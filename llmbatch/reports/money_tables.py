@@ -1,5 +1,4 @@
-"""The tables of a report that divide time and money: by purpose, by phase, and by the values
-of columns."""
+"""The tables of a report that divide time and money: by purpose, phase and values of columns."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

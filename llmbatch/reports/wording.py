@@ -73,7 +73,7 @@ def no_money(runs: Sequence[RunUsage]) -> str:
 
 def listed(price: Listed | None, currency: str) -> str:
     """The cost of the same tokens at a listed price; empty where there is nothing to compare."""
-    if price is None or not price.is_told:
+    if price is None or not price.is_shown:
         return ""
     prices = [price.input, price.output] + ([] if price.cached is None else [price.cached])
     whose = f"{price.name}, " if price.name else ""

@@ -1,5 +1,7 @@
-"""Points in time as the store keeps them: NAME_at by the wall clock (UTC), NAME_seconds by the
-monotonic clock."""
+"""Points in time as the store keeps them, by two clocks.
+
+NAME_at is by the wall clock (UTC), NAME_seconds by the monotonic clock.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,4 @@
-"""The usage of groups of rows: attempts divided among the rows that they served, by the values of
-columns."""
+"""The usage of groups of rows, by the values of columns: each attempt divided among its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ class UsageShare:
 @dataclass(frozen=True, slots=True)
 class UsageShares:
     """`most`: the groups of rows that used most, the costliest first; `others`: all other groups
-    together (None: there are none); `gone`: requests that no row has any more (None: likewise)."""
+    together; `gone`: requests that no row has any more. Either is None where there are none."""
 
     most: list[UsageShare]
     others: UsageShare | None

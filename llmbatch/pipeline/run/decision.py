@@ -1,4 +1,4 @@
-"""The decision on a request after one try: it is answered, tried again, or dead.
+"""The decision on a request after one try: answered, tried again, or a dead letter.
 
 Counting, storing and sending again all act on this one value.
 """

@@ -10,8 +10,8 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 
 
 class IdentityLookup:
-    """The identity of an engine's model, found out in a thread of its own: that may mean to read
-    all of the model, while the input is read."""
+    """The identity of an engine's model, looked up in a thread of its own: all of the model's files
+    may have to be read for it, and the input is read meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
         self._found: Future[dict[str, str]] = Future()
@@ -25,12 +25,13 @@ class IdentityLookup:
             self._found.set_exception(error)
 
     def identity(self) -> dict[str, str]:
-        """The identity, as soon as it is known. Raises what finding it out has raised."""
+        """The identity, as soon as it is known. Raises what the engine has raised."""
         return self._found.result()
 
 
 class EngineFactory:
-    """Makes a new engine whenever one is wanted. Raises UsageError when none can be made."""
+    """Makes the engines of a run. `first_engine`: the first of them, for what is asked of an engine
+    before the start. Raises UsageError when none can be made."""
 
     def __init__(self, job: ReadyJob) -> None:
         spec = job.spec

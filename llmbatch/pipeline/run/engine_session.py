@@ -53,7 +53,7 @@ class EngineSession:
         self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
         self._moved_at = clock.seconds()
-        # Why the engine was ended by this session, if it was.
+        # The reason for which this session ended the engine, if it did.
         self._killed: str | None = None
         # Losses in a row without any progress between them; outcomes at the last one.
         self._vain_losses = 0
@@ -127,7 +127,7 @@ class EngineSession:
         return True
 
     def _time_to_look(self) -> bool:
-        """False after most of thousands of outcomes a second."""
+        """True if it is time for the clock and the signals, up to twenty times a second."""
         now = clock.seconds()
         if now - self._looked_at < _LOOK and not self._settlement.is_full:
             return False

@@ -1,5 +1,4 @@
-"""The limits that stop a run while it works: time, money, requests. Each is checked before
-anything is spent."""
+"""The limits that stop a run while it works: time, money, and requests sent."""
 
 from math import sqrt
 
