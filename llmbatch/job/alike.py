@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from llmbatch.job import fields
 from llmbatch.job.spec import JobSpec
 
-# What shapes an answer beside its row.
-_SHAPING = ("model", "system", "prompt", "sampling", "answer")
+# The order of a record's fields changes how much prompts share, and hardly what is answered.
+_HARDLY_SHAPING = {"record_order"}
+# What shapes an answer beside its row. The name of a model stands for its identity, which only an
+# engine knows.
+_SHAPING = (fields.shaping(JobSpec) | {"model"}) - _HARDLY_SHAPING
 
 
 def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:

@@ -46,6 +46,22 @@ def neutral(default: Any, text: str, *, by_default: str = "", **limits: Any) -> 
     return _affecting(default, Affects.NEUTRAL, text, by_default, **limits)
 
 
+def effect(field: FieldInfo) -> Affects:
+    """The effect that a field declares."""
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict), "a field declares nothing"
+    return Affects(str(extra["affects"]))
+
+
+def shaping(section: type[BaseModel]) -> frozenset[str]:
+    """The keys of a section, by their names in the job file, that can change an answer."""
+    return frozenset(
+        field.alias or name
+        for name, field in section.model_fields.items()
+        if effect(field) != Affects.NEUTRAL
+    )
+
+
 def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """The keys of a section and of those in it, such as `run.max_rows`, and their fields."""
     for name, field in section.model_fields.items():

@@ -9,7 +9,6 @@ import pytest
 from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.estimate import output_tokens, past_runs
-from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.store.history import NO_HISTORY, JobHistory, PastRun, RequestTokens
 
@@ -124,13 +123,6 @@ def test_older_runs_have_no_moments() -> None:
     assert found is not None
     assert found.cost is None
     assert (found.steps.steps, found.steps.sequences) == (40, 200)
-
-
-def test_answers_of_other_prompts_are_not_alike() -> None:
-    kept = spec().model_dump(mode="json", by_alias=True)
-    assert is_alike(kept, spec(input="other.csv"))
-    for change in ({"prompt": "{{ u }}"}, {"sampling": {"max_tokens": 9}}, {"model": "n"}):
-        assert not is_alike(kept, spec(**change))
 
 
 def test_output_is_expected_as_it_was() -> None:

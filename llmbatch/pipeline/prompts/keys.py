@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llmbatch.core.messages import json_text
-from llmbatch.job.fields import Affects
+from llmbatch.job.fields import Affects, effect
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import Task
 
@@ -26,9 +26,7 @@ def answer_fields(section: BaseModel) -> dict[str, Any]:
     """The values of the fields declared ANSWER, defaults applied, sections nested."""
     values: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
-        extra = field.json_schema_extra
-        assert isinstance(extra, dict), f"{type(section).__name__}.{name} declares nothing"
-        if extra["affects"] == Affects.ANSWER:
+        if effect(field) is Affects.ANSWER:
             value = getattr(section, name)
             values[name] = answer_fields(value) if isinstance(value, BaseModel) else value
     return values

@@ -31,7 +31,7 @@ def make(spec: JobSpec) -> ReadyJob:
     template, a constraint or a format that cannot be used."""
     prompt = Prompt(spec.prompt, spec.system)
     task = registry.make(spec)
-    task.check()  # compiles what it checks answers by
+    task.require_valid()
     source = input_file.make(spec)
     output = output_file.make(spec, task.columns)
     return ReadyJob(spec, folder.paths_for(spec), prompt, task, source, output)

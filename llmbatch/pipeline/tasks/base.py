@@ -54,6 +54,8 @@ class Task(Protocol):
     ) -> Request:
         """The request of a row, after the failed `tries` that it has had."""
 
+    def require_valid(self) -> None:
+        """Raise UsageError when no answer can be checked by the job's settings."""
+
     def check(self) -> AbstractContextManager[Check]:
-        """The check of its answers, bounded in time, for use inside the context. Raises UsageError
-        when no answer can be checked by the job's settings."""
+        """The check of its answers, bounded in time, for use inside the context."""

@@ -9,7 +9,7 @@ from typing import Any
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import retry
+from llmbatch.pipeline.tasks import constraint, retry
 from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 from llmbatch.pipeline.tasks.constraint import Check
@@ -42,6 +42,9 @@ class Generate:
     ) -> Request:
         sampling = _sampling_for(self.sampling, tries)
         return Request(key, tuple(messages), sampling, self.constraint, body)
+
+    def require_valid(self) -> None:
+        constraint.make_check(self.constraint)
 
     def check(self) -> AbstractContextManager[Check]:
         return BoundedCheck(self.constraint)

@@ -10,5 +10,6 @@ BUILTIN: dict[str, Callable[[JobSpec], Task]] = {generate.NAME: generate.make}
 
 
 def make(spec: JobSpec) -> Task:
-    """The task of a job."""
+    """The task of a job. There is one so far. With a second one the spec gets a key `task`, declared
+    ANSWER, which names one of `BUILTIN`."""
     return BUILTIN[generate.NAME](spec)

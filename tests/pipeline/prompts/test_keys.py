@@ -148,6 +148,13 @@ def test_a_change_that_can_change_an_answer_changes_the_key(place: str) -> None:
     assert key(spec(place, ALTERNATIVES[place])) != key(spec())
 
 
+def test_every_part_of_a_job_that_can_change_an_answer_is_in_the_keys_of_some_task() -> None:
+    made = (make(spec()) for make in registry.BUILTIN.values())
+    sections = {section for task in made for section in task.sections}
+    parts = JobSpec.model_fields
+    assert {name for name in parts if affects(parts[name]) == Affects.ANSWER} == sections
+
+
 @pytest.mark.parametrize("place", declared(Affects.NEUTRAL))
 def test_a_neutral_change_leaves_the_key(place: str) -> None:
     assert key(spec(place, ALTERNATIVES[place])) == key(spec())

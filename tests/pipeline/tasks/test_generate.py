@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import NO_TRIES, Tries
 from llmbatch.core.records import Message
 from llmbatch.job.spec import JobSpec
@@ -56,6 +57,12 @@ def test_an_answer_is_held_to_the_constraint() -> None:
     with task(answer={"schema": SCHEMA}).check() as check:
         assert check(json.dumps({"n": 1})) is None
         assert "breaks the schema" in (check(json.dumps({"n": "one"})) or "")
+
+
+def test_a_constraint_that_no_answer_can_be_checked_by_is_refused() -> None:
+    task(answer={"regex": "a+"}).require_valid()
+    with pytest.raises(UsageError, match="regex"):
+        task(answer={"regex": "("}).require_valid()
 
 
 def test_a_row_asks_for_nothing_besides() -> None:
