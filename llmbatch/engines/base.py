@@ -30,18 +30,26 @@ class EngineConfig:
 class Telemetry:
     """Counters since the engine started, and its present load.
 
-    `cached_tokens`: the part of `prompt_tokens` served by the prefix cache; `cache_usage` in
-    0..1; `preemptions`: how often a running request lost its place in the cache, and
-    `recomputed_tokens`: what had to be computed again for that.
+    Every engine reports
 
-    Whether the device waited for us: `idle_seconds`: time in which a run was open and the
-    engine had nothing to do; `starved_steps`: steps with room for another request, none of
-    which waited in the engine, although the feed had more; `sequences`: summed over the steps,
-    so that `sequences / steps` is the mean size of a batch. `moments`: what the steps took and
-    did, from which the weights of tokens are learned (an engine without steps keeps none).
+    - `prompt_tokens`, `cached_tokens` (those of them that the prefix cache served) and
+      `output_tokens`, of an outcome when it gives it at the latest;
+    - `running` and `waiting`: the requests in flight that are computed, and those that wait for it.
+      Where it cannot tell them apart, all are running;
+    - `idle_seconds`: a run was open, and the engine had nothing to do and waited for the feed. Time
+      for which it is held back is not idle: it does not wait for us;
+    - `held_back_until` (seconds of `core.clock`): until then the engine may not work and is not
+      hung; at most `LONGEST_HOLD` ahead. None: it is not held back.
 
-    `held_back_until` (seconds of `core.clock`): until then the engine may not work and is not
-    hung; at most `LONGEST_HOLD` ahead. None: it is not held back.
+    The others stay 0 where they are unknown: `cache_usage` in 0..1; `preemptions`: how often a
+    running request lost its place in the cache, and `recomputed_tokens`: what had to be computed
+    again for that.
+
+    An engine without steps, such as a client of a server, leaves all that is counted in steps at 0:
+    reports and forecasts then say nothing of batches. `steps` themselves; `starved_steps`: those
+    with room for another request, none of which waited in the engine, although the feed had more;
+    `sequences`: summed over the steps, so that `sequences / steps` is the mean size of a batch;
+    `moments`: what the steps took and did, from which the weights of tokens are learned.
     """
 
     prompt_tokens: int = 0
@@ -67,41 +75,49 @@ LONGEST_HOLD = 3600.0
 
 
 class Engine(Protocol):
-    """Answers requests. One suite of tests holds every engine to this contract:
+    """Answers requests. One suite of tests holds every engine to this contract, and
+    `tests/contracts/minimal_engine.py` is the least that keeps it:
 
-    0. Building it checks the options and the model's path (UsageError) and loads nothing;
-       `identity()` names everything about the model that can change an answer, so that it can
-       be part of a request's key before the engine is started, or when it never is. It may be
-       asked for in a thread of its own.
+    0. Building it raises UsageError for an option that it does not have or cannot read, and for a
+       model's path where nothing is; it loads nothing.
+       `identity()` (not empty) names everything about the model that can change an answer, so that
+       it can be part of a request's key before the engine is started, or when it never is. It may
+       be asked for in a thread of its own.
        `check` raises UsageError when no request with this sampling and constraint could be
-       answered; it loads no model.
+       answered; it loads no model. A constraint that it accepts is kept by the answers.
     1. A context manager. `__enter__` starts it and raises EngineError when it cannot start;
-       `close` is idempotent and leaves no process behind.
-    2. `run` pulls a request only when its window has room.
+       `close` is idempotent and leaves no process behind. Only a started engine runs.
+    2. `run` pulls a request only when its window, a number that never grows, has room, and none
+       before its first outcome is wanted.
     3. For each request pulled exactly one outcome, carrying its key, in any order; or its key in
        a `Lost`: a part of the engine, such as a replica, has died with the request in flight, and
-       the rest goes on. That is no failure of the request, which may come again in the same feed.
+       the rest goes on. That is no failure of the request. What is settled or lost may come again
+       in the same feed.
        A part that dies of every request is left out, or the engine is gone.
-    4. A bad request is an outcome (`Failed`), never an exception; EngineError means that the
-       engine is gone. One that was refused before anything of it was computed has used no tokens
+    4. A request that cannot be answered is an outcome (`Failed`, of one of the `FAILURE_KINDS` and
+       with a message of one line), never an exception; EngineError means that the engine is gone.
+       One that was refused before anything of it was computed has used no tokens
        (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that
        was cut is `Completed` and says by what ("length" or "context"), since more `max_tokens`
-       help only against the first.
+       help only against the first. An engine that knows its `max_model_len` fails a prompt that
+       has no room in it as `too_long`.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
-       what is in flight and leaves nothing running.
-    6. `describe()` reports the settings of the started engine, which are kept with the run. Every
-       field of an `EngineInfo` may be left out.
+       what is in flight and leaves nothing running. An exception of the feed ends the run only.
+    6. `describe()` reports the settings of the started engine, which are kept with the run as JSON.
+       Every field of an `EngineInfo` may be left out.
     7. `telemetry()` may be called at any time while the engine is open, from any thread, also
-       while `run` is stuck. `steps` changes whenever the engine has done something: an engine
-       with requests in flight whose telemetry stays the same is hung, unless it is held back
-       (`held_back_until`), such as by a server's rate limit.
+       while `run` is stuck. An engine with requests in flight that gives no outcome, and whose
+       telemetry stays the same, is hung, unless it is held back (`held_back_until`), such as by a
+       server's rate limit. So `steps` changes with each step; an engine without steps may count the
+       tokens of an answer as they arrive. Where it cannot, an answer that takes longer than the
+       run's `stall_timeout` is taken for a hang.
     8. `close` may be called from another thread while the engine starts, or while `run` waits or
        works: that raises EngineError soon, and is no reason to wait for what is in flight.
     9. After an engine has died or was closed, another one can be built and started in the same
        process. Nothing remains of the former one.
-    10. `encode` gives the token ids that `run` would send for a prompt, also before the engine is
-       started, and loads no model; None where the tokenizer cannot be had without one. Raises
-       ValueError for messages that cannot be encoded.
+    10. `encode` gives the token ids that `run` would send for a prompt, as many as `Usage.prompt`
+       counts, also before the engine is started, and loads no model; None where the tokenizer
+       cannot be had without one. Raises ValueError for messages that cannot be encoded.
     """
 
     def identity(self) -> dict[str, str]: ...

@@ -33,15 +33,15 @@ def _counts(value: Any) -> dict[str, int] | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo(EngineSettings):
     """Every field may be None: the engine does not know it. Figures that are computed from it are
-    then left out, or estimated.
+    then left out, or estimated; a field that is not None is true.
 
-    Shown in reports: `name` and `version` of the engine, `model`, `dtype` of its weights, and
-    `device` in words.
+    Shown in reports, and left out there if None: `name` and `version` of the engine, `model`,
+    `dtype` of its weights, and `device` in words.
 
     - `window`: the most requests that `run` holds at a time. None: `tune` does not notice that its
       sample is too small.
-    - `max_model_len` (tokens): rows that had no room are tried again by an engine that takes longer
-      sequences. None: they are not tried again.
+    - `max_model_len` (tokens of prompt and answer): rows that had no room are tried again by an
+      engine that takes longer sequences. None: they are not tried again.
     - `max_num_seqs`, `max_num_batched_tokens`, and the settings of the cache: the forecasts of
       `plan` and of a run. None: vLLM's usual values. Without `block_size` and `prefix_caching` a
       run has no forecast of its cache hits.

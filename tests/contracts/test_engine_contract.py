@@ -1,100 +1,72 @@
 """The engine protocol, clause by clause (see `llmbatch.engines.base.Engine`), for each engine.
 
-What ends an engine is tried here on the scripted one alone: two vLLMs do not fit into one
-process. For vLLM see tests/engines/vllm/test_death.py and tests/engines/vllm/test_lives.py.
+Every test asks of all engines what the contract does. What only some know is declared in
+`tests.contracts.subjects`, and asked of those. A new engine gets a line there, and a fixture in
+`conftest`.
+
+What ends an engine is tried here on those of which several fit into one process, which vLLM does
+not: see tests/engines/vllm/test_death.py and tests/engines/vllm/test_lives.py.
 """
 
 import json
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
 
 import psutil
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Request, Sampling
-from llmbatch.engines.base import Engine, EngineConfig, Telemetry
+from llmbatch.core.step_cost import StepMoments
+from llmbatch.engines.base import LONGEST_HOLD, Engine, Telemetry
 from llmbatch.engines.info import EngineInfo
-from llmbatch.engines.registry import load
-from llmbatch.engines.vllm.engine import VllmEngine
-from tests.engines.vllm import session
+from tests.contracts.subjects import CONTEXT, KNOWN, MARKS, Case, Knows, Subject
 from tests.engines.vllm.requests import ask, choice, schema
 
 
-@dataclass(frozen=True)
-class Subject:
-    """An engine under test: running, and how to make others like it."""
-
-    running: Engine
-    create: Callable[[EngineConfig], Engine]
-    config: EngineConfig
-    window: int
-    answer_option: dict[str, Any]
-    neutral_option: dict[str, Any]
-
-    def configured(self, options: dict[str, Any]) -> EngineConfig:
-        return EngineConfig(self.config.model, {**self.config.options, **options})
-
-
-@pytest.fixture(scope="session")
-def scripted() -> Iterator[Subject]:
-    options = {"window": 8, "max_model_len": 256, "order": "shuffle"}
-    config = EngineConfig("scripted", options)
-    create = load("tests.scripted_engine:create")
-    with create(config) as engine:
-        yield Subject(engine, create, config, 8, {"variant": "other"}, {"window": 3})
-
-
-@pytest.fixture(scope="session")
-def vllm() -> Iterator[Subject]:
-    engine, config = session.started()
-    answers, neutral = {"dtype": "float32"}, {"block-size": "64"}
-    yield Subject(engine, load("vllm"), config, session.WINDOW, answers, neutral)
-    session.stop()
-
-
-@pytest.fixture
-def vllm_public(vllm: Subject) -> Iterator[Subject]:
-    """The same vLLM, driven by its own `add_request` and `step`."""
-    assert isinstance(vllm.running, VllmEngine)
-    with session.driven(vllm.running, "public"):
-        yield vllm
-
-
-WITH_VLLM = [pytest.param(name, marks=session.needs_vllm) for name in ("vllm", "vllm_public")]
-
-
-@pytest.fixture(params=["scripted", *WITH_VLLM])
-def subject(request: pytest.FixtureRequest) -> Subject:
-    made: Subject = request.getfixturevalue(request.param)
-    return made
+def those(know: Callable[[Knows], object]) -> pytest.MarkDecorator:
+    """The engines that know something, in place of all."""
+    names = [name for name in KNOWN if know(KNOWN[name])]
+    marked = [pytest.param(name, marks=MARKS.get(name, ())) for name in names]
+    return pytest.mark.parametrize("subject", marked, indirect=True)
 
 
 class Feed:
-    """An iterator of requests that counts what was taken."""
+    """An iterator of requests that counts what was taken and is in flight. What is to come again
+    comes after all others."""
 
-    def __init__(self, requests: list[Request]) -> None:
+    def __init__(self, requests: Iterable[Request]) -> None:
         self.pulled = 0
+        self.in_flight = Counter[str]()
         self._requests = requests
+        self._sent: dict[str, Request] = {}
+        self._again: deque[str] = deque()
 
     def __iter__(self) -> Iterator[Request]:
         for request in self._requests:
-            self.pulled += 1
-            yield request
+            self._sent[request.key] = request
+            yield self._pull(request)
+        while self._again:
+            yield self._pull(self._sent[self._again.popleft()])
 
+    def _pull(self, request: Request) -> Request:
+        self.pulled += 1
+        self.in_flight[request.key] += 1
+        return request
 
-def test_encode_tells_the_tokens_of_a_prompt_before_the_start(subject: Subject) -> None:
-    engine = subject.create(subject.config)
-    request = ask("one two three")
-    encoded = engine.encode(request.messages)
-    assert encoded is not None
-    outcome = answers(subject.running, request)[request.key]
-    assert len(encoded) == outcome.usage.prompt
-    assert engine.encode(ask("one two four").messages) != encoded
+    def end(self, event: Outcome | Lost) -> None:
+        """Take note of an event, which may only be of what is in flight."""
+        for key in event.keys if isinstance(event, Lost) else [event.key]:
+            self.in_flight[key] -= 1
+            assert self.in_flight[key] >= 0
+
+    def send_again(self, *keys: str) -> None:
+        self._again.extend(keys)
 
 
 def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
@@ -102,23 +74,49 @@ def answers(engine: Engine, *requests: Request) -> dict[str, Outcome]:
 
 
 def outcomes_of(engine: Engine, requests: Iterable[Request]) -> Iterator[Outcome]:
-    """The outcomes of requests of which the engine may lose none."""
-    for event in engine.run(requests):
+    """The outcomes of requests of which the engine may lose none: one for each."""
+    feed = Feed(requests)
+    for event in engine.run(feed):
+        feed.end(event)
         assert not isinstance(event, Lost)
         yield event
+    assert not feed.in_flight.total()
+
+
+@contextmanager
+def another(subject: Subject, case: Case | None) -> Iterator[Engine]:
+    """An engine of its own for a case."""
+    assert case is not None
+    with subject.create(subject.configured(case.options)) as engine:
+        yield engine
+
+
+def text_of(case: Case | None) -> str:
+    assert case is not None
+    return case.text
 
 
 # 0. Building checks and loads nothing.
 
 
-def test_an_unknown_option_is_refused_with_the_nearest(subject: Subject) -> None:
-    with pytest.raises(UsageError, match=r"max_modle_len.*did you mean 'max_model_len'"):
-        subject.create(subject.configured({"max_modle_len": 5}))
+def test_an_unknown_option_is_refused_by_name(subject: Subject) -> None:
+    with pytest.raises(UsageError, match="no_such_option"):
+        subject.create(subject.configured({"no_such_option": 5}))
 
 
+@those(lambda knows: knows.misspelt)
+def test_a_misspelt_option_is_refused_with_the_nearest(subject: Subject) -> None:
+    assert subject.knows.misspelt is not None
+    written, meant = subject.knows.misspelt
+    with pytest.raises(UsageError, match=rf"{written}.*did you mean '{meant}'"):
+        subject.create(subject.configured({written: 5}))
+
+
+@those(lambda knows: knows.unreadable)
 def test_an_unreadable_option_value_is_refused(subject: Subject) -> None:
-    with pytest.raises(UsageError, match="max_model_len"):
-        subject.create(subject.configured({"max_model_len": "many"}))
+    (name,) = subject.knows.unreadable
+    with pytest.raises(UsageError, match=name):
+        subject.create(subject.configured(subject.knows.unreadable))
 
 
 def test_identity_is_known_before_the_start_and_stays(subject: Subject) -> None:
@@ -129,23 +127,36 @@ def test_identity_is_known_before_the_start_and_stays(subject: Subject) -> None:
 
 
 def test_identity_follows_what_can_change_an_answer_only(subject: Subject) -> None:
-    same = subject.create(subject.configured(subject.neutral_option))
-    other = subject.create(subject.configured(subject.answer_option))
+    same, other = subject.create(subject.alike), subject.create(subject.other)
     assert same.identity() == subject.running.identity() != other.identity()
 
 
+CONSTRAINTS = {
+    "choice": choice("ja", "naïve"),
+    "regex": Constraint("regex", r"[A-Z]{2}-\d{4}"),
+    "json": schema(kind={"type": "string", "enum": ["red", "größe"]}, sure={"type": "boolean"}),
+}
+
+
+def accepts(engine: Engine, constraint: Constraint | None) -> bool:
+    try:
+        engine.check(Sampling(), constraint)
+    except UsageError:
+        return False
+    return True
+
+
 def test_check_accepts_what_can_be_answered(subject: Subject) -> None:
-    for constraint in (None, choice("a", "b"), schema(a={"type": "integer"})):
-        subject.running.check(Sampling(), constraint)  # does not raise
+    subject.running.check(Sampling(), None)  # does not raise
+    accepted = {name for name in CONSTRAINTS if accepts(subject.running, CONSTRAINTS[name])}
+    assert accepted == set(CONSTRAINTS) or not subject.knows.constraints
 
 
+@those(lambda knows: knows.unanswerable)
 def test_check_refuses_what_no_request_could_get(subject: Subject) -> None:
-    if subject.answer_option == {"variant": "other"}:
-        engine = subject.create(subject.configured({"refuse": True}))
-        constraint = None
-    else:
-        engine = subject.running
-        constraint = schema(a={"type": "array", "uniqueItems": True})
+    assert subject.knows.unanswerable is not None
+    options, constraint = subject.knows.unanswerable
+    engine = subject.create(subject.configured(options)) if options else subject.running
     with pytest.raises(UsageError, match="refuses this job's requests"):
         engine.check(Sampling(), constraint)
 
@@ -196,24 +207,61 @@ def test_each_request_has_one_outcome(subject: Subject) -> None:
     assert sorted(keys) == sorted(request.key for request in requests)
 
 
-def test_a_key_that_comes_twice_is_answered_twice(subject: Subject) -> None:
+def test_what_is_settled_may_come_again_in_the_same_feed(subject: Subject) -> None:
+    feed = Feed(ask(f"row {number}") for number in range(2 * subject.window))
+    got: list[Outcome] = []
+    for event in subject.running.run(feed):
+        feed.end(event)
+        assert not isinstance(event, Lost)
+        if not got:
+            feed.send_again(event.key)
+        got.append(event)
+    assert len(got) == feed.pulled == 2 * subject.window + 1
+    assert [one.key for one in got].count(got[0].key) == 2
+
+
+@those(lambda knows: knows.repeats)
+def test_a_key_that_comes_twice_is_answered_twice_and_alike(subject: Subject) -> None:
     request = ask("twice")
     first, second = outcomes_of(subject.running, [request, request])
     assert first == second or first.usage.cached != second.usage.cached
 
 
-def test_a_constraint_is_kept(subject: Subject) -> None:
-    kinds = {"type": "string", "enum": ["red", "größe"]}
-    requests = {
-        "choice": ask("choose", choice("ja", "naïve"), max_tokens=40),
-        "regex": ask("id", Constraint("regex", r"[A-Z]{2}-\d{4}"), max_tokens=40),
-        "json": ask("record", schema(kind=kinds, sure={"type": "boolean"}), max_tokens=150),
+@those(lambda knows: knows.losing)
+def test_what_is_lost_was_in_flight_and_may_come_again(subject: Subject) -> None:
+    requests = [ask(text_of(subject.knows.losing)), *(ask(f"row {n}") for n in range(30))]
+    feed = Feed(requests)
+    got: list[str] = []
+    lost: list[Lost] = []
+    with another(subject, subject.knows.losing) as engine:
+        for event in engine.run(feed):
+            feed.end(event)
+            if isinstance(event, Lost):
+                lost.append(event)
+                feed.send_again(*event.keys)
+            else:
+                got.append(event.key)
+        assert engine.telemetry().running == 0
+    assert sorted(got) == sorted(request.key for request in requests)
+    assert lost
+    for one in lost:
+        assert len(set(one.keys)) == len(one.keys) > 0
+        assert one.reason
+        assert "\n" not in one.reason
+
+
+def test_a_constraint_that_is_accepted_is_kept(subject: Subject) -> None:
+    limits = {"choice": 40, "regex": 40, "json": 150}
+    asked = {
+        name: ask(f"a {name}", constraint, max_tokens=limits[name])
+        for name, constraint in CONSTRAINTS.items()
+        if accepts(subject.running, constraint)
     }
-    got = answers(subject.running, *requests.values())
-    text = {name: got[request.key].text or "" for name, request in requests.items()}
-    assert text["choice"] in ("ja", "naïve")
-    assert len(text["regex"]) == 7
-    assert set(json.loads(text["json"])) == {"kind", "sure"}
+    got = answers(subject.running, *asked.values())
+    text = {name: got[request.key].text or "" for name, request in asked.items()}
+    assert text.get("choice", "ja") in ("ja", "naïve")
+    assert len(text.get("regex", "AB-1234")) == 7
+    assert set(json.loads(text.get("json", '{"kind": "", "sure": 0}'))) == {"kind", "sure"}
 
 
 def test_tokens_are_counted(subject: Subject) -> None:
@@ -242,9 +290,11 @@ def test_bad_requests_fail_alone(subject: Subject) -> None:
     got = answers(subject.running, *mixed)
     assert len(got) == len(mixed)
     assert all(isinstance(got[request.key], Completed) for request in good)
-    for name, request in BAD.items():
-        outcome = got[request.key]
-        assert isinstance(outcome, Failed), name
+    failed = {name for name in BAD if isinstance(got[BAD[name].key], Failed)}
+    assert failed == subject.knows.refuses
+    for name in failed:
+        outcome = got[BAD[name].key]
+        assert isinstance(outcome, Failed)
         assert outcome.kind == ("too_long" if name == "too_long" else "refused_request")
         assert outcome.kind in FAILURE_KINDS
         assert outcome.message
@@ -252,22 +302,31 @@ def test_bad_requests_fail_alone(subject: Subject) -> None:
         assert outcome.usage == Usage(), "nothing of it was computed"
 
 
+@those(lambda knows: knows.context)
 def test_too_long_names_both_lengths(subject: Subject) -> None:
+    assert subject.knows.context == subject.running.describe().max_model_len == CONTEXT
     outcome = answers(subject.running, BAD["too_long"])[BAD["too_long"].key]
     assert isinstance(outcome, Failed)
-    assert "the context length is 256" in outcome.message
+    assert f"the context length is {CONTEXT}" in outcome.message
 
 
-def test_an_answer_that_was_cut_says_by_what(subject: Subject) -> None:
+def test_an_answer_of_too_few_tokens_was_cut_by_its_length(subject: Subject) -> None:
+    request = ask("LENGTH:9 words wanted", max_tokens=1)
+    assert_cut(answers(subject.running, request)[request.key], "length")
+
+
+@those(lambda knows: knows.context)
+def test_an_answer_without_room_was_cut_by_the_context(subject: Subject) -> None:
     text = "word"
-    while _tokens(subject, text) < 256 - 1:
+    while _tokens(subject, text) < CONTEXT - 1:
         text += " a"
-    full, short = ask(text, max_tokens=50), ask("LENGTH:9 words wanted", max_tokens=1)
-    got = answers(subject.running, full, short)
-    for request, reason in ((full, "context"), (short, "length")):
-        outcome = got[request.key]
-        assert isinstance(outcome, Completed)
-        assert (outcome.finish_reason, outcome.usage.output) == (reason, 1)
+    request = ask(text, max_tokens=50)
+    assert_cut(answers(subject.running, request)[request.key], "context")
+
+
+def assert_cut(outcome: Outcome, reason: str) -> None:
+    assert isinstance(outcome, Completed)
+    assert (outcome.finish_reason, outcome.usage.output) == (reason, 1)
 
 
 def _tokens(subject: Subject, text: str) -> int:
@@ -310,9 +369,8 @@ def test_description_is_json(subject: Subject) -> None:
     stored = json.loads(json.dumps(info.to_json()))
     assert stored == info.to_json()
     assert EngineInfo.from_json(stored) == info
-    assert None not in (info.name, info.version, info.device, info.dtype, info.model)
-    assert info.parallelism is not None
-    assert info.window == subject.window
+    assert {name for name in subject.knows.fields if getattr(info, name) is None} == set()
+    assert info.window in (None, subject.window)
 
 
 def test_telemetry_counts_while_running(subject: Subject) -> None:
@@ -326,11 +384,26 @@ def test_telemetry_counts_while_running(subject: Subject) -> None:
     assert after.prompt_tokens - before.prompt_tokens == sum(usage.prompt for usage in used)
     assert after.output_tokens - before.output_tokens == sum(usage.output for usage in used)
     assert after.cached_tokens - before.cached_tokens == sum(usage.cached for usage in used)
+    assert (after.running, after.waiting, after.held_back_until) == (0, 0, None)
+
+
+@those(lambda knows: knows.steps)
+def test_steps_are_counted(subject: Subject) -> None:
+    before = subject.running.telemetry()
+    answers(subject.running, *(ask(f"row {n}") for n in range(20)))
+    after = subject.running.telemetry()
     steps = after.steps - before.steps
     assert steps > 0
     assert steps <= after.sequences - before.sequences <= steps * subject.window
     assert before.starved_steps <= after.starved_steps <= before.starved_steps + steps
-    assert (after.running, after.waiting) == (0, 0)
+
+
+@those(lambda knows: not knows.steps)
+def test_an_engine_without_steps_counts_none(subject: Subject) -> None:
+    answers(subject.running, *(ask(f"row {n}") for n in range(20)))
+    seen = subject.running.telemetry()
+    assert (seen.steps, seen.starved_steps, seen.sequences) == (0, 0, 0)
+    assert seen.moments == StepMoments()
 
 
 def test_a_slow_feed_is_idle_time(subject: Subject) -> None:
@@ -345,6 +418,30 @@ def test_a_slow_feed_is_idle_time(subject: Subject) -> None:
     list(subject.running.run([ask(f"at once {number}") for number in range(3)]))
     idle = subject.running.telemetry().idle_seconds - before - slept
     assert idle < 0.05 <= slept
+
+
+@those(lambda knows: knows.held)
+def test_a_hold_shows_while_it_lasts_and_is_no_idle_time(subject: Subject) -> None:
+    over = threading.Event()
+    seen: list[float] = []
+
+    def look(engine: Engine) -> None:
+        while not over.wait(0.002):
+            until = engine.telemetry().held_back_until
+            if until is not None:
+                seen.append(until - clock.seconds())
+
+    with another(subject, subject.knows.held) as engine:
+        looking = threading.Thread(target=look, args=[engine])
+        looking.start()
+        answers(engine, *(ask(text_of(subject.knows.held)) for _ in range(3)))
+        over.set()
+        looking.join()
+        after = engine.telemetry()
+    assert seen
+    assert 0 < max(seen) <= LONGEST_HOLD
+    assert after.held_back_until is None
+    assert after.idle_seconds < 0.05
 
 
 # 7. to 9. An engine that hangs or dies, and the next one.
@@ -372,14 +469,17 @@ def test_a_hung_engine_tells_no_progress_and_ends_when_it_is_closed(scripted: Su
     assert seen[0].running == 1
 
 
-def test_a_busy_engine_ends_when_it_is_closed(scripted: Subject) -> None:
-    with scripted.create(scripted.configured({"delay": 0.01})) as engine:
-        requests = [ask(f"row {number}") for number in range(1000)]
+@those(lambda knows: knows.slow)
+def test_a_busy_engine_ends_when_it_is_closed(subject: Subject) -> None:
+    requests = [ask(text_of(subject.knows.slow)) for _ in range(1000)]
+    with another(subject, subject.knows.slow) as engine:
         message, seconds = ended_by_closing(engine, requests, after=0.2)
         with pytest.raises(EngineError):
             list(engine.run([ask("again")]))
     assert message.startswith("engine died")
     assert seconds < 1
+    with subject.create(subject.config) as engine:
+        assert len(answers(engine, ask("after"))) == 1
 
 
 def test_an_engine_that_starts_ends_when_it_is_closed(scripted: Subject) -> None:
@@ -394,3 +494,18 @@ def test_the_next_engine_answers(scripted: Subject) -> None:
         list(engine.run([ask("KILL")]))
     with scripted.create(scripted.config) as engine:
         assert len(answers(engine, ask("after"))) == 1
+
+
+# 10. The tokens of a prompt before the start.
+
+
+def test_encode_gives_the_tokens_of_a_prompt_before_the_start(subject: Subject) -> None:
+    engine = subject.create(subject.config)
+    request = ask("one two three")
+    encoded = engine.encode(request.messages)
+    if encoded is None:
+        assert not subject.knows.encodes
+        return
+    outcome = answers(subject.running, request)[request.key]
+    assert len(encoded) == outcome.usage.prompt
+    assert engine.encode(ask("one two four").messages) != encoded

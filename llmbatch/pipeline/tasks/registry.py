@@ -10,6 +10,6 @@ BUILTIN: dict[str, Callable[[JobSpec], Task]] = {generate.NAME: generate.make}
 
 
 def make(spec: JobSpec) -> Task:
-    """The task of a job. There is one so far. With a second one the spec gets a key `task`, declared
-    ANSWER, which names one of `BUILTIN`."""
+    """The task of a job. So far there is one. With a second one the spec gets a key `task`, which
+    names one of `BUILTIN` and is declared ANSWER."""
     return BUILTIN[generate.NAME](spec)

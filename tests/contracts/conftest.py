@@ -1,0 +1,71 @@
+"""The fixtures that start the engines under test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.registry import load
+from llmbatch.engines.vllm.engine import VllmEngine
+from tests.contracts import minimal_engine
+from tests.contracts.subjects import (
+    CONTEXT,
+    KNOWN,
+    MARKS,
+    MINIMAL,
+    SCRIPTED,
+    VLLM,
+    Subject,
+    with_options,
+)
+from tests.engines.vllm import session
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Subject]:
+    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
+    config = EngineConfig("scripted", options)
+    alike, other = ({"window": 3}, {"variant": "other"})
+    create = load("tests.scripted_engine:create")
+    with create(config) as engine:
+        yield Subject(
+            engine,
+            create,
+            config,
+            8,
+            with_options(config, alike),
+            with_options(config, other),
+            SCRIPTED,
+        )
+
+
+@pytest.fixture(scope="session")
+def minimal() -> Iterator[Subject]:
+    config = EngineConfig("minimal")
+    alike, other = EngineConfig("minimal", log_path="elsewhere"), EngineConfig("other")
+    create = load("tests.contracts.minimal_engine:create")
+    with create(config) as engine:
+        yield Subject(engine, create, config, minimal_engine.WINDOW, alike, other, MINIMAL)
+
+
+@pytest.fixture(scope="session")
+def vllm() -> Iterator[Subject]:
+    engine, config = session.started()
+    alike = with_options(config, {"block-size": "64"})
+    other = with_options(config, {"dtype": "float32"})
+    yield Subject(engine, load("vllm"), config, session.WINDOW, alike, other, VLLM)
+    session.stop()
+
+
+@pytest.fixture
+def vllm_public(vllm: Subject) -> Iterator[Subject]:
+    """The same vLLM, driven by its own `add_request` and `step`."""
+    assert isinstance(vllm.running, VllmEngine)
+    with session.driven(vllm.running, "public"):
+        yield vllm
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in KNOWN])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    made: Subject = request.getfixturevalue(request.param)
+    return made
