@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from llmbatch.cli import console
-from llmbatch.cli.narration import line
+from llmbatch.cli.narration import held_back, line
 from llmbatch.core import units
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status as live
@@ -91,6 +91,7 @@ def _engine(progress: Progress, view: dict[str, Any]) -> str:
     parts = []
     if progress.running is not None and view["state"] == "running":
         parts.append(f"{progress.running:,} running, {progress.waiting or 0:,} waiting")
+        parts += filter(None, [held_back(progress)])
     if progress.cache_usage is not None:
         parts.append(f"cache {progress.cache_usage:.0%} full")
     if progress.cached_tokens:

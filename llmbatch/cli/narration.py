@@ -111,7 +111,7 @@ def _columns() -> int:
 
 def beside(progress: Progress, room: int) -> str:
     """Further figures of a run for the end of a bar, as many as `room` columns hold."""
-    speed = f"{progress.tokens_per_second:,.0f} tok/s"
+    speed = held_back(progress) or f"{progress.tokens_per_second:,.0f} tok/s"
     failed = f"{progress.failed:,} failed"
     wanted = (
         [speed, _cache(progress), _cost(progress, "~"), failed],
@@ -123,6 +123,12 @@ def beside(progress: Progress, room: int) -> str:
         if len(text) <= room:
             return text
     return f"{speed}, {failed}"
+
+
+def held_back(progress: Progress) -> str:
+    """The time for which the engine is held back; empty if it is not."""
+    left = progress.held_back_seconds
+    return "" if left is None else f"held back for {units.duration(left)}"
 
 
 def _cache(progress: Progress) -> str:
@@ -149,7 +155,8 @@ def line(progress: Progress, *, ended: bool = False) -> str:
     eta = None if ended else progress.eta_seconds
     left = f", {units.duration(eta)} left" if eta else ""
     cost = _so_far(progress) if ended else _cost(progress, "about ")
-    further = "".join(f"{part}, " for part in (_cache(progress), cost) if part)
+    hold = "" if ended else held_back(progress)
+    further = "".join(f"{part}, " for part in (hold, _cache(progress), cost) if part)
     return (
         f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}), "
         f"{progress.rows_per_second:,.1f} rows/s, "

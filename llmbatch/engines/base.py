@@ -67,6 +67,12 @@ class Telemetry:
     moments: StepMoments = field(default_factory=StepMoments)
     held_back_until: float | None = None
 
+    def held_back_seconds(self, now: float) -> float | None:
+        """Seconds from `now` (of `core.clock`) for which the engine is held back; None if it is not
+        or claims more than is believed."""
+        left = (self.held_back_until or now) - now
+        return left if 0 < left <= LONGEST_HOLD else None
+
 
 LOAD = frozenset({"running", "waiting", "cache_usage", "held_back_until"})
 """The fields of a Telemetry that are present load; all others add up over engines."""

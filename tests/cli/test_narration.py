@@ -2,7 +2,7 @@
 
 import io
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -43,6 +43,31 @@ def test_what_is_known_of_cache_and_cost_is_in_the_line() -> None:
 )
 def test_beside_a_bar_there_is_what_has_room(room: int, text: str) -> None:
     assert narration.beside(PAID, room) == text
+
+
+def test_a_hold_is_shown_while_the_run_goes_on() -> None:
+    held = replace(PAID, held_back_seconds=75.0)
+    assert ", 1,200 output tokens/s, held back for 1 min 15 s, cache 43%, " in narration.line(held)
+    assert "held back" not in narration.line(held, ended=True)
+    # The bar has it in place of the speed, as there is little room.
+    assert narration.beside(held, 0) == "held back for 1 min 15 s, 7 failed"
+
+
+@pytest.mark.parametrize(("state", "is_shown"), [("running", True), ("killed", False)])
+def test_the_status_of_a_run_has_its_hold(state: str, is_shown: bool) -> None:
+    view = {
+        "phase": "generating",
+        "pid": 1,
+        "host": "here",
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "updated_at": "2026-01-01T00:00:01+00:00",
+        "age_seconds": 0.1,
+        "state": state,
+        "progress": asdict(replace(PAID, held_back_seconds=75.0)),
+    }
+    assert any(
+        "64 waiting, held back for 1 min 15 s" in line for line in live_view.lines(view)
+    ) is (is_shown)
 
 
 def test_nothing_is_said_of_what_nobody_knows() -> None:

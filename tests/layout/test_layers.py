@@ -204,10 +204,13 @@ def test_help_imports_nothing_heavy() -> None:
 def test_files_that_use_one_engine_are_one_piece_of_work() -> None:
     """Of those that name it: the fixtures of its room, and the files themselves."""
     root = PACKAGE.parent
+    engine = re.compile(r"\b(vllm_engine|session\.started|subject: Subject)\b")
     using = {
         str(path.relative_to(root))
         for room in ("contracts", "engines/vllm")
         for path in (root / "tests" / room).glob("test_*.py")
-        if re.search(r"\bvllm_engine\b|\bsession\.started\b", path.read_text(encoding="utf-8"))
+        if re.search(
+            r"\b(vllm_engine|session\.started|subject: Subject)\b", path.read_text(encoding="utf-8")
+        )
     }
     assert using == scheduling.SHARING

@@ -11,9 +11,10 @@ class Progress:
 
     `share` (0..1) is the finished part of this run's work, weighted by time: a long prompt is more
     than a short one. Of the engine's present load: `cache_usage` (0..1) is the used
-    part of its cache of keys and values, `running` and `waiting` count requests. `cost` is that of
-    the run so far, the engine's start included, `projected_cost` that of the whole run at the
-    present rate. None: unknown, or there is no price.
+    part of its cache of keys and values, `running` and `waiting` count requests, and for
+    `held_back_seconds` from now the engine is held back, such as by a server's rate limit. `cost`
+    is that of the run so far, the engine's start included, `projected_cost` that of the whole run
+    at the present rate. None: unknown, there is no price, or the engine is not held back.
     """
 
     rows: int
@@ -31,6 +32,7 @@ class Progress:
     projected_cost: float | None = None
     currency: str = ""
     share: float | None = None
+    held_back_seconds: float | None = None
 
     @property
     def rows_per_second(self) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
-from llmbatch.engines.base import LONGEST_HOLD, Telemetry
+from llmbatch.engines.base import Telemetry
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
@@ -222,10 +222,9 @@ class EngineSession:
         seen = (replace(telemetry, held_back_until=None), self.settled)
         if seen != self._seen or not self.in_flight():
             self._seen, self._moved_at = seen, now
-        until = telemetry.held_back_until
-        if until is not None and until <= now + LONGEST_HOLD:
+        if left := telemetry.held_back_seconds(now):
             # The time for which it is held back does not count.
-            self._moved_at = max(self._moved_at, until)
+            self._moved_at = now + left
         if now - self._moved_at >= self._run_spec.stall_timeout:
             self._kill()
 

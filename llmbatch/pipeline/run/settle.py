@@ -157,6 +157,7 @@ class Settlement:
             cache_usage=telemetry.cache_usage or None,
             running=telemetry.running,
             waiting=telemetry.waiting,
+            held_back_seconds=telemetry.held_back_seconds(clock.seconds()),
             cost=self._run_cost.so_far(counters.usage),
             projected_cost=end,
             currency=self._run_cost.cost.currency,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -45,6 +46,12 @@ def test_an_end_keeps_the_last_progress(tmp_path: Path) -> None:
     assert (seen["phase"], seen["reason"], seen["exit_code"]) == ("ended", "finished", 3)
     assert Progress(**seen["progress"]) == progress(60)
     assert (seen["rows_per_second"], seen["eta_seconds"]) == (30.0, pytest.approx(40 / 30))
+
+
+def test_a_hold_is_in_the_view(tmp_path: Path) -> None:
+    view = StatusFile(JobPaths(tmp_path))
+    view.progress(replace(progress(60), held_back_seconds=12.5))
+    assert status.read(JobPaths(tmp_path))["progress"]["held_back_seconds"] == 12.5
 
 
 def test_progress_is_written_at_most_once_a_second(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.core.step_cost import StepMoments, fit
 from llmbatch.engines.base import LONGEST_HOLD, EngineConfig
+from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.store import results, run_records
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
@@ -220,6 +221,28 @@ def test_a_hold_of_more_than_an_hour_is_not_believed(tmp_path: Path) -> None:
     bench = Bench(tmp_path, texts(2), run={"stall_timeout": 0.2} | NO_RESTART)
     with pytest.raises(EngineError, match="made no progress"):
         bench.drive(engine(held_back=10.0, held_back_says=2 * LONGEST_HOLD))
+
+
+def shown(bench: Bench, engine: ScriptedEngine) -> list[Progress]:
+    """All progress of a run."""
+    seen: list[Progress] = []
+    bench.seen.progress = seen.append  # type: ignore[method-assign,assignment]
+    bench.drive(engine)
+    return seen
+
+
+def test_a_hold_is_shown_while_it_lasts(tmp_path: Path) -> None:
+    seen = shown(Bench(tmp_path, texts(1)), engine(held_back=0.45))
+    held = [one.held_back_seconds for one in seen if one.held_back_seconds is not None]
+    assert 0 < min(held) <= max(held) <= 0.45
+    assert seen[-1].held_back_seconds is None
+
+
+def test_a_hold_that_is_not_believed_is_not_shown(tmp_path: Path) -> None:
+    slow = engine(held_back=0.45, held_back_says=2 * LONGEST_HOLD)
+    seen = shown(Bench(tmp_path, texts(1)), slow)
+    assert len(seen) > 1
+    assert {one.held_back_seconds for one in seen} == {None}
 
 
 def test_a_hold_is_not_stored(tmp_path: Path) -> None:
