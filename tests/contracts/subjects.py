@@ -22,7 +22,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Knows:
-    """What one engine knows and another may not. The defaults are what the contract asks for.
+    """Knowledge that one engine has and another may not; by default none beyond the contract.
 
     `fields`: of its EngineInfo, which are not None; `context`: its max_model_len; `encodes`: the
     tokens of a prompt before it is answered; `steps`: it has some and counts them; `constraints`:
