@@ -5,17 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import llmbatch
 from tests import scheduling
-
-PACKAGE = Path(llmbatch.__file__).parent
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+from tests.layout.sources import PACKAGE, SOURCES, parsed
 
 # A room may import itself and rooms of a lower level; rooms of one level are siblings.
 LEVELS = {
@@ -34,11 +30,6 @@ LEVELS = {
 }
 # The rooms of the trunk, and what lies in none of them.
 IN_PIPELINE = {"bounded_process": 0, "tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
-
-
-@cache
-def parsed(path: Path) -> ast.AST:
-    return ast.parse(path.read_text())
 
 
 def name_of(path: Path) -> str:

@@ -3,14 +3,11 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-import llmbatch
+from tests.layout.sources import PACKAGE, SOURCES, parsed
 
-PACKAGE = Path(llmbatch.__file__).parent
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE \w+|ATTACH|PRAGMA)\s")
 
 MODE = re.compile(r"[rwaxbt]*[wax+][bt]?")
@@ -177,7 +174,7 @@ def test_only_its_owner(what: str) -> None:
     found = {
         f"{path.relative_to(PACKAGE).as_posix()}:{getattr(node, 'lineno', 0)}"
         for path in SOURCES
-        for node in finder(ast.parse(path.read_text()))
+        for node in finder(parsed(path))
     }
     assert sorted(place for place in found if not place.startswith(tuple(owners))) == []
 

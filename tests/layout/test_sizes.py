@@ -2,13 +2,8 @@
 
 import ast
 import re
-from pathlib import Path
 
-import llmbatch
-
-PACKAGE = Path(llmbatch.__file__).parent
-ROOT = PACKAGE.parent
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+from tests.layout.sources import ROOT, SOURCES, parsed
 
 
 def test_no_file_is_over_300_lines() -> None:
@@ -20,7 +15,7 @@ def test_no_function_is_over_60_lines() -> None:
     sizes = {
         f"{path.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: size for name, size in sizes.items() if size > 60} == {}
@@ -32,7 +27,7 @@ def test_no_module_is_named_for_nothing() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    bare = [path for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
+    bare = [path for path in SOURCES if not ast.get_docstring(parsed(path))]
     assert [str(path) for path in bare] == []
 
 
@@ -42,7 +37,7 @@ def test_a_docstring_says_the_thing_and_asks_no_question() -> None:
     asked = [
         f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
         for path in [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if (text := ast.get_docstring(node)) and asking.match(text)
     ]
