@@ -132,7 +132,7 @@ _HEAD = re.compile(r"^.*?<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
 # Its style sheet would be that of the whole page, and its comments hold labels.
 _LEFT_OUT = re.compile(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-_BEFORE_ID = re.compile(r'(?<= id=")|(?<=url\(#)|(?<=href="#)')
+_ID = re.compile(r'(?<= id=")[^"]+|(?<=url\(#)[^)]+|(?<=href="#)[^"]+')
 # A variable is only known to style, not to attributes.
 _FILL = re.compile(r' fill="(#[0-9a-f]{6})"')
 _FRACTION = re.compile(r"(\.\d\d)\d+")
@@ -144,8 +144,14 @@ def _embedded(svg: str, name: str, title: str, description: str) -> str:
     """The drawing as an element of a page: with a head, colours and ids of the page's."""
     found = _HEAD.match(svg)
     assert found is not None
+    # matplotlib's ids are hashes of places, whose last digits the layout's solver leaves open.
+    numbers: dict[str, int] = {}
+
+    def number(identifier: str) -> str:
+        return f"{name}-{numbers.setdefault(identifier, len(numbers))}"
+
     # Only in tags: labels are data.
-    body = _TAG.sub(lambda tag: _adapted(tag[0], name), _LEFT_OUT.sub("", svg[found.end() :]))
+    body = _TAG.sub(lambda tag: _adapted(tag[0], number), _LEFT_OUT.sub("", svg[found.end() :]))
     width = float(found[1].split()[2])
     return (
         f'<svg viewBox="{found[1]}" style="--width: {width:g}px" role="img" '
@@ -155,9 +161,9 @@ def _embedded(svg: str, name: str, title: str, description: str) -> str:
     )
 
 
-def _adapted(tag: str, name: str) -> str:
-    """A tag with ids that begin with `name`, and with the page's colours."""
-    tag = _BEFORE_ID.sub(f"{name}-", tag.replace("xlink:href", "href"))
+def _adapted(tag: str, number: Callable[[str], str]) -> str:
+    """A tag with the page's ids and colours."""
+    tag = _ID.sub(lambda identifier: number(identifier[0]), tag.replace("xlink:href", "href"))
     tag = _FRACTION.sub(r"\1", _FILL.sub(r' style="fill: \1"', tag))
     return _STAND_IN.sub(lambda colour: _VARIABLE_OF[colour[0]], tag)
 

@@ -84,9 +84,9 @@ def test_answers_do_not_depend_on_company(vllm_engine: vllm.VllmEngine) -> None:
 def test_the_length_limit_is_exact(vllm_engine: vllm.VllmEngine) -> None:
     limit = vllm_engine.describe().max_model_len
     assert limit is not None
-    text = "a"
-    while tokens_of(vllm_engine, text + " a") < limit - 2:
-        text += " a"
+    text = "a" + " a" * (limit - 2 - tokens_of(vllm_engine, "a"))
+    while tokens_of(vllm_engine, text + " a") >= limit - 2:
+        text = text.removesuffix(" a")
     outcomes = [one(vllm_engine, ask(text + " a" * more, max_tokens=50)) for more in range(5)]
     fitting = [outcome for outcome in outcomes if isinstance(outcome, Completed)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
