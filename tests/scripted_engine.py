@@ -128,6 +128,7 @@ class ScriptedEngine:
         self._unmeasured = (0.0, 0)  # seconds and words that belong to the next step
         self._more = False
         self._lost: set[str] = set()
+        self._may_lose = False  # a request with such a marker was taken
         self._held_back_until: float | None = None
 
     def identity(self) -> dict[str, str]:
@@ -205,12 +206,15 @@ class ScriptedEngine:
             if request is None:
                 return False
             self._in_flight.append(request)
+            self._may_lose |= any("LOSE" in message.content for message in request.messages)
         return True
 
     def _lose(self) -> Lost | None:
         """The requests in flight that are lost now with a part of the engine, if any are."""
         if 0 <= self._options.lose_after <= self._computed:
             return self._lost_at(0, len(self._in_flight))
+        if not self._may_lose:
+            return None
         for index, request in enumerate(self._in_flight):
             found = MARKER.search(" ".join(message.content for message in request.messages))
             mark, detail = found.groups() if found else ("", None)
