@@ -50,10 +50,11 @@ browser:  ## Install Chromium for the tests of the HTML report (Debian, as root)
 test: $(READY) $(BRING_BROWSER)  ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# The linters take longer than all other quick tests together; `make lint` has them.
-test-fast: $(READY)  ## The tests that need no engine and take less than half a second each (a minute)
+# Left out are the kinds of tests that start processes, and the linters, which `make lint` has.
+test-fast: $(READY)  ## The quick tests of the rooms: no engine, no command line, none over a quarter of a second
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not engine and not slow' \
-		--durations 5 --durations-min 0.5 --ignore tests/layout/test_linters.py
+		--durations 5 --durations-min 0.5 --ignore tests/layout/test_linters.py \
+		--ignore tests/cli --ignore tests/crash --ignore tests/bench --ignore tests/versions
 
 slow-tests: $(READY)  ## Run the whole suite and record which tests are slow, for `make test-fast`
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --record-slow

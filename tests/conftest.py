@@ -24,7 +24,7 @@ settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    text = "write the tests that took half a second or more to tests/slow_tests.txt"
+    text = "write the tests that took a quarter of a second or more to tests/slow_tests.txt"
     parser.addoption("--record-slow", action="store_true", help=text)
 
 

@@ -1,4 +1,4 @@
-"""The slow tests: those that took half a second or more when the list was last recorded.
+"""The slow tests: those that took a quarter of a second or more when the list was last recorded.
 
 `slow_tests.txt` beside this file is that list, a function a line, all its parameters together.
 `make test-fast` leaves them out; `make slow-tests` records the list anew. A new test counts as
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LIST = Path(__file__).with_name("slow_tests.txt")
-LIMIT = 0.5
+LIMIT = 0.25
 """Seconds, with the fixtures that a test is the first to need."""
 
 

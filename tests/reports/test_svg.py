@@ -42,7 +42,7 @@ def test_the_same_values_make_the_same_bytes_and_other_figures_have_other_ids() 
     first = charts.stacked("a", "Parts", PARTS, "seconds")
     assert first == charts.stacked("a", "Parts", PARTS, "seconds")
     both = first + charts.stacked("b", "Parts", PARTS, "seconds")
-    ids = [element.get("id") for element in elements(both) if element.get("id")]
+    ids = [str(element.get("id")) for element in elements(both) if element.get("id")]
     assert len(ids) == len(set(ids))
     # Hashes of places that are computed would differ from drawing to drawing.
     assert [
