@@ -7,7 +7,6 @@ but only as many as pay: one that is moved may compute again what its neighbours
 """
 
 import math
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -98,37 +97,44 @@ class Stragglers:
 
 class AnswerLengths:
     """Expected lengths of answers by those of their prompts, in tokens: least squares over all
-    that were seen."""
+    that were seen, by sums of whole numbers, which are exact and take the same room and time for
+    any number of answers."""
 
     def __init__(self, longest: int) -> None:
         """`longest`: no answer has more tokens."""
         self._longest = longest
-        self._prompts = array("d")
-        self._outputs = array("d")
+        # Of n pairs (x, y): n, x, y, x * x, x * y, y * y. Replaced as a whole, because another
+        # thread reads them.
+        self._sums = (0, 0, 0, 0, 0, 0)
 
     @property
     def seen(self) -> int:
-        return len(self._outputs)
+        return self._sums[0]
 
     def learn(self, prompt: int, output: int) -> None:
         """Learn from an answer."""
-        self._prompts.append(prompt)
-        self._outputs.append(output)
+        n, x, y, xx, xy, yy = self._sums
+        self._sums = (
+            n + 1,
+            x + prompt,
+            y + output,
+            xx + prompt * prompt,
+            xy + prompt * output,
+            yy + output * output,
+        )
 
     def expect(self, prompts: Sequence[float]) -> list[float] | None:
         """Expected answer lengths of these prompts; None while prompts say nothing of them."""
-        seen = self.seen
-        if seen < LEAST:
+        n, x, y, xx, xy, yy = self._sums
+        if n < LEAST:
             return None
-        import numpy as np  # not before it is needed: its import takes longer than most commands
-
-        # Copies, because another thread goes on learning.
-        x, y = np.array(self._prompts[:seen]), np.array(self._outputs[:seen])
-        if not (np.ptp(x) and np.ptp(y)) or np.corrcoef(x, y)[0, 1] ** 2 < LEAST_EXPLAINED:
+        in_prompts, in_outputs, both = n * xx - x * x, n * yy - y * y, n * xy - x * y
+        varies = in_prompts and in_outputs
+        if not varies or both * both < LEAST_EXPLAINED * in_prompts * in_outputs:
             return None
-        slope, start = np.polyfit(x, y, 1)
-        expected = np.clip(start + slope * np.array(prompts), 1, self._longest)
-        return list(map(float, expected))
+        slope = both / in_prompts
+        start = (y - slope * x) / n
+        return [min(max(start + slope * prompt, 1.0), self._longest) for prompt in prompts]
 
 
 def count_steps(lengths: Sequence[float], slots: int) -> float:

@@ -4,6 +4,8 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
+import numpy
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +153,16 @@ def test_a_second_run_knows_the_lengths_from_the_start(tmp_path: Path) -> None:
     other = ready_job.make(bench.spec.model_copy(update={"prompt": "Say: {{ t }}"}))
     fresh = Rounds(bench.db, other, plans.NOTHING_PENDING, bench.limits, bench.settlement)
     assert fresh.stragglers.known == 0
+
+
+def test_expected_lengths_are_those_of_least_squares() -> None:
+    """Also far from zero, where sums of floats would cancel."""
+    draw = random.Random(3)
+    lengths = AnswerLengths(10**9)
+    pairs = [(n + 10**6, 3 * n + draw.randrange(200) + 1) for n in range(300)]
+    for prompt, output in pairs:
+        lengths.learn(prompt, output)
+    slope, start = numpy.polyfit(*zip(*pairs, strict=True), 1)
+    prompts = [10**6, 10**6 + 150.5]
+    expected = [start + slope * prompt for prompt in prompts]
+    assert lengths.expect(prompts) == pytest.approx(expected, rel=1e-6)
