@@ -85,7 +85,8 @@ class RequestFeed:
 
     def _chunks(self) -> Iterator[PlannedRequest]:
         for _, group in groupby(self._positions, key=lambda position: position // self._chunk_size):
-            yield from self._chunk(set(group))
+            # In ascending order: isolation gives its groups in the order of sending.
+            yield from plans.requests_at(self._db, sorted(group))
 
     def _resent(self) -> Iterator[PlannedRequest]:
         while self._again:
@@ -96,10 +97,6 @@ class RequestFeed:
 
     def _sizes(self) -> list[int]:
         return [ticket.size for ticket in self.in_flight()]
-
-    def _chunk(self, positions: set[int]) -> list[PlannedRequest]:
-        stretch = plans.requests(self._db, min(positions), max(positions))
-        return [planned for planned in stretch if planned.position in positions]
 
     def _request(self, planned: PlannedRequest) -> Request:
         position = planned.position
