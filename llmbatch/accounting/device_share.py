@@ -63,7 +63,7 @@ def compare(runs: Sequence[RunUsage], engine: EngineInfo | None) -> DeviceShare 
     best = bound(batches.best)
     least = best.seconds * work.requests
     return DeviceShare(
-        device=f"{device.count} x {device.name}" if device.count > 1 else device.name,
+        device=device.title,
         source=device.source,
         peak_flops=ceilings.operations,
         bandwidth=ceilings.bandwidth,

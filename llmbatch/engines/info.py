@@ -1,6 +1,6 @@
 """The properties of a started engine, as it reports them itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import prod
 from typing import Any, Self
@@ -10,18 +10,16 @@ from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.settings import EngineSettings, flag, reading, text, whole
 
 
-def _device(value: Any) -> Device | None:
-    try:
-        return Device.from_json(value)
-    except (TypeError, KeyError, AttributeError):
-        return None
+def _built(kind: type[Device] | type[Shape]) -> Callable[[Any], Any]:
+    """A reader of stored values of this kind; None for anything else."""
 
+    def read(value: Any) -> Any:
+        try:
+            return kind.from_json(value)
+        except (TypeError, KeyError, AttributeError):
+            return None
 
-def _shape(value: Any) -> Shape | None:
-    try:
-        return Shape.from_json(value)
-    except (TypeError, KeyError, AttributeError):
-        return None
+    return read
 
 
 def _counts(value: Any) -> dict[str, int] | None:
@@ -67,8 +65,8 @@ class EngineInfo(EngineSettings):
     parallelism: Mapping[str, int] | None = field(default=None, metadata=reading(_counts))
     window: int | None = field(default=None, metadata=reading(whole))
     enforce_eager: bool | None = field(default=None, metadata=reading(flag))
-    hardware: Device | None = field(default=None, metadata=reading(_device))
-    shape: Shape | None = field(default=None, metadata=reading(_shape))
+    hardware: Device | None = field(default=None, metadata=reading(_built(Device)))
+    shape: Shape | None = field(default=None, metadata=reading(_built(Shape)))
     weight_bytes: int | None = field(default=None, metadata=reading(whole))
     settings: Mapping[str, Any] = field(default_factory=dict)
 

@@ -115,7 +115,7 @@ def _without_prompts(
 ) -> Requirements:
     """The requirements where nothing is pending, or prompts cannot be encoded before a start."""
     nothing = Interval.exactly(0)
-    machine = NextEngine(Scheduler(1), None, given.device, None, None)
+    machine = NextEngine(Scheduler(1), None, given.device, None)
     none = TokenEstimate(nothing, nothing, nothing)
     load = time_and_cost.make_workload(none, len(pending.positions), 0.0, [1.0], machine.scheduler)
     time = time_and_cost.estimate_time(
@@ -232,7 +232,6 @@ def _machine(
         Scheduler(slots, budget),
         sized.shape() if sized else None,
         given.device,
-        fit,
         fit.weight_bytes if fit else None,
         elsewhere=given.elsewhere,
     )

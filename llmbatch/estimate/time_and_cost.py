@@ -13,7 +13,6 @@ from llmbatch.job.cost import CostSpec
 from llmbatch.sizing import roofline
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
-from llmbatch.sizing.memory import Memory
 from llmbatch.sizing.roofline import Ceilings
 
 # Seconds to start an engine of which no start is known, and for each gigabyte of weights to load;
@@ -93,7 +92,6 @@ class NextEngine:
     scheduler: Scheduler
     shape: Shape | None
     device: Device | None
-    memory: Memory | None
     weight_bytes: int | None
     elsewhere: bool = False
 

@@ -88,8 +88,8 @@ class EngineSettings:
 
     def updated(self, other: "EngineSettings") -> "EngineSettings":
         """These settings, replaced by those that are known in `other`."""
-        known = {each.name: getattr(other, each.name) for each in fields(EngineSettings)}
-        own = {each.name: getattr(self, each.name) for each in fields(EngineSettings)}
-        return EngineSettings(**own | {
-            name: value for name, value in known.items() if value is not None
-        })  # fmt: skip
+        names = [each.name for each in fields(EngineSettings)]
+        known = {name for name in names if getattr(other, name) is not None}
+        return EngineSettings(
+            **{name: getattr(other if name in known else self, name) for name in names}
+        )

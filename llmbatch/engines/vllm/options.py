@@ -8,7 +8,6 @@ answer-affecting: computing an answer again is better than serving a wrong one.
 
 import ast
 import functools
-import importlib.util
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -120,7 +119,7 @@ _FALSE = {"false", "no", "off", "0"}
 
 
 def is_installed() -> bool:
-    return importlib.util.find_spec("vllm") is not None
+    return versions.source() is not None
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.run.engine_factory import EngineFactory
-from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
+from llmbatch.pipeline.run.forecast_seam import MakeForecaster
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import StopRequest
 
@@ -33,8 +33,8 @@ class Context:
     stop: StopRequest
     fresh: bool
     deadline: float
-    forecaster: MakeForecaster = NoForecaster
-    sample_size: int | None = None
+    forecaster: MakeForecaster
+    sample_size: int | None
     timings: Timings = field(default_factory=Timings)
     started: Moment = field(default_factory=clock.moment)
     began: float = 0.0
