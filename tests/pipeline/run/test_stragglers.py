@@ -162,7 +162,8 @@ def test_expected_lengths_are_those_of_least_squares() -> None:
     pairs = [(n + 10**6, 3 * n + draw.randrange(200) + 1) for n in range(300)]
     for prompt, output in pairs:
         lengths.learn(prompt, output)
-    slope, start = numpy.polyfit(*zip(*pairs, strict=True), 1)
+    prompts_seen, outputs_seen = zip(*pairs, strict=True)
+    slope, start = numpy.polyfit(prompts_seen, outputs_seen, 1)
     prompts = [10**6, 10**6 + 150.5]
     expected = [start + slope * prompt for prompt in prompts]
     assert lengths.expect(prompts) == pytest.approx(expected, rel=1e-6)
