@@ -53,6 +53,19 @@ class Observed:
     def close(self) -> None: ...
 
 
+def two_rows(folder: Path, **changes: Any) -> JobSpec:
+    """The spec of a job of two rows, whose input is written."""
+    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
+    table = {
+        "input": str(folder / "in.jsonl"),
+        "output": str(folder / "out.jsonl"),
+        "model": "m",
+        "prompt": "{{ t }}",
+        "engine": {"name": "tests.scripted_engine:create"},
+    }
+    return JobSpec.model_validate(table | changes)
+
+
 class Bench:
     """A planned job of `texts`, one row each, and a loop over it."""
 

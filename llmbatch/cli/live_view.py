@@ -70,11 +70,10 @@ def _parts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _rows(progress: Progress, view: dict[str, Any]) -> str:
-    share = progress.rows_done / progress.rows if progress.rows else 1.0
     reused = f", {progress.rows_reused:,} of them before" if progress.rows_reused else ""
     rejected = view.get("rows", {}).get("rejected", 0)
     more = f", {rejected:,} rejected" if rejected else ""
-    done = f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}){reused}"
+    done = f"{progress.rows_done:,}/{progress.rows:,} rows ({progress.share_of_rows:.0%}){reused}"
     return f"{done}, {progress.failed:,} failed{more}"
 
 
@@ -196,9 +195,8 @@ def _bar(view: dict[str, Any], columns: int) -> list[str]:
     if "progress" not in view:
         return []
     progress = Progress(**view["progress"])
-    share = progress.rows_done / progress.rows if progress.rows else 1.0
     width = max(10, min(columns, 100) - _LABEL - 5)
-    full = int(share * width)
+    full = int(progress.share_of_rows * width)
     return [f"  {'':<{_LABEL}}[{'#' * full}{'-' * (width - full)}]"]
 
 

@@ -151,14 +151,13 @@ def _cost(progress: Progress, about: str) -> str:
 
 def line(progress: Progress, *, ended: bool = False) -> str:
     """Progress in one plain line; without the remaining time if the run has `ended`."""
-    share = progress.rows_done / progress.rows if progress.rows else 1.0
     eta = None if ended else progress.eta_seconds
     left = f", {units.duration(eta)} left" if eta else ""
     cost = _so_far(progress) if ended else _cost(progress, "about ")
     hold = "" if ended else held_back(progress)
     further = "".join(f"{part}, " for part in (hold, _cache(progress), cost) if part)
     return (
-        f"{progress.rows_done:,}/{progress.rows:,} rows ({share:.0%}), "
+        f"{progress.rows_done:,}/{progress.rows:,} rows ({progress.share_of_rows:.0%}), "
         f"{progress.rows_per_second:,.1f} rows/s, "
         f"{progress.tokens_per_second:,.0f} output tokens/s, {further}"
         f"{progress.failed:,} failed{left}"

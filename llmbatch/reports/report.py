@@ -17,7 +17,7 @@ from llmbatch.pipeline.rows import columns
 from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.results import Counts, FailureCount, SettledRows
-from llmbatch.store.run_records import RunSummary, StartRecord
+from llmbatch.store.run_records import StartRecord
 
 REPORT_VERSION = 3
 
@@ -83,21 +83,24 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     summaries = run_records.summaries(db)
     if not summaries:
         return None
-    settings = runs.cost_of(stored.read_settings(summaries[-1].spec), cost)
+    spec = stored.read_settings(summaries[-1].spec)
+    settings = runs.cost_of(spec, cost)
     _check(db, cost)
     starts = run_records.starts(db)
-    return _assemble(db, summaries[-1], starts, runs.read(db, summaries, starts, cost), settings)
+    every = runs.read(db, summaries, starts, cost)
+    return _assemble(db, spec, summaries[-1].reused, starts, every, settings)
 
 
 def _assemble(
     db: Database,
-    summary: RunSummary,
+    spec: dict[str, Any],
+    reused: int,
     starts: list[StartRecord],
     every: list[RunUsage],
     settings: CostSpec,
 ) -> Report:
-    """The report of these runs. `summary`: of the last one."""
-    spec, counts, plan = stored.read_settings(summary.spec), results.counts(db), plans.counts(db)
+    """The report of these runs. `spec` and `reused` are of the last one."""
+    counts, plan = results.counts(db), plans.counts(db)
     worked = next((run for run in reversed(every) if run.requests), None)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
@@ -107,7 +110,7 @@ def _assemble(
         model=spec["model"],
         rows_in=counts.rows_in,
         counts=counts,
-        reused=summary.reused,
+        reused=reused,
         requests=plan.requests,
         duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,

@@ -6,26 +6,17 @@ import pytest
 
 from llmbatch.cli.narration import Silent
 from llmbatch.job import folder as job_folder
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import execute, preflight
 from llmbatch.reports import json
 from llmbatch.reports import report as reports_report
 from llmbatch.reports.text import job
 from llmbatch.store.opening import open_store
+from tests.workbench import two_rows
 
 
 def worked(folder: Path) -> Path:
     """The store of a job of two rows."""
-    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
-    table = {
-        "input": str(folder / "in.jsonl"),
-        "output": str(folder / "out.jsonl"),
-        "model": "m",
-        "prompt": "{{ t }}",
-        "engine": {"name": "tests.scripted_engine:create"},
-        "cost": {"price_per_hour": 3600.0},
-    }
-    job = JobSpec.model_validate(table)
+    job = two_rows(folder, cost={"price_per_hour": 3600.0})
     execute.execute(preflight.make_ready(job), Silent())
     return job_folder.paths_for(job).store
 

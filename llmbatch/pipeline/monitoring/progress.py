@@ -35,6 +35,11 @@ class Progress:
     held_back_seconds: float | None = None
 
     @property
+    def share_of_rows(self) -> float:
+        """The share (0..1) of the rows that are done, each counted the same."""
+        return self.rows_done / self.rows if self.rows else 1.0
+
+    @property
     def rows_per_second(self) -> float:
         return (self.rows_done - self.rows_reused) / self.seconds if self.seconds > 0 else 0.0
 

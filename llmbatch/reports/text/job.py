@@ -7,7 +7,7 @@ from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units, visible
 from llmbatch.core.units import number, rate
-from llmbatch.reports import engine_settings, tables, wording
+from llmbatch.reports import engine_settings, money_tables, tables, wording
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import money
 from llmbatch.reports.text.columns import columns
@@ -182,9 +182,11 @@ def _forecast(run: RunUsage) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     """The tables whose figures are in no line above."""
-    keys = {"attribution"} | ({"runs"} if len(report.runs) > 1 else set())
-    for table in tables.build(report, _MOST, _LONGEST):
-        if table.lines and table.key in keys:
+    shown = [money_tables.attribution(report, _MOST, _LONGEST)]
+    if len(report.runs) > 1:
+        shown.append(tables.runs(report, _MOST))
+    for table in shown:
+        if table.lines:
             yield f"{table.title[0].lower()}{table.title[1:]}"
             yield from (f"  {text}" for text in [*columns(table), *table.notes])
 

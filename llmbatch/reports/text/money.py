@@ -6,16 +6,13 @@ from decimal import Decimal
 from llmbatch.accounting.costs import Costs, Prices
 from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.usage import RunUsage, TotalUsage
-from llmbatch.core import money, units
+from llmbatch.core import units
 from llmbatch.reports import rounding, wording
 from llmbatch.reports.report import Report
 
 _LABEL = 12
-_SHOWN_SHARES = 10
 _SHOWN_CAUSES = 3
-_LONGEST_VALUE = 60
 _SMALL = 0.01  # of the cost
-_JOULES = 3_600_000  # in a kilowatt-hour
 
 
 def line(label: str, text: str) -> str:
@@ -70,7 +67,7 @@ def _phases(spent: Costs) -> str:
     if rest:
         costs["other"] = rest
     parts = ", ".join(f"{name} {part:,f}" for name, part in costs.items())
-    wasted = f"; in failed attempts {_amount(spent.wasted)}" if spent.wasted else ""
+    wasted = f"; in failed attempts {units.digits(spent.wasted)}" if spent.wasted else ""
     return parts + wasted
 
 
@@ -87,13 +84,8 @@ def _prices(each: Prices) -> str:
         if each.computed_input == each.input:
             del names["computed input"]
     return ", ".join(
-        f"{name} {_amount(price)}" for name, price in names.items() if price is not None
+        f"{name} {units.digits(price)}" for name, price in names.items() if price is not None
     )
-
-
-def _amount(amount: float) -> str:
-    """Money without its currency, which stands before it in the same place."""
-    return f"{money.rounded(amount):,f}"
 
 
 def _saved(spent: Costs, currency: str) -> Iterator[str]:

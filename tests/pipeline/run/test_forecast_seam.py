@@ -14,6 +14,7 @@ from llmbatch.pipeline.run.forecast_seam import NoForecaster
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
+from tests.workbench import two_rows
 
 
 class Recorder(NoForecaster):
@@ -43,25 +44,13 @@ class Recorder(NoForecaster):
         self.calls.append("end")
 
 
-def job(folder: Path) -> JobSpec:
-    (folder / "in.jsonl").write_text('{"t": "a"}\n{"t": "b"}\n')
-    table = {
-        "input": str(folder / "in.jsonl"),
-        "output": str(folder / "out.jsonl"),
-        "model": "m",
-        "prompt": "{{ t }}",
-        "engine": {"name": "tests.scripted_engine:create"},
-    }
-    return JobSpec.model_validate(table)
-
-
 def forecasts(spec: JobSpec) -> list[dict[str, Any]]:
     with open_store(folder.paths_for(spec).store, read_only=True) as db:
         return [made.forecast for made in run_records.forecasts(db)]
 
 
 def test_a_run_notes_what_its_forecaster_expects(tmp_path: Path) -> None:
-    spec, made = job(tmp_path), list[Recorder]()
+    spec, made = two_rows(tmp_path), list[Recorder]()
 
     def make(*parts: Any) -> Recorder:
         made.append(Recorder(*parts))
@@ -73,6 +62,6 @@ def test_a_run_notes_what_its_forecaster_expects(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_forecaster_notes_nothing(tmp_path: Path) -> None:
-    spec = job(tmp_path)
+    spec = two_rows(tmp_path)
     execute.execute(preflight.make_ready(spec), Silent())
     assert forecasts(spec) == []
