@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from llmbatch.constraints.check import make_check
 from llmbatch.core import clock
 from llmbatch.engines.base import EngineConfig
 from llmbatch.estimate.cache_forecaster import Forecaster
@@ -21,7 +22,6 @@ from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
-from llmbatch.pipeline.tasks import constraint
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import plans, results, runs
 from llmbatch.store.opening import open_store
@@ -86,7 +86,7 @@ class Bench:
         self.timings = Timings()
         self.limits = RunLimits(spec, self.stop, clock.seconds(), NEVER)
         counters = RunCounters(len(texts), rows_reused=0)
-        accept = Acceptance(constraint.make_check(self.job.task.constraint))
+        accept = Acceptance(make_check(self.job.task.constraint))
         self.settlement = Settlement(
             self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop
         )

@@ -1,7 +1,7 @@
 """The outcomes of an engine, checked: only an answer that keeps its constraint is accepted."""
 
+from llmbatch.constraints.check import Check
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.pipeline.tasks.constraint import Check
 
 # By finish reason: the failure kind of an answer that was cut, and what cut it.
 _CUT_ANSWERS = {

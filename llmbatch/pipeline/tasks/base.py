@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from llmbatch.constraints.check import Check
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.pipeline.tasks.constraint import Check
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ such corners. What is not surely quick is checked in another process.
 from dataclasses import astuple
 from typing import Self
 
+from llmbatch.constraints.check import Check, is_surely_quick, make_check
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.bounded_process import EndedError, Helper
-from llmbatch.pipeline.tasks.constraint import Check, is_surely_quick, make_check
 
 LIMIT = 2.0
 """Seconds of processor time that the check of one answer may take."""

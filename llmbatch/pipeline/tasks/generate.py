@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from llmbatch.constraints.check import Check, make_check
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import constraint, retry
+from llmbatch.pipeline.tasks import retry
 from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
-from llmbatch.pipeline.tasks.constraint import Check
 
 NAME = "generate"
 _COLUMN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
@@ -44,7 +44,7 @@ class Generate:
         return Request(key, tuple(messages), sampling, self.constraint, body)
 
     def require_valid(self) -> None:
-        constraint.make_check(self.constraint)
+        make_check(self.constraint)
 
     def check(self) -> AbstractContextManager[Check]:
         return BoundedCheck(self.constraint)

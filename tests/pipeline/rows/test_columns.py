@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from llmbatch.constraints.check import make_check
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
@@ -19,7 +20,7 @@ from llmbatch.pipeline.rows import output_file
 from llmbatch.pipeline.rows.columns import Layout
 from llmbatch.pipeline.rows.export import write_rows
 from llmbatch.pipeline.rows.output_file import OutputFile
-from llmbatch.pipeline.tasks import constraint, registry
+from llmbatch.pipeline.tasks import registry
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet")
 COLUMNS = ["id", "text"]
@@ -176,7 +177,7 @@ def test_every_answer_that_a_schema_allows_is_written_and_read_back(
     job: tuple[Schema, list[str]],
 ) -> None:
     schema, answers = job
-    check = constraint.make_check(Constraint("json", json_text(schema)))
+    check = make_check(Constraint("json", json_text(schema)))
     legal = [text for text in answers if check(text) is None]
     assume(legal)
     for format_name in FORMATS:
@@ -241,7 +242,7 @@ def test_columns_have_names_of_their_own() -> None:
 def test_a_schema_of_an_old_draft_has_columns_too(part: Schema) -> None:
     old = {"$schema": "http://json-schema.org/draft-03/schema#", "properties": {"a": part}}
     try:
-        constraint.make_check(Constraint("json", json_text(old)))
+        make_check(Constraint("json", json_text(old)))
     except UsageError:
         pytest.skip("it is not taken")
     assert written(old, ['{"a": "x"}'], "csv") == [{"a": '"x"'}]

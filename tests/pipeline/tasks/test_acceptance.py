@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from llmbatch.constraints.check import make_check
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.tasks.acceptance import Acceptance
-from llmbatch.pipeline.tasks.constraint import make_check
 
 USAGE = Usage(prompt=5, cached=2, output=3)
 TREE = {

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
+from llmbatch.constraints.check import is_surely_quick, make_check
 from llmbatch.core.records import Constraint
-from llmbatch.pipeline.tasks import constraint
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 
 # Each more letter doubles what it takes to find that an answer does not fit. This one takes some
@@ -75,7 +75,7 @@ def test_items_that_must_differ_are_bounded_too() -> None:
 def test_answers_follow_each_other_through_one_helper(words: BoundedCheck) -> None:
     texts = ["a b", "", "é ß १२", "a  b", "\ud800", "x " * 50_000 + "x"]
     told = [words(text) for text in texts]
-    assert told == [constraint.make_check(WORD)(text) for text in texts]
+    assert told == [make_check(WORD)(text) for text in texts]
     assert told[:2] == [None, "does not match the regex"]
     assert len(children()) == 1
 
@@ -121,7 +121,7 @@ def test_simple_checks_need_no_helper() -> None:
 )
 def test_what_may_be_tried_in_many_ways_is_not_simple(pattern: str) -> None:
     re.compile(pattern)
-    assert not constraint.is_surely_quick(Constraint("regex", pattern), "a")
+    assert not is_surely_quick(Constraint("regex", pattern), "a")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_what_may_be_tried_in_many_ways_is_not_simple(pattern: str) -> None:
     ],
 )
 def test_schemas_whose_check_may_grow_are_not_simple(value: Any) -> None:
-    assert not constraint.is_surely_quick(schema(value), "{}")
+    assert not is_surely_quick(schema(value), "{}")
 
 
 def test_a_long_answer_is_not_surely_quick() -> None:
     digits = Constraint("regex", "[0-9]+")
-    assert constraint.is_surely_quick(digits, "1" * 1000)
-    assert not constraint.is_surely_quick(digits, "1" * 1_000_000)
+    assert is_surely_quick(digits, "1" * 1000)
+    assert not is_surely_quick(digits, "1" * 1_000_000)
