@@ -12,6 +12,7 @@ parsed more than twice.
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar
@@ -59,8 +60,8 @@ class CsvReader(ClosesStream):
             except csv.Error as error:
                 yield source.reject_first(str(error))
                 continue
-            if source.suspect:
-                yield reject(start, source.fault(), source.raw())
+            if source.suspect and (fault := source.fault(self.delimiter)):
+                yield reject(start, fault, source.raw())
             elif len(fields) == width:
                 data = orjson.dumps(dict(zip(columns, fields, strict=True)))
                 yield Record(start, data.decode())
@@ -78,8 +79,8 @@ class CsvReader(ClosesStream):
                 raise UsageError(f"{self._name}: is empty: there is no header line") from None
             except csv.Error as error:
                 raise self._unusable(line, self._source.explain(str(error))) from error
-            if self._source.suspect:
-                raise self._unusable(line, f"{self._source.fault()}; convert the file to UTF-8")
+            if self._source.suspect and (fault := self._source.fault(self.delimiter)):
+                raise self._unusable(line, f"{fault}; convert the file to UTF-8")
         for position, column in enumerate(fields, 1):
             if not column.strip():
                 raise self._unusable(line, f"column {position} has no name; give it one")
@@ -162,16 +163,17 @@ class _Source:
         """The bytes of the record, or of its beginning when it is long."""
         return b"".join(self._taken)
 
-    def fault(self) -> str:
-        """The fault in the bytes of a suspect record."""
+    def fault(self, delimiter: str) -> str | None:
+        """The fault in the bytes of a suspect record, if there is one: a NUL byte within quotes was
+        written by a program for data, one outside comes from a damaged or foreign file."""
         if type(self._taken[0]) is lines.Oversize:
             return lines.too_long()
-        whole = self.raw()
         try:
-            whole.decode()
+            whole = self.raw().decode()
         except UnicodeDecodeError as error:
             return f"invalid UTF-8 at byte {error.start + 1}"
-        return "NUL byte"
+        bare = re.sub(f'(^|{delimiter})"(?:[^"]|"")*+"', r"\1", whole)
+        return "NUL byte" if "\0" in bare else None
 
     def reject_first(self, error: str) -> Reject:
         """Reject the first line of a record that cannot be read, and take the others back."""
@@ -202,8 +204,9 @@ def _ragged(found: int, width: int) -> str:
 class CsvWriter(HoldsNothing):
     """Writes comma-separated values in UTF-8: a header, lines ended by a newline.
 
-    Fields are quoted where they must be. Values stand as they came, also where a spreadsheet would
-    take them for a formula. Of the input, only the named columns are written.
+    Fields are quoted where they must be, and where an answer is an empty text, which tells it from
+    one that is missing. Values stand as they came, also where a spreadsheet would take them for a
+    formula. Of the input, only the named columns are written.
     """
 
     delimiter: ClassVar[str] = ","
@@ -214,32 +217,30 @@ class CsvWriter(HoldsNothing):
         check_columns(columns, answer_columns)
         self._columns = list(columns)
         self._answer = dict(answer_columns)
-        # The parser quotes the characters of its own line end: with "\r\n" it quotes both.
-        self._rows = csv.writer(
-            _NewlineEnds(stream), delimiter=self.delimiter, lineterminator="\r\n"
-        )
-        self._rows.writerow([*self._columns, *self._answer])
+        self._stream = stream
+        self._special = re.compile(f'["\r\n\0{self.delimiter}]')
+        self._write([self._field(name) for name in (*self._columns, *self._answer)])
 
     def write(self, data: str, answer: Mapping[str, Any]) -> None:
         """Add a row."""
         record = parse_record(data)
-        values = [record.get(column) for column in self._columns]
-        values += answer_values(answer, self._answer)
-        self._rows.writerow([cell(value) for value in values])
+        cells = [self._field(cell(record.get(column))) for column in self._columns]
+        for value in answer_values(answer, self._answer):
+            cells.append('""' if value == "" else self._field(cell(value)))
+        self._write(cells)
+
+    def _write(self, fields: Sequence[str]) -> None:
+        # A line without anything in it would be no row.
+        line = self.delimiter.join(fields) or '""'
+        self._stream.write(f"{line}\n".encode())
+
+    def _field(self, text: str) -> str:
+        if self._special.search(text) is None:
+            return text
+        return '"' + text.replace('"', '""') + '"'
 
 
 class TsvWriter(CsvWriter):
     """Writes tab-separated values, quoted like CSV."""
 
     delimiter = "\t"
-
-
-class _NewlineEnds:
-    """Takes rows of text that end in CRLF, writes them as UTF-8 that ends in a newline."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def write(self, row: str) -> int:
-        """Write one row; returns its bytes."""
-        return self._stream.write(f"{row[:-2]}\n".encode())

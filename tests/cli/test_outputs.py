@@ -25,11 +25,11 @@ def test_answers_that_do_not_fit_into_columns_are_written_all_the_same(quick: Qu
     assert (done.code, quick.computed()) == (0, len(ANSWERS))
     assert "ignored" not in done.stderr
     table = pq.read_table(io.BytesIO((quick.folder / "out.parquet").read_bytes())).to_pylist()
-    assert [(row["a"], row["b"], row["response"]) for row in table] == [
+    assert [(row["a"], row["b"], row["response_rest"]) for row in table] == [
         ("1", "x", None),
         (None, None, None),
         (str(BIG), None, None),
-        (None, None, ANSWERS[3]),
+        ("2", None, '{"c":[1.10]}'),
     ]
     assert quick.command("export", "out.parquet", "-o", "out.csv").code == 0
     assert (quick.folder / "out.csv").read_text().splitlines()[3].endswith(f",{BIG},,")

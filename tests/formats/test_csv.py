@@ -18,13 +18,17 @@ from llmbatch.formats import csv as csv_format
 from llmbatch.formats import lines, open_input, open_reader, open_writer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"))
+WITH_NUL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"))
 NAMES = TEXT.filter(str.strip)
-TABLES = st.lists(NAMES, min_size=1, max_size=4, unique=True).flatmap(
-    lambda names: st.tuples(
-        st.just(names),
-        st.lists(st.lists(TEXT, min_size=len(names), max_size=len(names)), max_size=8),
+
+
+def tables(cells: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[list[str], list[list[str]]]]:
+    return st.lists(NAMES, min_size=1, max_size=4, unique=True).flatmap(
+        lambda names: st.tuples(
+            st.just(names),
+            st.lists(st.lists(cells, min_size=len(names), max_size=len(names)), max_size=8),
+        )
     )
-)
 
 
 def read(data: bytes, format: str = "csv") -> list[Record | Reject]:
@@ -48,7 +52,11 @@ def shown(items: list[Record | Reject]) -> list[tuple[int, object]]:
     ]
 
 
-@given(TABLES, st.sampled_from([("\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]), st.booleans())
+@given(
+    tables(TEXT),
+    st.sampled_from([("\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]),
+    st.booleans(),
+)
 def test_what_pythons_csv_writes_is_read_back(
     table: tuple[list[str], list[list[str]]], style: tuple[str, Literal[0, 1]], tabs: bool
 ) -> None:
@@ -121,6 +129,8 @@ def test_a_forgotten_quote_costs_one_line(
         (b"1,\xe9\n3,4\n", [(2, "invalid UTF-8 at byte 3"), (3, ["3", "4"])]),
         (b'1,"a\n\xff"\n3,4\n', [(2, "invalid UTF-8 at byte 6"), (4, ["3", "4"])]),
         (b"1,\0\n3,4\n", [(2, "NUL byte"), (3, ["3", "4"])]),
+        (b'1,"a\n""\0"\n\0,"4"\n', [(2, ["1", 'a\n"\0']), (4, "NUL byte")]),
+        (b'1,a"\0"\n"\0"x,4\n', [(2, "NUL byte"), (3, "text after a closing quote")]),
         (b'1,"\n\n\n2,b\n', [(2, "unclosed quote"), (5, ["2", "b"])]),
         (b'1,"a""b"\n', [(2, ["1", 'a"b'])]),
         (b'1,it"s\n', [(2, ["1", 'it"s'])]),
@@ -225,7 +235,7 @@ def test_leaving_the_reader_closes_its_stream(tmp_path: Path) -> None:
     assert stream.closed
 
 
-@given(TABLES)
+@given(tables(WITH_NUL))
 def test_written_tables_are_read_back(table: tuple[list[str], list[list[str]]]) -> None:
     names, rows = table
     for format in ("csv", "tsv"):

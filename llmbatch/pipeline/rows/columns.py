@@ -1,13 +1,20 @@
 """The columns of an answer in an output, and its values there.
 
 JSON Lines keep a structured answer as it was written. A table spreads its top-level properties into
-columns of simple types, and a schema allows more than such columns hold: an integer beyond 64
-bits, a property that it does not name, an answer that is no object. The types follow the schema as
-long as the answers let them. For one that does not fit (`formats.Misfit`) the layout is widened and
-the output begun anew: the column becomes text, or a further column takes the whole answer.
+columns of simple types, as the schema has them (`constraints/column_types`). Properties of several
+types are columns of JSON, in which a string stands as it is, without quotes, unless it looks like
+JSON itself: what reads as JSON is JSON, and the rest is text. Properties without a name in the
+schema go into one object, in a column that is there if the schema says that there may be some.
+
+A schema allows more than such columns hold: an integer beyond 64 bits, a property that it does not
+speak of, an answer that is no object. For one that does not fit (`formats.Misfit`) the layout is
+widened and the output begun anew: the column becomes JSON, or there is a further one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +38,24 @@ USAGE = {
 }
 _META = {"finish_reason": "text", "attempts": "integer"} | USAGE
 
+# Names in a Misfit of what has no column yet; no column has a blank name.
 WHOLE = ""
-"""In a Misfit: an answer whose parts have no columns."""
+"""All of an answer."""
+REST = " "
+"""The properties of an answer that the schema does not name."""
+
+
+# JSON, or what some reader may take for it: of brackets and quotes only the ends are looked at.
+_LIKE_JSON = re.compile(
+    r"""\{.*\}|\[.*\]|".*"|true|false|null|[+-]?(nan|inf|infinity)"""
+    r"""|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?""",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class Layout:
     """The columns of the answers of a job in one format; `misfits` are names of columns that hold
-    text although the schema says more, and WHOLE if there is one for whole answers."""
+    JSON although the schema says more of their values, and of columns that it does not ask for."""
 
     def __init__(
         self, output: OutputFile, columns: Sequence[str], misfits: frozenset[str] = frozenset()
@@ -45,28 +63,35 @@ class Layout:
         """`columns`: of the input."""
         self._given = (output, columns)
         self._misfits = misfits
-        self._structured = output.answer.whole == "json"
+        answer = output.answer
+        self._is_json = answer.is_json
+        self._is_table = output.format_name != "jsonl"
         self._meta = _free_names(_META, columns) if output.meta else {}
-        properties = {} if output.format_name == "jsonl" else output.answer.parts
+        parts = answer.parts if self._is_table else {}
         taken = [*columns, *self._meta.values()]
-        self._spread = _free_names(properties, taken)
+        self._spread = _free_names(parts, taken)
         # Beside the parts of answers, the column of whole ones must have another name.
         taken = [*taken, *self._spread.values()] if self._spread else []
-        (self._response,) = _free_names([output.response_column], taken).values()
-        types = {self._spread[name]: kind for name, kind in properties.items()}
-        types |= {name: "text" for name in misfits if name in types}
+        self._response, self.rest = _free_names(
+            [output.response_column, f"{output.response_column}_rest"], taken
+        ).values()
+        types = {column: parts[name] for name, column in self._spread.items()}
+        types |= {name: "json" for name in misfits if name in types}
+        if types and (answer.has_rest or REST in misfits):
+            types[self.rest] = "json"
         if not types or WHOLE in misfits:
-            types[self._response] = output.answer.whole
+            types[self._response] = "json" if WHOLE in misfits else answer.whole
         self.columns: dict[str, str] = types | {
             self._meta[name]: _META[name] for name in self._meta
         }
 
     def widened(self, misfit: Misfit) -> "Layout":
         """One whose columns hold what did not fit into these."""
-        return Layout(*self._given, self._misfits | {misfit.column})
+        name = WHOLE if misfit.column == self._response else misfit.column
+        return Layout(*self._given, self._misfits | {name})
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a row's answer by column. Raises Misfit for one that has no columns."""
+        """The values of a row's answer by column. Raises Misfit for one that has no column."""
         meta = {
             column: row["attempt" if name == "attempts" else name]
             for name, column in self._meta.items()
@@ -74,49 +99,76 @@ class Layout:
         return self._response_of(row["answer"]) | meta
 
     def _response_of(self, text: str) -> dict[str, Any]:
-        if not self._structured:
+        if not self._is_json:
             return {self._response: text}
-        if not self._spread:
+        if not self._is_table:
             return {self._response: exact_json.Json(text)}
+        if not self._spread:
+            return {self._response: self._whole(text)}
         parts = self._parts(text)
         if parts is not None:
             return parts
         if WHOLE not in self._misfits:
             raise Misfit(WHOLE, text)
-        return {self._response: exact_json.Json(text)}
+        return {self._response: self._whole(text)}
+
+    def _whole(self, text: str) -> Any:
+        """All of an answer as a cell; of an array or object its own text."""
+        value: Any = exact_json.Json(text)
+        if text.lstrip()[:1] not in ("[", "{"):
+            with suppress(ValueError):  # an integer of thousands of digits
+                value = exact_json.parse_record(f'{{"":{text}}}')[""]
+        return _as_cell(self._response, value, self.columns[self._response])
 
     def _parts(self, text: str) -> dict[str, Any] | None:
-        """The properties of an answer by column, none for a null; None if that is not all of it."""
+        """The properties of an answer by column, none for a null; None if it cannot be cut up:
+        it is no object, or nested too deep. Raises Misfit for one without a column."""
         if text.strip() == "null":
             return {}
         try:
             document = exact_json.parse_record(text)
-            if not document.keys() <= self._spread.keys():
-                return None
-            return {
-                self._spread[name]: _plain(value, self.columns[self._spread[name]])
-                for name, value in document.items()
+            cells = {
+                column: _as_cell(column, document.pop(name), self.columns[column])
+                for name, column in self._spread.items()
+                if name in document
             }
-        except (
-            ValueError,
-            TypeError,
-            RecursionError,
-        ):  # no object, or nested too deep to be cut up
+            if document and self.rest not in self.columns:
+                raise Misfit(REST, text)
+            if document:
+                cells[self.rest] = exact_json.Json(exact_json.dump_record(document))
+        except (ValueError, TypeError, RecursionError):
             return None
+        return cells
 
 
-def answer_columns(output: OutputFile) -> set[str]:
-    """The columns of an answer beside an input without columns."""
-    return set(Layout(replace(output, meta=False), []).columns)
+def is_from(output: OutputFile, columns: AbstractSet[str]) -> bool:
+    """True if a file with these columns may be an output of the job: it has those of an answer, or
+    the one of whole answers. That of the rest is no sign, it comes and goes."""
+    layout = Layout(replace(output, meta=False), [])
+    return output.response_column in columns or layout.columns.keys() - {layout.rest} <= columns
 
 
-def _plain(value: Any, kind: str) -> Any:
-    """A property as a cell: what is not of the column's simple type stays JSON."""
-    return (
-        exact_json.Json(exact_json.dump_record(value))
-        if kind == "json" and value is not None
-        else value
-    )
+def _as_cell(column: str, value: Any, kind: str) -> Any:
+    """A value of an answer in a column of that kind; raises Misfit if it is of another one."""
+    if value is None:
+        return None
+    if kind != "json":
+        if not _is_of(kind, value):
+            raise Misfit(column, value)
+        return value
+    if isinstance(value, exact_json.Json):
+        return value
+    if isinstance(value, str) and not _LIKE_JSON.fullmatch(value.strip()):
+        return value
+    return exact_json.Json(exact_json.dump_record(value))
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int | float):
+        return kind in ("integer", "number")
+    return isinstance(value, str) and kind == "text"
 
 
 def _free_names(wanted: Sequence[str] | Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from llmbatch.core import exact_json
 from llmbatch.core.stored import json_table
 from llmbatch.job import folder
 from llmbatch.job.targets import OUTPUT, Target, foreign_error
-from llmbatch.pipeline.rows.columns import answer_columns
+from llmbatch.pipeline.rows.columns import is_from
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
@@ -55,10 +55,9 @@ def _named(db: Database) -> AbstractSet[str]:
 
 def _is_output(path: Path, output: OutputFile) -> bool:
     """True if the file has the columns of the job's answers."""
-    answer = answer_columns(output)
     if output.format_name == "jsonl":
-        return answer <= _first_record(path).keys()
-    return answer <= set(formats.written_columns(str(path), output.format_name))
+        return is_from(output, _first_record(path).keys())
+    return is_from(output, set(formats.written_columns(str(path), output.format_name)))
 
 
 def _is_error_file(path: Path) -> bool:

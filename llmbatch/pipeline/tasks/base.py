@@ -14,12 +14,15 @@ from llmbatch.core.records import Constraint, Message, Request, Sampling
 class AnswerColumns:
     """The columns of an answer, before they are fitted between those of the input.
 
-    `whole`: the type of one column that takes all of an answer (text or json); `parts`: the types
-    of the columns that its properties are spread over in a table, by name; may be empty.
+    `whole`: the type of one column that takes all of an answer. `is_json`: True if an answer is
+    JSON; then `parts` are the types of the columns that its properties are spread over in a table,
+    by name, maybe none, and `has_rest` is True if one more is there for properties without a name.
     """
 
     whole: str
     parts: Mapping[str, str]
+    is_json: bool = False
+    has_rest: bool = False
 
 
 class Task(Protocol):

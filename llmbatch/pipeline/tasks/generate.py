@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmbatch.constraints.check import Check, make_check
+from llmbatch.constraints.column_types import columns_of
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.job.spec import JobSpec
@@ -15,7 +16,6 @@ from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 
 NAME = "generate"
-_COLUMN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
 # One object for all requests that are sent alike: engines cache by it.
 _sampling_for = lru_cache(maxsize=256)(retry.sampling_for)
 
@@ -32,7 +32,10 @@ class Generate:
 
     @property
     def columns(self) -> AnswerColumns:
-        return AnswerColumns("text" if self.schema is None else "json", _properties(self.schema))
+        if self.schema is None:
+            return AnswerColumns("text", {})
+        found = columns_of(self.schema)
+        return AnswerColumns(found.whole, found.parts, is_json=True, has_rest=found.has_rest)
 
     def body(self, data: str) -> Mapping[str, Any] | None:
         return None
@@ -54,20 +57,3 @@ def make(spec: JobSpec) -> Generate:
     """The task of a job."""
     answer = spec.answer
     return Generate(spec.sampling.to_sampling(), answer.to_constraint(), answer.json_schema)
-
-
-def _properties(schema: Mapping[str, Any] | None) -> dict[str, str]:
-    """The column types of a schema's top-level properties; empty if it is not an object's."""
-    declared = (schema or {}).get("properties", {})
-    return {name: _column_type(part) for name, part in declared.items()}
-
-
-def _column_type(part: Any) -> str:
-    declared = part.get("type") if isinstance(part, dict) else None
-    if declared is None and isinstance(part, dict) and "enum" in part:
-        return "text" if all(isinstance(item, str) for item in part["enum"]) else "json"
-    names = [declared] if isinstance(declared, str) else list(declared or [])
-    kinds = [name for name in names if name != "null"]
-    # In old drafts of JSON Schema a type may be a schema.
-    simple = len(kinds) == 1 and isinstance(kinds[0], str)
-    return _COLUMN_TYPES.get(kinds[0], "json") if simple else "json"

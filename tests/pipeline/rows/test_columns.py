@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.constraints.check import make_check
+from llmbatch.constraints.column_types import columns_of
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
@@ -63,33 +64,51 @@ def read(content: bytes, format_name: str) -> list[dict[str, Any]]:
     return [{name: cell or None for name, cell in zip(header, line, strict=True)} for line in lines]
 
 
-def is_told(answer: Any, record: Mapping[str, Any]) -> bool:
-    """True if a record holds an answer: the whole of it, or its properties in columns."""
-    whole = record.get("response_response", record.get("response"))
-    if isinstance(whole, str) and as_json(whole) == answer:
-        return True
-    if answer is None:
-        return not any(value is not None for value in record.values())
-    # An empty text as JSON is no empty cell.
-    parts = {name: value for name, value in answer.items() if value not in (None, "")}
-    cells = [value for value in record.values() if value not in (None, "", '""')]
-    return len(parts) == len(cells) and all(
-        any(is_same(part, cell) for cell in cells) for part in parts.values()
-    )
+def told(record: Mapping[str, Any], schema: Schema) -> Any:
+    """The answer that a record of a table holds, by the schema and the rules of the README."""
+    columns = columns_of(schema)
+    cells = list(record.values())
+    if not columns.parts:
+        return value_of(cells[0], columns.whole)
+    more = list(record.items())[len(columns.parts) :]
+    whole = [cell for name, cell in more if not name.endswith("_rest")]
+    if whole and whole[0] is not None:
+        return value_of(whole[0], "json")
+    parts = zip(columns.parts.items(), cells, strict=False)
+    found = {name: value_of(cell, kind) for (name, kind), cell in parts}
+    for name, cell in more:
+        found |= json.loads(cell) if name.endswith("_rest") and cell is not None else {}
+    return found
 
 
-def is_same(part: Any, cell: Any) -> bool:
-    """True if a cell shows a value: as text, as a value of its type, or as JSON."""
-    if isinstance(cell, float):
-        return isinstance(part, int | float) and float(part) == cell
-    return bool(part == cell) or (isinstance(cell, str) and as_json(cell) == part)
-
-
-def as_json(cell: str) -> Any:
+def value_of(cell: Any, kind: str) -> Any:
+    """The value in a cell: what reads as JSON is JSON, but for a column of text."""
+    if kind == "text" or not isinstance(cell, str):
+        return cell
     try:
         return json.loads(cell)
     except ValueError:
-        return ...
+        return cell
+
+
+def shown(answer: Any, format_name: str, schema: Schema) -> Any:
+    """The part of an answer that a table shows: properties that are null are missing, as all are of
+    an answer that is null. Python's csv does not tell an empty text from nothing."""
+    nothing = [None] if format_name == "parquet" else [None, ""]
+    if isinstance(answer, dict) and columns_of(schema).parts:
+        return distinct({name: part for name, part in answer.items() if part not in nothing})
+    if answer in nothing:
+        return {} if columns_of(schema).parts else None
+    return distinct(answer)
+
+
+def distinct(value: Any) -> Any:
+    """A value that is equal to others of its kind only: 1.0 is 1, but true is not."""
+    if isinstance(value, dict):
+        return {name: distinct(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [distinct(part) for part in value]
+    return str(value) if isinstance(value, bool) else [value] if isinstance(value, str) else value
 
 
 NAMES = st.sampled_from(
@@ -117,6 +136,7 @@ def parts(draw: st.DrawFn) -> tuple[Any, st.SearchStrategy[Any]]:
         "boolean": ({"type": "boolean"}, st.booleans()),
         "nullable": ({"type": ["integer", "null"]}, INTEGERS | st.none()),
         "either": ({"type": ["string", "integer"]}, INTEGERS | TEXTS),
+        "decimal": ({"anyOf": [{"type": "number"}, {"type": "string"}]}, NUMBERS | TEXTS),
         "words": ({"enum": ["x", "y"]}, st.sampled_from(["x", "y"])),
         "mixed": ({"enum": ["x", 1, None, True]}, st.sampled_from(["x", 1, None, True])),
         "list": ({"type": "array", "items": {}}, st.lists(ANYTHING, max_size=3)),
@@ -140,8 +160,8 @@ def objects(draw: st.DrawFn) -> tuple[Schema, st.SearchStrategy[Any]]:
     kind = draw(st.sampled_from(["object", ["object", "null"], ["object", "array"], None]))
     if kind is not None:
         schema["type"] = kind
-    if draw(st.booleans()):
-        schema["additionalProperties"] = False
+    others: st.SearchStrategy[Any] = st.sampled_from([None, None, False, True, {}])
+    schema |= {"additionalProperties": said} if (said := draw(others)) is not None else {}
     more = st.dictionaries(NAMES, ANYTHING, max_size=2)
     both = st.tuples(more, answers).map(lambda pair: pair[0] | pair[1])
     return schema, answers | both | st.none() | ANYTHING
@@ -184,13 +204,15 @@ def test_every_answer_that_a_schema_allows_is_written_and_read_back(
         records = written(schema, legal, format_name)
         assert len(records) == len(legal)
         for text, record in zip(legal, records, strict=True):
+            answer = json.loads(text)
             if format_name == "jsonl":
-                assert record == {"response": json.loads(text)}
+                assert record == {"response": answer}
             else:
-                assert is_told(json.loads(text), record), (format_name, text, record)
+                found = shown(told(record, schema), format_name, schema)
+                assert found == shown(answer, format_name, schema), (format_name, record)
 
 
-PERSON = {
+PERSON: Schema = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
 }
@@ -207,7 +229,7 @@ def test_columns_are_of_the_schemas_types_as_long_as_the_answers_let_them() -> N
     assert written(nullable, ["null"], "csv") == [{"name": None, "age": None}]
 
 
-def test_a_column_is_text_if_a_number_does_not_fit_and_the_others_stay() -> None:
+def test_a_column_is_json_if_a_number_does_not_fit_and_the_others_stay() -> None:
     answers = ['{"name": "a", "age": 3.0}', f'{{"name": "b", "age": {BIG}}}', '{"age": 4}']
     assert written(PERSON, answers, "parquet") == [
         {"name": "a", "age": "3.0"},
@@ -216,12 +238,124 @@ def test_a_column_is_text_if_a_number_does_not_fit_and_the_others_stay() -> None
     ]
 
 
-def test_an_answer_that_columns_do_not_hold_has_one_of_its_own() -> None:
-    answers = ['{"name": "a", "age": 3}', '{"name": "b", "more": [1.10]}']
+def test_numbers_keep_their_digits_in_text() -> None:
+    schema = {"properties": {"n": {"type": "number"}, "either": {"type": ["number", "string"]}}}
+    answer = '{"n": 0.1234567890123456789012345, "either": 1.10}'
+    assert written(schema, [answer], "csv") == [
+        {"n": "0.1234567890123456789012345", "either": "1.10"}
+    ]
+    assert written(PERSON, [f'{{"age": {BIG}}}'], "csv")[0]["age"] == str(BIG)
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("X-16005", "X-16005"),
+        ("[urgent] help", "[urgent] help"),
+        ("5", '"5"'),
+        ("1e5", '"1e5"'),
+        ("-inf", '"-inf"'),
+        ("null", '"null"'),
+        ("{}", '"{}"'),
+        ('"said"', r'"\"said\""'),
+        (5, "5"),
+        (True, "true"),
+        (["5"], '["5"]'),
+        ({"a": "x"}, '{"a":"x"}'),
+        (None, None),
+    ],
+)
+def test_a_text_among_other_values_has_no_quotes_unless_it_looks_like_json(
+    value: Any, cell: str | None, format_name: str
+) -> None:
+    assert written({"properties": {"a": {}}}, [json.dumps({"a": value})], format_name) == [
+        {"a": cell}
+    ]
+    if not isinstance(value, list | dict):
+        (record,) = written(
+            {"type": ["string", "number", "boolean", "null"]}, [json.dumps(value)], format_name
+        )
+        assert record == {"response": cell}
+
+
+def test_a_property_of_another_kind_than_its_column_makes_it_one_of_json() -> None:
+    """Of this union only one part names `b`, and the other allows anything there."""
+    schema = {
+        "oneOf": [
+            {"properties": {"a": {"const": 1}}, "required": ["a"]},
+            {"properties": {"a": {"const": 2}, "b": {"type": "string"}}, "required": ["a"]},
+        ]
+    }
+    answers = ['{"a": 2, "b": "7"}', '{"a": 1, "b": 7}', '{"a": 2, "b": "x"}']
     for format_name in ("csv", "parquet"):
-        first, second = written(PERSON, answers, format_name)
+        assert [record["b"] for record in written(schema, answers, format_name)] == [
+            '"7"',
+            "7",
+            "x",
+        ]
+
+
+OPEN: Schema = PERSON | {"additionalProperties": True}
+
+
+def test_properties_without_a_name_are_in_a_column_of_their_own() -> None:
+    answers = ['{"name": "a", "age": 3}', '{"more": [1.10], "name": "b", "most": "5"}']
+    rest = '{"more":[1.10],"most":"5"}'
+    for format_name in ("csv", "parquet"):
+        first, second = written(OPEN, answers, format_name)
+        assert (first["name"], first["response_rest"]) == ("a", None)
+        assert second == {"name": "b", "age": None, "response_rest": rest}
+        # What a schema does not speak of is not lost either.
+        assert written(PERSON, answers, format_name) == [first, second]
+
+
+def test_a_table_has_a_column_for_the_rest_if_the_schema_says_that_there_may_be_one() -> None:
+    answers = ['{"name": "a"}']
+    for schema, there in [
+        (OPEN, True),
+        (PERSON, False),
+        (PERSON | {"additionalProperties": False}, False),
+    ]:
+        assert ("response_rest" in written(schema, answers, "csv")[0]) is there
+    assert "response_rest" in Layout(output_of(OPEN, "parquet"), COLUMNS).columns
+    assert list(Layout(output_of(OPEN, "jsonl"), COLUMNS).columns) == ["response"]
+    named = Layout(output_of(OPEN, "csv", response_column="out"), ["out_rest"])
+    assert list(named.columns) == ["name", "age", "response_out_rest"]
+
+
+def test_an_answer_that_columns_do_not_hold_has_one_of_its_own() -> None:
+    untyped = {"properties": PERSON["properties"]}
+    for format_name in ("csv", "parquet"):
+        first, second, third = written(untyped, ['{"name": "a"}', "[1.10]", '"b"'], format_name)
         assert (first["name"], first["response"]) == ("a", None)
-        assert second == {"name": None, "age": None, "response": answers[1]}
+        assert second == {"name": None, "age": None, "response": "[1.10]"}
+        assert third["response"] == "b"
+
+
+def test_a_whole_answer_has_a_type_too() -> None:
+    assert written({"type": "integer"}, ["7", " 8"], "parquet") == [
+        {"response": 7},
+        {"response": 8},
+    ]
+    assert written({"type": "integer"}, ["7", f"{BIG}"], "parquet")[1] == {"response": f"{BIG}"}
+    assert written({"enum": ["a", "5"]}, ['"a"', '"5"'], "csv") == [
+        {"response": "a"},
+        {"response": "5"},
+    ]
+    assert written({"type": "array"}, ['[1, "a"]'], "csv") == [{"response": '[1, "a"]'}]
+    assert written(
+        {"type": ["object", "string"], "properties": {"a": {}}}, ['{"a": 1}', '"b"'], "csv"
+    ) == [{"response": '{"a": 1}'}, {"response": "b"}]
+
+
+def test_an_empty_text_is_told_from_nothing() -> None:
+    stream = io.BytesIO()
+    layout = Layout(output_of({"properties": {"a": {"type": "string"}, "b": {}}}, "csv"), ["id"])
+    answers = ['{"a": "", "b": ""}', '{"a": null}', "{}"]
+    rows = [{"data": '{"id":""}', "answer": answer} for answer in answers]
+    write_rows(stream, "csv", ["id"], layout, lambda: rows)
+    assert stream.getvalue() == b'id,a,b\n,"",""\n,,\n,,\n'
 
 
 def test_columns_have_names_of_their_own() -> None:
@@ -245,4 +379,4 @@ def test_a_schema_of_an_old_draft_has_columns_too(part: Schema) -> None:
         make_check(Constraint("json", json_text(old)))
     except UsageError:
         pytest.skip("it is not taken")
-    assert written(old, ['{"a": "x"}'], "csv") == [{"a": '"x"'}]
+    assert written(old, ['{"a": "x"}'], "csv") == [{"a": "x"}]

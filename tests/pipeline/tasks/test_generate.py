@@ -45,8 +45,13 @@ def test_requests_that_are_sent_alike_share_their_sampling() -> None:
     [
         ({}, AnswerColumns("text", {})),
         ({"choice": ["a"]}, AnswerColumns("text", {})),
-        ({"schema": {}}, AnswerColumns("json", {})),
-        ({"schema": SCHEMA}, AnswerColumns("json", {"name": "text", "n": "integer"})),
+        ({"schema": {}}, AnswerColumns("json", {}, is_json=True)),
+        ({"schema": {"const": 5}}, AnswerColumns("integer", {}, is_json=True)),
+        ({"schema": SCHEMA}, AnswerColumns("json", {"name": "text", "n": "integer"}, is_json=True)),
+        (
+            {"schema": SCHEMA | {"additionalProperties": True}},
+            AnswerColumns("json", {"name": "text", "n": "integer"}, is_json=True, has_rest=True),
+        ),
     ],
 )
 def test_the_columns_follow_the_schema(answer: dict[str, Any], columns: AnswerColumns) -> None:
