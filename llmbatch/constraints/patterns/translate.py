@@ -1,0 +1,107 @@
+"""A user's pattern, translated once for the check and for the engines.
+
+The parser is our own: Python's is private and changes with each version, and knows neither
+`(?<name>...)` nor `\\z` nor `\\u{...}`; libraries that make automata of regexes lose the form
+of a pattern, and with it large counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON
+from llmbatch.constraints.patterns.edges import UnresolvedError, resolve_edges
+from llmbatch.constraints.patterns.errors import PatternError
+from llmbatch.constraints.patterns.parser import Parser
+from llmbatch.constraints.patterns.printing import engine_source, python_source
+from llmbatch.constraints.patterns.syntax import (
+    EMPTY,
+    NOTHING,
+    Chars,
+    Edge,
+    Node,
+    Repeat,
+    children,
+    sequence,
+)
+
+_ANYTHING = Repeat(Chars(ANY), 0, None)
+_CACHED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One meaning in the two ways of writing it; each describes the whole text.
+
+    `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines. `needs_escapes`
+    is true if a text of it may hold a quote, a backslash or a control character, which a JSON
+    string has as escapes.
+    """
+
+    check: str
+    grammar: str
+    needs_escapes: bool
+
+
+@lru_cache(_CACHED)
+def whole(pattern: str) -> Pattern:
+    """The pattern of a whole text. Raises PatternError."""
+    made = _translate(pattern, lambda node: node)
+    if made.grammar == "":
+        raise PatternError("only an empty text matches: write what the answer may be")
+    return made
+
+
+@lru_cache(_CACHED)
+def search(pattern: str) -> Pattern:
+    """The pattern of something within a text, as JSON Schema's `pattern`. Raises PatternError."""
+    return _translate(pattern, _opened)
+
+
+def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
+    try:
+        node = around(Parser(pattern).parse())
+        resolved = resolve_edges(node)
+    except UnresolvedError as error:
+        raise PatternError(
+            "an assertion stands where no grammar can hold it: write the pattern without it",
+            error.position,
+        ) from None
+    except RecursionError:
+        raise PatternError("the groups are nested too deep: write fewer of them") from None
+    if resolved == NOTHING:
+        raise PatternError("no text can match: see that each ^, $ and look-around can be true")
+    checked = _stripped(node)
+    return Pattern(python_source(checked), engine_source(resolved), _needs_escapes(resolved))
+
+
+def _opened(node: Node) -> Node:
+    """Anything may stand before and after, but for an end that is anchored."""
+    items = node.items if isinstance(node, type(EMPTY)) else (node,)
+    before = [] if items and _is_end(items[0], behind=True) else [_ANYTHING]
+    after = [] if items and _is_end(items[-1], behind=False) else [_ANYTHING]
+    return sequence([*before, *items, *after])
+
+
+def _stripped(node: Node) -> Node:
+    """Without the anchors at both ends: the whole text is matched."""
+    items = list(node.items) if isinstance(node, type(EMPTY)) else [node]
+    while items and _is_end(items[0], behind=True):
+        items.pop(0)
+    while items and _is_end(items[-1], behind=False):
+        items.pop()
+    return sequence(items)
+
+
+def _is_end(node: Node, *, behind: bool) -> bool:
+    return isinstance(node, Edge) and (node.behind, node.bare, bool(node.characters)) == (
+        behind,
+        True,
+        False,
+    )
+
+
+def _needs_escapes(node: Node) -> bool:
+    if isinstance(node, Chars):
+        return bool(node.characters & ESCAPED_IN_JSON)
+    return any(_needs_escapes(each) for each in children(node))
