@@ -13,6 +13,8 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from llmbatch.constraints.patterns import translate
+from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
 
@@ -50,7 +52,7 @@ def is_surely_quick(constraint: Constraint | None, text: str) -> bool:
 def _is_simple(constraint: Constraint) -> bool:
     if constraint.kind == "regex":
         # Without groups and alternatives, one repetition leaves nothing to try in two ways.
-        pattern = constraint.value
+        pattern = translate.whole(constraint.value).check
         return not {"(", "|"} & set(pattern) and len(_REPEATS.findall(pattern)) <= 1
     return not _SLOW_KEYWORDS & set(_keys(orjson.loads(constraint.value)))
 
@@ -65,7 +67,10 @@ def _keys(node: Any) -> Iterator[str]:
 
 
 def _choice(value: str) -> Check:
-    choices = orjson.loads(value)
+    try:
+        choices = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise UsageError("choice: an answer is not valid UTF-8") from error
     if len(set(choices)) != len(choices) or "" in choices:
         raise UsageError("choice: the answers must differ and none may be empty")
     allowed = frozenset(choices)
@@ -74,9 +79,9 @@ def _choice(value: str) -> Check:
 
 def _regex(value: str) -> Check:
     try:
-        pattern = re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"regex {value[:200]!r}: {error}") from error
+        pattern = re.compile(translate.whole(value).check)
+    except (PatternError, re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"regex: {error}") from error
     return lambda text: None if pattern.fullmatch(text) else "does not match the regex"
 
 

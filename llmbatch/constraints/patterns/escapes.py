@@ -36,6 +36,7 @@ def read_escape(scanner: Scanner) -> Characters | int:
         scanner.fail("a backslash stands at the end: write \\\\ for a backslash", start)
     letter = scanner.take()
     if letter in NAMED:
+        scanner.ambiguous = True
         return NAMED[letter]
     if letter in "pP":
         return _read_property(scanner, letter == "P", start)

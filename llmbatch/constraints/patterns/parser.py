@@ -64,6 +64,10 @@ class Parser:
             self._scanner.fail("a ) closes no group: write \\) for the character")
         return node
 
+    def differs_from_python(self) -> bool:
+        """True if what was read may mean another language to Python's `re`."""
+        return self._scanner.ambiguous
+
     def _choice(self) -> Node:
         alternatives = [self._sequence()]
         while self._scanner.accept("|"):
@@ -101,6 +105,7 @@ class Parser:
 
     def _plain(self, character: str, start: int) -> Node:
         if character == ".":
+            self._scanner.ambiguous |= "s" not in self._flags
             return Chars(ANY if "s" in self._flags else ~LINE_ENDS)
         if character in "^$":
             return self._line_edge(behind=character == "^", position=start)
@@ -120,9 +125,13 @@ class Parser:
         return Chars(self._cased(Characters.of([(code, code)])))
 
     def _cased(self, characters: Characters) -> Characters:
-        return other_cases(characters) if "i" in self._flags else characters
+        if "i" not in self._flags:
+            return characters
+        self._scanner.ambiguous = True
+        return other_cases(characters)
 
     def _line_edge(self, *, behind: bool, position: int) -> Node:
+        self._scanner.ambiguous |= "m" in self._flags
         lines = LINE_ENDS if "m" in self._flags else NONE
         return Edge(behind, lines, bare=True, position=position)
 
@@ -137,6 +146,7 @@ class Parser:
         letter = scanner.peek(2)[1:]
         if letter and letter in "AZzbB":
             scanner.take(2)
+            scanner.ambiguous |= letter in "bB"
             return _assertion(letter, start)
         found = read_escape(scanner)
         if isinstance(found, Characters):
@@ -155,7 +165,7 @@ class Parser:
         halves = [each for each in high if each[0] >= 0xD800 and each[1] < 0xDC00]
         seconds = [each for each in low if each[0] >= 0xDC00 and each[1] <= 0xDFFF]
         if halves != high or not seconds or seconds != low:
-            scanner.fail("half of a character stands alone: write the character as \\u{...}", start)
+            scanner.fail("half a character, or no UTF-8: write the character as \\u{...}", start)
         return Chars(Characters.of(_whole_characters(halves, seconds)))
 
     def _group(self) -> Node:

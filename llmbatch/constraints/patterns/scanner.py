@@ -11,6 +11,8 @@ class Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
+        # True once something was read whose meaning differs between Python and ECMA 262.
+        self.ambiguous = False
 
     def ended(self) -> bool:
         """True if all of the text was read."""

@@ -58,6 +58,14 @@ def search(pattern: str) -> Pattern:
     return _translate(pattern, _opened)
 
 
+@lru_cache(_CACHED)
+def differs_from_python(pattern: str) -> bool:
+    """True if Python's `re` may read another language in a pattern that is good."""
+    parser = Parser(pattern)
+    parser.parse()
+    return parser.differs_from_python()
+
+
 def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     try:
         node = around(Parser(pattern).parse())

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from llmbatch.constraints.patterns import translate
+from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.core.records import Constraint, Sampling
 
 INT32 = 2**31 - 1
@@ -112,13 +114,20 @@ class Parameters:
         return made if self._into is None else self._into(made)
 
 
+def _grammar(pattern: str) -> str:
+    try:
+        return translate.whole(pattern).grammar
+    except PatternError as error:
+        raise RefusedError(f"regex: {error}") from error
+
+
 def _structured(constraint: Constraint | None) -> Any:
     if constraint is None:
         return None
     from vllm.sampling_params import StructuredOutputsParams
 
     if constraint.kind == "regex":
-        return StructuredOutputsParams(regex=constraint.value)
+        return StructuredOutputsParams(regex=_grammar(constraint.value))
     try:
         value = json.loads(constraint.value)
     except ValueError as error:

@@ -12,7 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llmbatch.constraints.patterns.errors import PatternError
+from llmbatch.constraints.patterns.translate import differs_from_python
 from llmbatch.core.messages import json_text
+from llmbatch.core.records import Constraint
 from llmbatch.job.fields import Affects, effect
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import Task
@@ -20,6 +23,8 @@ from llmbatch.pipeline.tasks.base import Task
 _KEY_BYTES = 16
 # Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
 _KEY_VERSION = 1
+# Stands in the keys of the requests whose regex Python's `re` would read in another way.
+_PATTERNS_VERSION = 1
 
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
@@ -43,6 +48,8 @@ class KeyMaker:
             "model": dict(sorted(model_identity.items())),
             "fields": {name: fields[name] for name in fields if name in task.sections},
         }
+        if _is_translated(task.constraint):
+            base["patterns"] = _PATTERNS_VERSION
         self._base = hashlib.blake2b(json_text(base).encode(), digest_size=_KEY_BYTES)
 
     def base(self) -> str:
@@ -59,6 +66,17 @@ class KeyMaker:
             # An array and an object after it have no other reading.
             digest.update(body.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def _is_translated(constraint: Constraint | None) -> bool:
+    """True if a regex means another language than it did when Python's `re` read it. One that is
+    no good has no answers."""
+    if constraint is None or constraint.kind != "regex":
+        return False
+    try:
+        return differs_from_python(constraint.value)
+    except PatternError:
+        return False
 
 
 def repetition_key(key: str, sample: int) -> str:

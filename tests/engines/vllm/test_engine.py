@@ -159,12 +159,12 @@ def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -
     assert not inside(vllm_engine).output_processor.external_req_ids
 
 
-def test_a_regex_error_names_no_clock(vllm_engine: vllm.VllmEngine) -> None:
+def test_an_error_of_a_grammar_names_no_clock(vllm_engine: vllm.VllmEngine) -> None:
     from llmbatch.core.records import Constraint
 
-    outcome = one(vllm_engine, ask("hello", Constraint("regex", "(")))
+    outcome = one(vllm_engine, ask("hello", Constraint("json", '{"enum": []}')))
     assert isinstance(outcome, Failed)
-    assert "parenthesis is not closed" in outcome.message
+    assert "enum array must not be empty" in outcome.message
     assert ".cc:" not in outcome.message
 
 

@@ -206,6 +206,28 @@ def test_the_order_of_schema_properties_matters() -> None:
     assert key(spec("answer.schema", forth)) != key(spec("answer.schema", back))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "changed"),
+    [
+        ("[a-z]+", False),
+        ("(yes|no)", False),
+        (r"\A[0-9]{4}-(?P<m>[0-9]{2})\Z", False),
+        (r"\x41\.(?s:.)", False),
+        (r"\d{4}", True),
+        (r"[\s\S]+", True),
+        ("a.c", True),
+        ("(?i)yes", True),
+        ("(", False),
+    ],
+)
+def test_a_regex_that_python_reads_in_another_way_has_a_mark_in_its_keys(
+    pattern: str, changed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(spec("answer.regex", pattern))
+    monkeypatch.setattr(keys, "_PATTERNS_VERSION", 2)
+    assert (key(spec("answer.regex", pattern)) != before) == changed
+
+
 def test_a_default_written_out_is_the_default() -> None:
     assert key(spec("sampling", {"temperature": 0, "max_tokens": 512})) == key(spec())
 
