@@ -72,6 +72,7 @@ class Options:
     kv_cache_blocks: int = 0
     cached_words: int = 0  # so many words of each prompt count as served by the cache
     tensor_parallel_size: int = 1  # of no consequence here, but for what is paid
+    control: str = ""  # the control tokens of its model, with spaces between; none: not known
     variant: str = ""  # part of the identity: another model of the same name
     clock: str = "real"  # real: it sleeps; scripted: it moves `tests.scripted_clock` instead
     ledger: str = ""  # file that gets the key of each computed answer
@@ -133,6 +134,9 @@ class ScriptedEngine:
 
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
+
+    def control_tokens(self) -> list[str] | None:
+        return self._options.control.split() or None
 
     def notices(self) -> list[str]:
         return [self._options.notice] if self._options.notice else []

@@ -12,7 +12,9 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
-from llmbatch.constraints.schema_walk import UnresolvedError, resolve
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 Kinds = frozenset[str]
 """Kinds of JSON values. A number is an `integer` or a `fraction`, such as 2.5."""
@@ -110,7 +112,8 @@ class _Reader:
     """Reads the shapes of a schema and its parts, each once."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root = root
+        resource = Resource.from_contents(root, default_specification=DRAFT202012)
+        self._resolver = Registry().resolver_with_root(resource)
         dialect = str(root.get("$schema"))
         self._lone_references = any(draft in dialect for draft in _LONE_REFERENCES)
         # By the identity of a schema, which lives as long as the root does.
@@ -157,8 +160,8 @@ class _Reader:
 
     def _target(self, reference: str) -> Any:
         try:
-            return resolve(self._root, reference).schema
-        except UnresolvedError:
+            return self._resolver.lookup(reference).contents
+        except Unresolvable:
             return True
 
 

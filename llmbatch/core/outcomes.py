@@ -88,6 +88,11 @@ CONTEXT = "max_model_len"
 
 _KINDS = (
     FailureKind("template", False, "the prompt cannot be rendered for this row: fix the row"),
+    FailureKind(
+        "control_tokens",
+        False,
+        "take the model's control tokens out of the row, or leave out --control-tokens reject",
+    ),
     FailureKind("too_long", False, "shorten the row or raise max_model_len", CONTEXT),
     FailureKind("truncated", True, "the answer hit max_tokens: raise it"),
     FailureKind(

@@ -196,6 +196,25 @@ class KnowsModel(Protocol):
 
 
 @runtime_checkable
+class KnowsControlTokens(Protocol):
+    """An engine that knows before it is started which control tokens its model has. Optional; where
+    they are not known, rows that hold them are not counted, and cannot be rejected.
+
+    The text of a message is never a control token, in any engine that can tell them apart."""
+
+    def control_tokens(self) -> Sequence[str] | None:
+        """Their texts, such as <|im_end|>; None where they are not known. Nothing is loaded. May be
+        asked for in a thread of its own."""
+        ...
+
+
+def control_tokens_of(engine: Engine) -> tuple[str, ...] | None:
+    """The control tokens of an engine's model; None where they are not known."""
+    known = engine.control_tokens() if isinstance(engine, KnowsControlTokens) else None
+    return None if known is None else tuple(known)
+
+
+@runtime_checkable
 class Tunable(Protocol):
     """An engine that knows which of its options are worth trying for speed. Optional."""
 

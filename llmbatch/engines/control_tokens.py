@@ -11,6 +11,9 @@ from typing import Any
 
 import orjson
 
+from llmbatch.core.errors import LlmbatchError
+from llmbatch.engines import hub
+
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 """The files of a model that name its control tokens, any of which may be missing."""
 
@@ -50,6 +53,19 @@ def named_in(files: Mapping[str, bytes]) -> tuple[str, ...] | None:
     return tuple(
         sorted(text for text, special in found.items() if is_control(text, special=special))
     )
+
+
+def of_model(name: str, folder: Path | None, revision: str | None) -> tuple[str, ...] | None:
+    """The control tokens of a model in a local `folder`, or else of the one with this name on the
+    hub; None where they are not known."""
+    if folder is not None:
+        return in_folder(folder)
+    try:
+        commit = hub.commit_of(name, revision)
+    except LlmbatchError:  # the start of the engine gives a better reason
+        return None
+    contents = {file: hub.content(name, commit, file) for file in FILES}
+    return named_in({file: content for file, content in contents.items() if content is not None})
 
 
 def in_folder(folder: Path) -> tuple[str, ...] | None:

@@ -63,6 +63,15 @@ def configuration(name: str, commit: str) -> dict[str, Any] | None:
     return None
 
 
+def content(name: str, commit: str, file: str) -> bytes | None:
+    """The contents of a small file of a model, which the cache keeps; None where it is not cached
+    and the hub has none, does not answer, or must not be asked."""
+    with contextlib.suppress(Exception):  # the start of the engine gives a better reason
+        path = _library(name).hf_hub_download(name, file, revision=commit, etag_timeout=_TIMEOUT)
+        return Path(path).read_bytes()
+    return None
+
+
 def _asked_commit(name: str, revision: str | None) -> str:
     library = _library(name)
     try:

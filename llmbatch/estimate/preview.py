@@ -17,6 +17,7 @@ from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
@@ -31,12 +32,16 @@ class Preview:
     """Rows and requests by their treatment in a run, and the requirements of that run.
 
     `reused_*` count what the job's store has settled already; None while another run holds it.
-    `limit_warnings`: limits that would stop the run before its end, a line each.
+    `control_token_rows` hold control tokens of the model and are sent as text, None where these are
+    not known; `control_token_failures` fail for them. `limit_warnings`: limits that would stop the
+    run before its end, a line each.
     """
 
     rows_in: int
     rejected: int
     template_failures: int
+    control_token_rows: int | None
+    control_token_failures: int
     failure_example: str | None
     requests: int
     duplicates: int
@@ -75,7 +80,8 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
-            return _preview(db, spec, pending, needs, locked=locked)
+            known = planned.control_tokens is not None
+            return _preview(db, spec, pending, needs, locked=locked, control_known=known)
 
 
 def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
@@ -95,16 +101,25 @@ def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingW
 
 
 def _preview(
-    db: Database, spec: JobSpec, pending: PendingWork, needs: Requirements, *, locked: bool
+    db: Database,
+    spec: JobSpec,
+    pending: PendingWork,
+    needs: Requirements,
+    *,
+    locked: bool,
+    control_known: bool,
 ) -> Preview:
     counts = results.counts(db)
     planned = plans.counts(db)
     first = plans.first_messages(db)
     failures = results.failures(db)
+    for_control = sum(each.rows for each in failures if each.kind == CONTROL_TOKENS)
     return Preview(
         rows_in=counts.rows_in,
         rejected=counts.rejected,
-        template_failures=counts.failed,
+        template_failures=counts.failed - for_control,
+        control_token_rows=planned.control if control_known else None,
+        control_token_failures=for_control,
         failure_example=failures[0].example if failures else None,
         requests=planned.requests,
         duplicates=planned.duplicates,

@@ -22,13 +22,16 @@ _SMALL = 0.01
 
 def lines(seen: Preview) -> Iterator[str]:
     """The lines of a plan: each begins with what it is about."""
-    planned = seen.rows_in - seen.rejected - seen.template_failures
+    failing = seen.template_failures + seen.control_token_failures
+    planned = seen.rows_in - seen.rejected - failing
     yield (
         f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
         f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
+        f"{_control_failures(seen)}"
     )
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
+    yield from _control_lines(seen)
     yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
     if seen.reused_requests is None:
         yield "reuse     unknown: a run holds the job"
@@ -42,6 +45,22 @@ def lines(seen: Preview) -> Iterator[str]:
     for role, text in seen.first_messages:
         yield f"first row, {role} message:"
         yield from (f"  {line}" for line in text.removesuffix("\n").split("\n") if text)
+
+
+def _control_failures(seen: Preview) -> str:
+    return (
+        f" + {seen.control_token_failures:,} with control tokens"
+        if seen.control_token_failures
+        else ""
+    )
+
+
+def _control_lines(seen: Preview) -> Iterator[str]:
+    if seen.control_token_rows is None:
+        yield "control   unknown: this engine does not say which control tokens its model has"
+    elif seen.control_token_rows:
+        held = units.count(seen.control_token_rows, "row")
+        yield f"control   {held} with control tokens of the model, which are sent as text"
 
 
 def _requirement_lines(needs: Requirements) -> Iterator[str]:

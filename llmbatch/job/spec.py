@@ -73,6 +73,10 @@ class JobSpec(Section):
         "Compute equal requests once or each.",
         by_default="each if drawn without a seed, else once",
     )
+    # The key of a row that holds some says that they are sent as text.
+    control_tokens: Literal["text", "reject"] = neutral(
+        "text", "Rows that hold the model's control tokens (<|im_end|>): send as text, or reject."
+    )
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
     engine: EngineSpec = neutral(

@@ -19,7 +19,7 @@ from llmbatch.store.database import Database
 from llmbatch.store.results import Counts, FailureCount, SettledRows
 from llmbatch.store.run_records import StartRecord
 
-REPORT_VERSION = 3
+REPORT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ class Report:
     """All that is reported of a job. `last_run` and `all_runs` have the same figures, and so have
     their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
-    `resources` of the last run, None where they were not measured."""
+    `resources` of the last run, None where they were not measured; `control_token_rows`: those that
+    hold control tokens of the model and are sent as text, as far as such tokens are known."""
 
     version: int
     input: str
@@ -58,6 +59,7 @@ class Report:
     counts: Counts
     reused: int
     requests: int
+    control_token_rows: int
     duplicates: Duplicates
     currency: str
     last_run: TotalUsage
@@ -112,6 +114,7 @@ def _assemble(
         counts=counts,
         reused=reused,
         requests=plan.requests,
+        control_token_rows=plan.control,
         duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,
         last_run=sum_up(every[-1:]),

@@ -199,6 +199,8 @@ def _work_notes(report: Report) -> Iterator[str]:
         f"{units.count(report.duplicates.rows, 'row')} shared the answer of another; "
         f"{units.count(report.reused, 'row')} had an answer from earlier runs."
     )
+    if held := wording.control_tokens(report.control_token_rows):
+        yield f"{held}."
     if attempts := wording.attempts(report.rows_by_attempts):
         yield f"Rows settled by the number of attempts: {attempts}."
     forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits

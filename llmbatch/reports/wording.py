@@ -47,6 +47,13 @@ def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> st
     return f"({note})" if note is not None else _BETWEEN.join(values(given, longest))
 
 
+def control_tokens(rows: int) -> str:
+    """A note on `rows` that hold control tokens; empty where there are none."""
+    if not rows:
+        return ""
+    return f"{units.count(rows, 'row')} with control tokens of the model, which are sent as text"
+
+
 def compared(ratio: float) -> str:
     """Another price, `ratio` times this cost, in words: less, more, or so many times."""
     if ratio < 0.1:

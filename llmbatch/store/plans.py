@@ -26,7 +26,7 @@ _RENDERED = pa.schema(
 
 class RenderedRow(NamedTuple):
     """A row's request (`key`, `messages` and `body` as JSON), or why there is none (`kind`,
-    `message`)."""
+    `message`). The `message` of a row that has a request says that it holds control tokens."""
 
     row: int
     key: str | None
@@ -53,12 +53,14 @@ def current(db: Database) -> Plan | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """The rows of the current plan, its different `requests`, and the rows that share the request
-    of another (`duplicates`)."""
+    """The rows of the current plan, its different `requests`, the rows that share the request of
+    another (`duplicates`), and those that hold control tokens of the model and are sent
+    (`control`)."""
 
     rows: int
     requests: int
     duplicates: int
+    control: int
 
 
 def counts(db: Database) -> PlanCounts:

@@ -28,6 +28,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "system": ("s", "s"),
     "record_order": ("a,b", ("a", "b")),
     "duplicates": ("each", "each"),
+    "control_tokens": ("reject", "reject"),
     "sampling.temperature": ("0.5", 0.5),
     "sampling.top_p": ("0.5", 0.5),
     "sampling.top_k": ("7", 7),

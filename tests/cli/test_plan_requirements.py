@@ -286,6 +286,7 @@ def test_what_the_planned_order_spares_is_told_in_seconds(job: QuickJob) -> None
 
 FIELDS = {
     "rows_in", "rejected", "template_failures", "failure_example", "requests", "duplicates",
+    "control_token_rows", "control_token_failures",
     "reused_requests", "reused_rows", "chunks", "prompt", "output", "tokens", "memory", "device",
     "time", "cost", "stops", "first_messages", "prefix_cache",
 }  # fmt: skip

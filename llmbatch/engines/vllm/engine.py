@@ -14,7 +14,7 @@ from typing import Any, Self, TextIO
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines import hub, model_files
+from llmbatch.engines import control_tokens, hub, model_files
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
@@ -226,6 +226,15 @@ class VllmEngine:
         if self._client is None:
             raise EngineError("the engine is not started")
         return self._info
+
+    def control_tokens(self) -> tuple[str, ...] | None:
+        other = self._options.get("tokenizer")
+        if other is None:
+            return control_tokens.of_model(self._config.model, self._folder, self._commit())
+        folder = model_files.path_of(str(other))
+        revision = self._options.get("tokenizer_revision")
+        local = folder if model_files.is_folder(folder) else None
+        return control_tokens.of_model(str(other), local, revision)
 
     def shape(self) -> Shape | None:
         config = self._configuration()

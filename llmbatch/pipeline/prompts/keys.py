@@ -21,6 +21,8 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import Task
 
 _KEY_BYTES = 16
+# Follows the messages that hold control tokens of the model, and are sent as text; no JSON has it.
+_AS_TEXT = b"\0text"
 # Raised when the meaning of what is hashed changes, so that old answers are not mistaken.
 _KEY_VERSION = 1
 # Stands in the keys of the requests whose regex Python's `re` would read in another way.
@@ -56,15 +58,18 @@ class KeyMaker:
         """A digest of all that the job's requests have in common."""
         return self._base.hexdigest()
 
-    def key(self, messages: str, body: str | None = None) -> str:
+    def key(self, messages: str, body: str | None = None, *, as_text: bool = False) -> str:
         """The key (32 hex digits) of a request with these messages (a JSON array) and this body (a
-        JSON object, if there is one)."""
+        JSON object, if there is one). `as_text`: the messages hold control tokens of the model,
+        which earlier versions did not send as text."""
         digest = self._base.copy()
         # Unpaired surrogates cannot be encoded; a template can make them from escapes.
         digest.update(messages.encode("utf-8", "surrogatepass"))
         if body is not None:
             # An array and an object after it have no other reading.
             digest.update(body.encode("utf-8", "surrogatepass"))
+        if as_text:
+            digest.update(_AS_TEXT)
         return digest.hexdigest()
 
 
@@ -85,13 +90,20 @@ def repetition_key(key: str, sample: int) -> str:
 
 
 def plan_digest(
-    spec: JobSpec, snapshot_digest: str, base: str, order: Sequence[str] | None = None
+    spec: JobSpec,
+    snapshot_digest: str,
+    base: str,
+    order: Sequence[str] | None = None,
+    control_tokens: Sequence[str] | None = None,
 ) -> str:
     """A digest of all that shapes a plan: the rows, the templates, the keys' base, the order of
-    a record's fields and what becomes of duplicates."""
+    a record's fields, what becomes of duplicates, and of rows that hold one of the model's
+    `control_tokens` (None: they are not known)."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     if order:
         parts.append({"order": list(order)})
     if spec.duplicates != "auto":
         parts.append({"duplicates": spec.duplicates})
+    if control_tokens is not None:
+        parts.append({"control_tokens": [spec.control_tokens, *control_tokens]})
     return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()

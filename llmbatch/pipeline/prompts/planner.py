@@ -8,6 +8,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
+from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.pipeline.tasks.base import Task
@@ -27,11 +28,13 @@ def plan(
     snapshot: Snapshot,
     model_identity: Mapping[str, str],
     order: Sequence[str] | None = None,
+    screening: Screening | None = None,
 ) -> Plan:
     """The plan of `snapshot` for `job`; made anew only if something that shapes it changed.
 
-    `order` is that of a record's fields (`record_order.decide`); None is the input's. Raises
-    UsageError when a template names a column that the input does not have.
+    `order` is that of a record's fields (`record_order.decide`); None is the input's. `screening`
+    finds rows with control tokens; None where the model is not known. Raises UsageError when a
+    template names a column that the input does not have.
     """
     spec, columns = job.spec, snapshot.source.columns
     prompt = job.prompt.for_rows(order or (), columns)
@@ -40,13 +43,16 @@ def plan(
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
-    digest = prompts_keys.plan_digest(spec, snapshot.source.digest, keys.base(), order)
+    screening = screening or Screening(spec, None)
+    digest = prompts_keys.plan_digest(
+        spec, snapshot.source.digest, keys.base(), order, screening.tokens
+    )
     current = plans.current(db)
     if current is not None and current.digest == digest:
         return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     with Renderer(prompt) as renderer:
-        batches = _batches(db, renderer, job.task, keys)
+        batches = _batches(db, renderer, job.task, keys, screening)
         return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key)
 
 
@@ -59,14 +65,18 @@ def _separate(spec: JobSpec) -> bool:
 
 
 def _batches(
-    db: Database, renderer: Renderer, task: Task, keys: prompts_keys.KeyMaker
+    db: Database,
+    renderer: Renderer,
+    task: Task,
+    keys: prompts_keys.KeyMaker,
+    screening: Screening,
 ) -> Iterator[list[RenderedRow]]:
     """The rows rendered, in batches that memory holds."""
     for window in snapshots.windows(db, _WINDOW):
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
         for (row, data), made in zip(window, rendered, strict=True):
-            batch.append(_named(row, data, made, task, keys))
+            batch.append(_named(row, data, made, task, keys, screening))
             size += len(batch[-1].messages or "")
             if size > _CHARACTERS:
                 yield batch
@@ -75,13 +85,22 @@ def _batches(
 
 
 def _named(
-    row: int, data: str, made: MessagesOrError, task: Task, keys: prompts_keys.KeyMaker
+    row: int,
+    data: str,
+    made: MessagesOrError,
+    task: Task,
+    keys: prompts_keys.KeyMaker,
+    screening: Screening,
 ) -> RenderedRow:
     if isinstance(made, TemplateError):
         return RenderedRow(row, None, "template", str(made), None)
+    note = screening.note(made)
+    if note is not None and screening.rejects:
+        return RenderedRow(row, None, CONTROL_TOKENS, note, None)
     messages, asked = messages_text(made), task.body(data)
     body = None if asked is None else json_text(asked)
-    return RenderedRow(row, keys.key(messages, body), None, None, messages, body)
+    key = keys.key(messages, body, as_text=note is not None)
+    return RenderedRow(row, key, None, note, messages, body)
 
 
 def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:

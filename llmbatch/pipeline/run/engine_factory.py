@@ -5,28 +5,33 @@ from concurrent.futures import Future
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import Engine, EngineConfig, control_tokens_of
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 
 
 class IdentityLookup:
-    """The identity of an engine's model, looked up in a thread of its own: all of the model's files
-    may have to be read for it, and the input is read meanwhile."""
+    """The identity of an engine's model and its control tokens, looked up in a thread of its own:
+    all of the model's files may have to be read for it, and the input is read meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
-        self._found: Future[dict[str, str]] = Future()
+        self._found: Future[tuple[dict[str, str], tuple[str, ...] | None]] = Future()
         # A command that ends meanwhile does not wait for it.
         threading.Thread(target=self._find, args=[engine], name="identity", daemon=True).start()
 
     def _find(self, engine: Engine) -> None:
         try:
-            self._found.set_result(engine.identity())
+            self._found.set_result((engine.identity(), control_tokens_of(engine)))
         except BaseException as error:  # raised where the identity is asked for
             self._found.set_exception(error)
 
     def identity(self) -> dict[str, str]:
         """The identity, as soon as it is known. Raises what the engine has raised."""
-        return self._found.result()
+        return self._found.result()[0]
+
+    def control_tokens(self) -> tuple[str, ...] | None:
+        """The control tokens, as soon as they are known; None where they cannot be known. Raises
+        what the engine has raised."""
+        return self._found.result()[1]
 
 
 class EngineFactory:

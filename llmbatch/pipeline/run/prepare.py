@@ -11,6 +11,7 @@ from llmbatch.engines.base import Engine, notices_of
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.prompts import planner, record_order
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
@@ -30,10 +31,12 @@ _PAUSE = 0.1
 
 
 class PlannedJob(NamedTuple):
-    """A plan, and the order of a record's fields in its prompts; None if no prompt has a record."""
+    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record;
+    `control_tokens`: those of the model, None where they are not known."""
 
     plan: Plan
     order: tuple[str, ...] | None
+    control_tokens: tuple[str, ...] | None = None
 
 
 def open_when_free(context: Context) -> Database:
@@ -87,7 +90,11 @@ def read_and_plan(
     snapshot = ingest.ingest(db, job.input, spool)
     phase("planning")
     order = record_order.decide(db, job, snapshot, known)
-    return PlannedJob(planner.plan(db, job, snapshot, lookup.identity(), order), order)
+    screening = Screening(job.spec, lookup.control_tokens())
+    if notice := screening.notice():
+        phase(notice)
+    plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening)
+    return PlannedJob(plan, order, screening.tokens)
 
 
 def open_work(db: Database, context: Context) -> Pending:

@@ -30,6 +30,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield _line("rows", _rows(report))
     yield _line("requests", _requests(report))
     yield from _duplicates(report)
+    if held := wording.control_tokens(report.control_token_rows):
+        yield _line("control", held)
     if attempts := wording.attempts(report.rows_by_attempts):
         yield _line("attempts", f"rows settled: {attempts}")
     yield from _usage(report)

@@ -318,7 +318,8 @@ SELECT
     (SELECT count(*) FROM planned_rows) AS rows,
     (SELECT count(*) FROM requests) AS requests,
     (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL)
-        - (SELECT count(*) FROM requests) AS duplicates;
+        - (SELECT count(*) FROM requests) AS duplicates,
+    (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL AND message IS NOT NULL) AS control;
 
 -- name: duplicate_tokens
 -- Tokens that answered rows of the current plan did not cost, because they share a request, by

@@ -58,7 +58,9 @@ SELECT
         ELSE 'pending'
     END AS state,
     coalesce(planned_rows.kind, settled.kind) AS kind,
-    coalesce(planned_rows.message, settled.message) AS message,
+    -- The message of a planned row that has a request is no failure's: see plans.RenderedRow.
+    CASE WHEN planned_rows.kind IS NULL THEN settled.message ELSE planned_rows.message END
+        AS message,
     settled.run,
     settled.attempt,
     settled.finish_reason,

@@ -32,6 +32,7 @@ ALTERNATIVES: dict[str, Any] = {
     "system": "Be brief",
     "record_order": ["u"],
     "duplicates": "each",
+    "control_tokens": "reject",
     "sampling.temperature": 0.5,
     "sampling.top_p": 0.9,
     "sampling.top_k": 5,
@@ -259,6 +260,13 @@ def test_samples_have_keys_of_their_own() -> None:
     assert len({plain, *(keys.repetition_key(plain, number) for number in range(1, 50))}) == 50
 
 
+def test_messages_that_are_now_sent_as_text_have_another_key() -> None:
+    made = maker(spec())
+    body = '{"seed":1}'
+    found = {made.key(MESSAGES), made.key(MESSAGES, as_text=True), made.key(MESSAGES, body)}
+    assert len({*found, made.key(MESSAGES, body, as_text=True)}) == 4
+
+
 def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
     base = maker(spec()).base()
     held = keys.plan_digest(spec(), "rows", base)
@@ -272,6 +280,10 @@ def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
         spec(), "rows", base, ["t", "u"]
     )
     assert keys.plan_digest(spec("duplicates", "each"), "rows", base) != held
+    known = keys.plan_digest(spec(), "rows", base, None, ["<|im_end|>"])
+    assert len({held, known, keys.plan_digest(spec(), "rows", base, None, [])}) == 3
+    rejects = spec("control_tokens", "reject")
+    assert keys.plan_digest(rejects, "rows", base, None, ["<|im_end|>"]) != known
 
 
 def test_the_digest_of_a_plan_is_what_it_was() -> None:

@@ -1,0 +1,52 @@
+"""The search for the model's control tokens in the messages of rows.
+
+Every engine is to take the text of a message for text. Here the rows that hold control tokens are
+noted, or fail if the job says so.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Message
+from llmbatch.engines.control_tokens import Finder
+from llmbatch.job.spec import JobSpec
+
+CONTROL_TOKENS = "control_tokens"
+"""The kind of failure of a row that holds control tokens."""
+
+
+class Screening:
+    """Finds rows with control tokens. `tokens`: those of the model; None where they are not known.
+
+    Raises UsageError where rows are to fail for them, and none could, or all would.
+    """
+
+    def __init__(self, spec: JobSpec, tokens: Sequence[str] | None) -> None:
+        self.tokens = None if tokens is None else tuple(sorted(tokens))
+        self.rejects = spec.control_tokens == "reject"
+        self._finder = Finder(self.tokens or ())
+        self._in_prompt = self._finder.held_by(filter(None, (spec.prompt, spec.system)))
+        if self.rejects and tokens is None:
+            raise UsageError(
+                "--control-tokens reject: the control tokens of this model are not known before "
+                "its engine starts; leave it out (its rows are sent as text)"
+            )
+        if self.rejects and self._in_prompt:
+            raise UsageError(
+                f"--control-tokens reject: the job's own prompt holds {self._in_prompt!r}, a "
+                "control token of the model, so every row would fail: take it out"
+            )
+
+    def note(self, messages: Iterable[Message]) -> str | None:
+        """The words for a row whose messages hold a control token; None where they hold none."""
+        token = self._finder.held_by(message.content for message in messages)
+        return None if token is None else f"holds {token!r}, a control token of the model"
+
+    def notice(self) -> str | None:
+        """A line for the user where the job's own prompt holds a control token."""
+        if self._in_prompt is None:
+            return None
+        return (
+            f"warning: the prompt holds {self._in_prompt!r}, a control token of the model: it is "
+            "sent as text, as all that a message holds; only the chat template makes turns"
+        )
