@@ -15,6 +15,7 @@ from referencing.jsonschema import DRAFT202012
 
 from llmbatch.constraints.patterns import translate
 from llmbatch.constraints.patterns.errors import PatternError
+from llmbatch.constraints.patterns.keywords import put_sources
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
 
@@ -107,6 +108,7 @@ def _json(value: str) -> Check:
 def _validator(schema: Any) -> Validator:
     try:
         kind = validator_for(schema, default=jsonschema.Draft202012Validator)
+        put_sources(schema)
         kind.check_schema(schema)
         _check_references(schema)
     except jsonschema.SchemaError as error:

@@ -33,7 +33,7 @@ Term = tuple[Node, ...]
 """Parts in sequence; of those that assert something, only edges."""
 
 
-class UnresolvedError(Exception):
+class EntangledError(Exception):
     """The edges cannot be worked in this way, for the part at this position."""
 
     def __init__(self, position: int) -> None:
@@ -42,7 +42,7 @@ class UnresolvedError(Exception):
 
 
 def resolve_edges(node: Node) -> Node:
-    """The same language without edges, of a pattern for a whole text. Raises UnresolvedError."""
+    """The same language without edges, of a pattern for a whole text. Raises EntangledError."""
     if not asserts(node):
         return node
     return choice(_absorbed(list(term)) for term in _terms(node))
@@ -90,7 +90,7 @@ def _repeat_terms(node: Repeat) -> list[Term]:
     if node.most == 1:
         return [(), *inner]
     if node.most is None or node.most > 3:
-        raise UnresolvedError(first_position(node))
+        raise EntangledError(first_position(node))
     counts = range(node.least, node.most + 1)
     terms = [term for count in counts for term in _product([inner] * count)]
     _bound(terms, node)
@@ -108,7 +108,7 @@ def _product(parts: list[list[Term]]) -> Iterator[Term]:
 
 def _bound(terms: Items[Term], node: Node) -> None:
     if len(terms) > MOST_TERMS:
-        raise UnresolvedError(first_position(node))
+        raise EntangledError(first_position(node))
 
 
 def first_position(node: Node) -> int:
@@ -129,7 +129,7 @@ def _look_terms(look: Look) -> list[Term]:
     if look.item == EMPTY:
         return [] if look.negative else [()]
     if not isinstance(look.item, Chars):
-        raise UnresolvedError(look.position)
+        raise EntangledError(look.position)
     seen = look.item.characters
     return [(Edge(look.behind, ~seen if look.negative else seen, look.negative, look.position),)]
 

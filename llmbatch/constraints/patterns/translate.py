@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON
-from llmbatch.constraints.patterns.edges import UnresolvedError, resolve_edges
+from llmbatch.constraints.patterns.edges import EntangledError, resolve_edges
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.parser import Parser
 from llmbatch.constraints.patterns.printing import engine_source, python_source
@@ -70,7 +70,7 @@ def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     try:
         node = around(Parser(pattern).parse())
         resolved = resolve_edges(node)
-    except UnresolvedError as error:
+    except EntangledError as error:
         raise PatternError(
             "an assertion stands where no grammar can hold it: write the pattern without it",
             error.position,
