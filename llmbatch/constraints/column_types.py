@@ -12,9 +12,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+from llmbatch.constraints.schema_walk import UnresolvedError, resolve
 
 Kinds = frozenset[str]
 """Kinds of JSON values. A number is an `integer` or a `fraction`, such as 2.5."""
@@ -112,8 +110,7 @@ class _Reader:
     """Reads the shapes of a schema and its parts, each once."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        resource = Resource.from_contents(root, default_specification=DRAFT202012)
-        self._resolver = Registry().resolver_with_root(resource)
+        self._root = root
         dialect = str(root.get("$schema"))
         self._lone_references = any(draft in dialect for draft in _LONE_REFERENCES)
         # By the identity of a schema, which lives as long as the root does.
@@ -160,8 +157,8 @@ class _Reader:
 
     def _target(self, reference: str) -> Any:
         try:
-            return self._resolver.lookup(reference).contents
-        except Unresolvable:
+            return resolve(self._root, reference).schema
+        except UnresolvedError:
             return True
 
 
