@@ -15,7 +15,6 @@ from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.run import reopening
@@ -49,6 +48,7 @@ class Preview:
     reused_rows: int | None
     chunks: int
     requirements: Requirements
+    notices: list[str]
     limit_warnings: list[str]
     first_messages: list[tuple[str, str]]
 
@@ -56,7 +56,7 @@ class Preview:
         """The plan as one flat table, in the order in which `plan --json` prints it."""
         first = _values(self)
         del first["requirements"]
-        last = {"stops": first.pop("limit_warnings")}
+        last = {"notices": first.pop("notices"), "stops": first.pop("limit_warnings")}
         last["first_messages"] = first.pop("first_messages")
         needs = _values(self.requirements)
         last["prefix_cache"] = needs.pop("prefix_cache")
@@ -81,7 +81,7 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
             known = planned.control_tokens is not None
-            return _preview(db, spec, pending, needs, locked=locked, control_known=known)
+            return _preview(db, job, pending, needs, locked=locked, control_known=known)
 
 
 def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
@@ -102,7 +102,7 @@ def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingW
 
 def _preview(
     db: Database,
-    spec: JobSpec,
+    job: ReadyJob,
     pending: PendingWork,
     needs: Requirements,
     *,
@@ -125,10 +125,11 @@ def _preview(
         duplicates=planned.duplicates,
         reused_requests=None if locked else pending.history.settled_requests,
         reused_rows=None if locked else pending.history.settled_rows,
-        chunks=-(-planned.requests // spec.run.chunk_size),
+        chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
+        notices=job.task.notices(),
         limit_warnings=limit_warnings.find(
-            spec, len(pending.positions), needs.time.seconds, needs.cost
+            job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),
         first_messages=[(role, text) for role, text in orjson.loads(first or "[]")],
     )

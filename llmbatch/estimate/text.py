@@ -40,6 +40,7 @@ def lines(seen: Preview) -> Iterator[str]:
         yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
         yield f"to do     {pending:,} requests (the plan has {seen.chunks:,} chunks)"
     yield from _requirement_lines(seen.requirements)
+    yield from (f"notice    {line}" for line in seen.notices)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)
     for role, text in seen.first_messages:

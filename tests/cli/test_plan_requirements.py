@@ -284,11 +284,21 @@ def test_what_the_planned_order_spares_is_told_in_seconds(job: QuickJob) -> None
     assert 0 < each < 0.001
 
 
+def test_what_a_user_should_know_of_the_schema_is_told(quick: QuickJob) -> None:
+    quick.write("in.csv", table(2))
+    quick.write("schema.json", '{"type": "object", "properties": {"name": {"type": "string"}}}')
+    notice = "{} is a full answer: the schema requires none of name; "
+    (line,) = lines(text(quick, "--schema", "schema.json"), "notice")
+    assert line.startswith(notice)
+    assert planned(quick, "--schema", "schema.json")["notices"] == [line]
+    assert notice in quick.run("--schema", "schema.json", engine="answer=said").stderr
+
+
 FIELDS = {
     "rows_in", "rejected", "template_failures", "failure_example", "requests", "duplicates",
     "control_token_rows", "control_token_failures",
     "reused_requests", "reused_rows", "chunks", "prompt", "output", "tokens", "memory", "device",
-    "time", "cost", "stops", "first_messages", "prefix_cache",
+    "time", "cost", "notices", "stops", "first_messages", "prefix_cache",
 }  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _check_engine(db: Database, context: Context) -> None:
     context.limits.check(last_start(db))
     if not context.stop.drain:
         context.phase(STARTING)
-    for notice in notices_of(engine):
+    for notice in [*task.notices(), *notices_of(engine)]:
         context.observer.phase(notice)
     engine.check(task.sampling, task.constraint)
     context.timings.engine_start = clock.seconds() - began

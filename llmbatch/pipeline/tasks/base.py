@@ -60,5 +60,8 @@ class Task(Protocol):
     def require_valid(self) -> None:
         """Raise UsageError when no answer can be checked by the job's settings."""
 
+    def notices(self) -> list[str]:
+        """Lines for the user about what is asked, before anything is run."""
+
     def check(self) -> AbstractContextManager[Check]:
         """The check of its answers, bounded in time, for use inside the context."""

@@ -16,6 +16,7 @@ from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.pipeline.tasks.bounded_check import BoundedCheck
 
 NAME = "generate"
+_NAMED = 8  # properties in a notice
 # One object for all requests that are sent alike: engines cache by it.
 _sampling_for = lru_cache(maxsize=256)(retry.sampling_for)
 
@@ -49,6 +50,15 @@ class Generate:
     def require_valid(self) -> None:
         make_check(self.constraint)
 
+    def notices(self) -> list[str]:
+        names = list(self.columns.parts)
+        if not names or make_check(self.constraint)("{}") is not None:
+            return []
+        return [
+            f"{{}} is a full answer: the schema requires none of {_listed(names)}; "
+            "name under `required` what every answer must have"
+        ]
+
     def check(self) -> AbstractContextManager[Check]:
         return BoundedCheck(self.constraint)
 
@@ -57,3 +67,8 @@ def make(spec: JobSpec) -> Generate:
     """The task of a job."""
     answer = spec.answer
     return Generate(spec.sampling.to_sampling(), answer.to_constraint(), answer.json_schema)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown

@@ -17,7 +17,7 @@ from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import output_file
-from llmbatch.pipeline.rows.columns import Layout
+from llmbatch.pipeline.rows.columns import Layout, is_from
 from llmbatch.pipeline.rows.export import write_rows
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.pipeline.tasks import registry
@@ -324,6 +324,21 @@ def test_columns_have_names_of_their_own() -> None:
         "response_attempts",
     ]
     assert len(written(named, ['{"x": 1}'], "csv")[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "known"),
+    [
+        (["id", "text", "name", "age"], True),
+        (["id", "name", "age", "response_rest", "attempts"], True),
+        (["id", "response"], True),  # an answer was whole in earlier versions
+        (["id", "name"], False),
+        (["id", "response_rest"], False),
+    ],
+)
+def test_an_output_is_known_by_its_columns(columns: list[str], known: bool) -> None:
+    assert is_from(output_of(OPEN, "csv", meta=True), set(columns)) is known
+    assert is_from(output_of(OPEN, "jsonl"), set(columns)) is ("response" in columns)
 
 
 @pytest.mark.parametrize("part", [{"type": [{"type": "string"}]}, {"type": "any"}])

@@ -1,6 +1,7 @@
 """The task of generating text: its requests, checks and columns."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -72,3 +73,30 @@ def test_a_constraint_that_no_answer_can_be_checked_by_is_refused() -> None:
 
 def test_a_row_asks_for_nothing_besides() -> None:
     assert task().body('{"seed": 1}') is None
+
+
+NONE_REQUIRED = r"\{\} is a full answer: the schema requires none of name, n; name under `required`"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, True),
+        ({"required": ["n"]}, False),
+        ({"minProperties": 1}, False),
+        ({"anyOf": [{"required": ["n"]}, {"required": ["name"]}]}, False),
+        ({"properties": {}}, False),
+    ],
+)
+def test_a_schema_that_takes_an_empty_object_is_told(changes: dict[str, Any], told: bool) -> None:
+    notices = task(answer={"schema": SCHEMA | changes}).notices()
+    assert len(notices) == told
+    assert not told or re.match(NONE_REQUIRED, notices[0])
+
+
+def test_a_notice_names_some_of_many_properties() -> None:
+    (notice,) = task(
+        answer={"schema": {"properties": {name: {} for name in "abcdefghij"}}}
+    ).notices()
+    assert "none of a, b, c, d, e, f, g, h and 2 more;" in notice
+    assert task(answer={"regex": "a+"}).notices() == task().notices() == []
