@@ -1,8 +1,10 @@
 """The types of columns, for schemas as people and programs write them."""
 
-from typing import Any
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from llmbatch.constraints.column_types import columns_of
 
@@ -177,3 +179,48 @@ def test_a_schema_that_is_nested_without_measure_has_one_column() -> None:
     for _ in range(5_000):
         deep = {"anyOf": [deep]}
     assert columns_of({"properties": {"a": deep}}).parts == {}
+
+
+class Color(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Point(BaseModel):
+    kind: Literal["point"] = "point"
+    x: int
+    next: "Point | None" = None
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["order"] = "order"
+    number: str | None = None
+    color: Color = Field(Color.RED, description="of it")
+    level: Level | None = None
+    amount: float | None
+    gift: bool | None
+    points: list[Point]
+    first: Point | None
+    either: int | str
+
+
+ORDER = {"kind": "text", "number": "text", "color": "text", "level": "integer", "amount": "number",
+         "gift": "boolean", "points": "json", "first": "json", "either": "json"}  # fmt: skip
+POINT = {"kind": "text", "x": "integer", "next": "json"}
+
+
+def test_the_columns_of_models() -> None:
+    assert columns_of(Order.model_json_schema()).parts == ORDER
+    assert columns_of(Order.model_json_schema()).has_rest
+    assert columns_of(Point.model_json_schema()).parts == POINT
+    assert columns_of(RootModel[Order].model_json_schema()).parts == ORDER
+    either = RootModel[Annotated[Point | Order, Field(discriminator="kind")]]
+    assert columns_of(either.model_json_schema()).parts == POINT | ORDER
+    assert columns_of(RootModel[list[Point]].model_json_schema()).parts == {}
