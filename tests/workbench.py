@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from llmbatch.constraints.check import make_check
+from llmbatch.constraints.check import make_judge
 from llmbatch.core import clock
 from llmbatch.engines.base import EngineConfig
 from llmbatch.estimate.cache_forecaster import Forecaster
@@ -86,7 +86,7 @@ class Bench:
         self.timings = Timings()
         self.limits = RunLimits(spec, self.stop, clock.seconds(), NEVER)
         counters = RunCounters(len(texts), rows_reused=0)
-        accept = Acceptance(make_check(self.job.task.constraint))
+        accept = Acceptance(make_judge(self.job.task.constraint))
         self.settlement = Settlement(
             self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop
         )

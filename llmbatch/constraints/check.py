@@ -5,17 +5,12 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import jsonschema
 import orjson
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
+from llmbatch.constraints import intake
+from llmbatch.constraints.json_check import Judge, Judgement, make_json_judge
 from llmbatch.constraints.patterns import translate
 from llmbatch.constraints.patterns.errors import PatternError
-from llmbatch.constraints.patterns.keywords import put_sources
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
 
@@ -26,19 +21,38 @@ Check = Callable[[str], str | None]
 _SHORT = 20_000
 # With these keywords the time that a schema takes may grow faster than the answer.
 _SLOW_KEYWORDS = {
-    *("pattern", "patternProperties", "uniqueItems", "$ref", "$dynamicRef", "$recursiveRef"),
+    *("pattern", "patternProperties", "$ref", "$dynamicRef", "$recursiveRef"),
     *("unevaluatedItems", "unevaluatedProperties"),
 }
 _REPEATS = re.compile(r"[*+?]|\{\d*,")
 
 
 @lru_cache(maxsize=16)
+def make_judge(constraint: Constraint | None) -> Judge:
+    """The judge of answers to a constraint. Raises UsageError when the constraint is no good."""
+    if constraint is not None and constraint.kind == "json":
+        return make_json_judge(intake.take_text(constraint.value).text)
+    check = _text_check(constraint)
+    return lambda text: Judgement(check(text), text)
+
+
 def make_check(constraint: Constraint | None) -> Check:
-    """The check of a constraint. Raises UsageError when the constraint itself is no good."""
+    """The check of a constraint: the reasons of its judge. Raises UsageError as that does."""
+    judge = make_judge(constraint)
+    return lambda text: judge(text).reason
+
+
+def _text_check(constraint: Constraint | None) -> Check:
     if constraint is None:
-        return lambda text: None
-    makers = {"choice": _choice, "json": _json, "regex": _regex}
-    return makers[constraint.kind](constraint.value)
+        return _nul
+    makers = {"choice": _choice, "regex": _regex}
+    check = makers[constraint.kind](constraint.value)
+    return lambda text: check(text) or _nul(text)
+
+
+def _nul(text: str) -> str | None:
+    """The reason why a text could not be read again from the tables it is written to."""
+    return "holds a NUL character, which tables cannot hold" if "\0" in text else None
 
 
 def is_surely_quick(constraint: Constraint | None, text: str) -> bool:
@@ -84,59 +98,3 @@ def _regex(value: str) -> Check:
     except (PatternError, re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"regex: {error}") from error
     return lambda text: None if pattern.fullmatch(text) else "does not match the regex"
-
-
-def _json(value: str) -> Check:
-    validator = _validator(orjson.loads(value))
-
-    def check(text: str) -> str | None:
-        try:
-            document = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            return f"is not JSON: {error}"
-        try:
-            broken = next(iter(validator.iter_errors(document)), None)
-        except RecursionError:
-            return "is nested too deep to be checked"
-        if broken is None:
-            return None
-        return f"breaks the schema at {broken.json_path}: {broken.message[:200]}"
-
-    return check
-
-
-def _validator(schema: Any) -> Validator:
-    try:
-        kind = validator_for(schema, default=jsonschema.Draft202012Validator)
-        put_sources(schema)
-        kind.check_schema(schema)
-        _check_references(schema)
-    except jsonschema.SchemaError as error:
-        raise UsageError(
-            f"schema: is not a JSON Schema: {error.json_path}: {error.message}"
-        ) from error
-    except (RecursionError, TypeError, AttributeError) as error:
-        raise UsageError(f"schema: is not a JSON Schema: {type(error).__name__}") from error
-    return kind(schema)
-
-
-def _check_references(schema: Any) -> None:
-    """Every reference must point to something in the schema itself: nothing is fetched."""
-    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
-    resolver = Registry().resolver_with_root(resource)
-    for reference in _references(schema, "$ref") + _references(schema, "$dynamicRef"):
-        if not reference.startswith("#"):
-            raise UsageError(f"schema: $ref {reference!r} points outside the schema; inline it")
-        try:
-            resolver.lookup(reference)
-        except Unresolvable as error:
-            raise UsageError(f"schema: $ref {reference!r} points to nothing") from error
-
-
-def _references(node: Any, keyword: str) -> list[str]:
-    if isinstance(node, dict):
-        own = [node[keyword]] if isinstance(node.get(keyword), str) else []
-        return own + [one for child in node.values() for one in _references(child, keyword)]
-    if isinstance(node, list):
-        return [one for child in node for one in _references(child, keyword)]
-    return []

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
+from llmbatch.constraints import answer_json
+from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
 from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files, registry
@@ -178,11 +180,11 @@ def _read_text(path: Path, what: str) -> str:
 def _read_json(path: Path, what: str) -> Any:
     text = _read_text(path, what)
     try:
-        orjson.loads(text)
-        # orjson alone would turn an integer beyond 64 bits into another number without a word.
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{what}{path}: is not JSON: {error}") from error
+        answer_json.read(text)
+    except UnreadableError as error:
+        raise UsageError(f"{what}{path}: {error}") from error
+    # An answer has the numbers of its schema as they stand there.
+    return json.loads(text, parse_float=ExactFloat)
 
 
 def _merge(base: Table, over: Mapping[str, Any]) -> Table:

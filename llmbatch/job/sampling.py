@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from llmbatch.core.exact_json import dump_record
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint, Sampling
 from llmbatch.job.fields import Section, answer
@@ -51,7 +52,7 @@ class AnswerSpec(Section):
         if self.choice is not None:
             return Constraint("choice", json_text(list(self.choice)))
         if self.json_schema is not None:
-            return Constraint("json", json_text(self.json_schema))
+            return Constraint("json", dump_record(self.json_schema))
         if self.regex is not None:
             return Constraint("regex", self.regex)
         return None

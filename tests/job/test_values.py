@@ -76,7 +76,7 @@ IN_A_SCHEMA_FILE = [
     ),
     ('{"const": "\\ud800"}', "schema: ", ""),
     ('{"maximum": 1e400}', "schema: ", ""),
-    (DEEP, "schema: ", "is not JSON"),
+    (DEEP, "schema: ", "nested too deep"),
     ('{"a":' * 150 + "1" + "}" * 150, "--schema: ", f"{MAX_DEPTH} levels"),
 ]
 

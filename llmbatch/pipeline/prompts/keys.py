@@ -12,8 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llmbatch.constraints import intake
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.translate import differs_from_python
+from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
 from llmbatch.job.fields import Affects, effect
@@ -52,6 +54,8 @@ class KeyMaker:
         }
         if _is_translated(task.constraint):
             base["patterns"] = _PATTERNS_VERSION
+        if meaning := _schema_meaning(spec):
+            base["schema"] = meaning
         self._base = hashlib.blake2b(json_text(base).encode(), digest_size=_KEY_BYTES)
 
     def base(self) -> str:
@@ -71,6 +75,17 @@ class KeyMaker:
         if as_text:
             digest.update(_AS_TEXT)
         return digest.hexdigest()
+
+
+def _schema_meaning(spec: JobSpec) -> Mapping[str, Any]:
+    """All that the answers to the job's schema depend on beside its text. One that is no good has
+    no answers."""
+    if spec.answer.json_schema is None:
+        return {}
+    try:
+        return intake.take(spec.answer.json_schema).meaning
+    except UsageError:
+        return {}
 
 
 def _is_translated(constraint: Constraint | None) -> bool:

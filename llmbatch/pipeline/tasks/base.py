@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from llmbatch.constraints.check import Check
+from llmbatch.constraints.json_check import Judge
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 
@@ -63,5 +63,5 @@ class Task(Protocol):
     def notices(self) -> list[str]:
         """Lines for the user about what is asked, before anything is run."""
 
-    def check(self) -> AbstractContextManager[Check]:
+    def check(self) -> AbstractContextManager[Judge]:
         """The check of its answers, bounded in time, for use inside the context."""

@@ -4,10 +4,13 @@ A pattern may try exponentially many ways to match an answer that almost fits, a
 such corners. What is not surely quick is checked in another process.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import Self
 
-from llmbatch.constraints.check import Check, is_surely_quick, make_check
+from llmbatch.constraints.check import is_surely_quick, make_judge
+from llmbatch.constraints.json_check import Judgement
 from llmbatch.core.records import Constraint
 from llmbatch.pipeline.bounded_process import EndedError, Helper
 
@@ -25,7 +28,7 @@ class BoundedCheck:
         """`limit`: seconds of processor time for an answer."""
         self._constraint = constraint
         self._limit = limit
-        self._check = make_check(constraint)
+        self._judge = make_judge(constraint)
         self._helper = Helper(__name__, constraint and astuple(constraint), limit)
 
     def __enter__(self) -> Self:
@@ -36,19 +39,27 @@ class BoundedCheck:
     def __exit__(self, *exc: object) -> None:
         self._helper.end()
 
-    def __call__(self, text: str) -> str | None:
-        """The reason why an answer breaks the constraint or could not be checked; else None."""
+    def __call__(self, text: str) -> Judgement:
+        """The judgement of an answer, or the reason why it could not be checked."""
         if is_surely_quick(self._constraint, text):
-            return self._check(text)
+            return self._judge(text)
         try:
-            return self._helper.ask(text)
+            reply = self._helper.ask(text)
         except EndedError as ended:
             if ended.overdue:
-                return f"the check took longer than {self._limit:g} s"
-            return "the check of this answer broke down"
+                return Judgement(f"the check took longer than {self._limit:g} s", text)
+            return Judgement("the check of this answer broke down", text)
+        return Judgement(None, text) if reply is None else Judgement(*json.loads(reply))
 
 
-def make_function(settings: tuple[str, str]) -> Check:
-    """The function of the helper."""
+def make_function(settings: tuple[str, str]) -> Callable[[str], str | None]:
+    """The function of the helper: None for an answer that is kept as it is, else the judgement as
+    JSON."""
     kind, value = settings
-    return make_check(Constraint(kind, value))  # type: ignore[arg-type]
+    judge = make_judge(Constraint(kind, value))  # type: ignore[arg-type]
+
+    def function(text: str) -> str | None:
+        judgement = judge(text)
+        return None if judgement == (None, text) else json.dumps(judgement)
+
+    return function

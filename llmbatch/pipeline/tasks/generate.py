@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from llmbatch.constraints.check import Check, make_check
+from llmbatch.constraints import intake
+from llmbatch.constraints.check import make_judge
 from llmbatch.constraints.column_types import columns_of
+from llmbatch.constraints.json_check import Judge
+from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.job.spec import JobSpec
@@ -28,6 +31,7 @@ class Generate:
     sampling: Sampling
     constraint: Constraint | None
     schema: Mapping[str, Any] | None
+    schema_notices: tuple[str, ...] = ()
     name: str = NAME
     sections: tuple[str, ...] = ("sampling", "answer")
 
@@ -48,25 +52,35 @@ class Generate:
         return Request(key, tuple(messages), sampling, self.constraint, body)
 
     def require_valid(self) -> None:
-        make_check(self.constraint)
+        make_judge(self.constraint)
 
     def notices(self) -> list[str]:
+        return [*self.schema_notices, *self._emptiness()]
+
+    def _emptiness(self) -> list[str]:
         names = list(self.columns.parts)
-        if not names or make_check(self.constraint)("{}") is not None:
+        if not names or make_judge(self.constraint)("{}").reason is not None:
             return []
         return [
             f"{{}} is a full answer: the schema requires none of {_listed(names)}; "
             "name under `required` what every answer must have"
         ]
 
-    def check(self) -> AbstractContextManager[Check]:
+    def check(self) -> AbstractContextManager[Judge]:
         return BoundedCheck(self.constraint)
 
 
 def make(spec: JobSpec) -> Generate:
-    """The task of a job."""
-    answer = spec.answer
-    return Generate(spec.sampling.to_sampling(), answer.to_constraint(), answer.json_schema)
+    """The task of a job. A schema that an earlier version took and this one refuses stays as it is
+    written; `require_valid` tells."""
+    sampling, answer = spec.sampling.to_sampling(), spec.answer
+    if answer.json_schema is None:
+        return Generate(sampling, answer.to_constraint(), None)
+    try:
+        taken = intake.take(answer.json_schema)
+    except UsageError:
+        return Generate(sampling, answer.to_constraint(), answer.json_schema)
+    return Generate(sampling, Constraint("json", taken.text), taken.schema, taken.notices)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -139,7 +139,9 @@ def jobs(draw: st.DrawFn) -> tuple[Schema, list[str]]:
         schema, answers = {"anyOf": [{"$ref": "#/D/Root"}, NULL]}, answers | st.none()
     elif form == "root":
         schema, answers = draw(st.sampled_from(FIELDS))
-    text = json.dumps(schema | {"D": definitions}).replace("#/D/", f"#/{shelf}/")
+    # Definitions that nothing refers to are taken for a reference that was forgotten.
+    shelved = {"D": definitions} if schema != {"title": "Any"} else {}
+    text = json.dumps(schema | shelved).replace("#/D/", f"#/{shelf}/")
     whole = json.loads(text.replace('"D":', f'"{shelf}":'))
     given = draw(st.lists(answers, min_size=1, max_size=3))
     return whole, [json.dumps(value, ensure_ascii=False) for value in given]

@@ -61,8 +61,8 @@ def test_the_columns_follow_the_schema(answer: dict[str, Any], columns: AnswerCo
 
 def test_an_answer_is_held_to_the_constraint() -> None:
     with task(answer={"schema": SCHEMA}).check() as check:
-        assert check(json.dumps({"n": 1})) is None
-        assert "breaks the schema" in (check(json.dumps({"n": "one"})) or "")
+        assert check(json.dumps({"n": 1})).reason is None
+        assert "breaks the schema" in (check(json.dumps({"n": "one"})).reason or "")
 
 
 def test_a_constraint_that_no_answer_can_be_checked_by_is_refused() -> None:
