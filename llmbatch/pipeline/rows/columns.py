@@ -172,15 +172,16 @@ def _is_of(kind: str, value: Any) -> bool:
 
 
 def _free_names(wanted: Sequence[str] | Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
-    """A column for every wanted name; one that is taken, or blank, gets the prefix `response_`."""
+    """A column for every wanted name; one that is taken, or blank, gets the prefix `response_`.
+    Names that differ in case alone are one to SQL, which would find the first of them."""
     free: dict[str, str] = {}
-    used = set(taken)
+    used = {name.casefold() for name in taken}
     for name in wanted:
         column = name
-        while column in used or not column.strip():
+        while column.casefold() in used or not column.strip():
             column = f"response_{column}"
         free[name] = column
-        used.add(column)
+        used.add(column.casefold())
     return free
 
 

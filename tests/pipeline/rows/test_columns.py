@@ -324,6 +324,9 @@ def test_columns_have_names_of_their_own() -> None:
         "response_attempts",
     ]
     assert len(written(named, ['{"x": 1}'], "csv")[0]) == 5
+    cased = {"properties": {name: {"type": "string"} for name in ("ID", "name", "Name")}}
+    layout = Layout(output_of(cased, "csv"), COLUMNS)
+    assert list(layout.columns) == ["response_ID", "name", "response_Name"]
 
 
 @pytest.mark.parametrize(

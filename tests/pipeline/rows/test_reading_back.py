@@ -105,7 +105,7 @@ FIELDS: list[tuple[Any, Values]] = [
     ({"oneOf": [{"$ref": "#/D/Cat"}, {"$ref": "#/D/Dog"}]},
      st.sampled_from([{"kind": "cat"}, {"kind": "dog", "n": 0.5}])),
 ]  # fmt: skip
-NAMES = st.sampled_from(["a", "b", "id", "text", "Order ID", "response", "response_rest"])
+NAMES = st.sampled_from(["a", "A", "b", "ID", "text", "Order ID", "response", "response_rest"])
 
 
 @st.composite
@@ -207,11 +207,14 @@ def test_what_was_answered_is_read_back(
     assume(legal)
     paths = written(tmp_path_factory.getbasetemp(), schema, legal)
     for path in paths[:2]:
-        assert_told(by_duckdb(database, path), schema, legal, tells_empty=True)
-        assert_told(by_pandas(path), schema, legal, tells_empty=path.endswith("parquet"))
+        found, again = by_duckdb(database, path), by_pandas(path)
+        assert_told(found, schema, legal, tells_empty=True)
+        assert_told(again, schema, legal, tells_empty=path.endswith("parquet"))
+        # SQL takes names that differ in case for one, and would give the second another name.
+        assert list(found[0]) == list(again[0])
     records = by_duckdb(database, paths[2])
-    found = [json.loads(record["response"] or "null") for record in records]
-    assert distinct(found) == distinct([json.loads(answer) for answer in legal])
+    read = [json.loads(record["response"] or "null") for record in records]
+    assert distinct(read) == distinct([json.loads(answer) for answer in legal])
 
 
 def assert_told(
