@@ -12,7 +12,6 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.constraints.check import make_check
-from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
 from llmbatch.job.spec import JobSpec
@@ -342,13 +341,3 @@ def test_columns_have_names_of_their_own() -> None:
 def test_an_output_is_known_by_its_columns(columns: list[str], known: bool) -> None:
     assert is_from(output_of(OPEN, "csv", meta=True), set(columns)) is known
     assert is_from(output_of(OPEN, "jsonl"), set(columns)) is ("response" in columns)
-
-
-@pytest.mark.parametrize("part", [{"type": [{"type": "string"}]}, {"type": "any"}])
-def test_a_schema_of_an_old_draft_has_columns_too(part: Schema) -> None:
-    old = {"$schema": "http://json-schema.org/draft-03/schema#", "properties": {"a": part}}
-    try:
-        make_check(Constraint("json", json_text(old)))
-    except UsageError:
-        pytest.skip("it is not taken")
-    assert written(old, ['{"a": "x"}'], "csv") == [{"a": "x"}]
