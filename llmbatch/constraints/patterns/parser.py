@@ -224,8 +224,6 @@ class Parser:
         if counts is None:
             return node
         lazy, possessive = scanner.accept("?"), scanner.accept("+")
-        if isinstance(node, Edge | Look):
-            scanner.fail("a repetition of an empty place: leave the repetition out", place)
         if self._counts() is not None:
             scanner.fail("a repetition of a repetition: write a group around the first", place)
         if possessive and not lazy:

@@ -73,7 +73,12 @@ def sequence(parts: Iterable[Node]) -> Node:
     for part in parts:
         if part == NOTHING:
             return NOTHING
-        items.extend(part.items if isinstance(part, Sequence) else [part])
+        for item in part.items if isinstance(part, Sequence) else [part]:
+            last = items[-1] if items else None
+            if isinstance(item, Repeat) and item.most is None and item.item == last:
+                items[-1] = Repeat(item.item, item.least + 1, None)
+            else:
+                items.append(item)
     return items[0] if len(items) == 1 else Sequence(tuple(items))
 
 

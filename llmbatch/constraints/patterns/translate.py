@@ -5,20 +5,22 @@ The parser is our own: Python's is private and changes with each version, and kn
 of a pattern, and with it large counts.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON
-from llmbatch.constraints.patterns.edges import EntangledError, resolve_edges
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.parser import Parser
 from llmbatch.constraints.patterns.printing import engine_source, python_source
+from llmbatch.constraints.patterns.resolving import describe, resolve
 from llmbatch.constraints.patterns.syntax import (
     EMPTY,
     NOTHING,
     Chars,
     Edge,
+    Look,
     Node,
     Repeat,
     children,
@@ -35,12 +37,14 @@ class Pattern:
 
     `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines. `needs_escapes`
     is true if a text of it may hold a quote, a backslash or a control character, which a JSON
-    string has as escapes.
+    string has as escapes. `left_out` names the assertions that no grammar holds in good
+    time: then the grammar allows more than the check.
     """
 
     check: str
     grammar: str
     needs_escapes: bool
+    left_out: tuple[str, ...] = ()
 
 
 @lru_cache(_CACHED)
@@ -69,18 +73,30 @@ def differs_from_python(pattern: str) -> bool:
 def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     try:
         node = around(Parser(pattern).parse())
-        resolved = resolve_edges(node)
-    except EntangledError as error:
-        raise PatternError(
-            "an assertion stands where no grammar can hold it: write the pattern without it",
-            error.position,
-        ) from None
+        resolved, left_out = resolve(node)
+        if resolved == NOTHING:
+            raise PatternError("no text can match: see that each ^, $ and look-around can be true")
+        grammar = engine_source(resolved)
+        check = _check_source(_stripped(node), resolved, left_out)
     except RecursionError:
         raise PatternError("the groups are nested too deep: write fewer of them") from None
-    if resolved == NOTHING:
-        raise PatternError("no text can match: see that each ^, $ and look-around can be true")
-    checked = _stripped(node)
-    return Pattern(python_source(checked), engine_source(resolved), _needs_escapes(resolved))
+    notes = tuple(dict.fromkeys(describe(each) for each in left_out))
+    return Pattern(check, grammar, _needs_escapes(resolved), notes)
+
+
+def _check_source(node: Node, resolved: Node, left_out: list[Edge | Look]) -> str:
+    """The source with its assertions; where Python knows no such look, the one without them."""
+    source = python_source(node)
+    try:
+        re.compile(source)
+    except re.error:
+        if left_out:
+            message = "a look-behind of several lengths is not supported here: write one length"
+            raise PatternError(message, left_out[0].position) from None
+        return python_source(resolved)
+    except OverflowError:
+        raise PatternError("a count is too large: write a smaller one") from None
+    return source
 
 
 def _opened(node: Node) -> Node:
