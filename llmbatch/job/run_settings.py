@@ -44,7 +44,9 @@ class RunSpec(Section):
         None, "Exit 0 with up to this many rows failed or rejected: 20 or 2%."
     )
     fail_fast: str | None = neutral(
-        None, "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200."
+        None,
+        "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200; off never does.",
+        by_default="when the first 50 all fail for one reason",
     )
     if_locked: Literal["fail", "skip", "wait"] = neutral(
         "fail", "What to do when another run holds the job."
@@ -75,5 +77,5 @@ class RunSpec(Section):
 _READERS: dict[str, Callable[[str], object]] = {
     "deadline": stop_rules.check_deadline,
     "max_failed": stop_rules.Tolerance.parse,
-    "fail_fast": stop_rules.FailureRate.parse,
+    "fail_fast": stop_rules.fail_fast_rate,
 }

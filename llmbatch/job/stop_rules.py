@@ -85,6 +85,16 @@ class FailureRate:
         return cls(Fraction(match[1]) / 100, rows)
 
 
+def fail_fast_rate(text: str) -> FailureRate | None:
+    """The rate of `50%` or `50%/200`; None for `off`. Raises ValueError."""
+    if text.strip() == "off":
+        return None
+    try:
+        return FailureRate.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from error
+
+
 class FailureWatch:
     """Watches the failures among the last outcomes."""
 

@@ -264,6 +264,37 @@ def test_a_run_in_which_all_fails_stops_early(quick: QuickJob) -> None:
     assert 10 <= quick.computed() < 60
 
 
+def test_a_run_whose_first_outcomes_fail_for_one_reason_stops_by_itself(quick: QuickJob) -> None:
+    """Also when every request is to be tried again: retries come before other rows then."""
+    quick.write("in.csv", "text\n" + "".join(f"INVALID {n}\n" for n in range(300)))
+    flags = ("--regex", "[a-z]+")
+    stopped = quick.run(*flags, engine="delay=0.002")
+    assert stopped.code == 4
+    (line,) = [each for each in stopped.stderr.splitlines() if "rows left" in each]
+    assert "outcomes all failed for one reason, invalid_output: does not match the regex" in line
+    assert "(the answer breaks the constraint: look at the prompt); --fail-fast off goes on" in line
+    assert 50 <= quick.computed() < 200
+    # The same command goes on, for as many more; another prompt has requests of its own.
+    assert quick.run(*flags, "-q", engine="delay=0.002").code == 4
+    assert 50 <= quick.computed() < 200
+    assert quick.run(*flags, "-q", "--fail-fast", "off").code == 3
+    assert quick.computed() > 200
+
+
+def test_one_answer_or_another_failure_lets_it_go_on(quick: QuickJob) -> None:
+    texts = [f"FAIL:refused_request {n:03}" for n in range(80)]
+    for odd in ("A text", "FAIL:context_full"):  # they come first
+        quick.write("in.csv", "text\n" + "".join(f"{each}\n" for each in [odd, *texts]))
+        assert quick.run("-q", "--fresh").code == 3
+        assert quick.computed() == 81
+
+
+def test_a_small_input_goes_on(quick: QuickJob) -> None:
+    quick.write("in.csv", "text\n" + "".join(f"INVALID {n}\n" for n in range(49)))
+    assert quick.run("-q", "--regex", "[a-z]+").code == 3
+    assert quick.computed() == 98
+
+
 def test_few_failures_stop_nothing(quick: QuickJob) -> None:
     quick.write("in.csv", failing(5, 40))
     assert quick.run("-q", "--fail-fast", "50%/10", engine="delay=0.01 window=4").code == 3

@@ -55,9 +55,14 @@ class RunCounters:
         return Usage(self.prompt_tokens, self.cached_tokens, self.output_tokens)
 
     @property
+    def rows_to_do(self) -> int:
+        """The rows that the run is to settle."""
+        return self.rows - self.rows_reused
+
+    @property
     def done(self) -> float:
         """The share of the run's rows that are done."""
-        mine = self.rows - self.rows_reused
+        mine = self.rows_to_do
         return (self.rows_done - self.rows_reused) / mine if mine else 1.0
 
     @property

@@ -1,7 +1,7 @@
 """The feed of a round: its requests in planned order, chunk by chunk, until the run is to stop."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -47,7 +47,9 @@ class RequestFeed:
         task: Task,
         limits: RunLimits,
         stragglers: Stragglers,
+        in_doubt: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`in_doubt`: asked before each request; True to send what is to be tried again first."""
         self._db = db
         self._positions = positions
         self._tries = tries
@@ -55,6 +57,7 @@ class RequestFeed:
         self._task = task
         self._limits = limits
         self._stragglers = stragglers
+        self._in_doubt = in_doubt
         self._in_flight: dict[str, Ticket] = {}
         self._again: deque[int] = deque()
         self._newer_tries: dict[int, Tries] = {}
@@ -65,11 +68,17 @@ class RequestFeed:
         the rest when all that is in flight has settled."""
 
     def __iter__(self) -> Iterator[Request]:
-        for planned in chain(self._planned(), self._resent()):
+        for planned in chain(self._planned_or_resent(), self._resent()):
             if self.paused or not self._limits.take(len(self._in_flight)):
                 self.paused = True
                 return
             yield self._request(planned)
+
+    def _planned_or_resent(self) -> Iterator[PlannedRequest]:
+        for planned in self._planned():
+            if self._again and self._in_doubt():
+                yield from self._resent()
+            yield planned
 
     def _planned(self) -> Iterator[PlannedRequest]:
         """In planned order, but for the last ones, of which long ones may come earlier."""

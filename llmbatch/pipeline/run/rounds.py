@@ -72,6 +72,7 @@ class Rounds:
             self._job.task,
             self._limits,
             self.stragglers,
+            self._settlement.in_doubt,
         )
         return self._feed
 

@@ -6,14 +6,17 @@ from llmbatch.core import clock, latency_histogram, step_cost
 from llmbatch.core.outcomes import Failed, Outcome
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
+from llmbatch.job import stop_rules
 from llmbatch.job.run_settings import RunSpec
-from llmbatch.job.stop_rules import FailureRate, FailureWatch
+from llmbatch.job.stop_rules import FailureWatch
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
+from llmbatch.pipeline.run import first_outcomes
 from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
 from llmbatch.pipeline.run.feed import Ticket
+from llmbatch.pipeline.run.first_outcomes import FirstOutcomes
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import runs
@@ -58,9 +61,11 @@ class Settlement:
         self._past = Telemetry()
         self._weights = step_cost.weights(self._past.moments)
         self._weighed_at = float("-inf")
-        self._watch = (
-            FailureWatch(FailureRate.parse(run_spec.fail_fast)) if run_spec.fail_fast else None
-        )
+        rate = stop_rules.fail_fast_rate(run_spec.fail_fast) if run_spec.fail_fast else None
+        self._watch = None if rate is None else FailureWatch(rate)
+        # A run with fewer rows is over before it would be stopped.
+        is_watched = run_spec.fail_fast is None and counters.rows_to_do >= first_outcomes.OUTCOMES
+        self._first = FirstOutcomes() if is_watched else None
         self.counters = counters
         self.timings = timings
 
@@ -90,10 +95,16 @@ class Settlement:
         """Note the time in flight of a try, and stop the run when too many fail."""
         if not decision.outcome.usage.is_nothing:
             self._latency[latency_histogram.bin_of(seconds_in_flight)] += 1
-        if self._watch is None:
-            return
-        if reason := self._watch.count(failed=not isinstance(decision, Answered)):
+        reason = self._first.count(decision) if self._first else None
+        if self._watch is not None:
+            reason = self._watch.count(failed=not isinstance(decision, Answered))
+        if reason:
             self._stop.request(reason)
+
+    def in_doubt(self) -> bool:
+        """True while every outcome of the run has failed for one reason: what is tried again is
+        sent before other requests, to see whether that helps."""
+        return self._first is not None and self._first.undecided
 
     def write_off(self, ticket: Ticket, kind: str, message: str) -> None:
         """Make a request that brings the engine down a dead letter, and commit it."""
