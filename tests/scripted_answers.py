@@ -7,7 +7,7 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-from llmbatch.core.records import Constraint, Request
+from llmbatch.core.records import Constraint, Request, Sampling
 
 INVALID = "not a valid answer"
 
@@ -32,6 +32,14 @@ def measured(request: Request, text: str, words: int) -> tuple[str, str]:
     elif limit < words:
         text = text[: len(text) // 2]
     return text, "stop" if limit >= words else "length"
+
+
+def looping(sampling: Sampling) -> tuple[str, str]:
+    """An answer that repeats a word, and its finish reason."""
+    limit, repetition = sampling.max_tokens, sampling.repetition
+    if 0 < repetition <= limit:
+        return " ".join(["again"] * repetition), "repetition"
+    return " ".join(["again"] * limit), "length"
 
 
 def constrained(constraint: Constraint) -> str:

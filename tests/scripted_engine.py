@@ -8,6 +8,8 @@ byte. Marker words in a message script what happens to that request:
                    has n words, and a cut one the first max_tokens of them
     INVALID        an answer that breaks every constraint; INVALID_ONCE only for a plain first
                    try, which is one without a seed and with temperature 0, in any process
+    LOOP           the same word over and over, until it is cut or ended for it; LOOP_ONCE only
+                   without a repetition penalty
     KILL           the engine dies (EngineError) when this request is computed, with all that
                    is in flight
     STALL          no answer, and no other is computed, until the engine is closed
@@ -37,7 +39,9 @@ from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.info import EngineInfo
 from tests import scripted_answers, scripted_clock
 
-MARKER = re.compile(r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?")
+MARKER = re.compile(
+    r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|LOOP_ONCE|LOOP|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -360,6 +364,8 @@ class ScriptedEngine:
         first_try = sampling.seed is None and sampling.temperature == 0
         if mark == "INVALID" or (mark == "INVALID_ONCE" and first_try):
             text = scripted_answers.INVALID
+        if mark == "LOOP" or (mark == "LOOP_ONCE" and sampling.repetition_penalty == 1):
+            text, reason = scripted_answers.looping(sampling)
         room = self._options.max_model_len - words
         if reason == "length" or len(text.split()) > room:
             kept = text.split()[:room]

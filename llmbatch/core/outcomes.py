@@ -24,7 +24,8 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Completed:
     """The engine finished the request. `finish_reason` is "stop", or what cut the answer: "length"
-    (`max_tokens`) or "context" (prompt and answer fill the longest sequence that it takes)."""
+    (`max_tokens`), "context" (prompt and answer fill the longest sequence that it takes) or
+    "repetition" (the same tokens came as often in a row as the sampling has it)."""
 
     key: str
     text: str
@@ -96,6 +97,12 @@ _KINDS = (
     FailureKind("too_long", False, "shorten the row or raise max_model_len", CONTEXT),
     FailureKind("truncated", True, "the answer hit max_tokens: raise it"),
     FailureKind(
+        "repetition",
+        True,
+        "the answer repeats itself without end: change the prompt, or raise repetition_penalty in "
+        "[sampling]; if it is to repeat, --repetition off, then `llmbatch retry`",
+    ),
+    FailureKind(
         "context_full",
         False,
         "the answer was cut where the context ends: shorten the row or raise max_model_len",
@@ -122,12 +129,14 @@ def kinds_helped_by(setting: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Tries:
     """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
-    kinds `truncated` and `invalid_output` (`invalid`), which are retried with other sampling."""
+    kinds that are retried with other sampling: `truncated`, `invalid_output` (`invalid`) and
+    `repetition` (`repeated`)."""
 
     attempts: int = 0
     since_reopened: int = 0
     truncated: int = 0
     invalid: int = 0
+    repeated: int = 0
 
 
 NO_TRIES = Tries()

@@ -39,7 +39,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The parameters by which tokens are drawn. Lengths are in tokens; a seed of None: unseeded."""
+    """The parameters by which tokens are drawn. Lengths are in tokens; a seed of None: unseeded.
+    `repetition`: an answer in which the same tokens come so many times in a row is ended (0:
+    never); one that is not ended is the same for any value."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -51,6 +53,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    repetition: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,9 @@ class Engine(Protocol):
        One that was refused before anything of it was computed has used no tokens
        (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that
        was cut is `Completed` and says by what ("length" or "context"), since more `max_tokens`
-       help only against the first. An engine that knows its `max_model_len` fails a prompt that
-       has no room in it as `too_long`.
+       help only against the first; one that was ended for repeating itself, as the sampling may
+       ask for, says "repetition". An engine that knows its `max_model_len` fails a prompt that has
+       no room in it as `too_long`.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running. An exception of the feed ends the run only.
     6. `describe()` reports the settings of the started engine, which are kept with the run as JSON.

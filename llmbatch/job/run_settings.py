@@ -21,6 +21,10 @@ class RunSpec(Section):
     attempts: int = neutral(
         2, "Tries of a request that was cut off or broke its constraint.", ge=1, le=16
     )
+    # An answer that was accepted is the same with any value; one that was ended has failed.
+    repetition: Literal["off"] | int = neutral(
+        128, "End an answer in which the same tokens come so many times in a row; off never does."
+    )
     engine_restarts: int = neutral(
         5, "Give up after this many restarts in a row without an answer.", ge=0, lt=2**31
     )
@@ -60,6 +64,20 @@ class RunSpec(Section):
     reports: tuple[str, ...] = neutral(
         (), "Files to write the report to: .txt, .json, .md or .html."
     )
+
+    @property
+    def most_repetitions(self) -> int:
+        """The repetitions that end an answer; 0: none do."""
+        return 0 if self.repetition == "off" else self.repetition
+
+    @field_validator("repetition", mode="before")
+    @classmethod
+    def _some_repetitions(cls, value: Any) -> Any:
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        is_number = isinstance(number, int) and not isinstance(number, bool)
+        if number != "off" and not (is_number and 2 <= number < 2**31):
+            raise ValueError("write a number of times, from 2 on, or off")
+        return number
 
     @field_validator("max_failed", mode="before")
     @classmethod

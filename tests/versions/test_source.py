@@ -45,7 +45,10 @@ FIELDS = {
     "vllm.sampling_params.SamplingParams": (
         "temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "stop",
         "repetition_penalty", "presence_penalty", "frequency_penalty", "structured_outputs",
-        "output_kind", "detokenize", "skip_clone",
+        "output_kind", "detokenize", "skip_clone", "repetition_detection",
+    ),
+    "vllm.sampling_params.RepetitionDetectionParams": (
+        "max_pattern_size", "min_pattern_size", "min_count",
     ),
     "vllm.sampling_params.StructuredOutputsParams": ("json", "regex", "choice"),
     "vllm.v1.metrics.stats.IterationStats": (

@@ -149,7 +149,7 @@ class InFlight:
             text = tokenizer.decode(answer.tokens, stopped=reason == "stop")
         if reason == "length" and usage.prompt + usage.output >= self._session.max_model_len:
             reason = "context"  # vLLM has one name for both ends
-        if reason in ("stop", "length", "context"):
+        if reason in ("stop", "length", "context", "repetition"):
             return Completed(request.key, text, reason, usage)
         message = answer.error or f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)

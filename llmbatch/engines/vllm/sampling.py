@@ -16,6 +16,9 @@ from llmbatch.core.records import Constraint, Sampling
 
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
+LONGEST_LOOP = 32
+"""Tokens of the longest pattern whose repetition vLLM looks for, which costs it time at each token
+of a long answer."""
 CACHED_PARAMETERS = 4096  # rows with seeds of their own would otherwise keep every one
 
 # What vLLM takes, from and to.
@@ -28,7 +31,12 @@ FLOATS = {
     "repetition_penalty": (0.0, math.inf),
 }
 ABOVE_ZERO = {"top_p", "repetition_penalty"}
-INTS = {"top_k": (-1, INT32), "max_tokens": (1, INT32), "seed": (0, INT64)}
+INTS = {
+    "top_k": (-1, INT32),
+    "max_tokens": (1, INT32),
+    "seed": (0, INT64),
+    "repetition": (0, INT32),
+}
 
 
 class RefusedError(ValueError):
@@ -105,6 +113,7 @@ class Parameters:
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             structured_outputs=_structured(constraint),
+            **_loops_ended(sampling),
             output_kind=RequestOutputKind.FINAL_ONLY,
             # Decoding once at the end is cheaper; but stop strings are looked for while decoding.
             detokenize=self._detokenize or bool(sampling.stop),
@@ -119,6 +128,21 @@ def _grammar(pattern: str) -> str:
         return translate.whole(pattern).grammar
     except PatternError as error:
         raise RefusedError(f"regex: {error}") from error
+
+
+def _loops_ended(sampling: Sampling) -> dict[str, Any]:
+    """The parameter by which vLLM ends an answer that repeats itself. A version without it cuts
+    such an answer at `max_tokens`."""
+    if not sampling.repetition:
+        return {}
+    try:
+        from vllm.sampling_params import RepetitionDetectionParams
+    except ImportError:
+        return {}
+    found = RepetitionDetectionParams(
+        max_pattern_size=LONGEST_LOOP, min_pattern_size=1, min_count=max(2, sampling.repetition)
+    )
+    return {"repetition_detection": found}
 
 
 def _structured(constraint: Constraint | None) -> Any:

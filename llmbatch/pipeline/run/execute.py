@@ -181,7 +181,7 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
     with closing(observer), job.task.check() as check:
-        accept = Acceptance(check)
+        accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
         settlement = Settlement(
             db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
         )

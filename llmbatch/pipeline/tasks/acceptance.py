@@ -4,31 +4,47 @@ from dataclasses import replace
 
 from llmbatch.constraints.json_check import Judge
 from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.pipeline.tasks import loops
 
 # By finish reason: the failure kind of an answer that was cut, and what cut it.
 _CUT_ANSWERS = {
     "length": ("truncated", "max_tokens"),
     "context": ("context_full", "prompt and answer fill the context"),
 }
+_SHOWN = 60
+"""Characters of a repeated text in a message."""
 
 
 class Acceptance:
     """Lets good answers through, in the form in which they are kept; a cut or wrong one becomes a
     failure."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, *, loops_fail: bool = True) -> None:
+        """`loops_fail`: a cut answer that ends in a loop is a failure of its own."""
         self._judge = judge
+        self._loops_fail = loops_fail
 
     def __call__(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Failed):
             return outcome
         if outcome.finish_reason in _CUT_ANSWERS:
+            repeated = loops.repeated_in(outcome.text) if self._loops_fail else None
+            if repeated is not None:
+                return _looping(outcome, repeated)
             kind, why = _CUT_ANSWERS[outcome.finish_reason]
             return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
+        if outcome.finish_reason == "repetition":
+            return _looping(outcome, loops.repeated_in(outcome.text))
         reason, text = self._judge(outcome.text)
         if reason is not None:
             return _rejected(outcome, "invalid_output", reason)
         return outcome if text == outcome.text else replace(outcome, text=text)
+
+
+def _looping(outcome: Completed, repeated: str | None) -> Failed:
+    shown = "" if repeated is None else f": {repeated.strip()[:_SHOWN] or 'white space'!r}"
+    message = f"repeats itself, ended after {outcome.usage.output} tokens{shown}"
+    return _rejected(outcome, "repetition", message)
 
 
 def _rejected(outcome: Completed, kind: str, message: str) -> Failed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -73,7 +73,8 @@ class Generate:
 def make(spec: JobSpec) -> Generate:
     """The task of a job. A schema that an earlier version took and this one refuses stays as it is
     written; `require_valid` tells."""
-    sampling, answer = spec.sampling.to_sampling(), spec.answer
+    answer = spec.answer
+    sampling = replace(spec.sampling.to_sampling(), repetition=spec.run.most_repetitions)
     if answer.json_schema is None:
         return Generate(sampling, answer.to_constraint(), None)
     try:

@@ -7,6 +7,9 @@ from llmbatch.core.records import Sampling
 
 # A greedy request gives the same invalid answer again, so its retries are drawn.
 RETRY_TEMPERATURE = 0.7
+RETRY_PENALTY = 0.1
+"""Each loop adds so much to the repetition penalty of the next try."""
+_MOST_PENALTY = 2.0
 _INT32 = 2**31 - 1
 _INT63 = 2**63 - 1
 
@@ -18,20 +21,27 @@ def after(tries: Tries, kind: str) -> Tries:
         tries.since_reopened + 1,
         tries.truncated + (kind == "truncated"),
         tries.invalid + (kind == "invalid_output"),
+        tries.repeated + (kind == "repetition"),
     )
 
 
 def sampling_for(sampling: Sampling, tries: Tries) -> Sampling:
-    """The sampling of the next try. Each truncated answer doubles `max_tokens`; each invalid
-    one moves the seed, and draws where the job is greedy."""
+    """The sampling of the next try. Each truncated answer doubles `max_tokens`; each invalid one
+    and each loop moves the seed, and draws where the job is greedy; each loop raises the
+    repetition penalty."""
     if tries.truncated:
         longer = min(sampling.max_tokens * 2**tries.truncated, _INT32)
         sampling = replace(sampling, max_tokens=longer)
-    if not tries.invalid:
+    if tries.repeated:
+        higher = sampling.repetition_penalty + tries.repeated * RETRY_PENALTY
+        penalty = max(sampling.repetition_penalty, min(higher, _MOST_PENALTY))
+        sampling = replace(sampling, repetition_penalty=penalty)
+    draws = tries.invalid + tries.repeated
+    if not draws:
         return sampling
     if sampling.temperature == 0:
-        seed = ((sampling.seed or 0) + tries.invalid) & _INT63
+        seed = ((sampling.seed or 0) + draws) & _INT63
         return replace(sampling, temperature=RETRY_TEMPERATURE, seed=seed)
     if sampling.seed is None:
         return sampling  # every try is another draw anyway
-    return replace(sampling, seed=(sampling.seed + tries.invalid) & _INT63)
+    return replace(sampling, seed=(sampling.seed + draws) & _INT63)

@@ -120,7 +120,7 @@ SELECT position FROM pending ORDER BY position;
 SELECT coalesce(sum(length(messages)), 0) FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
-SELECT position, attempts, since_reopened, truncated, invalid FROM pending WHERE attempts > 0;
+SELECT position, attempts, since_reopened, truncated, invalid, repeated FROM pending WHERE attempts > 0;
 
 -- name: own_settled
 CREATE OR REPLACE TEMP VIEW own_settled AS

@@ -17,14 +17,15 @@ WHERE verdict IN ('answered', 'dead');
 
 -- name: failed_tries
 -- Requests that have failed: how often in all, how often since they were last reopened, and how
--- often in each of the two ways after which a retry is sent with other sampling.
+-- often in each of the ways after which a retry is sent with other sampling.
 CREATE OR REPLACE TEMP VIEW failed_tries AS
 SELECT
     tries.key,
     max(tries.attempt) AS attempts,
     max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
     count(*) FILTER (tries.kind = 'truncated') AS truncated,
-    count(*) FILTER (tries.kind = 'invalid_output') AS invalid
+    count(*) FILTER (tries.kind = 'invalid_output') AS invalid,
+    count(*) FILTER (tries.kind = 'repetition') AS repeated
 FROM (SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered') AS tries
 LEFT JOIN (SELECT key, max(attempt) AS attempt FROM reopenings GROUP BY key) AS reopened
     USING (key)
@@ -39,7 +40,8 @@ SELECT
     coalesce(failed_tries.attempts, 0) AS attempts,
     coalesce(failed_tries.since_reopened, 0) AS since_reopened,
     coalesce(failed_tries.truncated, 0) AS truncated,
-    coalesce(failed_tries.invalid, 0) AS invalid
+    coalesce(failed_tries.invalid, 0) AS invalid,
+    coalesce(failed_tries.repeated, 0) AS repeated
 FROM requests
 JOIN current_plan USING (plan)
 ANTI JOIN settled USING (key)

@@ -10,7 +10,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.records import Message, Request
+from llmbatch.core.records import Constraint, Message, Request
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import defaults, options
 from llmbatch.engines.vllm import engine as vllm
@@ -118,6 +118,21 @@ def test_cut_answers_say_so(vllm_engine: vllm.VllmEngine) -> None:
     assert outcome.usage.output == 1
 
 
+@pytest.mark.parametrize("stop", [(), ("this never comes",)])
+def test_a_loop_is_ended_and_says_so(vllm_engine: vllm.VllmEngine, stop: tuple[str, ...]) -> None:
+    """Also where vLLM decodes for a stop string."""
+    again = Constraint("regex", "(no ){100}")
+    asked = ask("hello", again, max_tokens=200, repetition=8, stop=stop)
+    outcome = one(vllm_engine, asked)
+    assert isinstance(outcome, Completed)
+    assert outcome.finish_reason == "repetition"
+    assert outcome.text.startswith("no no no")
+    assert 8 <= outcome.usage.output < 100
+    free = one(vllm_engine, ask("hello", again, max_tokens=60, stop=stop))
+    assert isinstance(free, Completed)
+    assert free.finish_reason == "length"
+
+
 def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine) -> None:
     shared = "The same words at the start of every prompt, again and again. " * 5
     outcomes = list(vllm_engine.run(ask(f"{shared}{n}") for n in range(12)))
@@ -160,8 +175,6 @@ def test_a_refused_request_leaves_nothing_behind(vllm_engine: vllm.VllmEngine) -
 
 
 def test_an_error_of_a_grammar_names_no_clock(vllm_engine: vllm.VllmEngine) -> None:
-    from llmbatch.core.records import Constraint
-
     outcome = one(vllm_engine, ask("hello", Constraint("json", '{"enum": []}')))
     assert isinstance(outcome, Failed)
     assert "enum array must not be empty" in outcome.message

@@ -45,6 +45,22 @@ def test_each_invalid_answer_is_followed_by_another_draw(
     assert sent == wanted
 
 
+@pytest.mark.parametrize(
+    ("sampling", "seeds"),
+    [(GREEDY, [1, 2]), (DRAWN, [None, None]), (SEEDED, [8, 9])],
+)
+def test_each_loop_is_followed_by_another_draw_with_a_higher_penalty(
+    sampling: Sampling, seeds: list[int | None]
+) -> None:
+    sent = [sampling_for(sampling, Tries(n, n, repeated=n)) for n in (1, 2)]
+    assert [each.seed for each in sent] == seeds
+    assert [each.repetition_penalty for each in sent] == pytest.approx([1.1, 1.2])
+    assert {each.max_tokens for each in sent} == {100}
+    assert sent[0].temperature == (sampling.temperature or RETRY_TEMPERATURE)
+    high = replace(sampling, repetition_penalty=1.95)
+    assert sampling_for(high, Tries(9, 9, repeated=9)).repetition_penalty == 2
+
+
 def test_both_ways_go_together() -> None:
     sent = sampling_for(GREEDY, Tries(3, 3, truncated=2, invalid=1))
     assert (sent.max_tokens, sent.temperature, sent.seed) == (400, RETRY_TEMPERATURE, 1)
