@@ -5,6 +5,7 @@ white space of Unicode, `.` is anything but the four ends of a line. Surrogates 
 answer can hold one.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +35,8 @@ class Characters:
 
     def __contains__(self, character: str) -> bool:
         code = ord(character)
-        return any(first <= code <= last for first, last in self.ranges)
+        after = bisect_right(self.ranges, (code, LAST + 1))
+        return after > 0 and code <= self.ranges[after - 1][1]
 
     def __bool__(self) -> bool:
         return bool(self.ranges)

@@ -7,7 +7,7 @@ of a pattern, and with it large counts.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON
@@ -38,13 +38,14 @@ class Pattern:
     `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines. `needs_escapes`
     is true if a text of it may hold a quote, a backslash or a control character, which a JSON
     string has as escapes. `left_out` names the assertions that no grammar holds in good
-    time: then the grammar allows more than the check.
+    time: then the grammar allows more than the check. `parts` are those of the grammar.
     """
 
     check: str
     grammar: str
     needs_escapes: bool
     left_out: tuple[str, ...] = ()
+    parts: Node = field(default=EMPTY, compare=False, repr=False)
 
 
 @lru_cache(_CACHED)
@@ -81,7 +82,7 @@ def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     except RecursionError:
         raise PatternError("the groups are nested too deep: write fewer of them") from None
     notes = tuple(dict.fromkeys(describe(each) for each in left_out))
-    return Pattern(check, grammar, _needs_escapes(resolved), notes)
+    return Pattern(check, grammar, _needs_escapes(resolved), notes, resolved)
 
 
 def _check_source(node: Node, resolved: Node, left_out: list[Edge | Look]) -> str:
