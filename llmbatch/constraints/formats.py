@@ -22,11 +22,13 @@ _LABEL = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf'{_ATEXT}(?:\.{_ATEXT})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
 _PART = r"[a-zA-Z0-9._~!$&'()*+,;=:@%-]"
-_REST = rf"(?:{_PART}|/)*(?:\?(?:{_PART}|[/?])*)?(?:#(?:{_PART}|[/?])*)?"
 _HOST = r"(?:\[[0-9a-fA-Fv:.]+\]|[a-zA-Z0-9._~!$&'()*+,;=%-]*)"
 _AUTHORITY = rf"//(?:[a-zA-Z0-9._~!$&'()*+,;=:%-]*@)?{_HOST}(?::\d*)?(?=[/?#]|$)"
-_URI = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.-]*:(?:{_AUTHORITY})?{_REST}", re.ASCII)
-_URI_REFERENCE = re.compile(rf"(?:{_URI.pattern}|(?:{_AUTHORITY})?{_REST})", re.ASCII)
+# Two slashes at its begin are those of an authority.
+_PATH = rf"(?:{_AUTHORITY}|(?!//))(?:{_PART}|/)*"
+_REST = rf"{_PATH}(?:\?(?:{_PART}|[/?])*)?(?:#(?:{_PART}|[/?])*)?"
+_URI = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.-]*:{_REST}", re.ASCII)
+_URI_REFERENCE = re.compile(rf"(?:{_URI.pattern}|{_REST})", re.ASCII)
 _BAD_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*", re.DOTALL)
 _RELATIVE_POINTER = re.compile(rf"(?:0|[1-9]\d*)(?:#|{_POINTER.pattern})", re.ASCII | re.DOTALL)

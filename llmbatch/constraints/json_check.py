@@ -14,7 +14,7 @@ from llmbatch.constraints.formats import CHECKED
 from llmbatch.constraints.members import Members, canonical
 from llmbatch.constraints.numbers import is_integer, is_multiple, is_number
 from llmbatch.constraints.patterns.keywords import put_sources
-from llmbatch.constraints.schema_walk import subschemas
+from llmbatch.constraints.schema_walk import place, subschemas
 
 _REASON = 200  # characters of a reason, at most
 
@@ -56,8 +56,8 @@ def make_json_judge(schema_text: str) -> Judge:
 
 
 def _reason(broken: ValidationError) -> str:
-    message = " ".join(broken.message[:_REASON].split("\n"))
-    return f"breaks the schema at {broken.json_path}: {message}"
+    where = place(tuple(broken.absolute_path))[:_REASON]
+    return f"breaks the schema at {where}: {' '.join(broken.message[:_REASON].splitlines())}"
 
 
 def validator(schema: Any) -> Validator:
@@ -113,7 +113,7 @@ def _format(validator: Validator, name: str, value: Any, schema: Any) -> Faults:
     if isinstance(value, str) and (check := CHECKED.get(name)):
         fault = check(value)
         if fault is not None:
-            yield ValidationError(f"{value[:80]!r} is not a {name}{fault and f': {fault}'}")
+            yield ValidationError(f"{value[:80]!r} is no {name}{fault and f': {fault}'}")
 
 
 _TYPES: TypeChecker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(

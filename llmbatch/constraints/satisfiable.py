@@ -57,9 +57,14 @@ def require_satisfiable(schema: Any, validator: Validator) -> None:
         if one.pointer in seen or (_is_never(one.schema) and one.path):
             continue
         seen.add(one.pointer)
-        if fault := search.endless_reference(one) or search.fault((one,)):
+        if fault := search.endless_reference(one) or _size_fault(one) or search.fault((one,)):
             raise UsageError(f"schema: {place(fault.path)}: {fault.reason}")
         waiting += [*search.targets(one), *_parts(one)]
+
+
+def fault_of(schema: Any, validator: Validator) -> Fault | None:
+    """The reason why nothing at all keeps a schema, if that is sure; see `require_satisfiable`."""
+    return _Search(schema, validator).fault((Subschema((), schema),))
 
 
 def _parts(one: Subschema) -> Iterator[Subschema]:
@@ -166,9 +171,6 @@ class _Search:
                 return Fault(one.path, "allows no value, but one is needed")
         held = tuple(one for one in flat if isinstance(one.schema, Mapping))
         for one in held:
-            if found := _size_fault(one):
-                return found
-        for one in held:
             for word in ("const", "enum"):
                 if isinstance(members := one.schema.get(word), Members):
                     return self._members_fault(Subschema((*one.path, word), members), held)
@@ -232,7 +234,9 @@ class _Search:
 
 
 def _size_fault(one: Subschema) -> Fault | None:
-    """The fault of two bounds of one schema that leave nothing, whatever its type is."""
+    """The fault of two bounds of one schema that leave nothing, even if it allows other types."""
+    if not isinstance(one.schema, Mapping):
+        return None
     for low, high in _SIZES.values():
         if low in one.schema and high in one.schema and one.schema[low] > one.schema[high]:
             return _contradiction((*one.path, low), (*one.path, high))
