@@ -137,7 +137,7 @@ def jobs(draw: st.DrawFn) -> tuple[Schema, list[str]]:
     return schema | definitions, texts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80)
 @given(jobs())
 @example(({"type": ["object", "null"], "properties": {"a": {"type": "string"}}}, ["null"]))
 @example(({"properties": {"a": {"type": "integer"}}}, ['{"a": 1}', "[1]", '{"b": 1}', f"{BIG}"]))
@@ -208,7 +208,9 @@ def test_numbers_keep_their_digits_in_text() -> None:
         ("[urgent] help", "[urgent] help"),
         ("5", '"5"'),
         ("1e5", '"1e5"'),
-        ("-inf", '"-inf"'),
+        ("-inf", '"-inf"'),  # DuckDB's json_valid takes this, nan and [1,]
+        ("nan", '"nan"'),
+        ("[1,]", '"[1,]"'),
         ("null", '"null"'),
         ("{}", '"{}"'),
         ('"said"', r'"\"said\""'),
