@@ -10,7 +10,6 @@ from llmbatch.constraints.schema_walk import Path, place
 
 _LONG_NUMBER = re.compile(rf"[0-9]{{{MOST_DIGITS + 1}}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_NUL = "\\u0000"
 _LONE = re.compile("[\ud800-\udfff]")
 # The strings and the numbers of a JSON text, in order.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?')
@@ -126,19 +125,15 @@ def _find(value: Any, path: Path) -> tuple[Path, _Twice]:
 
 
 def require_characters(text: str, value: Any) -> None:
-    """Raise UnreadableError for strings that hold what is no character, or a NUL. `value`: what
-    the JSON text was read as."""
-    escaped = "\\u" in text and (_NUL in text or _SURROGATE.search(text))
+    """Raise UnreadableError for strings that hold what is no character. `value`: what the JSON
+    text was read as."""
+    escaped = "\\u" in text and _SURROGATE.search(text)
     if not escaped and (text.isascii() or not _LONE.search(text)):
         return
     for path, string in _strings(value, ()):
         if _LONE.search(string):
             raise UnreadableError(
                 f"holds half of a surrogate pair, which is no character, at {place(path)}"
-            )
-        if "\0" in string:
-            raise UnreadableError(
-                f"holds a NUL character (\\u0000), which tables cannot hold, at {place(path)}"
             )
 
 

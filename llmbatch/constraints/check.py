@@ -44,15 +44,9 @@ def make_check(constraint: Constraint | None) -> Check:
 
 def _text_check(constraint: Constraint | None) -> Check:
     if constraint is None:
-        return _nul
+        return lambda text: None
     makers = {"choice": _choice, "regex": _regex}
-    check = makers[constraint.kind](constraint.value)
-    return lambda text: check(text) or _nul(text)
-
-
-def _nul(text: str) -> str | None:
-    """The reason why a text could not be read again from the tables it is written to."""
-    return "holds a NUL character, which tables cannot hold" if "\0" in text else None
+    return makers[constraint.kind](constraint.value)
 
 
 def is_surely_quick(constraint: Constraint | None, text: str) -> bool:

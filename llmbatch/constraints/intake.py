@@ -48,10 +48,6 @@ def take_text(text: str) -> Intake:
         return _take(parse_record(text))
     except UnreadableError as error:
         raise UsageError(f"schema: {error}") from error
-    except jsonschema.SchemaError as error:
-        raise UsageError(
-            f"schema: is not a JSON Schema: {error.json_path}: {_why(error)}"
-        ) from error
     except (RecursionError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"schema: is not a JSON Schema: {type(error).__name__}") from error
 
@@ -64,35 +60,47 @@ def _why(error: jsonschema.SchemaError) -> str:
 
 
 def _take(given: dict[str, Any]) -> Intake:
-    inner, path = unwrap(given)
+    schema, path = unwrap(given)
+    try:
+        taken = _read(schema)
+    except UsageError as error:
+        # Its places are those in the file.
+        raise UsageError(str(error).replace(": $", f": {place(path)}", 1)) from error
+    if not path:
+        return taken
     around = f"schema: taken from {place(path)}; what stands around it is left out"
-    notices = [around] if path else []
-    notices += check_names(inner)
-    if idle := idle_keywords(inner):
+    notices = (around, *taken.notices)
+    return taken._replace(notices=notices, meaning=taken.meaning | {"plain": taken.text})
+
+
+def _read(schema: dict[str, Any]) -> Intake:
+    """Take in a schema that nothing stands around."""
+    unknown = check_names(schema)
+    if idle := idle_keywords(schema):
         raise UsageError(
-            f"schema: {place(path)}: constrains nothing (it has only: {', '.join(idle)}); give a "
-            "type, properties or a $ref; {} alone takes any JSON"
+            f"schema: $: constrains nothing (it has only: {', '.join(idle)}); give a type, "
+            "properties or a $ref; {} alone takes any JSON"
         )
-    plain = make_plain(inner)
+    plain = make_plain(schema)
     text = dump_record(plain.schema)
     _require_schema(text)
     exact = answer_json.read(text)
-    meaning = meaning_of(exact)
+    meaning = ({"plain": text} if plain.revised else {}) | meaning_of(exact)
     json_check.prepare(exact)
     require_satisfiable(exact, json_check.validator(exact))
-    return Intake(
-        parse_record(text),
-        text,
-        (*notices, *plain.notices, *_unchecked(plain.schema)),
-        ({"plain": text} if path or plain.revised else {}) | meaning,
-    )
+    notices = (*unknown, *plain.notices, *_unchecked(plain.schema))
+    return Intake(parse_record(text), text, notices, meaning)
 
 
 def _require_schema(text: str) -> None:
-    """Raise SchemaError for what is no schema; its patterns have their own form."""
+    """Raise UsageError for what is no schema; its patterns have their own form."""
     schema = parse_record(text)
     put_sources(schema)
-    jsonschema.Draft202012Validator.check_schema(schema)
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        where = place(tuple(error.absolute_path))
+        raise UsageError(f"schema: is not a JSON Schema: {where}: {_why(error)}") from error
 
 
 def unchecked_formats(schema: Any) -> set[str]:

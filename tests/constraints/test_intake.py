@@ -57,6 +57,12 @@ def test_what_stands_around_a_schema_is_taken_off(given: Any, place: str) -> Non
     assert taken.meaning == {"plain": '{"type":"string"}'}
 
 
+def test_a_fault_within_a_wrapper_is_told_with_its_place_in_the_file() -> None:
+    wrapped = {"type": "json_schema", "json_schema": {"schema": {"type": "array", "item": TEXT}}}
+    assert "schema: $.json_schema.schema.item: unknown keyword" in refusal(wrapped)
+    assert "$.schema.type: 'strnig' is no type" in refusal({"schema": {"type": "strnig"}})
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -76,7 +76,6 @@ def test_values_are_compared_exactly(schema: Any, good: list[str], bad: list[str
         ('{"x": {"a": 1}, "y": {"a": 1, "a": 2}}', "at $.y"),
         ('{"a": "\\ud800"}', "holds half of a surrogate pair, which is no character, at $.a"),
         ('{"\\udc00": 1}', "surrogate pair, which is no character, at $"),
-        ('"a\\u0000b"', "holds a NUL character (\\u0000), which tables cannot hold, at $"),
         ("[" * 2000, "is nested too deep to be checked"),
     ],
     ids=lambda text: text[:12],
@@ -88,6 +87,7 @@ def test_what_readers_would_not_take_alike_is_refused(text: str, said: str) -> N
 @pytest.mark.parametrize(
     "text",
     [
+        '"a\\u0000"',
         '"\\ud83d\\ude00"',
         '"\\\\u0000"',
         '"\\\\ud800"',
