@@ -112,6 +112,53 @@ def test_an_answer_is_kept_with_the_numbers_of_its_schema() -> None:
     assert outcome.text == '{ "score": 0.1,\n"other": 0.10000000000000001 }'
 
 
+LOOPS = [
+    "The answer is: " + "no, " * 200,
+    '{"a": 1' + " " * 400,
+    '{"a": 1' + "\n\t  \n" * 90 + "\t\n",
+    "x" + "A sentence of about fifty characters, over and over. " * 8 + "A sentence of ab",
+]
+NO_LOOPS = [
+    "no, " * 99,
+    "A sentence of about fifty characters, over and over. " * 7,
+    "Some text, never the same: " + ", ".join(map(str, range(300))),
+    "| a | b |\n| --- | --- |\n" * 8 + "the end",
+    "",
+]
+
+
+@pytest.mark.parametrize("reason", ["length", "context"])
+@pytest.mark.parametrize("text", LOOPS)
+def test_a_cut_answer_that_ends_in_a_loop_is_another_failure(text: str, reason: str) -> None:
+    answer = Completed("k", text, reason, USAGE)
+    outcome = Acceptance(make_judge(None))(answer)
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.text, outcome.usage) == ("repetition", text, USAGE)
+    assert outcome.message.startswith("repeats itself, ended after 3 tokens: '")
+    kept = Acceptance(make_judge(None), loops_fail=False)(answer)
+    assert isinstance(kept, Failed)
+    assert kept.kind != "repetition"
+
+
+@pytest.mark.parametrize("text", NO_LOOPS)
+def test_an_answer_that_repeats_some_is_cut_as_any_other(text: str) -> None:
+    outcome = Acceptance(make_judge(None))(Completed("k", text, "length", USAGE))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "truncated"
+
+
+def test_an_answer_that_ends_by_itself_may_repeat_what_it_likes() -> None:
+    answer = Completed("k", LOOPS[0], "stop", USAGE)
+    assert Acceptance(make_judge(None))(answer) is answer
+
+
+def test_the_loop_that_an_engine_ended_is_shown() -> None:
+    outcome = Acceptance(make_judge(None))(Completed("k", "ab" * 9, "repetition", USAGE))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.message) == ("repetition", "repeats itself, ended after 3 tokens")
+    assert FAILURE_KINDS["repetition"].retryable
+
+
 def test_a_failure_stays_what_it_is() -> None:
     failure = Failed("k", "too_long", "no room")
     assert Acceptance(make_judge(constraint("choice", ["a"])))(failure) is failure
