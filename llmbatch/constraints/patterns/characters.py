@@ -114,6 +114,7 @@ def _common(left: tuple[Range, ...], right: tuple[Range, ...]) -> Iterator[Range
 
 NONE = Characters(())
 ANY = ~NONE
+NUL = Characters.chosen("\0")
 LINE_ENDS = Characters.chosen("\n\r\u2028\u2029")
 DIGITS = Characters.of([(0x30, 0x39)])
 WORD = Characters.of([(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)])

@@ -1,8 +1,10 @@
 """A pattern without assertions: the shortest way that works, or else the nearest wider pattern."""
 
+from llmbatch.constraints.patterns.characters import Characters
 from llmbatch.constraints.patterns.edges import EntangledError, resolve_edges
 from llmbatch.constraints.patterns.syntax import (
     EMPTY,
+    Chars,
     Choice,
     Edge,
     Look,
@@ -37,6 +39,19 @@ def resolve(node: Node) -> tuple[Node, list[Edge | Look]]:
             kept.append(look)
             found = better
     return found, [each for each in _outer(node) if each not in kept]
+
+
+def without(node: Node, characters: Characters) -> Node:
+    """The texts of a pattern without assertions that hold none of these characters."""
+    if isinstance(node, Chars):
+        return Chars(node.characters - characters)
+    if isinstance(node, Sequence):
+        return sequence(without(each, characters) for each in node.items)
+    if isinstance(node, Choice):
+        return choice(without(each, characters) for each in node.items)
+    if isinstance(node, Repeat):
+        return repeat(without(node.item, characters), node.least, node.most)
+    return node
 
 
 def describe(assertion: Edge | Look) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON
+from llmbatch.constraints.patterns.characters import ANY, ESCAPED_IN_JSON, NUL
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.parser import Parser
 from llmbatch.constraints.patterns.printing import engine_source, python_source
-from llmbatch.constraints.patterns.resolving import describe, resolve
+from llmbatch.constraints.patterns.resolving import describe, resolve, without
 from llmbatch.constraints.patterns.syntax import (
     EMPTY,
     NOTHING,
@@ -35,7 +35,9 @@ _CACHED = 256
 class Pattern:
     """One meaning in the two ways of writing it; each describes the whole text.
 
-    `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines. `needs_escapes`
+    `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines, and without
+    NUL, which no answer may hold (and llguidance 1.7 takes a set with all control characters for
+    one that has the quote as well). `needs_escapes`
     is true if a text of it may hold a quote, a backslash or a control character, which a JSON
     string has as escapes. `left_out` names the assertions that no grammar holds in good
     time: then the grammar allows more than the check. `parts` are those of the grammar.
@@ -75,6 +77,7 @@ def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     try:
         node = around(Parser(pattern).parse())
         resolved, left_out = resolve(node)
+        resolved = without(resolved, NUL)
         if resolved == NOTHING:
             raise PatternError("no text can match: see that each ^, $ and look-around can be true")
         grammar = engine_source(resolved)

@@ -11,7 +11,7 @@ from tests.constraints.patterns.languages import as_python
 @pytest.mark.parametrize(
     ("pattern", "grammar"),
     [
-        ("^a|b$", r"a[\u{0}-\u{10ffff}]*|[\u{0}-\u{10ffff}]*b"),
+        ("^a|b$", r"a[^\u{0}]*|[^\u{0}]*b"),
         ("(^a$)|(^b$)", "[ab]"),
         ("^(?!-)[a-c]{1,63}(?<!c)$", "[a-c]{0,62}[ab]"),
         (r"^(?!.*\.\.)[a-z.]*$", r"(?:[a-z]|\.[a-z])*(?:|\.)"),
