@@ -14,7 +14,7 @@ from llmbatch.constraints.patterns.syntax import (
     sequence,
 )
 
-MOST_STATES = 250
+MOST_STATES = 320
 MOST_PARTS = 3_000
 
 Table = list[list[int]]
