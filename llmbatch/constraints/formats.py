@@ -6,6 +6,7 @@ that are not in `CHECKED` only describe an answer.
 
 import ipaddress
 import re
+import warnings
 from calendar import monthrange
 from collections.abc import Callable
 from contextlib import suppress
@@ -110,7 +111,8 @@ def _ipv6(text: str) -> Fault:
 
 def _regex(text: str) -> Fault:
     try:
-        re.compile(text)
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     return None

@@ -107,8 +107,8 @@ def misspelt(name: str, value: Any) -> str | None:
 def _meant(name: str) -> Iterator[str]:
     plain = _plain(name)
     for known in _VALUES:
-        # One wrong letter in five or so; more of them make another word.
-        allowed = max(1, len(known) // 5)
+        # One wrong letter in five or so; more of them, or one in three, make another word.
+        allowed = max(len(known) // 5, len(known) > 3)
         if abs(len(known) - len(plain)) <= allowed and _edits(plain, _plain(known)) <= allowed:
             yield known
 

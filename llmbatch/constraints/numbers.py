@@ -27,6 +27,8 @@ class ExactDecimal(Decimal):
 
     def __new__(cls, text: str) -> Self:
         """The number written as `text`. Raises NumberError."""
+        if len(text) > MOST_DIGITS * 4:
+            raise NumberError("number too long")
         if isinf(float(text)):
             raise NumberError("number too large")
         try:

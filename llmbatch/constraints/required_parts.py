@@ -6,10 +6,9 @@ from typing import Any
 
 from jsonschema.protocols import Validator
 
+from llmbatch.constraints.bounds import Held
 from llmbatch.constraints.members import Members
 from llmbatch.constraints.schema_walk import Path, Subschema
-
-Held = tuple[Subschema, ...]
 
 
 class RequiredParts:

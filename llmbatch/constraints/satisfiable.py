@@ -1,70 +1,90 @@
 """Schemas that no answer can keep, found before an engine is asked for one.
 
 Only what is sure is refused. The search holds together all schemas that one value must keep (a
-schema, what it refers to, its `allOf`) and goes down what a value must have: required properties
-and items. Pure contradictions between patterns, `not` or `if` stay unseen.
+schema, what it refers to, its `allOf`) and looks at what a value must have: required properties and
+items. Pure contradictions between patterns, `not` or `if` stay unseen.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
-from math import ceil, floor
 from typing import Any, NamedTuple
 
 from jsonschema.protocols import Validator
 
+from llmbatch.constraints.bounds import (
+    SIZES,
+    Fault,
+    Held,
+    number_fault,
+    own_fault,
+    sizes_fault,
+)
 from llmbatch.constraints.members import Members
 from llmbatch.constraints.required_parts import RequiredParts
 from llmbatch.constraints.schema_walk import Path, Subschema, children, place, resolve
 from llmbatch.core.errors import UsageError
 
-_STEPS = 20_000
+# So many looks at schemas are taken; what is not found by then is possible.
+_STEPS = 50_000
 _TYPES: dict[str, frozenset[str]] = {
     **{name: frozenset([name]) for name in ("array", "boolean", "null", "object", "string")},
     "integer": frozenset(["integer"]),
     "number": frozenset(["integer", "fraction"]),
 }
 _ALL = frozenset[str]().union(*_TYPES.values())
-_SIZES = {
-    "array": ("minItems", "maxItems"),
-    "object": ("minProperties", "maxProperties"),
-    "string": ("minLength", "maxLength"),
-}
 _IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 _CHOICES = ("anyOf", "oneOf")
 
 
-class Fault(NamedTuple):
-    """A place in a schema, and the reason why no value can be there."""
-
-    path: Path
-    reason: str
+Key = frozenset[Path]
 
 
-Held = tuple[Subschema, ...]
-"""Schemas that one value must keep at once."""
+class Blocked(NamedTuple):
+    """Schemas of parts of a value: one of these must be known to be possible before the value."""
+
+    alternatives: tuple[Held, ...]
+
+
+Result = Fault | Blocked | None
+"""None: a value is possible."""
 
 
 def require_satisfiable(schema: Any, validator: Validator) -> None:
     """Raise UsageError for a schema, or a part of it, that nothing can keep. `schema`: in its plain
     form with exact numbers and `Members`; `validator`: of it."""
-    root = Subschema((), schema)
     search = _Search(schema, validator)
-    seen: set[str] = set()
-    waiting = [root]
-    while waiting:
-        one = waiting.pop(0)
-        if one.pointer in seen or (_is_never(one.schema) and one.path):
-            continue
-        seen.add(one.pointer)
-        if fault := search.endless_reference(one) or _size_fault(one) or search.fault((one,)):
-            raise UsageError(f"schema: {place(fault.path)}: {fault.reason}")
-        waiting += [*search.targets(one), *_parts(one)]
+    parts = _meant(Subschema((), schema), search)
+    for one in parts:
+        if fault := search.endless_reference(one) or own_fault(one):
+            raise _error(fault)
+    search.settle([(one,) for one in parts])
+    for one in parts:
+        if fault := search.fault((one,)):
+            raise _error(fault)
+
+
+def _error(fault: Fault) -> UsageError:
+    return UsageError(f"schema: {place(fault.path)}: {fault.reason}")
 
 
 def fault_of(schema: Any, validator: Validator) -> Fault | None:
     """The reason why nothing at all keeps a schema, if that is sure; see `require_satisfiable`."""
-    return _Search(schema, validator).fault((Subschema((), schema),))
+    search, root = _Search(schema, validator), (Subschema((), schema),)
+    search.settle([root])
+    return search.fault(root)
+
+
+def _meant(root: Subschema, search: "_Search") -> list[Subschema]:
+    """The schemas that values are meant to keep: not those that are written to allow nothing, nor
+    those of `not` and `if`, nor definitions that nothing refers to."""
+    found: dict[Path, Subschema] = {}
+    waiting = deque([root])
+    while waiting:
+        one = waiting.popleft()
+        if one.path not in found and not (one.path and _is_never(one.schema)):
+            found[one.path] = one
+            waiting += [*search.targets(one), *_parts(one)]
+    return list(found.values())
 
 
 def _parts(one: Subschema) -> Iterator[Subschema]:
@@ -82,11 +102,14 @@ def _is_never(schema: Any) -> bool:
 
 
 class _Search:
+    """Finds what is possible from the bottom up: first what needs nothing else, then what needs
+    only that, until there is no more."""
+
     def __init__(self, root: Any, validator: Validator) -> None:
         self._root = root
         self._validator = validator
         self._steps = _STEPS
-        self._possible: set[tuple[str, ...]] = set()
+        self._possible: set[Key] = set()
 
     def targets(self, one: Subschema) -> list[Subschema]:
         """The schema that one refers to, if it does."""
@@ -96,15 +119,15 @@ class _Search:
 
     def endless_reference(self, start: Subschema) -> Fault | None:
         """The fault of a schema that comes back to itself at one and the same value."""
-        seen: set[str] = set()
+        seen: set[Path] = set()
         waiting = self._in_place(start)
         while waiting:
             one = waiting.pop()
-            if one.pointer == start.pointer:
+            if one.path == start.path:
                 reason = "refers to itself at the same value, without end; take the $ref out"
                 return Fault(start.path, reason)
-            if one.pointer not in seen:
-                seen.add(one.pointer)
+            if one.path not in seen:
+                seen.add(one.path)
                 waiting += self._in_place(one)
         return None
 
@@ -116,30 +139,55 @@ class _Search:
         ]
         return self.targets(one) + below
 
-    def fault(self, held: Held, stack: tuple[tuple[str, ...], ...] = ()) -> Fault | None:
-        """The reason why no value can keep all of `held`, if that is sure."""
-        key = tuple(sorted({one.pointer for one in held}))
-        self._steps -= 1
-        if key in self._possible or self._steps < 0:
-            return None
-        if key in stack:
-            reason = "recursion without end: each value must hold another one; let it be left out"
-            return Fault(held[0].path, f"{reason} (required) or be null")
+    def settle(self, wanted: list[Held]) -> None:
+        """Find which of these are possible, and of those that they need."""
+        # Parts come after what they are in, and are needed first: the last one is taken first.
+        waiting = list(wanted)
+        seen = set(map(_key, wanted))
+        dependent: dict[Key, list[Held]] = {}
+        while waiting and self._steps > 0:
+            self._steps -= 1
+            held = waiting.pop()
+            if _key(held) in self._possible:
+                continue
+            result = self._result(held)
+            if result is None:
+                self._possible.add(_key(held))
+                waiting += dependent.pop(_key(held), ())
+            elif isinstance(result, Blocked):
+                for needed in result.alternatives:
+                    dependent.setdefault(_key(needed), []).append(held)
+                    if _key(needed) not in seen:
+                        seen.add(_key(needed))
+                        waiting.append(needed)
+
+    def fault(self, held: Held) -> Fault | None:
+        """The reason why no value can keep all of `held`, which were settled."""
+        seen: set[Key] = set()
+        while self._steps > 0 and _key(held) not in self._possible:
+            if _key(held) in seen:
+                reason = "recursion without end: each value must hold another one; let it be left"
+                return Fault(held[0].path, f"{reason} out (required) or be null")
+            seen.add(_key(held))
+            result = self._result(held)
+            if not isinstance(result, Blocked):
+                return result
+            held = result.alternatives[0]
+        return None
+
+    def _result(self, held: Held) -> Result:
         flat = self._flat(held)
-        found = self._own_fault(flat, (*stack, key)) or self._choice_fault(flat, (*stack, key))
-        if found is None:
-            self._possible.add(key)
-        return found
+        return self._own_result(flat) or self._choice_result(flat)
 
     def _flat(self, held: Held) -> Held:
         """The schemas, those that they refer to, and their `allOf`."""
-        flat: dict[str, Subschema] = {}
+        flat: dict[Path, Subschema] = {}
         waiting = list(held)
         while waiting:
             one = waiting.pop(0)
-            if one.pointer in flat:
+            if one.path in flat:
                 continue
-            flat[one.pointer] = one
+            flat[one.path] = one
             waiting += self.targets(one)
             if isinstance(one.schema, Mapping):
                 waiting += [
@@ -148,24 +196,23 @@ class _Search:
                 ]
         return tuple(flat.values())
 
-    def _choice_fault(self, flat: Held, stack: tuple[tuple[str, ...], ...]) -> Fault | None:
+    def _choice_result(self, flat: Held) -> Result:
         for one in flat:
             for word in _CHOICES:
                 branches = one.schema.get(word) if isinstance(one.schema, Mapping) else None
                 if not branches:
                     continue
-                faults = [
-                    self._own_fault(
-                        self._flat((*flat, Subschema((*one.path, word, n), branch))), stack
-                    )
-                    for n, branch in enumerate(branches)
-                ]
-                if all(faults) and faults[0]:
-                    reason = f"no choice can be met; the first: {faults[0].reason}"
-                    return Fault((*one.path, word), reason)
+                results: list[Result] = []
+                for n, branch in enumerate(branches):
+                    choice = Subschema((*one.path, word, n), branch)
+                    results.append(self._own_result(self._flat((*flat, choice))))
+                    if results[-1] is None:
+                        break
+                else:
+                    return _blocked(results) or _no_choice(results, (*one.path, word))
         return None
 
-    def _own_fault(self, flat: Held, stack: tuple[tuple[str, ...], ...]) -> Fault | None:
+    def _own_result(self, flat: Held) -> Result:
         for one in flat:
             if _is_never(one.schema):
                 return Fault(one.path, "allows no value, but one is needed")
@@ -174,7 +221,7 @@ class _Search:
             for word in ("const", "enum"):
                 if isinstance(members := one.schema.get(word), Members):
                     return self._members_fault(Subschema((*one.path, word), members), held)
-        return self._types_fault(held, stack)
+        return self._types_result(held)
 
     def _members_fault(self, members: Subschema, held: Held) -> Fault | None:
         values = members.schema.values
@@ -187,7 +234,7 @@ class _Search:
         no = "not " if members.path[-1] == "const" else ""
         return Fault(members.path, f"{one} {no}allowed by the keywords that hold beside it")
 
-    def _types_fault(self, held: Held, stack: tuple[tuple[str, ...], ...]) -> Fault | None:
+    def _types_result(self, held: Held) -> Result:
         left = _ALL
         narrowed: Path = ()
         for one in held:
@@ -200,86 +247,40 @@ class _Search:
                 first = place(narrowed or one.path)
                 return Fault((*one.path, "type"), f"no type is left beside {first}")
             narrowed = (*one.path, "type")
-        faults = []
-        for name in sorted(left):
-            found = self._type_fault(name, held, stack)
-            if found is None:
+        results = []
+        # Those that need nothing else come first.
+        for name in sorted(left, key=lambda name: (name in ("array", "object"), name)):
+            results.append(self._type_result(name, held))
+            if results[-1] is None:
                 return None
-            faults.append(found)
-        return faults[0]
+        return _blocked(results) or results[0]
 
-    def _type_fault(
-        self, name: str, held: Held, stack: tuple[tuple[str, ...], ...]
-    ) -> Fault | None:
-        if name in _SIZES:
-            low, high = _SIZES[name]
-            lows = [one for one in held if low in one.schema]
-            highs = [one for one in held if high in one.schema]
-            if lows and highs:
-                most = max(lows, key=lambda one: one.schema[low])
-                least = min(highs, key=lambda one: one.schema[high])
-                if most.schema[low] > least.schema[high]:
-                    return _contradiction((*most.path, low), (*least.path, high))
+    def _type_result(self, name: str, held: Held) -> Result:
+        if name in SIZES and (found := sizes_fault(held, *SIZES[name])):
+            return found
         if name in ("integer", "fraction"):
-            return _number_fault(held, name == "integer")
+            return number_fault(held, name == "integer")
         if name not in ("array", "object"):
             return None
         parts = RequiredParts(held, self._validator)
         for path, reason in parts.faults(name):
             return Fault(path, reason)
-        for below in parts.needed(name):
-            if found := self.fault(below, stack):
-                return found
-        return None
+        unknown = (one for one in parts.needed(name) if _key(one) not in self._possible)
+        first = next(unknown, None)
+        return None if first is None else Blocked((first,))
 
 
-def _size_fault(one: Subschema) -> Fault | None:
-    """The fault of two bounds of one schema that leave nothing, even if it allows other types."""
-    if not isinstance(one.schema, Mapping):
-        return None
-    for low, high in _SIZES.values():
-        if low in one.schema and high in one.schema and one.schema[low] > one.schema[high]:
-            return _contradiction((*one.path, low), (*one.path, high))
-    return _number_fault((one,), whole=one.schema.get("type") == "integer")
+def _key(held: Held) -> Key:
+    return frozenset(one.path for one in held)
 
 
-def _contradiction(one: Path, other: Path) -> Fault:
-    return Fault(one, f"leaves nothing beside {place(other)}; mend one of them")
+def _blocked(results: list[Result]) -> Blocked | None:
+    """The obstacle of alternatives of which none is possible yet, unless none ever is."""
+    parts = [held for one in results if isinstance(one, Blocked) for held in one.alternatives]
+    return Blocked(tuple(parts)) if parts else None
 
 
-def _number_fault(held: Held, whole: bool) -> Fault | None:
-    """The fault of numeric bounds between which there is no number, or no `whole` one."""
-    low = _bound(held, ("minimum", "exclusiveMinimum"), 1)
-    high = _bound(held, ("maximum", "exclusiveMaximum"), -1)
-    if low is None or high is None:
-        return None
-    (from_, from_open, at), (to, to_open, beside) = low, high
-    empty = from_ > to or (from_ == to and (from_open or to_open))
-    steps = [one.schema["multipleOf"] for one in held if "multipleOf" in one.schema]
-    steps += [1] if whole else []
-    return (
-        _contradiction(at, beside)
-        if empty
-        or any(_no_multiple(Fraction(step), from_, from_open, to, to_open) for step in steps)
-        else None
-    )
-
-
-def _no_multiple(
-    step: Fraction, low: Fraction, low_open: bool, high: Fraction, high_open: bool
-) -> bool:
-    first, last = ceil(low / step), floor(high / step)
-    first += low_open and first * step == low
-    last -= high_open and last * step == high
-    return first > last
-
-
-def _bound(held: Held, words: tuple[str, str], sign: int) -> tuple[Fraction, bool, Path] | None:
-    """The tightest of these bounds, True if it is excluded itself, and its place."""
-    found = [
-        (Fraction(one.schema[word]), n == 1, (*one.path, word))
-        for one in held
-        for n, word in enumerate(words)
-        if isinstance(one.schema.get(word), int | Decimal)
-    ]
-    return max(found, key=lambda bound: (sign * bound[0], bound[1])) if found else None
+def _no_choice(results: list[Result], path: Path) -> Fault:
+    first = results[0]
+    assert isinstance(first, Fault)
+    return Fault(path, f"no choice can be met; the first: {first.reason}")

@@ -85,20 +85,20 @@ def children(schema: Any) -> Iterator[Subschema]:
 def subschemas(schema: Any) -> Iterator[Subschema]:
     """Every schema in one, itself first, each before those in it. Schemas that stand where no
     keyword expects one come last, if a reference points to them."""
-    seen: set[str] = set()
+    seen: set[Path] = set()
     waiting = [Subschema((), schema)]
     while waiting:
         found: list[Subschema] = []
         for start in waiting:
             for one in _below(start):
-                if one.pointer not in seen:
-                    seen.add(one.pointer)
+                if one.path not in seen:
+                    seen.add(one.path)
                     found.append(one)
                     yield one
         waiting = [
             target
             for reference in references_of(found)
-            if (target := _found(schema, reference.text)) and target.pointer not in seen
+            if (target := _found(schema, reference.text)) and target.path not in seen
         ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from llmbatch.core.exact_json import dump_record
 from llmbatch.core.messages import json_text
@@ -40,6 +40,13 @@ class AnswerSpec(Section):
         None, "The answer must be JSON of this schema (a file).", alias="schema"
     )
     regex: str | None = answer(None, "The whole answer must match this pattern.", min_length=1)
+
+    @field_validator("json_schema", mode="before")
+    @classmethod
+    def _is_object(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, dict):
+            raise ValueError('must be a JSON Schema, an object such as {"type": "object"}')
+        return value
 
     @model_validator(mode="after")
     def _at_most_one(self) -> "AnswerSpec":

@@ -147,7 +147,15 @@ def test_other_unknown_keywords_are_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"note": "a"}, {"property": {}}, {"values": ["a"]}, {"optional": True}]
+    "more",
+    [
+        {"note": "a"},
+        {"in": True},
+        {"nod": {}},
+        {"property": {}},
+        {"values": ["a"]},
+        {"optional": True},
+    ],
 )
 def test_a_word_of_another_meaning_or_value_is_no_misspelling(more: dict[str, Any]) -> None:
     assert len(intake.take({"type": "string"} | more).notices) == 1

@@ -139,6 +139,21 @@ def test_what_an_answer_can_keep_is_taken(schema: Any) -> None:
     intake.take(schema)
 
 
+def test_a_long_way_down_is_no_recursion_without_end() -> None:
+    nodes: dict[str, Any] = {}
+    for n in range(120):
+        part = {"$ref": f"#/$defs/{n + 1}"} if n < 119 else TEXT
+        other = {"anyOf": [{"$ref": f"#/$defs/{n * 7 % 120}"}, {"type": "null"}]}
+        nodes[str(n)] = {"type": "object", "properties": {"a": other, "b": part}}
+        nodes[str(n)]["required"] = ["a", "b"]
+    exact = {"$ref": "#/$defs/0", "$defs": nodes}
+    assert satisfiable.fault_of(exact, json_check.validator(exact)) is None
+    nodes["119"]["properties"]["b"] = {"$ref": "#/$defs/60"}
+    fault = satisfiable.fault_of(exact, json_check.validator(exact))
+    assert fault
+    assert "without end" in fault.reason
+
+
 NUMBERS = st.sampled_from([0, 1, 2, 3, 0.5])
 SIZES = st.integers(0, 3)
 NAMES = st.sampled_from(["a", "b"])
