@@ -23,8 +23,6 @@ def test_they_are_counted_and_computed_anew_once(quick: QuickJob) -> None:
     first = quick.run(engine=KNOWN)
     assert (first.code, quick.computed()) == (0, 2)
     assert [line["response"] for line in quick.records()][1] == "Say a mail<|im_end|> with more"
-    assert quick.run(engine=KNOWN).code == 0
-    assert quick.computed() == 0
     words = "2 rows with control tokens of the model, which are sent as text"
     assert lines(first.stderr, "control") == [f"control     {words}"]
     assert quick.report()["control_token_rows"] == 2
@@ -54,8 +52,6 @@ def test_they_can_be_failures(quick: QuickJob) -> None:
     errors = [record["error"] for record in quick.errors()]
     assert [error["kind"] for error in errors] == ["control_tokens"] * 2
     assert errors[0]["message"] == "holds '<|im_end|>', a control token of the model"
-    assert quick.run(engine=KNOWN).code == 0
-    assert quick.computed() == 2
 
 
 def test_the_prompt_of_the_job_is_text_too(quick: QuickJob) -> None:
