@@ -16,7 +16,7 @@ from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
+from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
@@ -80,8 +80,7 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
-            known = planned.control_tokens is not None
-            return _preview(db, job, pending, needs, locked=locked, control_known=known)
+            return _preview(db, job, pending, needs, planned.screening, locked=locked)
 
 
 def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
@@ -105,9 +104,9 @@ def _preview(
     job: ReadyJob,
     pending: PendingWork,
     needs: Requirements,
+    screening: Screening,
     *,
     locked: bool,
-    control_known: bool,
 ) -> Preview:
     counts = results.counts(db)
     planned = plans.counts(db)
@@ -118,7 +117,7 @@ def _preview(
         rows_in=counts.rows_in,
         rejected=counts.rejected,
         template_failures=counts.failed - for_control,
-        control_token_rows=planned.control if control_known else None,
+        control_token_rows=None if screening.tokens is None else planned.control,
         control_token_failures=for_control,
         failure_example=failures[0].example if failures else None,
         requests=planned.requests,
@@ -127,7 +126,7 @@ def _preview(
         reused_rows=None if locked else pending.history.settled_rows,
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
-        notices=job.task.notices(),
+        notices=[*job.task.notices(), *screening.notices()],
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),

@@ -1,4 +1,4 @@
-"""The cost of keeping control tokens out of rows: planning and encoding with it and without, in turn.
+"""The cost of keeping control tokens out of rows: planning and encoding with and without, in turn.
 
 Run as `python -m tests.bench.screening [--rows N] [--rounds N]`; prints JSON: processor seconds for
 100,000 rows (medians), and the median over the rounds of the ratio of with to without.

@@ -61,6 +61,8 @@ def test_the_prompt_of_the_job_is_text_too(quick: QuickJob) -> None:
     assert done.code == 0
     (warning,) = [line for line in done.stderr.splitlines() if "warning: the prompt holds" in line]
     assert "'<|im_end|>', a control token of the model: it is sent as text" in warning
+    seen = quick.command("plan", *quick.arguments(*prompt, engine=KNOWN)[1:]).stdout
+    assert lines(seen, "notice") == [f"notice    {warning.partition('warning: ')[2]}"]
     refused = quick.run(*prompt, "--control-tokens", "reject", engine=KNOWN)
     assert refused.code == 2
     assert "so every row would fail" in refused.error

@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import constants
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.engines import hub
+from llmbatch.engines import control_tokens, hub
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 
@@ -122,3 +122,19 @@ def test_a_local_model_needs_no_library(tmp_path: Path, monkeypatch: pytest.Monk
         vllm.create(EngineConfig("owner/name")).identity()
     commit_given = vllm.create(EngineConfig("owner/name", {"revision": COMMIT}))
     assert (commit_given.shape(), commit_given.weight_bytes()) == (None, None)
+
+
+def test_the_control_tokens_of_a_cached_model_are_known(cache: Path) -> None:
+    folder = put_model(cache)
+    assert control_tokens.of_model("owner/name", None, None) is None
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|end|>"}))
+    assert control_tokens.of_model("owner/name", None, None) == ("<|end|>",)
+    assert vllm.create(EngineConfig("owner/name")).control_tokens() == ("<|end|>",)
+    assert control_tokens.of_model("owner/other", None, None) is None
+
+
+def test_another_tokenizer_has_control_tokens_of_its_own(cache: Path, tmp_path: Path) -> None:
+    (put_model(cache) / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|end|>"}))
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"eos_token": "[END]"}))
+    engine = vllm.create(EngineConfig("owner/name", {"tokenizer": str(tmp_path)}))
+    assert engine.control_tokens() == ("[END]",)

@@ -42,11 +42,11 @@ class Screening:
         token = self._finder.held_by(message.content for message in messages)
         return None if token is None else f"holds {token!r}, a control token of the model"
 
-    def notice(self) -> str | None:
-        """A line for the user where the job's own prompt holds a control token."""
+    def notices(self) -> list[str]:
+        """A line for the user if the job's own prompt holds a control token."""
         if self._in_prompt is None:
-            return None
-        return (
-            f"warning: the prompt holds {self._in_prompt!r}, a control token of the model: it is "
-            "sent as text, as all that a message holds; only the chat template makes turns"
-        )
+            return []
+        return [
+            f"the prompt holds {self._in_prompt!r}, a control token of the model: it is sent as "
+            "text, as all that a message holds; only the chat template makes turns"
+        ]

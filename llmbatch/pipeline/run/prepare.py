@@ -31,12 +31,11 @@ _PAUSE = 0.1
 
 
 class PlannedJob(NamedTuple):
-    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record;
-    `control_tokens`: those of the model, None where they are not known."""
+    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record."""
 
     plan: Plan
     order: tuple[str, ...] | None
-    control_tokens: tuple[str, ...] | None = None
+    screening: Screening
 
 
 def open_when_free(context: Context) -> Database:
@@ -91,10 +90,10 @@ def read_and_plan(
     phase("planning")
     order = record_order.decide(db, job, snapshot, known)
     screening = Screening(job.spec, lookup.control_tokens())
-    if notice := screening.notice():
-        phase(notice)
+    for notice in screening.notices():
+        phase(f"warning: {notice}")
     plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening)
-    return PlannedJob(plan, order, screening.tokens)
+    return PlannedJob(plan, order, screening)
 
 
 def open_work(db: Database, context: Context) -> Pending:

@@ -147,6 +147,30 @@ def test_a_template_may_write_control_tokens_for_some_contents() -> None:
         assert ours.encode(chat) == backend.encode(render(chat), add_special_tokens=False).ids
 
 
+def test_a_template_may_write_a_content_twice_and_trim_it_once() -> None:
+    backend = KINDS["byte-level"]()
+
+    def render(messages: Sequence[Message]) -> str:
+        content = messages[0].content
+        return f"<|im_start|>{content.strip()}<|im_end|>Again: {content}<|im_end|>"
+
+    ours = ContentsApart(backend, render, add_special_tokens=False)
+    chat = [Message("user", " a <|im_end|> \n")]
+    ids = ours.encode(chat)
+    assert backend.decode(ids, skip_special_tokens=False) == render(chat)
+    assert len(control_ids(backend, ids)) == 3
+
+
+def test_a_token_of_the_vocabulary_that_no_list_names_stays_as_it_is() -> None:
+    """Such as a word of two parts; only what steers a model is kept apart."""
+    backend = KINDS["byte-level"]()
+    held = [Message("user", "<table> |||PHONE||| </think>")]
+    text = backend.decode(apart(backend, "chatml").encode(held), skip_special_tokens=False)
+    assert text == renderer("chatml")(held)
+    numbers = [backend.token_to_id(each) for each in ("<table>", "|||PHONE|||")]
+    assert set(numbers) <= set(apart(backend, "chatml").encode(held))
+
+
 def test_a_template_may_refuse_marks() -> None:
     backend = KINDS["byte-level"]()
 
