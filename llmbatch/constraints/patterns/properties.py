@@ -1,10 +1,11 @@
-"""The properties of Unicode that a pattern may name: general categories, and a few more."""
+"""The properties of Unicode that a pattern may name: categories, common scripts, emoji."""
 
 import sys
 import unicodedata
 from functools import lru_cache
 
 from llmbatch.constraints.patterns.characters import ANY, DIGITS, Characters
+from llmbatch.constraints.patterns.property_ranges import RANGES
 
 _PAIRS = """
 Letter:L Cased_Letter:LC Uppercase_Letter:Lu Lowercase_Letter:Ll Titlecase_Letter:Lt
@@ -18,6 +19,7 @@ Private_Use:Co
 """
 _LONG_NAMES = dict(pair.split(":") for pair in _PAIRS.split())
 _PREFIXES = ("General_Category=", "gc=", "general_category=")
+_SCRIPTS = ("Script=", "sc=")
 _CASED = {"Lu", "Ll", "Lt"}
 
 
@@ -32,7 +34,16 @@ def find_property(name: str) -> Characters | None:
     }
     if name in special:
         return special[name]
+    for prefix in _SCRIPTS:
+        if (listed := RANGES.get(name.removeprefix(prefix))) is not None:
+            return _listed(listed)
     return _categories().get(_LONG_NAMES.get(name, name))
+
+
+def _listed(ranges: str) -> Characters:
+    """The characters of ranges such as `a9 1f600-1f64f`."""
+    ends = [each.partition("-") for each in ranges.split()]
+    return Characters.of((int(first, 16), int(last or first, 16)) for first, _, last in ends)
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,8 @@ def _read_member(scanner: Scanner) -> list[Range]:
 
 
 def _read_item(scanner: Scanner) -> Characters | int:
+    if scanner.accept("\\b"):
+        return 8  # the backspace; beyond sets it is the edge of a word
     return read_escape(scanner) if scanner.peek() == "\\" else ord(scanner.take())
 
 

@@ -29,6 +29,8 @@ from llmbatch.constraints.patterns.syntax import (
 
 _ANYTHING = Repeat(Chars(ANY), 0, None)
 _CACHED = 256
+_TOO_DEEP = "the groups are nested too deep: write fewer of them"
+_NO_TEXT = "no text can match: see that each ^, $ and look-around can be true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,10 @@ def search(pattern: str) -> Pattern:
 def differs_from_python(pattern: str) -> bool:
     """True if Python's `re` may read another language in a pattern that is good."""
     parser = Parser(pattern)
-    parser.parse()
+    try:
+        parser.parse()
+    except RecursionError:
+        raise PatternError(_TOO_DEEP) from None
     return parser.differs_from_python()
 
 
@@ -77,13 +82,15 @@ def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
     try:
         node = around(Parser(pattern).parse())
         resolved, left_out = resolve(node)
+        if resolved == NOTHING:
+            raise PatternError(_NO_TEXT)
         resolved = without(resolved, NUL)
         if resolved == NOTHING:
-            raise PatternError("no text can match: see that each ^, $ and look-around can be true")
+            raise PatternError("no answer may hold a NUL character: leave it out")
         grammar = engine_source(resolved)
         check = _check_source(_stripped(node), resolved, left_out)
     except RecursionError:
-        raise PatternError("the groups are nested too deep: write fewer of them") from None
+        raise PatternError(_TOO_DEEP) from None
     notes = tuple(dict.fromkeys(describe(each) for each in left_out))
     return Pattern(check, grammar, _needs_escapes(resolved), notes, resolved)
 

@@ -211,6 +211,15 @@ WEB = [
     Made(
         "emoji by halves", r"^[\uD83C-\uD83E][\uDC00-\uDFFF]$", ("\U0001f600",), ("é", "\U00010000")
     ),
+    Made(
+        "emoji of zod",
+        r"^(?=[\s\S]*[\p{Extended_Pictographic}\p{Regional_Indicator}\u20E3])"
+        r"[\p{Extended_Pictographic}\p{Emoji_Component}]+$",
+        ("\U0001f600", "1\ufe0f\u20e3", "\U0001f1e9\U0001f1ea"),
+        ("1", "", "a\U0001f600"),
+    ),
+    Made("scripts", r"^[\p{Script=Greek}\p{sc=Han}\p{Cyrillic}]+$", ("αжДе日",), ("a", "ア")),
+    Made("backspace", r"^[\b]\x08$", ("\b\b",), ("b",)),
     Made("emoji by code", r"^[\u{1F600}-\u{1F64F}]+$", ("\U0001f600\U0001f601",), ("x",)),
     Made(
         "needless escapes",

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, settings, strategies
 
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.translate import Pattern, search, whole
@@ -35,6 +35,25 @@ def compare(pattern: str) -> None:
             assert expected <= {""}
             continue
         holds(found, expected)
+
+
+_WRITTEN = (
+    r"a|b|-|.|^|$|\b|\B|\d|\W|\s|[ab]|[^a]|[\w-]|[\w-.]|[-a]|[a-]|[[a]|[a&b]|\.|\-|\/|\n|\x41|\u0062|\cJ|{|}|{2}"
+    r"|{1,}|{0,2}|{a}|]|*|+|?|*?|??|(|)|(?:|(?=|(?!|(?<=|(?<!|(?<n>|é|\u{1F600}|[^]|[]|\|(?i:|\p{Lu}|[\b]|{,2}"
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    strategies.lists(strategies.sampled_from([*_WRITTEN.split("|"), "|"]), max_size=9).map("".join)
+)
+def test_any_text_is_translated_or_refused(pattern: str) -> None:
+    try:
+        found = search(pattern)
+    except PatternError as error:
+        assert error.position is None or 0 <= error.position <= len(pattern)
+        return
+    holds(found, language(found.check))
 
 
 @settings(max_examples=25, deadline=None)

@@ -37,6 +37,22 @@ def test_a_pattern_is_one_value_with_its_two_sources() -> None:
         (r"\q", 0, "write q"),
         ("*a", 0, r"write \*"),
         ("[]a]", 0, r"write \]"),
+        ("[^]a]", 0, r"write \]"),
+        (r"(?<n>a)\k<n>", 7, "write the group's pattern again"),
+        ("(?(1)a|b)", 0, "write both cases"),
+        ("(?>ab|a)c", 0, "write (?:"),
+        ("(?:ab)*+", 6, "leave its + out"),
+        ("(?L)a", 0, "leave it out"),
+        (r"\p{Nonsense}", 0, "as ranges"),
+        (r"[a&&b]", 2, "write the set that is left"),
+        (r"[\w--b]", 3, "write the set that is left"),
+        (r"\012", 0, r"write \x"),
+        (r"\ud83d", 0, "as \\u{...}"),
+        ("a**", 1, "write a group"),
+        ("a{5,2}", 1, "write {2,5}"),
+        ("a{2000000}", 1, "at most 1,000,000"),
+        ("[a", 0, "write ]"),
+        ("a\\", 1, r"write \\"),
     ],
 )
 def test_what_has_no_single_meaning_is_refused_with_its_place(
@@ -48,6 +64,26 @@ def test_what_has_no_single_meaning_is_refused_with_its_place(
         assert caught.value.position == position
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_nul_and_deep_nesting_are_refused() -> None:
+    with pytest.raises(PatternError, match="no answer may hold a NUL"):
+        search(r"a\0")
+    with pytest.raises(PatternError, match="nested too deep"):
+        search("(" * 5000 + ")" * 5000)
+    with pytest.raises(PatternError, match="only an empty text matches"):
+        whole("^$")
+    assert search("^$").grammar == ""
+
+
+def test_one_character_that_is_always_an_escape_in_json_needs_guidance() -> None:
+    for pattern, expected in (
+        (r"^[a-z]+$", False),
+        (r'^a"$', True),
+        (r"^\S$", True),
+        ("^.$", True),
+    ):
+        assert search(pattern).needs_escapes == expected
 
 
 @pytest.mark.parametrize("pattern", ["foo^bar", "a$b", r"x\bx", "[]", "a(?=b)c", "x{3}(?<=y)$"])
