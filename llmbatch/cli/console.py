@@ -19,10 +19,10 @@ P = ParamSpec("P")
 
 EXIT_CODES = """\b
 Exit codes:
-  0    every row answered
+  0    every row answered, but for skipped ones
   1    a bug in llmbatch
   2    usage, job or input cannot be used; nothing was run
-  3    finished, with failed or rejected rows
+  3    finished, with failed or rejected rows, or none answered
   4    stopped with work left; the same command resumes
   5    the engine could not start or died; the same command resumes
   75   another run holds the job

@@ -14,13 +14,14 @@ from llmbatch.job.spec import JobSpec
 
 # The parts of a flag that the spec does not declare.
 _SHORT_NAMES = {"input": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
-_REPEATED = ("answer.choice", "sampling.stop")
+_REPEATED = ("require", "answer.choice", "sampling.stop")
 _METAVARS = {
     "input": "FILE",
     "output": "FILE",
     "state": "FOLDER",
     "id_column": "COLUMN",
     "response_column": "COLUMN",
+    "require": "COLUMN",
     "answer.schema": "FILE",
     "answer.regex": "PATTERN",
     "cost.price_per_million": "IN/OUT[/CACHED]",

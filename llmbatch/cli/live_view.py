@@ -71,8 +71,9 @@ def _parts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _rows(progress: Progress, view: dict[str, Any]) -> str:
     reused = f", {progress.rows_reused:,} of them before" if progress.rows_reused else ""
-    rejected = view.get("rows", {}).get("rejected", 0)
-    more = f", {rejected:,} rejected" if rejected else ""
+    rows = view.get("rows", {})
+    counted = [(rows.get(state, 0), state) for state in ("rejected", "skipped")]
+    more = "".join(f", {count:,} {state}" for count, state in counted if count)
     done = f"{progress.rows_done:,}/{progress.rows:,} rows ({progress.share_of_rows:.0%}){reused}"
     return f"{done}, {progress.failed:,} failed{more}"
 

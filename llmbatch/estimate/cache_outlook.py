@@ -11,7 +11,6 @@ from llmbatch.estimate.template_advice import Advice
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import Renderer
-from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.sizing.settings import EngineSettings
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
@@ -91,4 +90,4 @@ def _as_input(
 
 
 def _rendered(renderer: Renderer, rows: Sequence[str]) -> Iterator[list[Message]]:
-    return (made for made in renderer.render(rows) if not isinstance(made, TemplateError))
+    return (made for made in renderer.render(rows) if isinstance(made, list))

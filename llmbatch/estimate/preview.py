@@ -20,10 +20,13 @@ from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.prepare import plan_aside
 from llmbatch.sizing.device import Device
-from llmbatch.store import history, plans, results
+from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.history import PendingWork
+from llmbatch.store.results import SkipCount
 from llmbatch.store.runs import EngineRun
+
+_MOST_REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Preview:
     control_token_rows: int | None
     control_token_failures: int
     failure_example: str | None
+    skipped: int
+    skips: list[SkipCount]
     requests: int
     duplicates: int
     reused_requests: int | None
@@ -83,6 +88,11 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             return _preview(db, job, pending, needs, planned.screening, locked=locked)
 
 
+def _template_notices(db: Database, job: ReadyJob) -> list[str]:
+    snapshot = snapshots.newest(db)
+    return job.prompt.notices(snapshot.source.columns) if snapshot else []
+
+
 def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
     """The pending work; and True if a run holds the job, so that its store cannot be read."""
     spec, store = job.spec, job.paths.store
@@ -120,13 +130,15 @@ def _preview(
         control_token_rows=None if screening.tokens is None else planned.control,
         control_token_failures=for_control,
         failure_example=failures[0].example if failures else None,
+        skipped=counts.skipped,
+        skips=results.skips(db, _MOST_REASONS),
         requests=planned.requests,
         duplicates=planned.duplicates,
         reused_requests=None if locked else pending.history.settled_requests,
         reused_rows=None if locked else pending.history.settled_rows,
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
-        notices=[*job.task.notices(), *screening.notices()],
+        notices=[*job.task.notices(), *screening.notices(), *_template_notices(db, job)],
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),

@@ -23,12 +23,14 @@ _SMALL = 0.01
 def lines(seen: Preview) -> Iterator[str]:
     """The lines of a plan: each begins with what it is about."""
     failing = seen.template_failures + seen.control_token_failures
-    planned = seen.rows_in - seen.rejected - failing
+    planned = seen.rows_in - seen.rejected - failing - seen.skipped
+    skipped = f" + {seen.skipped:,} skipped" if seen.skipped else ""
     yield (
         f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
         f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
-        f"{_control_failures(seen)}"
+        f"{_control_failures(seen)}{skipped}"
     )
+    yield from (f"skipped   {skip.rows:,} not asked: {skip.reason}" for skip in seen.skips)
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)

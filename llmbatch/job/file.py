@@ -52,7 +52,27 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
         where = ("cost", "currency")
         source = _origin(where, job_file, flags)
         raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
-    return spec
+    return spec.with_template_files(_template_files(job_file, flags))
+
+
+def _template_files(job_file: Path | None, flags: Table) -> dict[str, str]:
+    """The names of the files of the templates; a flag wins over the job file."""
+    named = _templates(flags, Path())
+    if job_file is None:
+        return named
+    table = _read_table(job_file)
+    return (
+        _templates({key: table[key] for key in table if key not in flags}, job_file.parent) | named
+    )
+
+
+def _templates(table: Table, folder: Path) -> dict[str, str]:
+    texts = {key: table.get(key) for key in ("prompt", "system")}
+    return {
+        key: str(folder / text[1:])
+        for key, text in texts.items()
+        if isinstance(text, str) and text.startswith("@")
+    }
 
 
 def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
@@ -117,12 +137,11 @@ def sources(job_file: Path | None, flags: Table) -> list[Path]:
 
 
 def _named_files(table: Table, folder: Path) -> list[Path]:
-    texts = [table.get(key) for key in ("prompt", "system")]
-    names = [text[1:] for text in texts if isinstance(text, str) and text.startswith("@")]
+    names = [*_templates(table, folder).values()]
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
-        names.append(answer["schema"].removeprefix("@"))
-    return [folder / name for name in names]
+        names.append(str(folder / answer["schema"].removeprefix("@")))
+    return list(map(Path, names))
 
 
 def _locate(table: Table, folder: Path) -> Table:

@@ -45,7 +45,7 @@ class RunSpec(Section):
     )
     max_rows: int | None = neutral(None, "Send no more than this many requests in this run.", ge=1)
     max_failed: str | None = neutral(
-        None, "Exit 0 with up to this many rows failed or rejected: 20 or 2%."
+        None, "Exit 0 with up to this many rows failed or rejected: 20, or 2% of those not skipped."
     )
     fail_fast: str | None = neutral(
         None,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator
 
 from llmbatch.core.option_name import plain_name
 from llmbatch.job.cost import CostSpec
@@ -64,6 +64,20 @@ class JobSpec(Section):
         min_length=1,
     )
     system: str | None = rendered(None, "Jinja2 template of the system message. @FILE reads it.")
+    constant_prompt: bool = neutral(
+        False, "Allow a prompt that uses no column: all rows ask the same."
+    )
+    require: tuple[str, ...] = neutral(
+        (),
+        "Column, or key in one (meta.team), without which a row is skipped: not asked, if it is "
+        "null, missing, blank, or an empty list or object.",
+    )
+    ask_empty: bool = neutral(
+        False, "Ask also for rows of which all placeholders are empty; else they are skipped."
+    )
+    keep: Literal["skipped"] | None = neutral(
+        None, "Rows to write to the output beside the answered ones, without an answer."
+    )
     record_order: Literal["auto", "input"] | tuple[str, ...] = rendered(
         "auto", "Order of the fields of {{ record }}: auto, input, or columns a,b,c."
     )
@@ -84,6 +98,18 @@ class JobSpec(Section):
     )  # it names what is in the key
     cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its attribution")
     run: RunSpec = neutral(RunSpec(), "Checkpoints, retries and reasons to stop")
+
+    _template_files: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def template_files(self) -> Mapping[str, str]:
+        """The names of the files that hold the `prompt` and the `system` prompt, if they do."""
+        return self._template_files
+
+    def with_template_files(self, files: Mapping[str, str]) -> Self:
+        """The same job, whose templates were read from these files."""
+        self._template_files = files
+        return self
 
     @property
     def devices(self) -> int:

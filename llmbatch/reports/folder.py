@@ -22,7 +22,7 @@ from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 from llmbatch.store.results import Counts
 
-FOLDER_VERSION = 1
+FOLDER_VERSION = 2
 
 State = Literal["ended", "killed", "running", "unread", "new"]
 

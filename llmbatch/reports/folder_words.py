@@ -13,6 +13,7 @@ HEADER = (
     "answered",
     "failed",
     "rejected",
+    "skipped",
     "pending",
     "runs",
     "last run",
@@ -46,10 +47,10 @@ def _of_spent(spent: RunTotals | None) -> list[str]:
 
 def _of_rows(line: JobLine) -> list[str]:
     if line.counts is None:
-        return [NONE] * 5
+        return [NONE] * 6
     counts = line.counts
-    rows = (counts.rows_in, counts.answered, counts.failed, counts.rejected, counts.pending)
-    return [units.number(number) for number in rows]
+    done = (counts.answered, counts.failed, counts.rejected, counts.skipped)
+    return [units.number(number) for number in (counts.rows_in, *done, counts.pending)]
 
 
 def _of_runs(line: JobLine) -> list[str]:

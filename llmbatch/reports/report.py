@@ -16,10 +16,12 @@ from llmbatch.job.cost import CostSpec
 from llmbatch.pipeline.rows import columns
 from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.results import Counts, FailureCount, SettledRows
+from llmbatch.store.results import Counts, FailureCount, SettledRows, SkipCount
 from llmbatch.store.run_records import StartRecord
 
 REPORT_VERSION = 4
+# Reasons for which rows were skipped: all but a few jobs have one.
+_MOST_REASONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Report:
     limit: DeviceShare | None
     resources: RunResources | None
     failures: list[FailureLine]
+    skips: list[SkipCount]
     rows_by_attempts: list[SettledRows]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
@@ -125,6 +128,7 @@ def _assemble(
         limit=device_share.compare([worked], _last_engine(starts, worked)) if worked else None,
         resources=every[-1].resources,
         failures=[_failure(each) for each in results.failures(db)],
+        skips=results.skips(db, _MOST_REASONS),
         rows_by_attempts=results.rows_by_attempts(db),
         runs=every,
         engine=starts[-1].description if starts else None,

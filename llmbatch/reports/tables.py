@@ -21,6 +21,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
     return [
         rows(report),
         failures(report),
+        skips(report),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),
@@ -39,6 +40,7 @@ def rows(report: Report) -> Table:
         "answered": counts.answered,
         "failed": counts.failed,
         "rejected": counts.rejected,
+        "skipped": counts.skipped,
         "pending": counts.pending,
         "duplicates": report.duplicates.rows,
         "reused": report.reused,
@@ -55,6 +57,12 @@ def failures(report: Report) -> Table:
     ]
     header = ["rows", "kind", "for example", "what to do"]
     return Table("failures", "Failed rows", header, lines, texts=places(header, *header[1:]))
+
+
+def skips(report: Report) -> Table:
+    """The rows that were not asked, by the thing that they lack."""
+    lines = [TableLine([units.number(each.rows), each.reason]) for each in report.skips]
+    return Table("skips", "Skipped rows", ["rows", "reason"], lines, texts=(1,))
 
 
 def limit(reached: DeviceShare | None) -> Table:

@@ -24,6 +24,10 @@ _RENDERED = pa.schema(
 )
 
 
+SKIPPED = "skipped"
+"""In place of the kind of a failure: the row lacks what the prompt needs, so it is not asked."""
+
+
 class RenderedRow(NamedTuple):
     """A row's request (`key`, `messages` and `body` as JSON), or why there is none (`kind`,
     `message`). The `message` of a row that has a request says that it holds control tokens."""

@@ -17,34 +17,38 @@ _STEP = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows in = answered + failed + rejected once nothing is pending."""
+    """Rows in = answered + failed + skipped + rejected once nothing is pending."""
 
     answered: int = 0
     failed: int = 0
     pending: int = 0
     rejected: int = 0
+    skipped: int = 0
 
     @property
     def rows_in(self) -> int:
-        return self.answered + self.failed + self.pending + self.rejected
+        return self.answered + self.failed + self.pending + self.rejected + self.skipped
+
+    @property
+    def asked(self) -> int:
+        """The rows that are or were to be answered."""
+        return self.rows_in - self.skipped
 
 
 def counts(db: Database) -> Counts:
     """The states of all rows of the current plan."""
     states = {state: rows for state, rows, _ in db.execute(query("count_states"))}
     rejected = int(db.scalar("SELECT count(*) FROM rejects"))
-    return Counts(
-        states.get("answered", 0), states.get("failed", 0), states.get("pending", 0), rejected
-    )
+    return Counts(**states, rejected=rejected)
 
 
 def verify(db: Database) -> None:
-    """Raise InvariantError unless every record of the input is answered, failed, pending or
-    rejected, once."""
+    """Raise InvariantError unless every record of the input is answered, failed, skipped, pending
+    or rejected, once."""
     if off := int(db.scalar(statements.load("invariants.sql")["every_record_has_one_state"])):
         raise InvariantError(
-            f"rows in is not answered + failed + rejected: off by {off:,}; no output was written, "
-            "see `llmbatch check`"
+            f"rows in is not answered + failed + skipped + rejected: off by {off:,}; no output was "
+            "written, see `llmbatch check`"
         )
 
 
@@ -92,6 +96,19 @@ class FailureCount:
 def failures(db: Database) -> list[FailureCount]:
     """The kinds of failure, the most frequent first."""
     return db.values(FailureCount, query("failure_counts"))
+
+
+@dataclass(frozen=True, slots=True)
+class SkipCount:
+    """Skipped rows that lack the same."""
+
+    reason: str
+    rows: int
+
+
+def skips(db: Database, most: int) -> list[SkipCount]:
+    """The reasons for which rows were skipped, the most frequent first, `most` at most."""
+    return db.values(SkipCount, query("skip_counts"), {"most": most})
 
 
 @dataclass(frozen=True, slots=True)

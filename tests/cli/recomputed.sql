@@ -20,6 +20,7 @@ FROM read_json('out.jsonl', columns = {
     prompt_tokens: 'BIGINT', cached_tokens: 'BIGINT', output_tokens: 'BIGINT',
     wasted_prompt_tokens: 'BIGINT', wasted_cached_tokens: 'BIGINT', wasted_output_tokens: 'BIGINT'
 })
+WHERE request IS NOT NULL
 UNION ALL
 SELECT
     id, team, customer, error.request, error.run, FALSE,
@@ -84,7 +85,12 @@ JOIN (
 SELECT
     (SELECT count(*) FROM tried WHERE answered) AS answered,
     count(*) FILTER (error.kind <> 'rejected') AS failed,
-    count(*) FILTER (error.kind = 'rejected') AS rejected
+    count(*) FILTER (error.kind = 'rejected') AS rejected,
+    -- With `--keep skipped` they are in the output, without a request.
+    (
+        SELECT count(*) FROM read_json('out.jsonl', columns = {request: 'VARCHAR'})
+        WHERE request IS NULL
+    ) AS skipped
 FROM read_json('out.errors.jsonl', columns = {error: 'STRUCT(kind VARCHAR)'});
 
 -- name: tokens

@@ -26,6 +26,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "state": ("s", "s"),
     "response_column": ("r", "r"),
     "system": ("s", "s"),
+    "require": ("c", ("c",)),
+    "keep": ("skipped", "skipped"),
     "record_order": ("a,b", ("a", "b")),
     "duplicates": ("each", "each"),
     "control_tokens": ("reject", "reject"),
@@ -62,6 +64,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
+SWITCHES = {"meta", "constant_prompt", "ask_empty"}
+
+
 def load(*more: str, command: str = "run") -> JobSpec:
     """The spec that a command makes of these flags."""
     context = cli.commands[command].make_context(command, [*NEEDED, *more])
@@ -96,7 +101,7 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
 
 
 def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
-    others = {"input", "meta", "answer.schema", "cost.price_per_million", "cost.listed_price"}
+    others = {"input", "answer.schema", "cost.price_per_million", "cost.listed_price"} | SWITCHES
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = cli.commands["run"].get_help(click.Context(cli.commands["run"]))
     for key in FIELDS:

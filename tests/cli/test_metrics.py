@@ -29,7 +29,7 @@ def values(job: Job, name: str = "job.prom") -> dict[str, Any]:
 def test_a_run_that_went_well(job: Job) -> None:
     assert job.run("-q", *METRICS, "--price-per-hour", "100", engine="delay=0.1").code == 0
     found, report, seen = values(job), job.report(), job.status()
-    assert found["rows"] == {"answered": 3, "failed": 0, "pending": 0, "rejected": 0}
+    assert found["rows"] == {"answered": 3, "failed": 0, "pending": 0, "rejected": 0, "skipped": 0}
     assert (found["run_exit_code"], found["run_success"]) == (0, 1)
     assert found["prompt_tokens_total"] == report["last_run"]["prompt_tokens"]
     assert found["output_tokens_total"] == report["last_run"]["output_tokens"]
@@ -47,7 +47,11 @@ def test_rows_are_told_as_the_report_counts_them(job: Job) -> None:
     job.write("in.csv", "id,text\n1,one\n2,FAIL:x\n3,one\n4,too,many,values\n5,FAIL:x\n6,six\n")
     assert job.run("-q", *METRICS).code == 3
     found, counts = values(job), job.report()["counts"]
-    assert found["rows"] == {"answered": 3, "failed": 2, "pending": 0, "rejected": 1} == counts
+    assert (
+        found["rows"]
+        == {"answered": 3, "failed": 2, "pending": 0, "rejected": 1, "skipped": 0}
+        == counts
+    )
     assert (found["run_exit_code"], found["run_success"]) == (3, 0)
     assert "last_success_timestamp_seconds" not in found
 

@@ -21,7 +21,8 @@ BY_TOKEN = ("--price-per-million", "150/600/75")
 
 
 def table(rows: int) -> str:
-    """Rows of some teams, with duplicates, requests that need a retry, and some that fail."""
+    """Rows of some teams, with duplicates, requests that need a retry, some that fail, and some
+    that hold nothing."""
     draw = random.Random(5)
     lines = []
     for number in range(rows):
@@ -35,6 +36,8 @@ def table(rows: int) -> str:
             "customer": draw.choice(["a", "b"]),
             "t": f"{mark} {' '.join(words)}",
         }
+        if number % 20 == 13:
+            record["t"] = None
         lines.append(json.dumps(record))
     return "\n".join([*lines, "not JSON"]) + "\n"
 
@@ -46,6 +49,7 @@ def work(folder: Path, *price: str) -> tuple[dict[str, Any], "duckdb.DuckDBPyCon
     engine = ["slots=4", "step_delay=0.001", "prefill_delay=0.0002", "cached_words=3"]
     pairs = [part for option in engine for part in ("--engine-arg", option)]
     usual = ["run", "-q", "in.jsonl", "-o", "out.jsonl", "-m", "m", "-p", "Say {{ t }}", "--meta"]
+    usual += ["--keep", "skipped"]
     usual += ["--engine", ENGINE, *pairs, "--max-tokens", "4", *price, "--listed-price", LISTED]
     usual += ["--attribute-by", "team,customer"]
     for rows, more, code in ((120, ("--max-rows", "40"), 4), (120, (), 3), (200, (), 3)):
@@ -78,6 +82,7 @@ def test_the_report_follows_from_the_output_files(tmp_path: Path, price: tuple[s
         (rows,) = asked(script, "rows")
         assert rows == {name: report["counts"][name] for name in rows}
         assert sum(rows.values()) == report["rows_in"] == 201
+        assert rows["skipped"] == 10
         _tokens(report, script)
         _costs(report, script)
         _savings(report, script)

@@ -183,7 +183,13 @@ def test_the_report_is_kept_with_its_cost(job: Job) -> None:
     finished = job.run("--price-per-hour", "3600", "--devices", "2", "--currency", "EUR")
     assert finished.code == 0
     report = job.report()
-    assert report["counts"] == {"answered": 3, "failed": 0, "pending": 0, "rejected": 0}
+    assert report["counts"] == {
+        "answered": 3,
+        "failed": 0,
+        "pending": 0,
+        "rejected": 0,
+        "skipped": 0,
+    }
     cost = report["last_run"]["cost"]
     assert cost == pytest.approx(2 * report["last_run"]["seconds"])
     assert f"EUR {cost:.4f}" in finished.stderr

@@ -108,7 +108,7 @@ DAMAGES: dict[str, list[str]] = {
         "CREATE TYPE job.main.mood AS ENUM ('a')",
         "CREATE INDEX fast ON rejects (line)",
     ],
-    "every_row_is_answered_failed_or_pending": [
+    "every_row_is_answered_failed_skipped_or_pending": [
         "UPDATE planned_rows SET plan = 0 WHERE row = 1",
         "INSERT INTO attempts SELECT * FROM attempts",
     ],

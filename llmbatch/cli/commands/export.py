@@ -25,17 +25,33 @@ if TYPE_CHECKING:
     help="Add finish reason, attempts, tokens, request, run; where the input has a column of such "
     "a name, as response_NAME.",
 )
+@click.option(
+    "--keep",
+    type=click.Choice(["skipped"]),
+    help="Rows to write beside the answered ones, without an answer.",
+)
+@click.option(
+    "--skipped",
+    "only_skipped",
+    is_flag=True,
+    help="Write the skipped rows instead, with what each lacks in a column skipped.",
+)
 @console.reported
-def export(job: Path, output: Path, meta: bool) -> None:
-    """Write the answers that a job has so far to another file or format.
+def export(job: Path, output: Path, meta: bool, keep: str | None, only_skipped: bool) -> None:
+    """Write the answers that a job has so far, or its skipped rows, to another file or format.
 
     JOB is its job file, its output or its state folder. Only such answers are replaced.
     """
-    console.say(write_answers(job, output, meta=meta))
+    if only_skipped and (meta or keep):
+        raise UsageError("--skipped writes no answers: leave --meta and --keep out")
+    console.say(write_answers(job, output, meta=meta, keep=keep, only_skipped=only_skipped))
 
 
-def write_answers(job: Path, output: Path, *, meta: bool) -> str:
-    """Write the answers so far to `output`; returns what was done."""
+def write_answers(
+    job: Path, output: Path, *, meta: bool, keep: str | None = None, only_skipped: bool = False
+) -> str:
+    """Write what a job has so far to `output`: the answers and the rows that `keep` names, or
+    `only_skipped` rows; returns what was done."""
     from llmbatch.cli.find_job import find, require_plan
     from llmbatch.pipeline.rows import earlier_files
     from llmbatch.pipeline.rows.export import export_answers
@@ -45,15 +61,18 @@ def write_answers(job: Path, output: Path, *, meta: bool) -> str:
 
     paths = find(job)
     with open_store(paths.store, read_only=True) as db:
-        spec = _last_spec(db, paths)
-        spec = spec.model_copy(update={"output": str(output), "meta": meta})
+        changes = {"output": str(output), "meta": meta, "keep": keep}
+        spec = _last_spec(db, paths).model_copy(update=changes)
         target = preflight.make_export(spec, paths.state)
+        if only_skipped:
+            target = target.of_skipped_rows()
         earlier_files.check(db, target, with_errors=False)
         require_plan(db, paths)
         counts = results.counts(db)
         with faults.understood(paths.store):
             export_answers(db, target, counts)
-    return f"{counts.answered:,} answered rows of {counts.rows_in:,} written to {output}"
+    written = [f"{getattr(counts, state):,} {state}" for state in target.states]
+    return f"{' and '.join(written)} rows of {counts.rows_in:,} written to {output}"
 
 
 def _last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":

@@ -83,7 +83,7 @@ def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | 
             console.leave_with(error)  # its event is in the log already
         raise
     report.deliver(job.paths)
-    if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.rows_in:
+    if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.asked:
         report.say(_ending(result, job, fresh=fresh))
     console.leave_at_once(result.exit_code)
 
@@ -110,4 +110,6 @@ def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
         how = "without --fresh " if fresh else ""
         pending = f"{result.counts.pending:,} rows left"
         return f"{result.reason}; {pending}: run the same command {how}again"
-    return f"{result.reason}; see {job.output.errors}"
+    if result.counts.failed + result.counts.rejected:
+        return f"{result.reason}; see {job.output.errors}"
+    return result.reason

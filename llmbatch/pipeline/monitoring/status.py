@@ -128,6 +128,7 @@ class StatusFile:
             "failed": failed,
             "pending": progress.rows - progress.rows_done,
             "rejected": self._counts.rejected,
+            "skipped": self._counts.skipped,
         }
 
     def _write(self, *, at_once: bool = False) -> None:

@@ -29,6 +29,9 @@ _AS_TEXT = b"\0text"
 _KEY_VERSION = 1
 # Stands in the keys of the requests whose regex Python's `re` would read in another way.
 _PATTERNS_VERSION = 1
+# Raised when templates are rendered in another way, so that plans are made anew; only the requests
+# that read differently have other keys.
+_RENDERING_VERSION = 2
 
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
@@ -111,10 +114,13 @@ def plan_digest(
     order: Sequence[str] | None = None,
     control_tokens: Sequence[str] | None = None,
 ) -> str:
-    """A digest of all that shapes a plan: the rows, the templates, the keys' base, the order of
-    a record's fields, what becomes of duplicates, and of rows that hold one of the model's
-    `control_tokens` (None: they are not known)."""
+    """A digest of all that shapes a plan: the rows, the templates and how they are rendered, the
+    keys' base, which rows are asked, the order of a record's fields, what becomes of duplicates,
+    and of rows that hold one of the model's `control_tokens` (None: they are not known)."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
+    parts.append({"rendering": _RENDERING_VERSION})
+    if spec.require or spec.ask_empty:
+        parts.append({"require": list(spec.require), "ask_empty": spec.ask_empty})
     if order:
         parts.append({"order": list(order)})
     if spec.duplicates != "auto":

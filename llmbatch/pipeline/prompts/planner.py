@@ -6,6 +6,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
+from llmbatch.pipeline.prompts.needs import EmptyRowError
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
@@ -14,7 +15,7 @@ from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.plans import Plan, RenderedRow
+from llmbatch.store.plans import SKIPPED, Plan, RenderedRow
 from llmbatch.store.snapshots import Snapshot
 
 _WINDOW = 20_000
@@ -40,6 +41,8 @@ def plan(
     prompt = job.prompt.for_rows(order or (), columns)
     if snapshot.row_count:
         prompt.check(columns, spec.input)
+        if not spec.constant_prompt:
+            prompt.check_use(columns, spec.input)
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
@@ -94,6 +97,8 @@ def _named(
 ) -> RenderedRow:
     if isinstance(made, TemplateError):
         return RenderedRow(row, None, "template", str(made), None)
+    if isinstance(made, EmptyRowError):
+        return RenderedRow(row, None, SKIPPED, str(made), None)
     note = screening.note(made)
     if note is not None and screening.rejects:
         return RenderedRow(row, None, CONTROL_TOKENS, note, None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from llmbatch.job import folder
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.needs import Needs
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.rows import input_file, output_file
 from llmbatch.pipeline.rows.input_file import InputFile
@@ -29,7 +30,7 @@ class ReadyJob:
 def make(spec: JobSpec) -> ReadyJob:
     """Make a job ready; no file is looked at (see `preflight.make_ready`). Raises UsageError for a
     template, a constraint or a format that cannot be used."""
-    prompt = Prompt(spec.prompt, spec.system)
+    prompt = Prompt(spec.prompt, spec.system, needs=Needs.of(spec), files=spec.template_files)
     task = registry.make(spec)
     task.require_valid()
     source = input_file.make(spec)

@@ -13,6 +13,7 @@ import orjson
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
+from llmbatch.pipeline.prompts.needs import EmptyRowError, Needs
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 
 LIMIT = 2.0
@@ -23,8 +24,9 @@ MEMORY = 1 << 30
 _ROWS = 256
 # When the first so many rows that a template may make anything of take too long, so will all.
 _HOPELESS = 5
+_EMPTY = "empty"
 
-MessagesOrError = list[Message] | TemplateError
+MessagesOrError = list[Message] | TemplateError | EmptyRowError
 
 
 class Renderer:
@@ -58,7 +60,7 @@ class Renderer:
     def _here(self, data: str) -> MessagesOrError:
         try:
             return self._prompt.render(data)
-        except TemplateError as error:
+        except (TemplateError, EmptyRowError) as error:
             return error
 
     def _elsewhere(self, rows: Sequence[str]) -> Iterator[MessagesOrError]:
@@ -75,12 +77,7 @@ class Renderer:
     def _ask(self, rows: Sequence[str]) -> Sequence[MessagesOrError]:
         rendered = orjson.loads(self._helper.ask(orjson.dumps(rows).decode()) or "[]")
         self._overdue = None
-        return [
-            TemplateError(one)
-            if isinstance(one, str)
-            else [Message(role, text) for role, text in one]
-            for one in rendered
-        ]
+        return list(map(_read, rendered))
 
     def _gave_up(self, ended: EndedError) -> TemplateError:
         reason = f"takes longer than {self._limit:g} s" if ended.overdue else "breaks down"
@@ -94,10 +91,20 @@ class Renderer:
         return TemplateError(f"prompt: to render it {reason}")
 
 
+def _read(one: Any) -> MessagesOrError:
+    """The helper's answer for one row."""
+    if isinstance(one, str):
+        return TemplateError(one)
+    if isinstance(one, dict):
+        return EmptyRowError(one[_EMPTY])
+    return [Message(role, text) for role, text in one]
+
+
 def make_function(settings: Sequence[Any]) -> Callable[[str], str]:
-    """The function of the helper: rows to their messages, each a list of pairs or a reason."""
-    *parts, limit, memory = settings
-    prompt = Prompt(*parts)
+    """The function of the helper: rows to their messages, each a list of pairs, a
+    reason for which there are none, or an object with what the row lacks."""
+    template, system, order, columns, needs, limit, memory = settings
+    prompt = Prompt(template, system, order, columns, Needs.from_settings(needs))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     def answer(rows: str) -> str:
@@ -109,5 +116,7 @@ def make_function(settings: Sequence[Any]) -> Callable[[str], str]:
             return [(message.role, message.content) for message in prompt.render(data)]
         except TemplateError as error:
             return str(error)
+        except EmptyRowError as error:
+            return {_EMPTY: str(error)}
 
     return answer

@@ -12,10 +12,8 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from llmbatch.core import exact_json
+from llmbatch.pipeline.prompts.environment import CodeWriter
 
 # What makes no more of a value than a few times its size, in a time in proportion to it.
 _FILTERS = {
@@ -43,39 +41,12 @@ _PLAIN = (
 )
 
 
-class _Unevaluated(CodeGenerator):
-    """Writes the code of a template without evaluating its constant parts, such as a huge one."""
-
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        if not isinstance(node, nodes.TemplateData):
-            raise nodes.Impossible
-        return super()._output_child_to_const(node, frame, finalize)
-
-    def visit_ScopedEvalContextModifier(  # noqa: N802
-        self, node: nodes.ScopedEvalContextModifier, frame: Frame
-    ) -> None:
-        if not all(isinstance(option.value, nodes.Const) for option in node.options):
-            raise jinja2.TemplateSyntaxError("autoescape takes true or false", node.lineno)
-        super().visit_ScopedEvalContextModifier(node, frame)
-
-
-class _Undeclared(_Unevaluated, meta.TrackingCodeGenerator):
+class _Undeclared(CodeWriter, meta.TrackingCodeGenerator):
     """Finds the names that a template takes from its row, by the way."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         super().__init__(environment)
         self.optimizer = None
-
-
-def environment() -> jinja2.Environment:
-    """Jinja2, restricted to what templates may use."""
-    made = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, optimized=False)
-    made.code_generator_class = _Unevaluated
-    # Jinja2's own filter would rewrite numbers (1.10 becomes 1.1).
-    made.filters["tojson"] = exact_json.dump_record
-    # A prompt that differs each time it is rendered would be computed and paid for each time.
-    del made.filters["random"], made.globals["lipsum"]
-    return made
 
 
 def names(tree: nodes.Template) -> set[str]:
@@ -84,6 +55,13 @@ def names(tree: nodes.Template) -> set[str]:
     generator = _Undeclared(tree.environment)
     generator.visit(tree)
     return generator.undeclared_identifiers - set(tree.environment.globals)
+
+
+def has_placeholders(tree: nodes.Template) -> bool:
+    """True if a template writes anything beside its own text, if only for some rows."""
+    own = (nodes.TemplateData, nodes.Const)
+    written = (part for output in tree.find_all(nodes.Output) for part in output.nodes)
+    return any(not isinstance(part, own) for part in written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +91,24 @@ def bound(tree: nodes.Template, source: str) -> Bound | None:
         if isinstance(node, nodes.Assign):  # to write the name is to write all of this
             written *= _values(node)
             depth += max(_depths(node, 0))
+    written *= 2 ** _requoting(tree)
     return Bound(written, depth, len(source) + sum(map(_own_size, parts)))
+
+
+def _requoting(tree: nodes.Template) -> int:
+    """The times that a text may be written as a JSON string in another: each time its backslashes
+    double. What a name stands for may be quoted already."""
+    stated = sum(max(_quotings(node, 0)) for node in tree.find_all(nodes.Assign))
+    return stated + max(_quotings(tree, 0))
+
+
+def _quotings(node: nodes.Node, depth: int) -> Iterator[int]:
+    """The number of values around each part of a template that are written as JSON."""
+    yield depth
+    is_filter = isinstance(node, nodes.Filter) and node.name == "tojson"
+    quotes = is_filter or isinstance(node, nodes.List | nodes.Tuple | nodes.Dict)
+    for child in node.iter_child_nodes():
+        yield from _quotings(child, depth + quotes)
 
 
 def _own_size(node: nodes.Node) -> int:
@@ -121,7 +116,8 @@ def _own_size(node: nodes.Node) -> int:
     if not isinstance(node, nodes.Const):
         return 0
     if isinstance(node.value, str):
-        return _WIDEST * sum(node.value.count(mark) for mark in "%{")
+        # As JSON, a character of its own is up to six.
+        return 5 * len(node.value) + _WIDEST * sum(node.value.count(mark) for mark in "%{")
     return abs(node.value) if isinstance(node.value, int) else 0
 
 

@@ -8,6 +8,7 @@ from jinja2 import nodes
 
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import sandbox
+from llmbatch.pipeline.prompts.environment import TemplateEnvironment
 from llmbatch.pipeline.prompts.template import fill
 
 # Fixed text of up to so many characters is a label of what follows it.
@@ -51,7 +52,7 @@ class Segment:
 def segments(spec: JobSpec) -> list[Segment] | None:
     """The segments of the system prompt and the prompt; None if they depend on each other, or may
     take more than the row says."""
-    environment = sandbox.environment()
+    environment = TemplateEnvironment()
     environment.keep_trailing_newline = True
     made: list[Segment] = []
     for role, written in (("system", spec.system), ("user", spec.prompt)):

@@ -1,20 +1,30 @@
 """From a row to the messages of its request."""
 
 import copy
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Any, Literal, Self
 
 import jinja2
 import jinja2.nodes
 
 from llmbatch.core import exact_json
-from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
-from llmbatch.pipeline.prompts import sandbox
+from llmbatch.pipeline.prompts import column_use, refusals, sandbox
+from llmbatch.pipeline.prompts.environment import TemplateEnvironment
+from llmbatch.pipeline.prompts.needs import NO_NEEDS, EmptyRowError, Needs
+from llmbatch.pipeline.prompts.values import EmptyRecord, any_says_something
 
 # Names that every template may use beside the columns; a column of that name wins.
 _OWN_NAMES = {"row", "record"}
+_ROLES: dict[str, Literal["system", "user"]] = {"system prompt": "system", "prompt": "user"}
+# Of each message: its role, the name of its template for people, the compiled template.
+Parts = list[tuple[Literal["system", "user"], str, jinja2.Template]]
 
+NO_FILES: Mapping[str, str] = MappingProxyType({})
 
 LONGEST = 10_000_000
 """Characters of one message: far more than any context takes."""
@@ -38,25 +48,33 @@ class Prompt:
         system: str | None,
         order: Sequence[str] = (),
         columns: Iterable[str] = (),
+        needs: Needs = NO_NEEDS,
+        files: Mapping[str, str] = NO_FILES,
     ) -> None:
-        """`columns`: see `for_rows`."""
-        self._environment = sandbox.environment()
-        self._parts: list[tuple[str, str, jinja2.Template]] = []
-        if system is not None:
-            self._parts.append(("system", "system prompt", self._compile("system prompt", system)))
-        self._parts.append(("user", "prompt", self._compile("prompt", prompt)))
-        sources = {"system prompt": system or "", "prompt": prompt}
-        trees = {what: self._environment.parse(source) for what, source in sources.items()}
+        """`columns`: see `for_rows`; `needs`: what a row must hold to be asked; `files`: the names
+        of the files that hold the "prompt" and the "system" prompt, where they stand in files."""
+        self._environment = TemplateEnvironment()
+        self._sources = {"system prompt": system, "prompt": prompt}
+        self._titles = _titles(files)
+        self._parts = _compiled(self._sources, self._environment, self._titles)
+        trees = self._trees
         self._wanted = {name: what for what, tree in trees.items() for name in sandbox.names(tree)}
         # The longest row (characters) that is surely rendered to little and in no time.
-        self.small_row = min(_small_row(trees[what], sources[what]) for what in sources)
-        self._sources = (prompt, system)
+        self.small_row = min(_small_row(trees[what], self._sources[what] or "") for what in trees)
+        self._needs = needs
+        self._must_write = needs.placeholders and any(map(sandbox.has_placeholders, trees.values()))
         self._fit(order, columns)
 
     def _fit(self, order: Sequence[str], columns: Iterable[str]) -> None:
         self._order = order
         # What makes this prompt again elsewhere.
-        self.settings = (*self._sources, list(order), sorted(_OWN_NAMES & set(columns)))
+        self.settings = (
+            self._sources["prompt"],
+            self._sources["system prompt"],
+            list(order),
+            sorted(_OWN_NAMES & set(columns)),
+            self._needs.settings,
+        )
         # Where some rows have such a column it means the column in all of them.
         self._own_names = _OWN_NAMES - set(columns)
 
@@ -67,44 +85,95 @@ class Prompt:
         other._fit(order, columns)
         return other
 
-    def _compile(self, what: str, source: str) -> jinja2.Template:
-        try:
-            return self._environment.from_string(source)
-        except jinja2.TemplateSyntaxError as error:
-            raise UsageError(f"{what}, line {error.lineno}: {error.message}") from error
-        except RecursionError as error:
-            raise UsageError(f"{what}: is nested too deep") from error
+    @property
+    def _trees(self) -> dict[str, jinja2.nodes.Template]:
+        return column_use.parsed(self._sources, self._environment)
 
     def check(self, columns: Iterable[str], source: str) -> None:
         """Raise UsageError if a template names a column that no row of `source` has."""
         known = list(columns)
+        self._needs.check_columns(known, source)
+        for what, template in self._sources.items():
+            refusals.check_names(
+                template or "", known, self._environment, partial(self._refused, what)
+            )
         for name, what in sorted(self._wanted.items()):
             if name not in known and name not in _OWN_NAMES:
                 shown = ", ".join(known[:20]) or "none"
                 raise UsageError(
-                    f"{what}: no column {name!r} in {source}{nearest(name, known)}; "
-                    f"columns: {shown}"
+                    f"{self._titles[what]}: no column {name!r} in {source}"
+                    f"{refusals.nearest_column(name, known)}; columns: {shown}"
                 )
+
+    def check_use(self, columns: Sequence[str], source: str) -> None:
+        """Raise UsageError if no template uses a column of `source`: all rows would ask the
+        same."""
+        column_use.check(self._trees, columns, source, self._titles)
+
+    def notices(self, columns: Sequence[str]) -> list[str]:
+        """Lines for the user, about text that looks like a placeholder of a column."""
+        return column_use.notices(self._trees, columns, self._titles)
+
+    def _refused(self, what: str, line: int, reason: str) -> UsageError:
+        return UsageError(f"{self._titles[what]}, line {line}: {reason}")
 
     def writes_record(self, columns: Iterable[str]) -> bool:
         """True if a template writes whole rows; a column named `record` is a column."""
         return "record" in self._wanted and "record" not in columns
 
     def render(self, data: str) -> list[Message]:
-        """The messages of one row. Raises TemplateError with the reason in one line. Neither time
-        nor memory is bounded unless the row is small (see `rendering`)."""
-        context = self.context(data)
-        return [
-            Message(role, fill(what, template, context))  # type: ignore[arg-type]
-            for role, what, template in self._parts
-        ]
+        """The messages of one row. Raises EmptyRowError for one that lacks what is needed, and
+        TemplateError with the reason in one line. Neither time nor memory is bounded unless the
+        row is small (see `rendering`)."""
+        row = exact_json.parse_record(data)
+        if self._needs.columns:
+            self._needs.check(row)
+        context = self._context(row)
+        try:
+            messages = self._written(self._parts, self._environment, context)
+        except TemplateError as error:
+            if self._must_write and isinstance(error.__cause__, jinja2.UndefinedError):
+                self._check_rest(context)
+            raise
+        if self._must_write and not self._environment.has_written:
+            raise EmptyRowError(self._emptiness())
+        return messages
+
+    def _written(
+        self, parts: Parts, environment: TemplateEnvironment, context: dict[str, Any]
+    ) -> list[Message]:
+        environment.has_written = False
+        return [Message(role, fill(what, template, context)) for role, what, template in parts]
+
+    def _check_rest(self, context: dict[str, Any]) -> None:
+        """Raise EmptyRowError for a row that lacks a column or key, if what it has instead is
+        empty too."""
+        parts, environment = self._lenient
+        with suppress(TemplateError):
+            self._written(parts, environment, context)
+            if not environment.has_written:
+                raise EmptyRowError(self._emptiness())
+
+    @cached_property
+    def _lenient(self) -> tuple[Parts, TemplateEnvironment]:
+        environment = TemplateEnvironment(lenient=True)
+        return _compiled(self._sources, environment, self._titles), environment
+
+    def _emptiness(self) -> str:
+        names = sorted(self._wanted.keys() - self._own_names)
+        columns = "columns" if len(names) > 1 else "column"
+        of = f" ({columns} {', '.join(names)})" if names else ""
+        return f"all that the prompt would say of the row is empty{of}"
 
     def context(self, data: str) -> dict[str, Any]:
         """The names that the templates know, with their values in a row."""
-        row = exact_json.parse_record(data)
+        return self._context(exact_json.parse_record(data))
+
+    def _context(self, row: dict[str, Any]) -> dict[str, Any]:
         context: dict[str, Any] = {"row": row} if "row" in self._own_names else {}
         if "record" in self._wanted and "record" in self._own_names:
-            context["record"] = exact_json.dump_record(self._ordered(row))
+            record = exact_json.dump_record(self._ordered(row))
+            context["record"] = record if any_says_something(row.values()) else EmptyRecord(record)
         context.update(row)
         return context
 
@@ -112,6 +181,32 @@ class Prompt:
         if not self._order:
             return row
         return {name: row[name] for name in self._order if name in row} | row
+
+
+def _titles(files: Mapping[str, str]) -> dict[str, str]:
+    """The names of the templates for people, with the files in which they stand."""
+    named = {"system prompt": files.get("system"), "prompt": files.get("prompt")}
+    return {what: what if file is None else f"{what} ({file})" for what, file in named.items()}
+
+
+def _compiled(
+    sources: Mapping[str, str | None], environment: TemplateEnvironment, titles: Mapping[str, str]
+) -> Parts:
+    return [
+        (_ROLES[what], what, _compile(titles[what], source, environment))
+        for what, source in sources.items()
+        if source is not None
+    ]
+
+
+def _compile(what: str, source: str, environment: TemplateEnvironment) -> jinja2.Template:
+    try:
+        return environment.from_string(source)
+    except jinja2.TemplateSyntaxError as error:
+        line, reason = refusals.explain(source, error, environment)
+        raise UsageError(f"{what}, line {line}: {reason}") from error
+    except RecursionError as error:
+        raise UsageError(f"{what}: is nested too deep") from error
 
 
 def _small_row(tree: jinja2.nodes.Template, source: str) -> int:
@@ -129,9 +224,8 @@ def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
     except MemoryError as error:
         raise TemplateError(f"{what}: takes too much memory") from error
     except Exception as error:  # every error of a template is the row's failure
-        raise TemplateError(
-            f"{what}: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
+        reason = " ".join(str(error).split()).replace("NoneType", "null")
+        raise TemplateError(f"{what}: {reason or type(error).__name__}") from error
     if len(text) > LONGEST:
         raise TemplateError(f"{what}: has {len(text):,} characters, more than {LONGEST:,}")
     return text

@@ -96,6 +96,8 @@ class Layout:
             column: row["attempt" if name == "attempts" else name]
             for name, column in self._meta.items()
         }
+        if row["answer"] is None:  # a row that was not asked
+            return meta
         return self._response_of(row["answer"]) | meta
 
     def _response_of(self, text: str) -> dict[str, Any]:

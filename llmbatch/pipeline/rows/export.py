@@ -17,11 +17,12 @@ from llmbatch.pipeline.rows.columns import USAGE, Layout
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.plans import SKIPPED
 from llmbatch.store.results import Counts
 
 
 def export(db: Database, output: OutputFile, counts: Counts) -> None:
-    """Write the answers to the job's output and the other rows to its error file.
+    """Write the answers to the job's output, the failed and rejected rows to its error file.
 
     Both appear under their names only when they are whole, with as many rows as `counts` says.
     """
@@ -31,9 +32,17 @@ def export(db: Database, output: OutputFile, counts: Counts) -> None:
 
 
 def export_answers(db: Database, output: OutputFile, counts: Counts) -> None:
-    """Write only the answers, and of a job that is not finished those that it has."""
+    """Write only the output, and of a job that is not finished what it has."""
     with _reported(output.path):
-        _write_answers(db, output, counts.answered)
+        _write_answers(db, output, sum(getattr(counts, state) for state in output.states))
+
+
+def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:
+    """The rows to be written; of skipped ones alone with the reason in place of an answer."""
+    rows = results.in_input_order(db, list(output.states))
+    if output.states == (SKIPPED,):
+        return (row | {"answer": row["message"]} for row in rows)
+    return rows
 
 
 @contextmanager
@@ -52,7 +61,7 @@ def _write_answers(db: Database, output: OutputFile, expected: int) -> None:
     columns = snapshot.source.columns if snapshot else []
     layout = Layout(output, columns)
     with files.atomic(output.path) as stream:
-        rows = partial(results.in_input_order, db, ["answered"])
+        rows = partial(_rows, db, output)
         written = write_rows(stream, output.format_name, columns, layout, rows)
         _check_count(output.path, written, expected)
 

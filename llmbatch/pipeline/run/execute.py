@@ -228,10 +228,12 @@ def exit_of(counts: Counts, stop: StopRequest, max_failed: str | None) -> tuple[
         code = ExitCode(128 + stop.signal) if stop.signal else ExitCode.STOPPED
         return code, stop.reason or "stopped"
     lost = counts.failed + counts.rejected
+    # A run in which no row was answered is never a success, unless there is none in the input.
+    if lost == 0 and counts.skipped and not counts.answered:
+        return ExitCode.INCOMPLETE, "finished, no row was asked: all were skipped"
     if lost == 0:
         return ExitCode.OK, "finished"
-    # A run in which no row was answered is never a success.
-    if max_failed and counts.answered and Tolerance.parse(max_failed).covers(lost, counts.rows_in):
+    if max_failed and counts.answered and Tolerance.parse(max_failed).covers(lost, counts.asked):
         return ExitCode.OK, f"finished, {lost:,} rows not answered (--max-failed {max_failed})"
     return ExitCode.INCOMPLETE, "finished, not every row answered"
 

@@ -17,7 +17,7 @@ from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
-from llmbatch.store import inspection, plans, recovery, runs
+from llmbatch.store import inspection, plans, recovery, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.journal import DamagedError
@@ -119,7 +119,10 @@ def _check_engine(db: Database, context: Context) -> None:
     context.limits.check(last_start(db))
     if not context.stop.drain:
         context.phase(STARTING)
-    for notice in [*task.notices(), *notices_of(engine)]:
+    snapshot = snapshots.newest(db)
+    columns = snapshot.source.columns if snapshot else []
+    of_prompt = context.job.prompt.notices(columns)
+    for notice in [*task.notices(), *of_prompt, *notices_of(engine)]:
         context.observer.phase(notice)
     engine.check(task.sampling, task.constraint)
     context.timings.engine_start = clock.seconds() - began

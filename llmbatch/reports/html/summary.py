@@ -34,6 +34,7 @@ def states(report: Report) -> list[State]:
         State("answered", counts.answered, "series-3"),
         State("failed", counts.failed, "series-6"),
         State("rejected", counts.rejected, "series-5"),
+        State("skipped", counts.skipped, "series-4", always=False),
         State("pending", counts.pending, "series-7", always=False),
     ]
 

@@ -38,15 +38,18 @@ def _lines(report: Report) -> Iterator[str]:
     for failure in report.failures:
         yield _line("failed", f"{number(failure.rows)} {failure.kind}: {failure.example[:120]}")
         yield _line("", f"advice: {failure.advice}")
+    for skip in report.skips:
+        yield _line("skipped", f"{number(skip.rows)} not asked: {skip.reason[:120]}")
     yield from _tables(report)
 
 
 def _rows(report: Report) -> str:
     counts = report.counts
     pending = f" + {number(counts.pending)} pending" if counts.pending else ""
+    skipped = f" + {number(counts.skipped)} skipped" if counts.skipped else ""
     return (
         f"{number(report.rows_in)} in = {number(counts.answered)} answered + "
-        f"{number(counts.failed)} failed + {number(counts.rejected)} rejected{pending}"
+        f"{number(counts.failed)} failed + {number(counts.rejected)} rejected{skipped}{pending}"
     )
 
 

@@ -92,17 +92,17 @@ SELECT count(*) - count(DISTINCT number) FROM commits;
 SELECT count(*) - count(DISTINCT run) FROM run_ends;
 
 -- name: every_record_has_one_state
--- rows in = answered + failed + pending + rejected, of the newest snapshot once it is planned.
+-- rows in = answered + failed + skipped + pending + rejected, of the newest snapshot once it is planned.
 SELECT coalesce(abs(
     any_value(row_count + reject_count)
     - (SELECT count(*) FROM row_states) - (SELECT count(*) FROM rejects)
 ), 0)
 FROM snapshots JOIN current_plan USING (snapshot);
 
--- name: every_row_is_answered_failed_or_pending
+-- name: every_row_is_answered_failed_skipped_or_pending
 SELECT abs(
     (SELECT count(*) FROM planned_rows)
-    - (SELECT count(*) FROM row_states WHERE state IN ('answered', 'failed', 'pending'))
+    - (SELECT count(*) FROM row_states WHERE state IN ('answered', 'failed', 'skipped', 'pending'))
 );
 
 -- name: nothing_is_defined_in_the_file_but_tables

@@ -351,6 +351,11 @@ GROUP BY settled.run ORDER BY settled.run;
 SELECT kind, count(*) AS rows, any_value(message ORDER BY row) AS example
 FROM row_states WHERE state = 'failed' GROUP BY kind ORDER BY rows DESC, kind;
 
+-- name: skip_counts
+SELECT coalesce(message, '') AS reason, count(*) AS rows
+FROM row_states WHERE state = 'skipped' GROUP BY reason ORDER BY rows DESC, reason
+LIMIT $most;
+
 -- name: run_summaries
 SELECT
     runs.run, runs.started_at, runs.started_seconds, runs.pid, runs.host, runs.version,
@@ -404,7 +409,7 @@ SELECT
     coalesce(attempt, 0) AS attempts,
     count(*) FILTER (state = 'answered') AS answered,
     count(*) FILTER (state = 'failed') AS failed
-FROM row_states WHERE state <> 'pending' GROUP BY attempts ORDER BY attempts;
+FROM row_states WHERE state IN ('answered', 'failed') GROUP BY attempts ORDER BY attempts;
 
 -- ---------------------------------------------------------------- details of a report
 
@@ -507,7 +512,7 @@ CREATE OR REPLACE TEMP TABLE used (
 );
 
 -- name: add_used
--- Of some rows, by the values that the JSON pointers name. A request that rows share is divided
+-- Of some rows, but for skipped ones, by the values that the JSON pointers name. A request that rows share is divided
 -- evenly among them.
 INSERT INTO used
 WITH
@@ -519,6 +524,7 @@ some_rows AS (
     JOIN planned_rows USING (row)
     JOIN current_plan USING (plan)
     WHERE rows.row BETWEEN $first AND $last AND planned_rows.row BETWEEN $first AND $last
+        AND planned_rows.kind IS DISTINCT FROM 'skipped'
 ),
 by_request AS (
     SELECT

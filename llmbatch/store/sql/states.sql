@@ -54,6 +54,7 @@ SELECT
     planned_rows.row,
     planned_rows.key,
     CASE
+        WHEN planned_rows.kind = 'skipped' THEN 'skipped'
         WHEN planned_rows.kind IS NOT NULL THEN 'failed'
         WHEN settled.verdict = 'answered' THEN 'answered'
         WHEN settled.verdict = 'dead' THEN 'failed'

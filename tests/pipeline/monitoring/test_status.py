@@ -83,18 +83,19 @@ def test_cost_and_time_count_before_there_is_progress(tmp_path: Path) -> None:
 def test_rows_are_those_of_the_store_and_of_this_run(tmp_path: Path) -> None:
     paths = JobPaths(tmp_path)
     view = StatusFile(paths)
-    view.counts(Counts(answered=20, failed=5, pending=75, rejected=3))
+    view.counts(Counts(answered=20, failed=5, pending=75, rejected=3, skipped=7))
     view.phase("generating")
     assert status.read(paths)["rows"] == {
         "answered": 20,
         "failed": 5,
         "pending": 75,
         "rejected": 3,
+        "skipped": 7,
     }
     view.progress(Progress(100, 60, 25, 4, 50, 500, 2.0))
     view.phase("stopping")
     rows = status.read(paths)["rows"]
-    assert rows == {"answered": 51, "failed": 9, "pending": 40, "rejected": 3}
+    assert rows == {"answered": 51, "failed": 9, "pending": 40, "rejected": 3, "skipped": 7}
 
 
 def test_a_beat_shows_that_the_run_lives_only_when_nothing_else_does(tmp_path: Path) -> None:

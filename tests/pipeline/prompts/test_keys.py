@@ -27,6 +27,10 @@ ALTERNATIVES: dict[str, Any] = {
     "state": "elsewhere",
     "response_column": "said",
     "meta": True,
+    "constant_prompt": True,
+    "require": ["t"],
+    "ask_empty": True,
+    "keep": "skipped",
     "model": "other name of the same model",
     "prompt": "Say {{ t }}",
     "system": "Be brief",
@@ -288,9 +292,14 @@ def test_a_plan_is_made_anew_only_for_what_shapes_it() -> None:
 
 
 def test_the_digest_of_a_plan_is_what_it_was() -> None:
-    """A plan of an older version, which knew the input's order only, stays in force."""
-    assert keys.plan_digest(spec(), "rows", "base") == "9f7b100b2da133374317154addd272ed"
-    assert keys.plan_digest(spec(), "rows", "base", ()) == "9f7b100b2da133374317154addd272ed"
+    """If this fails, each job is planned anew, which takes time and loses nothing."""
+    assert keys.plan_digest(spec(), "rows", "base") == "ce6e944970376dcbcf3b02f8a5a2d706"
+    assert keys.plan_digest(spec(), "rows", "base", ()) == "ce6e944970376dcbcf3b02f8a5a2d706"
+
+
+@pytest.mark.parametrize(("field", "value"), [("require", ["t"]), ("ask_empty", True)])
+def test_a_plan_depends_on_which_rows_are_asked(field: str, value: object) -> None:
+    assert keys.plan_digest(spec(field, value), "r", "b") != keys.plan_digest(spec(), "r", "b")
 
 
 def test_the_key_function_is_what_it_was() -> None:

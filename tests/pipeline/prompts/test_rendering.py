@@ -14,6 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.pipeline.prompts import sandbox, segments
 from llmbatch.pipeline.prompts import template as prompts_template
+from llmbatch.pipeline.prompts.environment import TemplateEnvironment
 from llmbatch.pipeline.prompts.rendering import Renderer
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 from tests.workbench import Bench, engine
@@ -30,8 +31,7 @@ def said(template: str, *rows: str, limit: float = 2.0, system: str | None = Non
     """The text of each row, or why there is none."""
     with Renderer(Prompt(template, system), limit) as renderer:
         return [
-            str(one) if isinstance(one, TemplateError) else one[-1].content
-            for one in renderer.render(rows)
+            one[-1].content if isinstance(one, list) else str(one) for one in renderer.render(rows)
         ]
 
 
@@ -105,7 +105,7 @@ def test_it_is_all_the_same_elsewhere(system: str | None) -> None:
             here.append(str(error))
     with Renderer(prompt) as renderer:
         found = renderer.render(rows)
-        assert [str(one) if isinstance(one, TemplateError) else one for one in found] == here
+        assert [one if isinstance(one, list) else str(one) for one in found] == here
 
 
 def test_small_and_large_rows_stay_in_order() -> None:
@@ -114,7 +114,7 @@ def test_small_and_large_rows_stay_in_order() -> None:
     prompt.small_row = len(row(t="x" * 10))
     with Renderer(prompt) as renderer:
         found = list(renderer.render([row(t=text) for text in texts]))
-    assert [one[0].content for one in found if not isinstance(one, TemplateError)] == texts
+    assert [one[0].content for one in found if isinstance(one, list)] == texts
 
 
 # Those which a job has usually need no other process.
@@ -172,7 +172,7 @@ def test_a_row_from_which_loops_make_too_much_is_not_small() -> None:
     ["{{ boom(1) }}", "{{ 1|boom }}", "{% if 1|boom %}{% endif %}", "{% set x = 1|boom %}"],
 )
 def test_nothing_is_evaluated_while_a_template_is_compiled(template: str) -> None:
-    environment = sandbox.environment()
+    environment = TemplateEnvironment()
     evaluated: list[object] = []
     environment.filters["boom"] = evaluated.append
     environment.globals["boom"] = evaluated.append
@@ -188,7 +188,7 @@ def test_an_option_of_a_template_is_no_expression() -> None:
     with pytest.raises(UsageError, match="autoescape takes true or false"):
         Prompt("{% autoescape 1 + 1 %}x{% endautoescape %}", None)
     with pytest.raises(jinja2.TemplateSyntaxError):
-        environment = sandbox.environment()
+        environment = TemplateEnvironment()
         sandbox.names(environment.parse("{% autoescape 'a'|upper %}{% endautoescape %}"))
 
 
@@ -210,3 +210,28 @@ def test_a_job_goes_on_with_the_rows_that_can_be_rendered(tmp_path: Path) -> Non
     bench.drive(engine(answer="echo"))
     (failed, answered) = (bench.counts().failed, bench.counts().answered)
     assert (failed, answered) == (1, 2)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "\x01", "é", "a"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ row }}{{ [t] }}{{ t ~ [t] }}",
+        "{{ [[t]|string]|string }}",
+        "{{ t|tojson|tojson|tojson|tojson }}",
+        "{% set x = [t] %}{% set y = [x|string] %}{{ y }}{{ [y|string] }}",
+        "{{ ['\x01\x02\x03\"', t] }}",
+        "{% for x in row.values() %}{{ [x, row] }}{% endfor %}",
+    ],
+)
+def test_values_as_json_stay_within_the_bound(
+    monkeypatch: pytest.MonkeyPatch, template: str, text: str
+) -> None:
+    """The longest row that is rendered here is no more than may be made of it."""
+    monkeypatch.setattr(prompts_template, "LONGEST", 200_000)
+    prompt = Prompt(template, None)
+    count = (prompt.small_row - len(row(t=""))) // (len(row(t=text)) - len(row(t="")))
+    assert count > 0
+    data = row(t=text * count)
+    assert len(data) <= prompt.small_row
+    assert prompt.render(data)

@@ -28,6 +28,11 @@ from llmbatch.store.results import Counts
         # The signal came when the work was done already.
         (Counts(answered=3), signal.SIGTERM, 0),
         (Counts(failed=3), signal.SIGINT, 3),
+        # Skipped rows are no failures, but a run that answered nothing is no success.
+        (Counts(answered=2, skipped=5), None, 0),
+        (Counts(answered=2, skipped=5, failed=1), None, 3),
+        (Counts(skipped=5), None, 3),
+        (Counts(skipped=5, pending=1), None, 4),
     ],
 )
 def test_the_exit_of_a_run(counts: Counts, number: int | None, code: int) -> None:
@@ -47,6 +52,10 @@ def test_the_exit_of_a_run(counts: Counts, number: int | None, code: int) -> Non
         ("20%", Counts(answered=8, failed=1, rejected=1), 0),
         ("19.9%", Counts(answered=8, failed=1, rejected=1), 3),
         ("100%", Counts(failed=3), 3),
+        ("100%", Counts(skipped=3), 3),
+        # The share is that of the rows that were asked.
+        ("20%", Counts(answered=8, failed=2, skipped=90), 0),
+        ("19%", Counts(answered=8, failed=2, skipped=90), 3),
         ("0", Counts(answered=3), 0),
         ("100%", Counts(answered=1, pending=1), 4),
     ],
