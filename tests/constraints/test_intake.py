@@ -227,6 +227,7 @@ def test_references_into_what_becomes_another_choice_still_point_there() -> None
         ({"items": TEXT, "additionalItems": False}, [["a", "b"]], [[1]]),
         ({"items": [], "additionalItems": False, "$schema": DRAFT_6}, [[]], [[1]]),
         ({"prefixItems": [TEXT], "items": False, "$schema": DRAFT_2020}, [["a"]], [["a", 1]]),
+        ({"dependencies": {}, "definitions": {"a": {}}}, [1], []),
         ({"dependencies": {"a": ["b"]}}, [{"a": 1, "b": 1}, {"c": 1}], [{"a": 1}]),
         ({"dependencies": {"a": {"required": ["b"]}}}, [{"a": 1, "b": 1}], [{"a": 1}]),
         ({"dependentRequired": {"a": ["b"]}, "$schema": DRAFT_2019}, [{}], [{"a": 1}]),
