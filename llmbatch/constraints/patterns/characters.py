@@ -126,6 +126,7 @@ ESCAPED_IN_JSON = Characters.of([(0, 31), (ord('"'), ord('"')), (ord("\\"), ord(
 """The characters that stand as an escape in a JSON string."""
 
 
+@lru_cache(maxsize=4096)
 def other_cases(characters: Characters) -> Characters:
     """The set with the other cases of its letters, as ECMA's flag `i` has them: an ASCII letter
     never equals one beyond ASCII (such as the Kelvin sign)."""

@@ -22,6 +22,8 @@ from llmbatch.constraints.patterns.syntax import (
 )
 
 MOST_PLACES = 6_000
+MOST_THREADS = 300_000
+"""Threads that are followed from one place to the next in all; it takes about half a second."""
 
 Threads = frozenset[tuple[int, "Promises"]]
 Promises = frozenset[tuple[int, "Threads"]]
@@ -88,6 +90,7 @@ class Machine:
         self._looks: list[Look] = []
         self._end = self._new(0)
         self._start = self._wire(node, self._end)
+        self._followed = 0
         self._behind = [n for n, look in enumerate(self._looks) if look.behind]
 
     def initial(self) -> State:
@@ -207,6 +210,9 @@ class Machine:
                 if thread is not None and thread not in reached:
                     reached.add(thread)
                     waiting.append(thread)
+        self._followed += len(reached)
+        if self._followed > MOST_THREADS:
+            raise EntangledError(0)
         return reached
 
     def _passed(
