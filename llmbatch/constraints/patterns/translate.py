@@ -37,11 +37,11 @@ _NO_TEXT = "no text can match: see that each ^, $ and look-around can be true"
 class Pattern:
     """One meaning in the two ways of writing it; each describes the whole text.
 
-    `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines, and without
-    NUL, which no answer may hold (and llguidance 1.7 takes a set with all control characters for
-    one that has the quote as well). `needs_escapes`
-    is true if a text of it may hold a quote, a backslash or a control character, which a JSON
-    string has as escapes. `left_out` names the assertions that no grammar holds in good
+    `check` is for Python's `re.fullmatch` without flags, `grammar` for the engines. A grammar has
+    no NUL, for which no model is asked: llguidance 1.7 takes a set with all control characters for
+    one that has the quote as well. `needs_escapes` is true if a text of it may hold a quote, a
+    backslash or a control character, which a JSON string has as escapes. `left_out` names the
+    assertions that no grammar holds in good
     time: then the grammar allows more than the check. `parts` are those of the grammar.
     """
 
@@ -86,7 +86,7 @@ def _translate(pattern: str, around: Callable[[Node], Node]) -> Pattern:
             raise PatternError(_NO_TEXT)
         resolved = without(resolved, NUL)
         if resolved == NOTHING:
-            raise PatternError("no answer may hold a NUL character: leave it out")
+            raise PatternError("a NUL character cannot be asked for: leave it out")
         grammar = engine_source(resolved)
         check = _check_source(_stripped(node), resolved, left_out)
     except RecursionError:
