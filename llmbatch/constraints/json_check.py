@@ -56,8 +56,21 @@ def make_json_judge(schema_text: str) -> Judge:
 
 
 def _reason(broken: ValidationError) -> str:
+    broken = _within_choices(broken)
     where = place(tuple(broken.absolute_path))[:_REASON]
     return f"breaks the schema at {where}: {' '.join(broken.message[:_REASON].splitlines())}"
+
+
+def _within_choices(broken: ValidationError) -> ValidationError:
+    """The fault within a choice, where there is but one beside null."""
+    while broken.validator in ("anyOf", "oneOf") and broken.context:
+        choices: Any = broken.validator_value
+        meant = [n for n, one in enumerate(choices) if one != {"type": "null"}]
+        faults = [one for one in broken.context if one.schema_path[0] in meant]
+        if len(meant) != 1 or not faults:
+            break
+        broken = faults[0]
+    return broken
 
 
 def validator(schema: Any) -> Validator:

@@ -172,6 +172,18 @@ def test_the_first_fault_is_told_with_its_place_on_one_line() -> None:
     assert len(reason({"enum": ["x" * 5000]}, '"y"')) < 300
 
 
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ([{"type": "string", "maxLength": 3}, {"type": "null"}], "$.x: 'abcd' is too long"),
+        ([{"type": "null"}, {"anyOf": [{"type": "integer"}, {"type": "null"}]}], "'integer'"),
+        ([{"type": "integer"}, {"type": "boolean"}], "not valid under any of the given schemas"),
+    ],
+)
+def test_the_fault_within_the_only_choice_beside_null_is_told(choices: Any, said: str) -> None:
+    assert said in reason({"properties": {"x": {"anyOf": choices}}}, '{"x": "abcd"}')
+
+
 class Ticket(BaseModel):
     """A model as users write them."""
 
