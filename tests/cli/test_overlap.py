@@ -144,7 +144,8 @@ def test_a_run_that_waited_for_another_one_does_not_throw_its_work_away(tmp_path
     job = Job(tmp_path)
     job.write("in.csv", "id,text\n1,hello\n")
     flags = {
-        "input": str(tmp_path / "in.csv"), "output": str(job.output), "model": "m", "prompt": "Say",
+        "input": str(tmp_path / "in.csv"), "output": str(job.output), "model": "m",
+        "prompt": "{{ text }}",
         "engine": {"name": ENGINE},
     }  # fmt: skip
     good = file.load(None, flags)

@@ -52,10 +52,22 @@ class CodeWriter(CodeGenerator):
         super().visit_ScopedEvalContextModifier(node, frame)
 
     def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
-        if frame.eval_ctx.volatile or frame.eval_ctx.autoescape:
+        if self._is_quick(frame):
+            self.write("(_written if type(_written := (")
+        else:
             super()._output_child_pre(node, frame, finalize._replace(src=f"{_writer(node)}("))
-        else:  # the value is a text already, so `str` is not needed
-            self.write(f"({_writer(node)}(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if self._is_quick(frame):
+            self.write(")) is str else environment.shown(_written))")
+        else:
+            super()._output_child_post(node, frame, finalize)
+
+    def _is_quick(self, frame: Frame) -> bool:
+        """True if text is written as it is, without a call of a function."""
+        context = frame.eval_ctx
+        is_marking = getattr(self.environment, "is_marking", False)
+        return not (is_marking or context.volatile or context.autoescape)
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
         parts: list[Any] = [_Written(part) for part in node.nodes]
@@ -109,18 +121,19 @@ class _MissingValue(jinja2.StrictUndefined):
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
     """Jinja2, restricted to what templates may use.
 
-    `has_written` becomes True when a placeholder writes something that comes from the row.
+    With `is_marking` it finds whether templates write anything that comes from the row, whatever
+    the row lacks: a missing value is nothing, and `has_written` becomes True when a placeholder
+    writes something.
     """
 
     code_generator_class = CodeWriter
     intercepted_binops = frozenset({"%"})
     shown = staticmethod(text_of)
 
-    def __init__(self, *, lenient: bool = False) -> None:
-        """`lenient`: a missing value is written as nothing."""
-        undefined = jinja2.ChainableUndefined if lenient else _MissingValue
+    def __init__(self, *, is_marking: bool = False) -> None:
+        undefined = jinja2.ChainableUndefined if is_marking else _MissingValue
         super().__init__(undefined=undefined, optimized=False, finalize=self._finalizer())
-        self.has_written = False
+        self.is_marking, self.has_written = is_marking, False
         # Jinja's own filter would rewrite numbers (1.10 becomes 1.1).
         self.filters["tojson"] = self.filters["pprint"] = exact_json.dump_record
         self.filters["default"] = self.filters["d"] = _default
@@ -145,6 +158,11 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             return text_of(value)
 
         return finalize
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        """In place of what the sandbox forbids; to ask for it is not to write nothing."""
+        self.has_written = True
+        return super().unsafe_undefined(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """`%`, which with a text on its left is a format."""

@@ -21,6 +21,8 @@ _FILTERS = {
     "last", "length", "list", "lower", "max", "min", "reverse", "round", "sort", "string",
     "striptags", "title", "tojson", "trim", "truncate", "unique", "upper", "wordcount",
 }  # fmt: skip
+# What makes no text empty that is not.
+_KEEPING = {"capitalize", "lower", "string", "title", "tojson", "trim", "upper"}
 # What writes a text of the template's own as often as there is something in a value.
 _REPEATING = {"join", "replace"}
 # A value that is written into a format may be filled up to so many characters; wider ones, and
@@ -62,6 +64,21 @@ def has_placeholders(tree: nodes.Template) -> bool:
     own = (nodes.TemplateData, nodes.Const)
     written = (part for output in tree.find_all(nodes.Output) for part in output.nodes)
     return any(not isinstance(part, own) for part in written)
+
+
+def always_written(tree: nodes.Template) -> set[str]:
+    """The names whose text a template writes for every row, so that it is not empty where they
+    are not."""
+    assigned = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    outputs = [part for part in tree.body if isinstance(part, nodes.Output)]
+    found = {_name_in(part) for output in outputs for part in output.nodes}
+    return {name for name in found if name is not None} - assigned
+
+
+def _name_in(node: nodes.Node | None) -> str | None:
+    while isinstance(node, nodes.Filter) and node.name in _KEEPING:
+        node = node.node
+    return node.name if isinstance(node, nodes.Name) else None
 
 
 @dataclass(frozen=True, slots=True)

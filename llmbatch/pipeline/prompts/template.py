@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Literal, Self
@@ -62,6 +61,7 @@ class Prompt:
         # The longest row (characters) that is surely rendered to little and in no time.
         self.small_row = min(_small_row(trees[what], self._sources[what] or "") for what in trees)
         self._needs = needs
+        self._always = set().union(*map(sandbox.always_written, trees.values()))
         self._must_write = needs.placeholders and any(map(sandbox.has_placeholders, trees.values()))
         self._fit(order, columns)
 
@@ -77,6 +77,7 @@ class Prompt:
         )
         # Where some rows have such a column it means the column in all of them.
         self._own_names = _OWN_NAMES - set(columns)
+        self._always_record = "record" in self._always & self._own_names
 
     def for_rows(self, order: Sequence[str], columns: Iterable[str] = ()) -> Self:
         """The same templates with another order of a record's fields, for rows with these
@@ -129,34 +130,35 @@ class Prompt:
         if self._needs.columns:
             self._needs.check(row)
         context = self._context(row)
-        try:
-            messages = self._written(self._parts, self._environment, context)
-        except TemplateError as error:
-            if self._must_write and isinstance(error.__cause__, jinja2.UndefinedError):
-                self._check_rest(context)
-            raise
-        if self._must_write and not self._environment.has_written:
-            raise EmptyRowError(self._emptiness())
-        return messages
+        if self._must_write and not self._surely_writes(row):
+            self._check_written(context)
+        return [
+            Message(role, fill(what, template, context)) for role, what, template in self._parts
+        ]
 
-    def _written(
-        self, parts: Parts, environment: TemplateEnvironment, context: dict[str, Any]
-    ) -> list[Message]:
+    def _surely_writes(self, row: dict[str, Any]) -> bool:
+        """True if a column whose text is always written is not empty; so it is in most rows."""
+        for name in self._always:
+            value = row.get(name)
+            if type(value) is str and value and not value.isspace():
+                return True
+        return self._always_record and any_says_something(row.values())
+
+    def _check_written(self, context: dict[str, Any]) -> None:
+        """Raise EmptyRowError for a row of which the templates write nothing, whatever it lacks."""
+        parts, environment = self._marking
         environment.has_written = False
-        return [Message(role, fill(what, template, context)) for role, what, template in parts]
-
-    def _check_rest(self, context: dict[str, Any]) -> None:
-        """Raise EmptyRowError for a row that lacks a column or key, if what it has instead is
-        empty too."""
-        parts, environment = self._lenient
-        with suppress(TemplateError):
-            self._written(parts, environment, context)
-            if not environment.has_written:
-                raise EmptyRowError(self._emptiness())
+        try:
+            for _, what, template in parts:
+                fill(what, template, context)
+        except TemplateError:
+            return  # it fails again, with its reason
+        if not environment.has_written:
+            raise EmptyRowError(self._emptiness())
 
     @cached_property
-    def _lenient(self) -> tuple[Parts, TemplateEnvironment]:
-        environment = TemplateEnvironment(lenient=True)
+    def _marking(self) -> tuple[Parts, TemplateEnvironment]:
+        environment = TemplateEnvironment(is_marking=True)
         return _compiled(self._sources, environment, self._titles), environment
 
     def _emptiness(self) -> str:
