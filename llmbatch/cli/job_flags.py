@@ -24,6 +24,7 @@ _METAVARS = {
     "require": "COLUMN",
     "answer.schema": "FILE",
     "answer.regex": "PATTERN",
+    "template.chat_template": "FILE",
     "cost.price_per_million": "IN/OUT[/CACHED]",
     "cost.listed_price": "IN/OUT[/CACHED]",
     "cost.attribute_by": "COLUMNS",
@@ -87,13 +88,20 @@ def _title(section: str) -> str:
 
 def _engine_arg() -> JobFlag:
     text = "Any option of the engine's own; may be repeated."
-    flag = JobFlag("engine.args", "--engine-arg", multiple=True, metavar="KEY=VALUE", help=text)
-    flag.name = "engine_args"
-    return flag
+    return _pairs("engine.args", "--engine-arg", "engine_args", text)
+
+
+def _pairs(key: str, flag: str, name: str, text: str) -> JobFlag:
+    """A flag whose values are pairs, which the command reads itself."""
+    made = JobFlag(key, flag, multiple=True, metavar="KEY=VALUE", help=text)
+    made.name = name
+    return made
 
 
 def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
     name = flag_name(key)
+    if key == "template.kwargs":
+        return _pairs(key, name, "template_args", f"{text.removesuffix('.')}; may be repeated.")
     settings: dict[str, Any] = {"help": text, "metavar": _METAVARS.get(key)}
     if field.annotation is bool:
         return JobFlag(key, f"{name}/--no-{name[2:]}", default=None, **settings)

@@ -103,6 +103,9 @@ class JobArguments:
         for pair in pairs:
             name, value = parse_engine_arg(pair)
             flags.setdefault("engine", {})[name] = value
+        for pair in options.pop("template_args"):
+            name, value = parse_engine_arg(pair, "--template-arg")
+            _put(flags, ["template", "kwargs", name], value)
         for name, value in given_values(options).items():
             _put(flags, name.split("__"), value)
         if job.endswith(".toml"):
@@ -140,11 +143,11 @@ def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
     table[path[-1]] = value
 
 
-def parse_engine_arg(pair: str) -> tuple[str, Any]:
+def parse_engine_arg(pair: str, flag: str = "--engine-arg") -> tuple[str, Any]:
     """`max_num_seqs=64` with the value read as in TOML; what is not TOML is a string."""
     name, equals, text = pair.partition("=")
     if not equals or not name:
-        raise UsageError(f"--engine-arg {pair!r}: write KEY=VALUE")
+        raise UsageError(f"{flag} {pair!r}: write KEY=VALUE")
     if text in ("True", "False"):
         return name, text == "True"
     try:

@@ -1,7 +1,7 @@
 """Input records and engine requests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -35,6 +35,15 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """The way from messages to the model's prompt. `template`: the source of a chat template
+    (Jinja2), None: the model's own; `kwargs`: variables that it gets beside the messages."""
+
+    template: str | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Lost, Outcome
-from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.records import ChatSettings, Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.device import Device
@@ -18,12 +18,14 @@ class EngineConfig:
     """The model and the settings that an engine is built from.
 
     `options` are the engine's own, as the user wrote them;
-    `log_path` is where the engine's own noise goes (None: leave it alone).
+    `log_path` is where the engine's own noise goes (None: leave it alone);
+    `chat` is how its prompts are made of messages.
     """
 
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
     log_path: str | None = None
+    chat: ChatSettings = field(default_factory=ChatSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,32 @@ def control_tokens_of(engine: Engine) -> tuple[str, ...] | None:
     """The control tokens of an engine's model; None where they are not known."""
     known = engine.control_tokens() if isinstance(engine, KnowsControlTokens) else None
     return None if known is None else tuple(known)
+
+
+@runtime_checkable
+class TriesChats(Protocol):
+    """An engine that can turn chats into prompts before it is started. Optional; it loads at most a
+    tokenizer for that."""
+
+    def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
+        """Notices for the user. Raises UsageError for a chat template that refuses such chats or
+        leaves out a part of them, and for a variable that it ignores (see ChatSettings)."""
+        ...
+
+    def why_not_encoded(self) -> str | None:
+        """The reason why `encode` gives None; None where it does not."""
+        ...
+
+
+def try_chats(engine: Engine, chats: Sequence[Sequence[Message]]) -> list[str]:
+    """The notices of an engine about such chats; none where it cannot try them, or there are none.
+    Raises UsageError as `TriesChats` says."""
+    return engine.try_chats(chats) if chats and isinstance(engine, TriesChats) else []
+
+
+def why_not_encoded(engine: Engine) -> str | None:
+    """The reason why an engine cannot encode prompts before its start; None if it has none."""
+    return engine.why_not_encoded() if isinstance(engine, TriesChats) else None
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llmbatch.core.records import Message
+from llmbatch.engines.base import Engine, why_not_encoded
 from llmbatch.engines.info import EngineInfo
 from llmbatch.estimate import cache_forecast, template_advice
 from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
@@ -36,14 +37,19 @@ def look_ahead(
     order: Sequence[str],
     pending: PendingWork,
     assumed: CacheAssumptions,
-    encode: Encode,
+    engine: Engine,
 ) -> CacheOutlook:
     """The outlook for the pending part of the plan in `db`. `order`: of a record's fields;
-    `assumed`: the cache that the forecast is for."""
+    `assumed`: the cache that the forecast is for; `engine`: one that is not started."""
+    encode = engine.encode
     if not pending.positions:
         return CacheOutlook(unknown=NOTHING_TO_DO)
     if not cache_forecast.can_encode(encode):
-        return CacheOutlook(unknown="the engine cannot tell a prompt's tokens before it is started")
+        reason = why_not_encoded(engine)
+        because = f": {reason}" if reason else ""
+        return CacheOutlook(
+            unknown=f"the engine cannot tell a prompt's tokens before it is started{because}"
+        )
     ranges = cache_forecast.choose_ranges(len(pending.rows))
     data = [_rows(db, pending.rows, indexes) for indexes in ranges]
     return CacheOutlook(
@@ -82,7 +88,8 @@ def _as_input(
     assumed: CacheAssumptions,
     encode: Encode,
 ) -> Forecast | None:
-    with Renderer(job.prompt) as renderer:
+    as_user = job.spec.template.system_as_user
+    with Renderer(job.prompt, system_as_user=as_user) as renderer:
         stretches = [
             cache_forecast.encode_stretch(encode, _rendered(renderer, rows)) for rows in data
         ]

@@ -15,10 +15,11 @@ from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.run import reopening
-from llmbatch.pipeline.run.prepare import plan_aside
+from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
@@ -77,15 +78,20 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
     """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
     UsageError as a run would."""
     spec = job.spec
-    engine = registry.load(spec.engine.name)(EngineConfig(spec.model, spec.engine.options))
+    engine = registry.load(spec.engine.name)(_config(spec))
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
+            notices = [*job.task.notices(), *try_first_chats(db, engine)]
             pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
-            return _preview(db, job, pending, needs, planned.screening, locked=locked)
+            return _preview(db, job, pending, needs, notices, planned.screening, locked=locked)
+
+
+def _config(spec: JobSpec) -> EngineConfig:
+    return EngineConfig(spec.model, spec.engine.options, chat=spec.template.to_settings())
 
 
 def _template_notices(db: Database, job: ReadyJob) -> list[str]:
@@ -114,6 +120,7 @@ def _preview(
     job: ReadyJob,
     pending: PendingWork,
     needs: Requirements,
+    notices: list[str],
     screening: Screening,
     *,
     locked: bool,
@@ -138,7 +145,7 @@ def _preview(
         reused_rows=None if locked else pending.history.settled_rows,
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
-        notices=[*job.task.notices(), *screening.notices(), *_template_notices(db, job)],
+        notices=[*notices, *screening.notices(), *_template_notices(db, job)],
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),

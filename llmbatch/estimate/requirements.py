@@ -72,7 +72,7 @@ def estimate(
     spec = job.spec
     given = _assume_engine(spec, engine, pending.history, device)
     assumed = cache_outlook.assume(spec, pending.history, given.settings)
-    outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine.encode)
+    outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
     limit = _limit(spec, given)
     prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)
     past = None if given.moved else past_runs.from_history(pending.history, spec)

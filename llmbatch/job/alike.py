@@ -1,6 +1,7 @@
 """Runs whose requests were shaped as those of a job are now."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from llmbatch.job import fields
@@ -16,4 +17,18 @@ _SHAPING = (fields.shaping(JobSpec) | {"model"}) - _HARDLY_SHAPING
 def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
     """True if a run of the spec `kept` (as the store has it) was asked as one of `spec` will be."""
     wanted = spec.model_dump(mode="json", by_alias=True)
-    return all(kept.get(name) == wanted[name] for name in _SHAPING)
+    return all(_with_defaults(name, kept.get(name)) == wanted[name] for name in _SHAPING)
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    needed = {name: "-" for name, field in JobSpec.model_fields.items() if field.is_required()}
+    return JobSpec.model_validate(needed).model_dump(mode="json", by_alias=True)
+
+
+def _with_defaults(name: str, kept: Any) -> Any:
+    """A kept value; one that the version of that run did not know yet has its default."""
+    default = _defaults()[name]
+    if isinstance(default, dict) and isinstance(kept, dict | None):
+        return default | (kept or {})
+    return kept

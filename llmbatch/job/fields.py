@@ -26,13 +26,24 @@ class Affects(StrEnum):
     NEUTRAL = "neutral"  # cannot change an answer
 
 
-def _affecting(default: Any, affects: Affects, text: str, by_default: str, **limits: Any) -> Any:
+def _affecting(
+    default: Any,
+    affects: Affects,
+    text: str,
+    by_default: str,
+    *,
+    in_key_by_default: bool = True,
+    **limits: Any,
+) -> Any:
     extra: dict[str, JsonValue] = {"affects": str(affects), "by_default": by_default}
+    if not in_key_by_default:
+        extra["key_without"] = default
     return Field(default=default, description=text, json_schema_extra=extra, **limits)
 
 
 def answer(default: Any, text: str, *, by_default: str = "", **limits: Any) -> Any:
-    """A field that is part of every request's key."""
+    """A field that is part of every request's key; with `in_key_by_default=False` only where it
+    has another value than its default, as a field must be that was added later."""
     return _affecting(default, Affects.ANSWER, text, by_default, **limits)
 
 
@@ -51,6 +62,14 @@ def effect(field: FieldInfo) -> Affects:
     extra = field.json_schema_extra
     assert isinstance(extra, dict), "a field declares nothing"
     return Affects(str(extra["affects"]))
+
+
+def is_in_key(field: FieldInfo, value: Any) -> bool:
+    """True if this value of the field is part of the keys."""
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict), "a field declares nothing"
+    is_left_out = "key_without" in extra and extra["key_without"] == value
+    return effect(field) is Affects.ANSWER and not is_left_out
 
 
 def shaping(section: type[BaseModel]) -> frozenset[str]:

@@ -141,6 +141,9 @@ def _named_files(table: Table, folder: Path) -> list[Path]:
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         names.append(str(folder / answer["schema"].removeprefix("@")))
+    template = table.get("template")
+    if isinstance(template, dict) and isinstance(template.get("chat_template"), str):
+        names.append(str(folder / template["chat_template"].removeprefix("@")))
     return list(map(Path, names))
 
 
@@ -182,6 +185,11 @@ def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")
         filled["answer"] = answer | {"schema": _read_json(path, f"{source}: schema: ")}
+    template = table.get("template")
+    if isinstance(template, dict) and isinstance(template.get("chat_template"), str):
+        path = folder / template["chat_template"].removeprefix("@")
+        text = _read_text(path, f"{source}: chat_template: ")
+        filled["template"] = template | {"chat_template": text}
     return filled
 
 
@@ -253,7 +261,9 @@ def _flag_of(flags: Table, where: tuple[str, ...]) -> str | None:
             return "INPUT"
         if key.startswith("engine.") and key != "engine.name":
             return f"--engine-arg {part}"
-        if not isinstance(value, dict) or key == "answer.schema":
+        if key.startswith("template.kwargs."):
+            return f"--template-arg {part}"
+        if not isinstance(value, dict) or key in ("answer.schema", "template.kwargs"):
             return flag_name(key)
     return None
 

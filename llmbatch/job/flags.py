@@ -1,7 +1,11 @@
 """The names of the flags that stand for keys of the job file."""
 
 # Where it is not the last part of the key.
-_RENAMED = {"engine.name": "--engine", "run.reports": "--report"}
+_RENAMED = {
+    "engine.name": "--engine",
+    "run.reports": "--report",
+    "template.kwargs": "--template-arg",
+}
 
 
 def flag_name(key: str) -> str:

@@ -7,10 +7,12 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator
 
 from llmbatch.core.option_name import plain_name
+from llmbatch.job import fields
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
+from llmbatch.job.template import TemplateSpec
 
 
 class EngineSpec(BaseModel):
@@ -93,6 +95,7 @@ class JobSpec(Section):
     )
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
+    template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"
     )  # it names what is in the key

@@ -27,7 +27,11 @@ class Candidates:
         """A new engine, not started. Raises UsageError for an option that cannot be used."""
         written = written_names(self.options)
         options = self.options | {written.get(name, name): changes[name] for name in changes}
-        return self._factory(EngineConfig(self._spec.model, options, str(self._log)))
+        return self._factory(
+            EngineConfig(
+                self._spec.model, options, str(self._log), self._spec.template.to_settings()
+            )
+        )
 
     def check(self, knobs: Mapping[str, Sequence[Any]]) -> None:
         """Raise UsageError if a value cannot be used or could change an answer."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from llmbatch.core.records import Message
+from llmbatch.core.records import ChatSettings, Message
 from llmbatch.engines import control_tokens
 from llmbatch.engines.vllm import chat_tokenizer
 from llmbatch.job.folder import JobPaths
@@ -61,14 +61,14 @@ def planning(folder: Path, rows: int, rounds: int) -> list[tuple[float, float]]:
 
 def encoding(rows: int, rounds: int) -> list[tuple[float, float]]:
     """Processor seconds of encoding all rows: as the tokenizer does it, and as we do."""
-    tokenizer = chat_tokenizer.load(str(MODEL), MODEL, {})
-    assert tokenizer is not None
+    tokenizer = chat_tokenizer.load(str(MODEL), MODEL, {}, ChatSettings())
     chats = [[Message("user", f"Classify: {TEXT % ((number,) * 4)}")] for number in range(rows)]
     backend = tokenizer._fast
 
     def bare() -> None:
         for chat in chats:
-            backend.encode_batch_fast([tokenizer.render(chat)], add_special_tokens=False)[0].ids  # noqa: B018
+            text = tokenizer.render(chat, ChatSettings())
+            backend.encode_batch_fast([text], add_special_tokens=False)[0].ids  # noqa: B018
 
     def ours() -> None:
         for chat in chats:

@@ -9,6 +9,7 @@ import pytest
 from llmbatch.cli import job_flags
 from llmbatch.cli.main import cli
 from llmbatch.cli.options import JobArguments
+from llmbatch.core.errors import UsageError
 from llmbatch.job.fields import default_text, leaves
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
@@ -64,7 +65,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
-SWITCHES = {"meta", "constant_prompt", "ask_empty"}
+SWITCHES = {"template.system_as_user", "meta", "constant_prompt", "ask_empty"}
 
 
 def load(*more: str, command: str = "run") -> JobSpec:
@@ -95,13 +96,27 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     assert load("--schema", str(tmp_path / "s.json")).answer.json_schema == {}
     assert [load(flag).meta for flag in ("--meta", "--no-meta")] == [True, False]
     assert load("--engine-arg", "a=1", "--engine-arg", "b=x").engine.options == {"a": 1, "b": "x"}
+    (tmp_path / "t.jinja").write_text("{{ messages }}")
+    assert load("--chat-template", str(tmp_path / "t.jinja")).template.chat_template == (
+        "{{ messages }}"
+    )
+    given = load("--template-arg", "thinking=false", "--template-arg", "effort=low").template.kwargs
+    assert given == {"thinking": False, "effort": "low"}
+    assert load("--system-as-user").template.system_as_user
     prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
     assert (prices.price_per_million, prices.listed_price) != (None, None)
     assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")
 
 
+@pytest.mark.parametrize("text", ['"false"', "'True'", "' true '"])
+def test_a_switch_that_is_a_text_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--template-arg: thinking: .* is a text; write (tr|fa)"):
+        load("--template-arg", f"thinking={text}")
+
+
 def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
     others = {"input", "answer.schema", "cost.price_per_million", "cost.listed_price"} | SWITCHES
+    others |= {"template.chat_template", "template.kwargs"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = cli.commands["run"].get_help(click.Context(cli.commands["run"]))
     for key in FIELDS:
@@ -135,7 +150,7 @@ def test_the_help_has_the_defaults_and_bounds_of_the_spec() -> None:
 def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
     shown = cli.commands["plan"].get_help(click.Context(cli.commands["plan"]))
     titles = [line.split()[0] for line in shown.splitlines() if line.startswith("[")]
-    assert titles == ["[sampling]", "[answer]", "[engine]", "[cost]", "[run]"]
+    assert titles == ["[sampling]", "[answer]", "[template]", "[engine]", "[cost]", "[run]"]
 
 
 def test_a_report_has_the_flags_of_cost_without_their_defaults() -> None:

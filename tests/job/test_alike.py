@@ -16,6 +16,7 @@ OTHER: dict[str, Any] = {
     "system": "Be brief",
     "sampling": {"max_tokens": 9},
     "answer": {"choice": ["a", "b"]},
+    "template": {"kwargs": {"enable_thinking": False}},
 }
 """Another value of each field by which runs differ."""
 OF_NO_MATTER: dict[str, Any] = {
@@ -40,6 +41,13 @@ def test_what_shapes_an_answer_makes_another_run(name: str) -> None:
 @pytest.mark.parametrize("name", OF_NO_MATTER)
 def test_other_settings_leave_runs_alike(name: str) -> None:
     assert alike(**{name: OF_NO_MATTER[name]})
+
+
+def test_a_run_of_a_version_without_a_setting_had_its_default() -> None:
+    kept = JobSpec.model_validate(BASE).model_dump(mode="json", by_alias=True)
+    del kept["template"], kept["sampling"]["top_k"]
+    assert is_alike(kept, JobSpec.model_validate(BASE))
+    assert not is_alike(kept, JobSpec.model_validate(BASE | {"sampling": {"top_k": 3}}))
 
 
 def test_every_field_that_can_change_an_answer_shapes_it() -> None:

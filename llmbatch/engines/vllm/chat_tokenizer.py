@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core.records import Message
-from llmbatch.engines.vllm import processes, start
+from llmbatch.core.records import ChatSettings, Message
+from llmbatch.engines.vllm import chat_trial, processes, start
 from llmbatch.engines.vllm.contents_apart import ContentsApart
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
 
@@ -20,15 +20,18 @@ class ChatTokenizer:
     `decodes` is False where only vLLM's own detokenizer is sure to give the right text.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, chat: ChatSettings = ChatSettings()) -> None:  # noqa: B008
+        """`chat`: the template and its variables."""
         self._tokenizer = tokenizer
+        self._chat = chat
         self._fast = _fast_backend(tokenizer)
-        self._has_template = bool(getattr(tokenizer, "chat_template", None)) or self._fast is None
+        given = chat.template or getattr(tokenizer, "chat_template", None)
+        self._has_template = bool(given) or self._fast is None
         # A chat template writes the special tokens itself.
         self._apart = (
             SlowContentsApart(tokenizer, self._slow_ids)
             if self._fast is None
-            else ContentsApart(self._fast, self.render, add_special_tokens=not self._has_template)
+            else ContentsApart(self._fast, self._text, add_special_tokens=not self._has_template)
         )
         self.decodes = self._fast is not None and _is_byte_level(self._fast)
 
@@ -41,19 +44,34 @@ class ChatTokenizer:
                 message.content.encode()  # the tokenizer would call it an argument of a wrong type
         return self._apart.encode(messages)
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
+        """See `chat_trial.try_chats`."""
+        settings, has_template = self._chat, self._has_template
+        return chat_trial.try_chats(chats, settings, self.render, has_template=has_template)
+
+    def _text(self, messages: Sequence[Message]) -> str:
+        return self.render(messages, self._chat)
+
+    def render(self, messages: Sequence[Message], chat: ChatSettings) -> str:
         """The prompt as text. Without a chat template: the contents, one after the other."""
         if not self._has_template:
             return "\n\n".join(message.content for message in messages)
-        chat = [{"role": message.role, "content": message.content} for message in messages]
-        text: str = self._tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=True
-        )
-        return text
+        rendered = self._apply(messages, chat, tokenize=False)
+        assert isinstance(rendered, str)
+        return rendered
+
+    def _apply(self, messages: Sequence[Message], chat: ChatSettings, *, tokenize: bool) -> Any:
+        written = [{"role": message.role, "content": message.content} for message in messages]
+        # Those of the tokenizer's own method win over variables of the same names.
+        settings: dict[str, Any] = {"add_generation_prompt": True}
+        if chat.template is not None:
+            settings["chat_template"] = chat.template
+        if not tokenize:
+            settings["tokenize"] = False
+        return self._tokenizer.apply_chat_template(written, **{**chat.kwargs, **settings})
 
     def _slow_ids(self, messages: Sequence[Message]) -> list[int]:
-        chat = [{"role": message.role, "content": message.content} for message in messages]
-        encoded = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True)
+        encoded = self._apply(messages, self._chat, tokenize=True)
         return list(encoded["input_ids"] if hasattr(encoded, "keys") else encoded)
 
     def decode(self, token_ids: Sequence[int], *, stopped: bool) -> str:
@@ -89,13 +107,22 @@ def _is_byte_level(backend: Any) -> bool:
     return type(backend.decoder).__name__ == "ByteLevel"
 
 
-def load(model: str, folder: Path | None, options: Mapping[str, Any]) -> ChatTokenizer | None:
-    """The tokenizer that gives the token ids that vLLM would get; None where only vLLM has it.
+class NoTokenizerError(Exception):
+    """A tokenizer that cannot be had without vLLM, or not yet; the reason in one line."""
+
+
+def load(
+    model: str, folder: Path | None, options: Mapping[str, Any], chat: ChatSettings
+) -> ChatTokenizer:
+    """The tokenizer that gives the token ids that vLLM would get. Raises NoTokenizerError.
 
     A tokenizer from the hub is taken from the local cache if it is there.
     """
-    if options.get("tokenizer_mode", "auto") not in _MODES or not _is_installed():
-        return None
+    mode = options.get("tokenizer_mode", "auto")
+    if mode not in _MODES:
+        raise NoTokenizerError(f"tokenizer_mode {mode} is known to the engine alone")
+    if not _is_installed():
+        raise NoTokenizerError("transformers is not installed")
     start.set_environment(local=folder is not None)
     name = options.get("tokenizer") or (str(folder) if folder is not None else model)
     wanted = {
@@ -109,9 +136,10 @@ def load(model: str, folder: Path | None, options: Mapping[str, Any]) -> ChatTok
             tokenizer = AutoTokenizer.from_pretrained(
                 name, **{key: value for key, value in wanted.items() if value}
             )
-            return ChatTokenizer(tokenizer)
-    except Exception:  # the start of the engine gives a better reason
-        return None
+            return ChatTokenizer(tokenizer, chat)
+    except Exception as error:  # of many kinds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise NoTokenizerError(f"its tokenizer cannot be loaded: {reason[:200]}") from error
 
 
 def _is_installed() -> bool:

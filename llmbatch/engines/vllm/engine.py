@@ -75,8 +75,8 @@ class VllmEngine:
         self._log: TextIO | None = None
         self._log_start = 0
         self._stats = Stats(0)
-        # Loaded on first use; (None,): there is no tokenizer without vLLM.
-        self._reader: tuple[ChatTokenizer | None] | None = None
+        # Loaded on first use; a text says why there is none without vLLM.
+        self._reader: ChatTokenizer | str | None = None
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -106,15 +106,32 @@ class VllmEngine:
             raise UsageError(f"vLLM refuses this job's requests: {error}") from error
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
-        if self._reader is None:
-            self._reader = (chat_tokenizer.load(self._config.model, self._folder, self._options),)
-        (tokenizer,) = self._reader
-        if tokenizer is None:
+        tokenizer = self._tokenizer()
+        if isinstance(tokenizer, str):
             return None
         try:
             return tokenizer.encode(messages)
         except Exception as error:  # a chat template may raise anything
             raise ValueError(one_line(error)) from error
+
+    def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
+        tokenizer = self._tokenizer()
+        return [] if isinstance(tokenizer, str) else tokenizer.try_chats(chats)
+
+    def why_not_encoded(self) -> str | None:
+        tokenizer = self._tokenizer()
+        return tokenizer if isinstance(tokenizer, str) else None
+
+    def _tokenizer(self) -> ChatTokenizer | str:
+        if self._reader is None:
+            config = self._config
+            try:
+                self._reader = chat_tokenizer.load(
+                    config.model, self._folder, self._options, config.chat
+                )
+            except chat_tokenizer.NoTokenizerError as error:
+                self._reader = str(error)
+        return self._reader
 
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():
@@ -171,7 +188,7 @@ class VllmEngine:
 
     def _make_session(self, client: Client, described: Mapping[str, Any]) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
-        tokenizer = ChatTokenizer(client.engine.get_tokenizer())
+        tokenizer = ChatTokenizer(client.engine.get_tokenizer(), self._config.chat)
         parameters = Parameters(
             seeds_allowed=takes_seeds(device, chunked_prefill=described["chunked_prefill"]),
             detokenize=not tokenizer.decodes,

@@ -18,7 +18,7 @@ from llmbatch.constraints.patterns.translate import differs_from_python
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
-from llmbatch.job.fields import Affects, effect
+from llmbatch.job.fields import is_in_key
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import Task
 
@@ -38,8 +38,8 @@ def answer_fields(section: BaseModel) -> dict[str, Any]:
     """The values of the fields declared ANSWER, defaults applied, sections nested."""
     values: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
-        if effect(field) is Affects.ANSWER:
-            value = getattr(section, name)
+        value = getattr(section, name)
+        if is_in_key(field, value):
             values[name] = answer_fields(value) if isinstance(value, BaseModel) else value
     return values
 
@@ -53,7 +53,10 @@ class KeyMaker:
             "version": _KEY_VERSION,
             "task": task.name,
             "model": dict(sorted(model_identity.items())),
-            "fields": {name: fields[name] for name in fields if name in task.sections},
+            # A table of which no key was given is as one that is not known.
+            "fields": {
+                name: fields[name] for name in fields if name in task.sections and fields[name]
+            },
         }
         if _is_translated(task.constraint):
             base["patterns"] = _PATTERNS_VERSION
@@ -123,6 +126,8 @@ def plan_digest(
         parts.append({"require": list(spec.require), "ask_empty": spec.ask_empty})
     if order:
         parts.append({"order": list(order)})
+    if spec.template.system_as_user:
+        parts.append({"system_as_user": True})
     if spec.duplicates != "auto":
         parts.append({"duplicates": spec.duplicates})
     if control_tokens is not None:

@@ -54,7 +54,7 @@ def plan(
     if current is not None and current.digest == digest:
         return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
-    with Renderer(prompt) as renderer:
+    with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
         batches = _batches(db, renderer, job.task, keys, screening)
         return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key)
 

@@ -14,6 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
 from llmbatch.pipeline.prompts.needs import EmptyRowError, Needs
+from llmbatch.pipeline.prompts.system_role import put_before_user
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 
 LIMIT = 2.0
@@ -32,8 +33,17 @@ MessagesOrError = list[Message] | TemplateError | EmptyRowError
 class Renderer:
     """Renders the rows of a job. A context manager, which leaves no process behind."""
 
-    def __init__(self, prompt: Prompt, limit: float = LIMIT, memory: int = MEMORY) -> None:
-        """`limit`: seconds of processor time for a row; `memory`: bytes of the other process."""
+    def __init__(
+        self,
+        prompt: Prompt,
+        limit: float = LIMIT,
+        memory: int = MEMORY,
+        *,
+        system_as_user: bool = False,
+    ) -> None:
+        """`limit`: seconds of processor time for a row; `memory`: bytes of the other process;
+        `system_as_user`: see `system_role`."""
+        self._system_as_user = system_as_user
         self._prompt = prompt
         self._limit = limit
         self._helper = Helper(__name__, [*prompt.settings, limit, memory], limit)
@@ -55,7 +65,10 @@ class Renderer:
             large = [data for data in asked if len(data) > small]
             answers = self._elsewhere(large)
             for data in asked:
-                yield next(answers) if len(data) > small else self._here(data)
+                made = next(answers) if len(data) > small else self._here(data)
+                if self._system_as_user and isinstance(made, list):
+                    made = put_before_user(made)
+                yield made
 
     def _here(self, data: str) -> MessagesOrError:
         try:

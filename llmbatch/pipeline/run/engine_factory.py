@@ -41,7 +41,9 @@ class EngineFactory:
     def __init__(self, job: ReadyJob) -> None:
         spec = job.spec
         self._factory = registry.load(spec.engine.name)
-        self._config = EngineConfig(spec.model, spec.engine.options, str(job.paths.log))
+        self._config = EngineConfig(
+            spec.model, spec.engine.options, str(job.paths.log), spec.template.to_settings()
+        )
         self._spare: Engine | None = self._factory(self._config)
         self.first_engine = self._spare
 

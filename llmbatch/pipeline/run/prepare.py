@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from llmbatch.core import clock
 from llmbatch.core.errors import InvariantError, LockedError
-from llmbatch.engines.base import Engine, notices_of
+from llmbatch.core.messages import messages_of
+from llmbatch.engines.base import Engine, notices_of, try_chats
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.prompts import planner, record_order
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -28,6 +29,8 @@ from llmbatch.store.repair import abandon
 # Seconds that readers of the store get to close it, and seconds between two tries to open it.
 _READERS_LEAVE = 30.0
 _PAUSE = 0.1
+# So many chats show what a chat template makes of all.
+_TRIED = 3
 
 
 class PlannedJob(NamedTuple):
@@ -122,10 +125,18 @@ def _check_engine(db: Database, context: Context) -> None:
     snapshot = snapshots.newest(db)
     columns = snapshot.source.columns if snapshot else []
     of_prompt = context.job.prompt.notices(columns)
-    for notice in [*task.notices(), *of_prompt, *notices_of(engine)]:
+    of_engine = [*notices_of(engine), *try_first_chats(db, engine)]
+    for notice in [*task.notices(), *of_prompt, *of_engine]:
         context.observer.phase(notice)
     engine.check(task.sampling, task.constraint)
     context.timings.engine_start = clock.seconds() - began
+
+
+def try_first_chats(db: Database, engine: Engine) -> list[str]:
+    """The notices of an engine about the first requests of the plan. Raises UsageError for a chat
+    template that cannot be used for them."""
+    planned = plans.requests(db, 0, _TRIED - 1)
+    return try_chats(engine, [messages_of(request.messages) for request in planned])
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Generate:
     schema: Mapping[str, Any] | None
     schema_notices: tuple[str, ...] = ()
     name: str = NAME
-    sections: tuple[str, ...] = ("sampling", "answer")
+    sections: tuple[str, ...] = ("sampling", "answer", "template")
 
     @property
     def columns(self) -> AnswerColumns:

@@ -10,7 +10,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
-from llmbatch.core.records import Constraint, Message, Request
+from llmbatch.core.records import ChatSettings, Constraint, Message, Request
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import defaults, options
 from llmbatch.engines.vllm import engine as vllm
@@ -220,7 +220,7 @@ def test_without_a_chat_template_contents_follow_each_other(
         chat_template = None
 
     messages = (Message("system", "Be short."), Message("user", "Hello"))
-    assert ChatTokenizer(Bare()).render(messages) == "Be short.\n\nHello"
+    assert ChatTokenizer(Bare()).render(messages, ChatSettings()) == "Be short.\n\nHello"
     assert ChatTokenizer(Bare()).encode(messages) == tokenizer.encode("Be short.\n\nHello")
 
 

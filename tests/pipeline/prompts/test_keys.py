@@ -11,6 +11,7 @@ from llmbatch.job.fields import Affects, answer
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys
 from llmbatch.pipeline.prompts.keys import KeyMaker
+from llmbatch.pipeline.prompts.system_role import put_before_user
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.tasks import registry
 
@@ -50,6 +51,9 @@ ALTERNATIVES: dict[str, Any] = {
     "answer.choice": ["a", "b"],
     "answer.schema": {"type": "object"},
     "answer.regex": "a+",
+    "template.chat_template": "{{ messages[0].content }}",
+    "template.kwargs": {"enable_thinking": False},
+    "template.system_as_user": True,
     "engine.name": "tests.scripted_engine:create",
     "cost.price_per_hour": 2.5,
     "cost.devices": 2,
@@ -175,7 +179,9 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
     def rendered(job: JobSpec, record: str) -> tuple[str, str]:
         made = maker(job)
         order = () if isinstance(job.record_order, str) else job.record_order
-        messages = Prompt(job.prompt + "{{ record }}", job.system, order).render(record)
+        prompt = Prompt(job.prompt + "{{ record }}", job.system or "Hello", order)
+        as_user = job.template.system_as_user
+        messages = put_before_user(prompt.render(record)) if as_user else prompt.render(record)
         return made.base(), made.key(messages_text(messages))
 
     base, plain = rendered(spec(), '{"t": "x", "u": 1}')
