@@ -77,7 +77,7 @@ def test_a_schema_in_a_job_file_is_read_in_the_same_way(quick: QuickJob) -> None
     )
     done = quick.command("run", "job.toml", "--engine", "tests.scripted_engine:create")
     assert done.code == 2
-    assert "schema: $.minLength: leaves nothing beside $.maxLength" in done.error
+    assert "schema: $.schema.minLength: leaves nothing beside $.maxLength" in done.error
 
 
 def test_an_answer_with_a_nul_passes_through_the_next_job(quick: QuickJob) -> None:

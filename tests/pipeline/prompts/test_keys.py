@@ -240,6 +240,23 @@ def test_a_regex_that_python_reads_in_another_way_has_a_mark_in_its_keys(
     assert (key(spec("answer.regex", pattern)) != before) == changed
 
 
+@pytest.mark.parametrize(
+    ("schema", "earlier", "kept"),
+    [
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+         "aa4e9124c648110cb14a34d56e23fb63", True),
+        ({"type": "string", "format": "date"}, "ec4d548d0faee0d685f5c705baa054d5", False),
+    ],
+)  # fmt: skip
+def test_answers_to_a_schema_are_kept_unless_they_may_be_wrong_today(
+    schema: Any, earlier: str, kept: bool
+) -> None:
+    """`earlier`: as it was when no format was checked."""
+    table = {"input": "i.csv", "output": "o.jsonl", "model": "m", "prompt": "p"}
+    job = JobSpec.model_validate(table | {"answer": {"schema": schema}})
+    assert (maker(job, {"model": "m"}).base() == earlier) == kept
+
+
 def test_a_default_written_out_is_the_default() -> None:
     assert key(spec("sampling", {"temperature": 0, "max_tokens": 512})) == key(spec())
 
