@@ -16,7 +16,7 @@ from llmbatch.core.records import Constraint, Sampling
 
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
-LONGEST_LOOP = 32
+LONGEST_LOOP = 16
 """Tokens of the longest pattern whose repetition vLLM looks for, which costs it time at each token
 of a long answer."""
 CACHED_PARAMETERS = 4096  # rows with seeds of their own would otherwise keep every one
