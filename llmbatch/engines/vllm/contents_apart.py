@@ -48,6 +48,8 @@ class ContentsApart:
         self._copy: Any = None
         self._marks = Marks()
         self._known: dict[Shape, list[int] | None] = {}
+        self._odd: dict[tuple[str, ...], bool] = {}
+        self._normalized = _is_found_in_normalized_text(backend)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """The ids of a chat. Raises MixedError where contents that hold control tokens cannot be
@@ -56,7 +58,7 @@ class ContentsApart:
         if self._holds(messages):
             return self._encode_apart(messages, text)
         ids = _ids(self._backend, text, add_special_tokens=self._added)
-        if not self._is_odd(messages, ids):
+        if not (self._may_be_odd(messages) and self._is_odd(messages, ids)):
             return ids
         # A content makes a token together with the template's text, or once it is normalized; or
         # the template itself writes other tokens for this content.
@@ -70,6 +72,28 @@ class ContentsApart:
     def _holds(self, messages: Sequence[Message]) -> bool:
         """True if a content holds the text of a control token."""
         return self.finder.held_by(message.content for message in messages) is not None
+
+    def _may_be_odd(self, messages: Sequence[Message]) -> bool:
+        """True if a chat with these roles may have control tokens that no content holds."""
+        roles = tuple([message.role for message in messages])
+        known = self._odd.get(roles)
+        if known is None:
+            known = self._odd[roles] = self._normalized or self._can_complete(messages)
+        return known
+
+    def _can_complete(self, messages: Sequence[Message]) -> bool:
+        """True if the template begins a control token before a content, or ends one after it."""
+        try:
+            marked = self._render(self._marks.put([Message(each.role, "x") for each in messages]))
+        except Exception:  # a template may look for something in a content
+            return False
+        own = self._marks.own_pieces(marked)
+        return any(
+            any(piece.endswith(text[:size]) for piece in own[:-1])
+            or any(piece.startswith(text[size:]) for piece in own[1:])
+            for text in self._names
+            for size in range(1, len(text))
+        )
 
     def _is_odd(self, messages: Sequence[Message], ids: list[int]) -> bool:
         """True if the `ids` of a chat have other control tokens than those of its template."""
@@ -142,6 +166,10 @@ class Marks:
             for number, message in enumerate(messages)
         ]
 
+    def own_pieces(self, marked: str) -> list[str]:
+        """The template's own pieces of a text, which the marks stand between."""
+        return self._pattern.split(marked)[::2]
+
     def pieces(
         self, messages: Sequence[Message], marked: str, text: str
     ) -> tuple[list[str], list[str]]:
@@ -184,6 +212,17 @@ def _ids(backend: Any, text: str, *, add_special_tokens: bool) -> list[int]:
     batch = backend.encode_batch_fast([text], add_special_tokens=add_special_tokens)
     ids: list[int] = batch[0].ids
     return ids
+
+
+def _is_found_in_normalized_text(backend: Any) -> bool:
+    """True if a tokenizer may find control tokens in a text once it is normalized: those that say
+    so, and those that its model takes from the vocabulary."""
+    if backend.normalizer is None:
+        return False
+    model = backend.model
+    merges_only = type(model).__name__ == "BPE" and not model.ignore_merges
+    tokens = backend.get_added_tokens_decoder().values()
+    return not merges_only or any(token.normalized for token in tokens)
 
 
 def _renamed(backend: Any, names: Mapping[str, str]) -> Any:
