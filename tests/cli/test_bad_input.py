@@ -77,7 +77,9 @@ PATHS = (
 TEMPLATES = (
     Refused("unknown column", ("'txt'", "did you mean 'text'?", "id, text"), ("-p", "{{ txt }}")),
     Refused("unknown id column", ("'ID'", "did you mean 'id'?"), ("--id-column", "ID")),
-    Refused("template syntax", ("prompt, line 2", "unexpected"), ("-p", "a\n{{ text }")),
+    Refused(
+        "template syntax", ("prompt, line 2", "did you mean {{ text }}?"), ("-p", "a\n{{ text }")
+    ),
 )
 
 ANSWERS = (

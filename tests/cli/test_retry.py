@@ -167,6 +167,10 @@ def test_a_kill_between_the_rounds(quick: QuickJob) -> None:
     assert_sound(quick)
 
 
+# A row without the column is asked, and its prompt cannot be made.
+USUAL = ("-q", "--max-tokens", "10", "--ask-empty")
+
+
 @pytest.fixture
 def failed(quick: QuickJob) -> QuickJob:
     """A finished job with dead letters of three kinds, for one of which no request was made."""
@@ -176,7 +180,7 @@ def failed(quick: QuickJob) -> QuickJob:
         '{"id": 4, "text": "FAIL:refused_request"}\n{"id": 5, "text": "LENGTH:99"}\n',
     )
     quick.input = "in.jsonl"
-    assert quick.run("-q", "--max-tokens", "10").code == 3
+    assert quick.run(*USUAL).code == 3
     assert [row["error"]["kind"] for row in quick.errors()] == [
         "truncated", "template", "refused_request", "truncated"
     ]  # fmt: skip
@@ -191,7 +195,7 @@ def test_all_dead_letters_are_reopened_and_the_next_run_computes_these(failed: Q
     assert reopened.stderr == "llmbatch: 3 rows reopened; run the job again to try them\n"
     assert_sound(failed)
     before = (tries(failed, "LENGTH"), tries(failed, "FAIL"))
-    again = failed.run("-q", "--max-tokens", "10")
+    again = failed.run(*USUAL)
     assert (again.code, failed.computed()) == (3, 2 + 1)
     # The old ones stay; the new ones go on with more tokens.
     now = tries(failed, "LENGTH")
@@ -203,9 +207,9 @@ def test_all_dead_letters_are_reopened_and_the_next_run_computes_these(failed: Q
     assert verdicts(failed, "FAIL") == ["dead", "dead"]
     assert_sound(failed)
     # And the command once more does nothing, until they are reopened again.
-    assert (failed.run("-q", "--max-tokens", "10").code, failed.computed()) == (3, 0)
+    assert (failed.run(*USUAL).code, failed.computed()) == (3, 0)
     assert "3 rows reopened" in failed.command("retry", "out.jsonl").stderr
-    assert failed.run("-q", "--max-tokens", "10").code == 3
+    assert failed.run(*USUAL).code == 3
     assert [one.tokens for one in tries(failed, "LENGTH")] == [10, 20, 40, 80, 99]
     assert [record["id"] for record in failed.records()] == [1, 2, 5]
     assert_sound(failed)
@@ -219,7 +223,7 @@ def test_one_kind_is_reopened(failed: QuickJob) -> None:
     assert failed.command("retry", "out.jsonl", "--kind", "refused_request").stderr == (
         "llmbatch: 0 rows reopened\n"
     )
-    assert failed.run("-q", "--max-tokens", "10").code == 3
+    assert failed.run(*USUAL).code == 3
     assert failed.computed() == 1
     assert verdicts(failed, "LENGTH") == ["retry", "dead"]
     assert_sound(failed)
