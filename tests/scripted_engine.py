@@ -30,12 +30,14 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from llmbatch.constraints.copies.copier import CheckOnly
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, MismatchedEngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from tests import scripted_answers, scripted_clock
 
@@ -64,6 +66,7 @@ class Options:
     die_times: int = -1  # how often it dies so in all, counted in `counter`; -1: every time
     misfit_after: int = -1  # answers until MismatchedEngineError; -1: never
     notice: str = ""  # what it says before it is started
+    backend: str = ""  # what it says holds a constraint, and keywords that are not: a+b+c
     kill_after: int = -1  # answers until the process gets SIGKILL; -1: never
     lose_after: int = -1  # answers of one engine until it loses all that it is given; -1: never
     held_back: float = 0.0  # seconds for which it is held back before each answer, as it says
@@ -119,6 +122,7 @@ class ScriptedEngine:
 
     def __init__(self, config: EngineConfig, options: Options) -> None:
         self._model = config.model
+        self._constraint = config.constraint
         self._options = options
         self._random = random.Random(0)
         self._closed = threading.Event()
@@ -144,6 +148,12 @@ class ScriptedEngine:
 
     def notices(self) -> list[str]:
         return [self._options.notice] if self._options.notice else []
+
+    def grammar(self, constraint: Constraint) -> GrammarPlan | None:
+        if not self._options.backend:
+            return None
+        backend, *left = self._options.backend.split("+")
+        return GrammarPlan(backend, tuple(CheckOnly("$", word) for word in left))
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         time.sleep(self._options.check_delay)
@@ -383,6 +393,7 @@ class ScriptedEngine:
                 ledger.write(f"{outcome.key}\n")
 
     def describe(self) -> EngineInfo:
+        plan = None if self._constraint is None else self.grammar(self._constraint)
         return EngineInfo(
             name="scripted",
             version="1",
@@ -396,6 +407,7 @@ class ScriptedEngine:
             prefix_caching=self._options.block_size > 0,
             block_size=self._options.block_size,
             kv_cache_blocks=self._options.kv_cache_blocks,
+            settings={} if plan is None else {"grammar": plan.to_json()},
         )
 
     def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import ChatSettings, Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
+from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
@@ -20,12 +21,14 @@ class EngineConfig:
     `options` are the engine's own, as the user wrote them;
     `log_path` is where the engine's own noise goes (None: leave it alone);
     `chat` is how its prompts are made of messages.
+    `constraint` is that of its requests, for an engine that must know it before its start.
     """
 
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
     log_path: str | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,25 @@ class HasNotices(Protocol):
 def notices_of(engine: Engine) -> list[str]:
     """The lines that an engine has for the user before it is started; most have none."""
     return engine.notices() if isinstance(engine, HasNotices) else []
+
+
+@runtime_checkable
+class KnowsGrammar(Protocol):
+    """An engine that knows before it is started how it holds answers to a constraint. Optional.
+    `describe` of the started engine has it for the constraint of its `EngineConfig`, as
+    `GrammarPlan.to_json` under `grammar` in its settings."""
+
+    def grammar(self, constraint: Constraint) -> GrammarPlan | None:
+        """Its plan; None if that cannot be known. Raises UsageError, as `check` does, when no
+        request with this constraint could be answered."""
+        ...
+
+
+def grammar_of(engine: Engine, constraint: Constraint | None) -> GrammarPlan | None:
+    """The plan of an engine for a constraint; None if it does not say."""
+    if constraint is None or not isinstance(engine, KnowsGrammar):
+        return None
+    return engine.grammar(constraint)
 
 
 @runtime_checkable

@@ -12,14 +12,15 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
-from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
+from llmbatch.pipeline.tasks import held
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
@@ -36,7 +37,8 @@ class Preview:
 
     `reused_*` count what the job's store has settled already; None while another run holds it.
     `control_token_rows` hold control tokens of the model and are sent as text, None where these are
-    not known; `control_token_failures` fail for them. `limit_warnings`: limits that would stop the
+    not known; `control_token_failures` fail for them. `constraint`: how the engine holds answers to
+    it, None without one, and where it does not say. `limit_warnings`: limits that would stop the
     run before its end, a line each.
     """
 
@@ -55,14 +57,18 @@ class Preview:
     chunks: int
     requirements: Requirements
     notices: list[str]
-    limit_warnings: list[str]
+    constraint: GrammarPlan | None
     first_messages: list[tuple[str, str]]
+    limit_warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """The plan as one flat table, in the order in which `plan --json` prints it."""
         first = _values(self)
-        del first["requirements"]
-        last = {"notices": first.pop("notices"), "stops": first.pop("limit_warnings")}
+        del first["requirements"], first["constraint"]
+        plan = self.constraint
+        first["constraint"] = None if plan is None else plan.to_json()
+        notices = [*first.pop("notices"), *(plan.notices if plan else ())]
+        last = {"notices": notices, "stops": first.pop("limit_warnings")}
         last["first_messages"] = first.pop("first_messages")
         needs = _values(self.requirements)
         last["prefix_cache"] = needs.pop("prefix_cache")
@@ -78,7 +84,8 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
     """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
     UsageError as a run would."""
     spec = job.spec
-    engine = registry.load(spec.engine.name)(_config(spec))
+    engine = registry.load(spec.engine.name)(_config(job))
+    constraint = held.plan_of(engine, job.task)
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
@@ -87,11 +94,15 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
             pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
-            return _preview(db, job, pending, needs, notices, planned.screening, locked=locked)
+            return _preview(
+                db, job, pending, needs, constraint, notices, planned.screening, locked=locked
+            )
 
 
-def _config(spec: JobSpec) -> EngineConfig:
-    return EngineConfig(spec.model, spec.engine.options, chat=spec.template.to_settings())
+def _config(job: ReadyJob) -> EngineConfig:
+    spec = job.spec
+    chat = spec.template.to_settings()
+    return EngineConfig(spec.model, spec.engine.options, chat=chat, constraint=job.task.constraint)
 
 
 def _template_notices(db: Database, job: ReadyJob) -> list[str]:
@@ -120,6 +131,7 @@ def _preview(
     job: ReadyJob,
     pending: PendingWork,
     needs: Requirements,
+    constraint: GrammarPlan | None,
     notices: list[str],
     screening: Screening,
     *,
@@ -146,6 +158,7 @@ def _preview(
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
         notices=[*notices, *screening.notices(), *_template_notices(db, job)],
+        constraint=constraint,
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),

@@ -12,6 +12,7 @@ from llmbatch.estimate.preview import Preview
 from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TimePart
+from llmbatch.pipeline.tasks import held
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.memory import Memory
 
@@ -42,6 +43,8 @@ def lines(seen: Preview) -> Iterator[str]:
         yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
         yield f"to do     {pending:,} requests (the plan has {seen.chunks:,} chunks)"
     yield from _requirement_lines(seen.requirements)
+    for number, line in enumerate(held.lines(seen.constraint)):
+        yield f"{_BLANK if number else 'form      '}{line}"
     yield from (f"notice    {line}" for line in seen.notices)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)

@@ -1,6 +1,6 @@
 """The tables [sampling] and [answer]: the drawing of tokens, and the form of an answer."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -40,6 +40,11 @@ class AnswerSpec(Section):
         None, "The answer must be JSON of this schema (a file).", alias="schema"
     )
     regex: str | None = answer(None, "The whole answer must match this pattern.", min_length=1)
+    constrain: Literal["grammar", "check"] = answer(
+        "grammar",
+        "Hold answers to their form while they are written (grammar), or only check them.",
+        in_key_by_default=False,
+    )
 
     @field_validator("json_schema", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from llmbatch.reports import wording
 from llmbatch.sizing.device import Device
 
 # Settings that are shown in other words, or are not for reading.
-_NOT_SHOWN = ("hardware", "shape", "weight_bytes")
+_NOT_SHOWN = ("hardware", "shape", "weight_bytes", "grammar")
 
 
 def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:

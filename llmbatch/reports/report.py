@@ -46,12 +46,22 @@ class Duplicates:
 
 
 @dataclass(frozen=True, slots=True)
+class ConstraintUse:
+    """The holding of answers to their form: by the `backend` while they are written, which is empty
+    if nothing did, but for `check_only` (each `keyword at place`), which only the check holds."""
+
+    backend: str
+    check_only: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that is reported of a job. `last_run` and `all_runs` have the same figures, and so have
     their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
-    hold control tokens of the model and are sent as text, as far as such tokens are known."""
+    hold control tokens of the model and are sent as text, as far as such tokens are known;
+    `constraint` as the last engine said, None where it did not, and for a job without one."""
 
     version: int
     input: str
@@ -76,6 +86,7 @@ class Report:
     rows_by_attempts: list[SettledRows]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
+    constraint: ConstraintUse | None
     details: Details
 
 
@@ -132,8 +143,16 @@ def _assemble(
         rows_by_attempts=results.rows_by_attempts(db),
         runs=every,
         engine=starts[-1].description if starts else None,
+        constraint=_constraint(spec, starts),
         details=distributions.build(db, worked),
     )
+
+
+def _constraint(spec: dict[str, Any], starts: list[StartRecord]) -> ConstraintUse | None:
+    if (spec.get("answer") or {}).get("constrain") == "check":
+        return ConstraintUse("", [])
+    told = starts[-1].description.get("grammar") if starts else None
+    return ConstraintUse(told["backend"], told["check_only"]) if told else None
 
 
 def _check(db: Database, cost: CostSpec | None) -> None:

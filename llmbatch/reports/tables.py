@@ -209,6 +209,8 @@ def _work_notes(report: Report) -> Iterator[str]:
     )
     if held := wording.control_tokens(report.control_token_rows):
         yield f"{held}."
+    if held := wording.constraint(report.constraint):
+        yield f"Form of the answers: {held}."
     if attempts := wording.attempts(report.rows_by_attempts):
         yield f"Rows settled by the number of attempts: {attempts}."
     forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits

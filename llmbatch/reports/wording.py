@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from llmbatch.accounting.costs import Listed
 from llmbatch.accounting.usage import RunResources, RunUsage
 from llmbatch.core import units
+from llmbatch.engines import grammar_plan
+from llmbatch.reports.report import ConstraintUse
 from llmbatch.store.results import SettledRows
 
 _MISSING = "(none)"
@@ -45,6 +48,11 @@ def values(given: Sequence[str | None], longest: int = 0) -> list[str]:
 def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> str:
     """The name of rows with these values, or of what a note says of no values."""
     return f"({note})" if note is not None else _BETWEEN.join(values(given, longest))
+
+
+def constraint(use: ConstraintUse | None) -> str:
+    """The holding of answers to their form; empty where nothing is known of it."""
+    return "" if use is None else grammar_plan.line(asdict(use))
 
 
 def control_tokens(rows: int) -> str:

@@ -9,6 +9,7 @@ from llmbatch.core.option_name import written_names
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig, Tunable
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import registry as tasks
 
 Options = Mapping[str, Any]
 
@@ -27,11 +28,14 @@ class Candidates:
         """A new engine, not started. Raises UsageError for an option that cannot be used."""
         written = written_names(self.options)
         options = self.options | {written.get(name, name): changes[name] for name in changes}
-        return self._factory(
-            EngineConfig(
-                self._spec.model, options, str(self._log), self._spec.template.to_settings()
-            )
+        config = EngineConfig(
+            self._spec.model,
+            options,
+            str(self._log),
+            self._spec.template.to_settings(),
+            tasks.make(self._spec).constraint,
         )
+        return self._factory(config)
 
     def check(self, knobs: Mapping[str, Sequence[Any]]) -> None:
         """Raise UsageError if a value cannot be used or could change an answer."""

@@ -41,6 +41,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "sampling.stop": ("s", ("s",)),
     "answer.choice": ("c", ("c",)),
     "answer.regex": ("r", "r"),
+    "answer.constrain": ("check", "check"),
     "engine.name": ("a:b", "a:b"),
     "cost.price_per_hour": ("7", 7.0),
     "cost.devices": ("7", 7),

@@ -35,19 +35,13 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
     defaults: dict[str, Any] = {"enable_prefix_caching": True}
     if "watermark" in vllm_options.installed_fields():
         defaults["watermark"] = WATERMARK
-    # vLLM wants one backend for all requests.
-    defaults["structured_outputs_config"] = {"backend": "xgrammar"}
     if current_platform.is_cpu():
         defaults |= _cpu_defaults(options)
     elif current_platform.is_cuda_alike() and folder is not None:
         memory = current_platform.get_device_total_memory()
         if memory < LARGE_DEVICE or "a100" in current_platform.get_device_name().lower():
             defaults |= _sequences_by_memory(folder, memory, options)
-    chosen = defaults | {name: value for name, value in options.items() if value is not None}
-    structured = chosen["structured_outputs_config"]
-    if isinstance(structured, dict):
-        chosen["structured_outputs_config"] = {"backend": "xgrammar"} | structured
-    return chosen
+    return defaults | {name: value for name, value in options.items() if value is not None}
 
 
 def settings_before_start(options: Mapping[str, Any]) -> EngineSettings:

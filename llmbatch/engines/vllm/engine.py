@@ -11,16 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from llmbatch.constraints.backends import DEFAULT
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines import control_tokens, hub, model_files
 from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
     chat_tokenizer,
     defaults,
     failure_reasons,
+    grammar,
     leftovers,
     levers,
     processes,
@@ -75,6 +78,7 @@ class VllmEngine:
         self._log: TextIO | None = None
         self._log_start = 0
         self._stats = Stats(0)
+        self._backend = DEFAULT
         # Loaded on first use; a text says why there is none without vLLM.
         self._reader: ChatTokenizer | str | None = None
 
@@ -90,20 +94,23 @@ class VllmEngine:
         return dict(self._identity)
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
-        chosen = self._options.get("structured_outputs_config")
-        own_backend = isinstance(chosen, dict) and chosen.get("backend", "xgrammar") != "xgrammar"
-        if not vllm_options.is_installed() or own_backend:
-            return  # the start reports what is missing; another backend checks for itself
+        if not vllm_options.is_installed():
+            return  # the start reports what is missing
         versions.require_known()
+        backend = grammar.backend_for(self._options, constraint)
         self._open_log()
         start.set_environment(local=self._folder is not None)
         try:
             with processes.output_to(self._log):
-                check_parameters(sampling, constraint)
+                check_parameters(sampling, constraint, backend)
         except versions.MISMATCHES as error:
             raise versions.mismatch(error) from error
         except Exception as error:  # vLLM's own kinds of error are many
             raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+
+    def grammar(self, constraint: Constraint) -> GrammarPlan | None:
+        is_known = vllm_options.is_installed()
+        return grammar.plan_for(self._options, constraint) if is_known else None
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
         tokenizer = self._tokenizer()
@@ -175,10 +182,14 @@ class VllmEngine:
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
-        client.start(model, options, local=self._folder is not None)
+        self._backend = grammar.backend_for(options, self._config.constraint)
+        structured = {"structured_outputs_config": grammar.config(options, self._backend)}
+        client.start(model, options | structured, local=self._folder is not None)
         engine = client.engine
         described = start.description(engine, options) | client.way
         described["window"] = WINDOW_FACTOR * described["max_num_seqs"]
+        if self._config.constraint is not None:
+            described["grammar"] = grammar.plan_for(options, self._config.constraint).to_json()
         self._info = EngineInfo.from_json(described | start.sizes(self))
         self._session = self._make_session(client, described)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
@@ -193,6 +204,7 @@ class VllmEngine:
             seeds_allowed=takes_seeds(device, chunked_prefill=described["chunked_prefill"]),
             detokenize=not tokenizer.decodes,
             into=client.make_template,
+            backend=self._backend,
         )
         self._stats = Stats(
             described["max_num_seqs"],

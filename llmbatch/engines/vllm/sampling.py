@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from llmbatch.constraints.patterns import translate
+from llmbatch.constraints.backends import DEFAULT, copy_for
 from llmbatch.constraints.patterns.errors import PatternError
+from llmbatch.constraints.schema_walk import UnresolvedError
+from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint, Sampling
 
 INT32 = 2**31 - 1
@@ -70,29 +72,40 @@ def takes_seeds(device: str, *, chunked_prefill: bool) -> bool:
     return device != "cpu" or not chunked_prefill
 
 
-def check_parameters(sampling: Sampling, constraint: Constraint | None) -> None:
-    """Raises what vLLM with its xgrammar backend would raise for any request of this kind."""
+def check_parameters(sampling: Sampling, constraint: Constraint | None, backend: str) -> None:
+    """Raises what vLLM with this backend would raise for any request of this kind. Only xgrammar is
+    asked here: others may end the process that asks."""
     check_sampling(sampling)
     if constraint is None:
         return
+    made = Parameters(seeds_allowed=True, detokenize=False, backend=backend)
+    parameters = made.make(sampling, constraint)
+    if backend != "xgrammar":
+        return
     from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
 
-    parameters = Parameters(seeds_allowed=True, detokenize=False).make(sampling, constraint)
     validate_xgrammar_grammar(parameters)
 
 
 class Parameters:
-    """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint.
+    """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint, which goes
+    to the engine as the copy for its `backend`.
 
     `into` converts each of them once; its result is kept and returned instead.
     """
 
     def __init__(
-        self, *, seeds_allowed: bool, detokenize: bool, into: Callable[[Any], Any] | None = None
+        self,
+        *,
+        seeds_allowed: bool,
+        detokenize: bool,
+        into: Callable[[Any], Any] | None = None,
+        backend: str = DEFAULT,
     ) -> None:
         self._seeds_allowed = seeds_allowed
         self._detokenize = detokenize
         self._into = into
+        self._backend = backend
         self.make = functools.lru_cache(CACHED_PARAMETERS)(self._make)
 
     def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
@@ -112,7 +125,7 @@ class Parameters:
             repetition_penalty=sampling.repetition_penalty,
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
-            structured_outputs=_structured(constraint),
+            structured_outputs=_structured(constraint, self._backend),
             **_loops_ended(sampling),
             output_kind=RequestOutputKind.FINAL_ONLY,
             # Decoding once at the end is cheaper; but stop strings are looked for while decoding.
@@ -121,13 +134,6 @@ class Parameters:
             skip_clone=True,
         )
         return made if self._into is None else self._into(made)
-
-
-def _grammar(pattern: str) -> str:
-    try:
-        return translate.whole(pattern).grammar
-    except PatternError as error:
-        raise RefusedError(f"regex: {error}") from error
 
 
 def _loops_ended(sampling: Sampling) -> dict[str, Any]:
@@ -145,13 +151,13 @@ def _loops_ended(sampling: Sampling) -> dict[str, Any]:
     return {"repetition_detection": found}
 
 
-def _structured(constraint: Constraint | None) -> Any:
+def _structured(constraint: Constraint | None, backend: str) -> Any:
     if constraint is None:
         return None
     from vllm.sampling_params import StructuredOutputsParams
 
     if constraint.kind == "regex":
-        return StructuredOutputsParams(regex=_grammar(constraint.value))
+        return StructuredOutputsParams(regex=_copy(constraint, backend))
     try:
         value = json.loads(constraint.value)
     except ValueError as error:
@@ -160,4 +166,15 @@ def _structured(constraint: Constraint | None) -> Any:
         if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
             raise RefusedError("choice: the answers must be texts")
         return StructuredOutputsParams(choice=value)
-    return StructuredOutputsParams(json=constraint.value)  # as text: sent and cached as it is
+    # As text: sent and cached as it is.
+    return StructuredOutputsParams(json=_copy(constraint, backend))
+
+
+def _copy(constraint: Constraint, backend: str) -> str:
+    try:
+        return copy_for(constraint, backend).constraint.value
+    except PatternError as error:
+        raise RefusedError(f"regex: {error}") from error
+    except (UsageError, UnresolvedError, ValueError, TypeError, AttributeError) as error:
+        # The schema of a job was taken in before; others may be no schema at all.
+        raise RefusedError(str(error)) from error

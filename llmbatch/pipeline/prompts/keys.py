@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 
 from llmbatch.constraints import intake
+from llmbatch.constraints.copies.plain import is_plain
 from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.patterns.translate import differs_from_python
 from llmbatch.core.errors import UsageError
@@ -32,6 +34,9 @@ _PATTERNS_VERSION = 1
 # Raised when templates are rendered in another way, so that plans are made anew; only the requests
 # that read differently have other keys.
 _RENDERING_VERSION = 2
+# Stands in the keys of the requests whose schema an engine once held in another way than it is
+# checked: answers such as `ORD-` to the pattern `^ORD-` were accepted.
+_COPIES_VERSION = 1
 
 
 def answer_fields(section: BaseModel) -> dict[str, Any]:
@@ -58,10 +63,12 @@ class KeyMaker:
                 name: fields[name] for name in fields if name in task.sections and fields[name]
             },
         }
-        if _is_translated(task.constraint):
+        if _is_translated(task.form):
             base["patterns"] = _PATTERNS_VERSION
         if meaning := _schema_meaning(spec):
             base["schema"] = meaning
+        if _has_copy(task.form):
+            base["copies"] = _COPIES_VERSION
         self._base = hashlib.blake2b(json_text(base).encode(), digest_size=_KEY_BYTES)
 
     def base(self) -> str:
@@ -103,6 +110,16 @@ def _is_translated(constraint: Constraint | None) -> bool:
         return differs_from_python(constraint.value)
     except PatternError:
         return False
+
+
+def _has_copy(constraint: Constraint | None) -> bool:
+    """True if engines get a schema in other words than the user's, because it was not held as it
+    is checked."""
+    return (
+        constraint is not None
+        and constraint.kind == "json"
+        and not is_plain(orjson.loads(constraint.value))
+    )
 
 
 def repetition_key(key: str, sample: int) -> str:

@@ -42,7 +42,11 @@ class EngineFactory:
         spec = job.spec
         self._factory = registry.load(spec.engine.name)
         self._config = EngineConfig(
-            spec.model, spec.engine.options, str(job.paths.log), spec.template.to_settings()
+            spec.model,
+            spec.engine.options,
+            str(job.paths.log),
+            spec.template.to_settings(),
+            job.task.constraint,
         )
         self._spare: Engine | None = self._factory(self._config)
         self.first_engine = self._spare

@@ -18,6 +18,7 @@ from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
+from llmbatch.pipeline.tasks import held
 from llmbatch.store import inspection, plans, recovery, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
@@ -128,6 +129,8 @@ def _check_engine(db: Database, context: Context) -> None:
     of_engine = [*notices_of(engine), *try_first_chats(db, engine)]
     for notice in [*task.notices(), *of_prompt, *of_engine]:
         context.observer.phase(notice)
+    for line in held.lines(held.plan_of(engine, task)):
+        context.observer.phase(f"constraint: {line}")
     engine.check(task.sampling, task.constraint)
     context.timings.engine_start = clock.seconds() - began
 

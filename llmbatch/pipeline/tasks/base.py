@@ -41,8 +41,12 @@ class Task(Protocol):
         """The drawing of tokens at the first try of a request."""
 
     @property
+    def form(self) -> Constraint | None:
+        """The constraint that answers are checked against."""
+
+    @property
     def constraint(self) -> Constraint | None:
-        """The constraint that the engine has to keep."""
+        """The constraint that the engine has to keep: the form, unless answers are only checked."""
 
     @property
     def columns(self) -> AnswerColumns:

@@ -29,11 +29,16 @@ class Generate:
     """See `base.Task`."""
 
     sampling: Sampling
-    constraint: Constraint | None
+    form: Constraint | None
     schema: Mapping[str, Any] | None
     schema_notices: tuple[str, ...] = ()
+    only_checked: bool = False
     name: str = NAME
     sections: tuple[str, ...] = ("sampling", "answer", "template")
+
+    @property
+    def constraint(self) -> Constraint | None:
+        return None if self.only_checked else self.form
 
     @property
     def columns(self) -> AnswerColumns:
@@ -52,14 +57,14 @@ class Generate:
         return Request(key, tuple(messages), sampling, self.constraint, body)
 
     def require_valid(self) -> None:
-        make_judge(self.constraint)
+        make_judge(self.form)
 
     def notices(self) -> list[str]:
         return [*self.schema_notices, *self._emptiness()]
 
     def _emptiness(self) -> list[str]:
         names = list(self.columns.parts)
-        if not names or make_judge(self.constraint)("{}").reason is not None:
+        if not names or make_judge(self.form)("{}").reason is not None:
             return []
         return [
             f"{{}} is a full answer: the schema requires none of {_listed(names)}; "
@@ -67,21 +72,22 @@ class Generate:
         ]
 
     def check(self) -> AbstractContextManager[Judge]:
-        return BoundedCheck(self.constraint)
+        return BoundedCheck(self.form)
 
 
 def make(spec: JobSpec) -> Generate:
     """The task of a job. A schema that an earlier version took and this one refuses stays as it is
     written; `require_valid` tells."""
-    answer = spec.answer
+    answer, only_checked = spec.answer, spec.answer.constrain == "check"
     sampling = replace(spec.sampling.to_sampling(), repetition=spec.run.most_repetitions)
     if answer.json_schema is None:
-        return Generate(sampling, answer.to_constraint(), None)
+        return Generate(sampling, answer.to_constraint(), None, (), only_checked)
     try:
         taken = intake.take(answer.json_schema)
     except UsageError:
-        return Generate(sampling, answer.to_constraint(), answer.json_schema)
-    return Generate(sampling, Constraint("json", taken.text), taken.schema, taken.notices)
+        return Generate(sampling, answer.to_constraint(), answer.json_schema, (), only_checked)
+    form = Constraint("json", taken.text)
+    return Generate(sampling, form, taken.schema, taken.notices, only_checked)
 
 
 def _listed(names: Sequence[str]) -> str:

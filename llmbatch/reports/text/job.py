@@ -32,6 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _duplicates(report)
     if held := wording.control_tokens(report.control_token_rows):
         yield _line("control", held)
+    if held := wording.constraint(report.constraint):
+        yield _line("form", held)
     if attempts := wording.attempts(report.rows_by_attempts):
         yield _line("attempts", f"rows settled: {attempts}")
     yield from _usage(report)

@@ -19,7 +19,7 @@ def _json(value: Any) -> Constraint:
 
 
 BAD = {
-    "unique items": schema(a={"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
+    "fewer than none": schema(a={"type": "object", "properties": {"b": {}}, "maxProperties": -1}),
     "cut JSON": Constraint("json", "{"),
     "no schema": _json([1]),
     "false": _json(False),

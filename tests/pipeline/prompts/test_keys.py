@@ -51,6 +51,7 @@ ALTERNATIVES: dict[str, Any] = {
     "answer.choice": ["a", "b"],
     "answer.schema": {"type": "object"},
     "answer.regex": "a+",
+    "answer.constrain": "check",
     "template.chat_template": "{{ messages[0].content }}",
     "template.kwargs": {"enable_thinking": False},
     "template.system_as_user": True,

@@ -1,0 +1,82 @@
+"""The backend of an engine, chosen for the constraint of its requests.
+
+vLLM has one backend per engine: that of its first request with a constraint. A job has one
+constraint, so the backend that holds most of it is chosen before the start.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from llmbatch.constraints.backends import DEFAULT, EngineCopy, copies, copy_for
+from llmbatch.constraints.copies.backend import BACKENDS
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Constraint
+from llmbatch.engines.grammar_plan import GrammarPlan
+from llmbatch.engines.vllm import grammar_process
+
+_SLOW_SECONDS = 1.0
+_ADVICE = (
+    "simplify the schema, choose another backend by [engine] structured_outputs_config, or use "
+    "--constrain check"
+)
+
+
+def config(options: Mapping[str, Any], backend: str) -> Any:
+    """`structured_outputs_config` for an engine with this backend: the user's, and ours.
+
+    White space between the tokens of JSON has no end in a grammar, and small models write it until
+    their tokens are used up; so there is none unless the user wants it.
+    """
+    chosen = options.get("structured_outputs_config")
+    if chosen is not None and not isinstance(chosen, Mapping):
+        return chosen
+    ours: dict[str, Any] = {"backend": backend}
+    if backend in BACKENDS:
+        ours["disable_any_whitespace"] = True
+    return ours | dict(chosen or {})
+
+
+def users_backend(options: Mapping[str, Any]) -> str | None:
+    """The backend that the user has chosen for all requests."""
+    chosen = options.get("structured_outputs_config")
+    if isinstance(chosen, Mapping):
+        return chosen.get("backend")
+    return getattr(chosen, "backend", None)
+
+
+def backend_for(options: Mapping[str, Any], constraint: Constraint | None) -> str:
+    """The backend of an engine whose requests have this constraint. Raises UsageError when it holds
+    none of its copies."""
+    chosen = users_backend(options)
+    if constraint is None:
+        return chosen or DEFAULT
+    return plan(chosen, constraint).backend
+
+
+def plan_for(options: Mapping[str, Any], constraint: Constraint) -> GrammarPlan:
+    """The plan of vLLM with these options for a constraint; see `plan`."""
+    return plan(users_backend(options), constraint)
+
+
+@lru_cache(maxsize=16)
+def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
+    """The plan of vLLM for a constraint, with the backend that the user has chosen, or else
+    the best one that takes its copy. Raises UsageError when none does."""
+    if chosen is not None and chosen not in BACKENDS:
+        notice = f"backend {chosen} gets the constraint as it is; what it holds of it is unknown"
+        return GrammarPlan(chosen, notices=(notice,))
+    tried = copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
+    refusals: list[str] = []
+    for copy in tried:
+        asked = grammar_process.ask(copy)
+        if asked.refusal is None:
+            return GrammarPlan(copy.backend, copy.check_only, tuple(_notices(copy, asked)))
+        refusals.append(f"{copy.backend}: {asked.refusal[:200]}")
+    raise UsageError(f"vLLM refuses this job's {constraint.kind}: {'; '.join(refusals)}; {_ADVICE}")
+
+
+def _notices(copy: EngineCopy, asked: grammar_process.Asked) -> list[str]:
+    if asked.seconds < _SLOW_SECONDS:
+        return []
+    return [f"its grammar takes {copy.backend} about {asked.seconds:.0f} s, once in each engine"]

@@ -1,0 +1,22 @@
+"""The holding of answers to the form of a task: by the engine, or by the check alone."""
+
+from collections.abc import Iterator
+
+from llmbatch.engines.base import Engine, grammar_of
+from llmbatch.engines.grammar_plan import NO_GRAMMAR, GrammarPlan, line
+from llmbatch.pipeline.tasks.base import Task
+
+
+def plan_of(engine: Engine, task: Task) -> GrammarPlan | None:
+    """The plan of the engine; None for a task without a form, or an engine that does not say.
+    Raises UsageError when the engine cannot hold it at all."""
+    if task.form is not None and task.constraint is None:
+        return NO_GRAMMAR
+    return grammar_of(engine, task.constraint)
+
+
+def lines(plan: GrammarPlan | None) -> Iterator[str]:
+    """It for a person to read, with the engine's own notices."""
+    if plan is not None:
+        yield line(plan.to_json())
+        yield from plan.notices
