@@ -66,7 +66,8 @@ def _within_choices(broken: ValidationError) -> ValidationError:
     while broken.validator in ("anyOf", "oneOf") and broken.context:
         choices: Any = broken.validator_value
         meant = [n for n, one in enumerate(choices) if one != {"type": "null"}]
-        faults = [one for one in broken.context if one.schema_path[0] in meant]
+        # The fault of a choice that is `false` has no path.
+        faults = [one for one in broken.context if [*one.schema_path][:1] in [[n] for n in meant]]
         if len(meant) != 1 or not faults:
             break
         broken = faults[0]
