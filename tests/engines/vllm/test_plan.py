@@ -1,14 +1,13 @@
 """`llmbatch plan` with vLLM: what is known of a job before an engine is started."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from llmbatch.cli.main import cli
 from tests.engines.vllm import session
 
 pytestmark = session.needs_vllm
@@ -18,19 +17,12 @@ TICKETS = session.ROOT / "samples/tickets/tickets.csv"
 
 
 def planned(folder: Path, *flags: str) -> dict[str, Any]:
+    """A plan of the sample's tickets, made in this process, which imports transformers once."""
     output = folder / "out.jsonl"
-    command = [sys.executable, "-m", "llmbatch", "plan", str(TICKETS), "-o", str(output)]
-    command += ["-m", str(MODEL), "-p", "Label: {{ text }}", "--max-tokens", "16", *flags]
-    done = subprocess.run(
-        [*command, "--format", "json"],
-        cwd=folder,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    command = ["plan", str(TICKETS), "-o", str(output), "-m", str(MODEL), "--max-tokens", "16"]
+    prompt = ["-p", "Label: {{ text }}", "--format", "json"]
+    done = CliRunner().invoke(cli, [*command, *prompt, *flags])
+    assert done.exit_code == 0, done.output
     assert list(folder.iterdir()) == []
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
