@@ -73,7 +73,8 @@ def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
         if asked.refusal is None:
             return GrammarPlan(copy.backend, copy.check_only, tuple(_notices(copy, asked)))
         refusals.append(f"{copy.backend}: {asked.refusal[:200]}")
-    raise UsageError(f"vLLM refuses this job's {constraint.kind}: {'; '.join(refusals)}; {_ADVICE}")
+    name = "schema" if constraint.kind == "json" else constraint.kind
+    raise UsageError(f"vLLM refuses this job's {name}: {'; '.join(refusals)}; {_ADVICE}")
 
 
 def _notices(copy: EngineCopy, asked: grammar_process.Asked) -> list[str]:
