@@ -31,7 +31,8 @@ def copy_for(constraint: Constraint, backend: str) -> EngineCopy:
     """The copy of a constraint for a backend; a schema itself for one that is not known."""
     if constraint.kind == "regex":
         pattern = translate.whole(constraint.value)
-        return EngineCopy(backend, Constraint("regex", pattern.grammar))
+        left = tuple(CheckOnly("$", f"regex ({note})") for note in pattern.left_out)
+        return EngineCopy(backend, Constraint("regex", pattern.grammar), left)
     if backend not in BACKENDS or constraint.kind == "choice":
         return EngineCopy(backend, constraint)
     copier = Copier(json.loads(constraint.value), BACKENDS[backend])

@@ -99,3 +99,13 @@ def test_a_schema_of_too_many_alternatives_is_left_to_the_check() -> None:
 def test_keywords_that_exclude_each_other() -> None:
     with pytest.raises(UsageError, match="no answer"):
         copy_for(Constraint("json", '{"type":"integer","minimum":2,"maximum":1}'), "xgrammar")
+
+
+def test_an_assertion_that_no_grammar_holds_is_said_to_be_checked_only() -> None:
+    pattern = "^(?=.{1,25300}$)[a-z]+$"
+    note = "(the assertion at character 2 of the pattern)"
+    left = copy_for(Constraint("regex", pattern), "xgrammar").check_only
+    assert [tuple(one) for one in left] == [("$", f"regex {note}")]
+    schema = Constraint("json", json.dumps({"type": "string", "pattern": pattern}))
+    left = copy_for(schema, "guidance").check_only
+    assert [one.keyword for one in left] == [f"pattern {note}"]

@@ -37,6 +37,7 @@ def string(schema: Mapping[str, Any], backend: Backend) -> Copied:
         if pattern is None or (pattern.needs_escapes and not backend.escapes):
             left.append(keyword)
         else:
+            left += [f"{keyword} ({note})" for note in pattern.left_out]
             found.append((keyword, pattern))
     lengths = {
         keyword: int(schema[keyword])
