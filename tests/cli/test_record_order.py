@@ -164,7 +164,7 @@ def test_keys_in_another_order_are_the_same_record(quick: QuickJob) -> None:
 def test_a_column_named_record_is_that_column_in_every_row(quick: QuickJob) -> None:
     quick.write("in.jsonl", '{"id":1,"record":"vinyl"}\n{"id":2,"text":"t"}\n')
     quick.input = "in.jsonl"
-    assert run(quick, code=3) == 1
+    assert run(quick, "--ask-empty", code=3) == 1
     assert prompts(quick) == ["vinyl"]
     (failed,) = quick.records("out.errors.jsonl")
     assert failed["error"]["kind"] == "template"
