@@ -4,6 +4,8 @@ _LEAST = 400
 """Characters that a loop covers at least, at the end of an answer."""
 _TIMES = 8
 """So often the same text must follow itself: tables and lists repeat some, too."""
+_LEAST_OF_SHORT, _TIMES_OF_SHORT, _PART_OF_SHORT = 64, 16, 1 / 4
+"""The same in short answers: characters, times, and the part of the answer that the loop covers."""
 _LONGEST = 1000
 """Characters of the longest text whose repetition is noticed."""
 # A loop is looked for where the last characters of an answer stood before.
@@ -13,9 +15,10 @@ _END = 16
 def repeated_in(text: str) -> str | None:
     """The text that a cut answer repeats at its end; None where it does not end in a loop. White
     space of any kind is one, if there is enough of it."""
-    if len(text) < _LEAST:
+    least = _least(text)
+    if len(text) < least:
         return None
-    if not text[-_LEAST:].strip():
+    if not text[-least:].strip():
         return text[-1]
     end = text[-_END:]
     place = len(text) - _END
@@ -23,7 +26,13 @@ def repeated_in(text: str) -> str | None:
         period = len(text) - _END - place
         if period > _LONGEST:
             return None
-        covered = max(_LEAST, _TIMES * period)
-        if covered <= len(text) and text[-covered:-period] == text[-covered + period :]:
-            return text[-period:]
+        for fewest, times in ((_LEAST, _TIMES), (least, _TIMES_OF_SHORT)):
+            covered = max(fewest, times * period)
+            if covered <= len(text) and text[-covered:-period] == text[-covered + period :]:
+                return text[-period:]
     return None
+
+
+def _least(text: str) -> int:
+    """The characters that a loop covers at least, at the end of this answer."""
+    return min(_LEAST, max(_LEAST_OF_SHORT, round(len(text) * _PART_OF_SHORT)))

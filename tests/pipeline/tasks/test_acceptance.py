@@ -113,13 +113,18 @@ def test_an_answer_is_kept_with_the_numbers_of_its_schema() -> None:
 
 
 LOOPS = [
+    "The desk from order 1" + "0" * 70,  # a third of a short answer
+    '{"summary":"Nova' + "\\f" * 50,
     "The answer is: " + "no, " * 200,
     '{"a": 1' + " " * 400,
     '{"a": 1' + "\n\t  \n" * 90 + "\t\n",
     "x" + "A sentence of about fifty characters, over and over. " * 8 + "A sentence of ab",
 ]
 NO_LOOPS = [
-    "no, " * 99,
+    "| a | b | c |\n" + "|---|---|---|\n" * 3,
+    "x" * 3 + "a well-kept list of things that were sold last year " * 4 + "0" * 60,
+    "ab" * 31,
+    "no, " * 15,
     "A sentence of about fifty characters, over and over. " * 7,
     "Some text, never the same: " + ", ".join(map(str, range(300))),
     "| a | b |\n| --- | --- |\n" * 8 + "the end",
