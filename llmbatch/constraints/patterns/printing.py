@@ -73,6 +73,10 @@ def _write_item(node: Node, coder: Coder) -> str:
 
 def _count(node: Repeat) -> str:
     short = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((node.least, node.most))
+    if short == "?" and not isinstance(node.item, Chars):
+        # xgrammar lets the repetition at the end of an optional group go on without the group:
+        # for it `^a(?:b[0-9]+)?$` takes a3.
+        return "{0,1}"
     if short:
         return short
     if node.most is None:

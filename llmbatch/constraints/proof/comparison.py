@@ -1,5 +1,6 @@
 """Comparing what a grammar takes with what the check takes, by texts of both kinds."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from llmbatch.constraints.proof.misses import misses
 from llmbatch.constraints.proof.places import general, keyword_at, path_at
 from llmbatch.constraints.proof.writing import read_schema, spellings
 from llmbatch.constraints.schema_walk import subschemas
+from llmbatch.core import clock
 from llmbatch.core.records import Constraint
 
 _SHOWN = 60  # characters of an example
 _LONGEST = 4_000  # characters of a text
+_MOST_SPACES = 60  # that a value without a schema may need
 
 Taken = Sequence[int | None]
 """For each text the number of characters that a grammar took before it stopped; None: all of it."""
@@ -56,8 +59,12 @@ class Texts(NamedTuple):
     misses: list[str]
 
 
-def make_texts(constraint: Constraint, count: int, seed: int = 0) -> Texts:
-    """Up to so many values that a constraint allows, and about as many texts that it refuses."""
+def make_texts(
+    constraint: Constraint, count: int, seed: int = 0, *, seconds: float = math.inf
+) -> Texts:
+    """Up to so many values that a constraint allows, and about as many texts that it refuses;
+    those that are found within a time."""
+    end = clock.seconds() + seconds
     check = make_check(constraint)
     drawn = _of_schema if constraint.kind == "json" else _of_text
     good: dict[tuple[str, ...], None] = {}
@@ -69,7 +76,8 @@ def make_texts(constraint: Constraint, count: int, seed: int = 0) -> Texts:
         for text in (*near, *spelled[:1]):
             if len(bad) < count and len(text) <= _LONGEST and check(text) is not None:
                 bad[text] = None
-        if turn > 3 * count or (len(good) >= count and len(bad) >= count):
+        is_enough = len(good) >= count and len(bad) >= count
+        if turn > 3 * count or is_enough or clock.seconds() > end:
             break
     return Texts(list(good), list(bad))
 
@@ -115,6 +123,29 @@ def compare(constraint: Constraint, accepts: Accepts, texts: Texts) -> tuple[Dif
     return tuple({(one.kind, one.place, one.keyword): one for one in reversed(found)}.values())
 
 
+def _spaced(spelled: list[str], accepts: Accepts) -> Taken:
+    """The result for texts where a space may stand wherever the grammar has one after a comma or
+    a colon, which is no part of a value: xgrammar writes one in values without a schema."""
+    now = list(spelled)
+    taken: list[int | None] = list(accepts(spelled)) if spelled else []
+    for _ in range(_MOST_SPACES):
+        stuck = [
+            index
+            for index, end in enumerate(taken)
+            if end and end < len(now[index]) and now[index][end - 1] in ",:"
+        ]
+        if not stuck:
+            break
+        for index in stuck:
+            end = taken[index] or 0
+            now[index] = f"{now[index][:end]} {now[index][end:]}"
+        again = accepts([now[index] for index in stuck])
+        for index, then in zip(stuck, again, strict=True):
+            is_stuck = then is not None and then <= (taken[index] or 0)
+            taken[index] = -1 if is_stuck else then  # the space was no way on
+    return [None if end is None else abs(end) for end in taken]
+
+
 def _narrower(
     constraint: Constraint,
     refused: list[tuple[str, ...]],
@@ -122,12 +153,12 @@ def _narrower(
     accepts: Accepts,
 ) -> Iterator[Difference]:
     """Values of which no spelling is taken."""
-    others = [text for spelled in refused for text in spelled[1:]]
-    taken = dict(zip(others, accepts(others), strict=True)) if others else {}
+    others = [text for spelled in refused for text in spelled]
+    taken = dict(zip(others, _spaced(others, accepts), strict=True))
     is_json = constraint.kind == "json"
     root = read_schema(intake.take_text(constraint.value).text) if is_json else {}
     for spelled, first_end in zip(refused, ends, strict=True):
-        if any(taken[text] is None for text in spelled[1:]):
+        if any(taken[text] is None for text in spelled):
             continue
         text, end = spelled[0], first_end
         for other in spelled[1:]:
@@ -163,8 +194,14 @@ def _faults(exact: Validator, text: str) -> Iterator[tuple[str, str]]:
         return
     found = [each for error in exact.iter_errors(value) for each in _all(error)]
     found.sort(key=lambda error: -len(error.absolute_path))
-    seen = [(general(tuple(error.absolute_path)), str(error.validator)) for error in found]
-    yield from dict.fromkeys(seen or [("$", "")])
+    seen = dict.fromkeys((general(tuple(e.absolute_path)), str(e.validator)) for e in found)
+    yield from seen or [("$", "")]
+    for fault in found:
+        # A keyword around it, such as propertyNames, may be the one that a grammar leaves out.
+        path = tuple(fault.absolute_path)
+        around = [str(step) for step in fault.absolute_schema_path]
+        places = [general(path[:length]) for length in range(len(path) + 1)]
+        yield from ((place, word) for word in around for place in places)
 
 
 def _all(error: ValidationError) -> Iterator[ValidationError]:

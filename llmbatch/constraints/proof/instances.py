@@ -78,7 +78,7 @@ class _Maker:
         least = max((whole(each) for each in held.all("minProperties")), default=0)
         most = min((whole(each) for each in held.all("maxProperties")), default=1_000)
         self._add_others(held, made, depth, max(0, least - len(made)), most)
-        return made
+        return _in_listed_order(held, made)
 
     def _property(self, held: Conjunction, name: str) -> Any:
         found = [part[name] for part in held.all("properties") if name in part]
@@ -136,6 +136,13 @@ class _Maker:
         for wanted in held.all("contains"):
             made.append(self.make({"allOf": [wanted, *rest]}, depth + 1))
         return _without_twins(made) if any(held.all("uniqueItems")) else made
+
+
+def _in_listed_order(held: Conjunction, made: dict[str, Any]) -> dict[str, Any]:
+    """Names that `propertyNames` lists in its order, in which grammars have them."""
+    listed = [names.get("enum", ()) for names in held.all("propertyNames")]
+    order = {name: place for names in listed for place, name in enumerate(names)}
+    return dict(sorted(made.items(), key=lambda item: order.get(item[0], 0)))
 
 
 def _without_twins(values: list[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Strings and numbers that a schema allows, at its bounds and with what is known to be hard."""
 
 import random
+import re
 from decimal import Decimal
 from functools import lru_cache
 
@@ -85,9 +86,14 @@ def _members(pattern: str) -> tuple[str, ...]:
 def near_misses(pattern: str) -> tuple[str, ...]:
     """Texts that a pattern nearly allows."""
     try:
-        return tuple(strings.near_misses(translate.search(pattern), 60))
+        whole_pattern = translate.search(pattern)
     except PatternError:
         return ()
+    # The words of a pattern are what a look-around may exclude.
+    words = re.findall(r"[A-Za-z]{2,}|[0-9]", pattern)[:8]
+    some = _members(pattern)[:6]
+    near = [text for word in words for one in some for text in (word, word + one, one + word)]
+    return (*strings.near_misses(whole_pattern, 60), *near)
 
 
 def make_number(held: Conjunction, chance: random.Random, *, is_whole: bool) -> Spelled:

@@ -46,6 +46,8 @@ def spellings(value: Any) -> tuple[str, ...]:
     """Different texts of one value; a grammar that takes one of them takes the value."""
     ways = [(False, False), (True, False), (False, True), (True, True)]
     texts = [write(value, is_ascii=ascii_, is_plain=plain) for ascii_, plain in ways]
+    # Some grammars take this control character, which JSON may have as it is, only as an escape.
+    texts += [text.replace("\x7f", "\\u007f") for text in texts]
     return tuple(dict.fromkeys(text for text in texts if _is_text(text)))
 
 

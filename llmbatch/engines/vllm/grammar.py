@@ -4,18 +4,20 @@ vLLM has one backend per engine: that of its first request with a constraint. A 
 constraint, so the backend that holds most of it is chosen before the start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from llmbatch.constraints.backends import DEFAULT, EngineCopy, copies, copy_for
 from llmbatch.constraints.copies.backend import BACKENDS
+from llmbatch.constraints.proof.telling import untold
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
 from llmbatch.engines.grammar_plan import GrammarPlan
-from llmbatch.engines.vllm import grammar_process
+from llmbatch.engines.vllm.proof import Proof, prove
 
 _SLOW_SECONDS = 1.0
+_SHOWN = 5  # differences
 _ADVICE = (
     "simplify the schema, choose another backend by [engine] structured_outputs_config, or use "
     "--constrain check"
@@ -69,15 +71,24 @@ def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
     tried = copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
     refusals: list[str] = []
     for copy in tried:
-        asked = grammar_process.ask(copy)
-        if asked.refusal is None:
-            return GrammarPlan(copy.backend, copy.check_only, tuple(_notices(copy, asked)))
-        refusals.append(f"{copy.backend}: {asked.refusal[:200]}")
+        proof = prove(copy.backend, copy.constraint, constraint)
+        if proof.refused is None:
+            return GrammarPlan(copy.backend, copy.check_only, tuple(_notices(copy, proof)))
+        refusals.append(f"{copy.backend}: {proof.refused[:200]}")
     name = "schema" if constraint.kind == "json" else constraint.kind
     raise UsageError(f"vLLM refuses this job's {name}: {'; '.join(refusals)}; {_ADVICE}")
 
 
-def _notices(copy: EngineCopy, asked: grammar_process.Asked) -> list[str]:
-    if asked.seconds < _SLOW_SECONDS:
-        return []
-    return [f"its grammar takes {copy.backend} about {asked.seconds:.0f} s, once in each engine"]
+def _notices(copy: EngineCopy, proof: Proof) -> Iterator[str]:
+    """The lines for what the proof found and the plan does not say already."""
+    if proof.seconds >= _SLOW_SECONDS:
+        yield f"its grammar takes {copy.backend} about {proof.seconds:.0f} s, once in each engine"
+    if proof.is_known and not proof.asked:
+        yield (
+            f"its grammar in {copy.backend} was not compared with the check: no answers to try "
+            "were found in time that are small enough"
+        )
+    told = untold(proof.differences, copy.check_only)
+    yield from (f"{copy.backend}: {one.line()}" for one in told[:_SHOWN])
+    if len(told) > _SHOWN:
+        yield f"{copy.backend}: {len(told) - _SHOWN} more such differences"

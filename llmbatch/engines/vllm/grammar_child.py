@@ -105,8 +105,8 @@ def _xgrammar(xgrammar: Any, kind: str, value: str, whitespace: bool) -> Taking:
 
 
 def _quoted(text: str) -> str:
-    """A text as a terminal of xgrammar's EBNF."""
-    return json.dumps(text)
+    """A text as a terminal of xgrammar's EBNF, as vLLM writes it."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _guidance(llguidance: Any, kind: str, value: str, whitespace: bool) -> Taking:

@@ -1,5 +1,6 @@
 // Writes zod.json: JSON Schemas as zod 3 (by zod-to-json-schema), zod 4 (z.toJSONSchema) and OpenAI's
-// helper for strict mode write them, one for each type of field. To run it again, in an empty folder:
+// helper for strict mode (of zod 4, and of zod 3) write them, one for each type of field. Types that
+// a helper refuses are left out. To run it again, in an empty folder:
 //   npm install zod3@npm:zod@3.25.76 zod@4.6.7 zod-to-json-schema@3.25.2 openai@6.49.0
 //   cp PATH/TO/make_zod.mjs . && node make_zod.mjs > PATH/TO/zod.json
 import { z as z4 } from "zod";
@@ -138,6 +139,8 @@ function add(maker, name, make) {
 const build = (f) => { try { return f(); } catch (error) { console.error(String(error)); return {}; } };
 for (const [name, type] of Object.entries(build(() => ({ ...common(z3), ...of3(z3) })))) {
   add("zod3", name, () => zodToJsonSchema(z3.object({ value: type })));
+  if (!["optional", "nullish", "any", "unknown", "null"].includes(name))
+    add("openai3", name, () => zodResponseFormat(z3.object({ value: type }), "answer").json_schema.schema);
 }
 for (const [name, type] of Object.entries(build(() => ({ ...common(z4), ...of4(z4) })))) {
   add("zod4", name, () => z4.toJSONSchema(z4.object({ value: type })));

@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from llmbatch.constraints.backends import EngineCopy
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
-from llmbatch.engines.vllm import grammar, grammar_process
+from llmbatch.engines.vllm import grammar
+from llmbatch.engines.vllm.proof import prove
 
 NUMBERS = Constraint("json", '{"type":"number","minimum":0}')
 
 
-def asked(schema: str) -> grammar_process.Asked:
-    return grammar_process.ask(EngineCopy("guidance", Constraint("json", schema)))
+def refusal_of(schema: str) -> str | None:
+    constraint = Constraint("json", schema)
+    return prove("guidance", constraint, constraint, 1).refused
 
 
 @pytest.mark.parametrize(
@@ -45,11 +46,9 @@ def test_without_a_constraint_nothing_is_asked() -> None:
 
 def test_a_process_that_ends_over_a_grammar_is_a_refusal() -> None:
     pytest.importorskip("llguidance")
-    refusal, _ = asked('{"const":-9223372036854775808}')
-    assert refusal is not None
-    assert "the process ends" in refusal
-    assert asked('{"type":"integer"}').refusal is None
-    assert "Unimplemented" in str(asked('{"contains":{}}').refusal)
+    assert "the process ends" in str(refusal_of('{"const":-9223372036854775808}'))
+    assert refusal_of('{"type":"integer"}') is None
+    assert "Unimplemented" in str(refusal_of('{"contains":{}}'))
 
 
 def test_a_schema_that_its_backend_refuses_is_told_with_what_to_do() -> None:
