@@ -26,7 +26,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -122,6 +122,7 @@ class ScriptedEngine:
 
     def __init__(self, config: EngineConfig, options: Options) -> None:
         self._model = config.model
+        self._thinks = config.chat.thinking not in (None, "off")
         self._constraint = config.constraint
         self._options = options
         self._random = random.Random(0)
@@ -381,7 +382,11 @@ class ScriptedEngine:
             kept = text.split()[:room]
             text, reason = (" ".join(kept), "context") if len(kept) == room else (text, reason)
         cached = min(words, self._options.cached_words)
-        usage = Usage(prompt=words, cached=cached, output=len(text.split()))
+        output = len(text.split())
+        usage = Usage(prompt=words, cached=cached, output=output)
+        if self._thinks:
+            thought = replace(usage, output=output + 2, reasoning=2)
+            return Completed(request.key, text, reason, thought, "Let me see")
         return Completed(request.key, text, reason, usage)
 
     def _record(self, outcome: Outcome) -> None:

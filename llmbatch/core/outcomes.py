@@ -6,7 +6,8 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache.
+    """Tokens of one attempt. `cached` is the part of `prompt` served by the prefix cache,
+    `reasoning` the part of `output` that the model thought before its answer.
 
     Only computed and cached tokens count: a refused request has none, however long its prompt is.
     """
@@ -14,6 +15,7 @@ class Usage:
     prompt: int = 0
     cached: int = 0
     output: int = 0
+    reasoning: int = 0
 
     @property
     def is_nothing(self) -> bool:
@@ -31,6 +33,7 @@ class Completed:
     text: str
     finish_reason: str
     usage: Usage
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,11 @@ _KINDS = (
         False,
         "the answer was cut where the context ends: shorten the row or raise max_model_len",
         CONTEXT,
+    ),
+    FailureKind(
+        "unfinished_thinking",
+        True,
+        "the model did not end its thinking: raise max_tokens, or bound it with --thinking N",
     ),
     FailureKind("invalid_output", True, "the answer breaks the constraint: look at the prompt"),
     FailureKind(

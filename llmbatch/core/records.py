@@ -40,10 +40,13 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
     """The way from messages to the model's prompt. `template`: the source of a chat template
-    (Jinja2), None: the model's own; `kwargs`: variables that it gets beside the messages."""
+    (Jinja2), None: the model's own; `kwargs`: variables that it gets beside the messages.
+    `thinking`: whether the model thinks before it answers, a number: in so many tokens at most;
+    None: as the template has it."""
 
     template: str | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    thinking: Literal["off", "on"] | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

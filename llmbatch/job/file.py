@@ -21,6 +21,7 @@ from llmbatch.job.values import faults
 
 Table = dict[str, Any]
 
+_FORMS = {"choice", "schema", "regex"}
 # A job has one of these.
 _PRICES = ("price_per_hour", "price_per_million")
 # Of values that cannot be kept the first ones are reported.
@@ -218,8 +219,10 @@ def _merge(base: Table, over: Mapping[str, Any]) -> Table:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        # A constraint given by flag replaces the file's, of any kind.
-        if isinstance(below, dict) and isinstance(value, dict) and key != "answer":
+        if isinstance(below, dict) and isinstance(value, dict):
+            if key == "answer" and not _FORMS.isdisjoint(value):
+                # A constraint given by flag replaces the file's, of any kind.
+                below = {name: below[name] for name in below.keys() - _FORMS}
             merged[key] = _merge(below, value)
         else:
             merged[key] = value

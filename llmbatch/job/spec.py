@@ -119,6 +119,12 @@ class JobSpec(Section):
         """The number of devices that are paid: as the job says, or else the engine's options."""
         return self.cost.devices or self.engine.devices
 
+    @property
+    def reasons(self) -> bool:
+        """True if answers may come with what the model thought before them."""
+        wanted = self.template.thinking not in (None, "off")
+        return wanted or "reasoning_parser" in map(plain_name, self.engine.options)
+
     @field_validator("record_order", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:

@@ -1,8 +1,8 @@
 """The table [template]: how the messages of a request become the model's prompt."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from llmbatch.core.records import ChatSettings
 from llmbatch.job.fields import Section, answer, rendered
@@ -18,6 +18,12 @@ class TemplateSpec(Section):
         min_length=1,
     )
     kwargs: dict[str, Any] = answer({}, "A variable of the chat template.", in_key_by_default=False)
+    thinking: Literal["off", "on"] | Annotated[int, Field(ge=1, lt=2**31)] | None = answer(
+        None,
+        "Let the model think before it answers: off, on, or in so many tokens at most.",
+        by_default="as the chat template has it",
+        in_key_by_default=False,
+    )
     system_as_user: bool = rendered(
         False, "Put the system prompt before the user's message, for models without that role."
     )
@@ -32,4 +38,4 @@ class TemplateSpec(Section):
         return kwargs
 
     def to_settings(self) -> ChatSettings:
-        return ChatSettings(self.chat_template, self.kwargs)
+        return ChatSettings(self.chat_template, self.kwargs, self.thinking)

@@ -61,6 +61,7 @@ class Report:
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
+    `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
     `constraint` as the last engine said, None where it did not, and for a job without one."""
 
     version: int
@@ -72,6 +73,7 @@ class Report:
     reused: int
     requests: int
     control_token_rows: int
+    reasoning_tokens: int
     duplicates: Duplicates
     currency: str
     last_run: TotalUsage
@@ -129,6 +131,7 @@ def _assemble(
         reused=reused,
         requests=plan.requests,
         control_token_rows=plan.control,
+        reasoning_tokens=results.reasoning_tokens(db),
         duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,
         last_run=sum_up(every[-1:]),

@@ -211,6 +211,8 @@ def _work_notes(report: Report) -> Iterator[str]:
         yield f"{held}."
     if held := wording.constraint(report.constraint):
         yield f"Form of the answers: {held}."
+    if held := wording.reasoning(report.reasoning_tokens):
+        yield f"Thinking: {held}."
     if attempts := wording.attempts(report.rows_by_attempts):
         yield f"Rows settled by the number of attempts: {attempts}."
     forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits

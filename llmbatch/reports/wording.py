@@ -62,6 +62,11 @@ def control_tokens(rows: int) -> str:
     return f"{units.count(rows, 'row')} with control tokens of the model, which are sent as text"
 
 
+def reasoning(tokens: int) -> str:
+    """A note on the `tokens` that models thought; empty where there are none."""
+    return f"{units.number(tokens)} of all output tokens, before the answers" if tokens else ""
+
+
 def compared(ratio: float) -> str:
     """Another price, `ratio` times this cost, in words: less, more, or so many times."""
     if ratio < 0.1:

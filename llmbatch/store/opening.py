@@ -23,6 +23,7 @@ MIGRATIONS = (
     ("schema_5.sql",),
     ("schema_6.sql",),
     ("schema_7.sql",),
+    ("schema_8.sql",),
 )
 
 

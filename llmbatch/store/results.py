@@ -140,6 +140,11 @@ def rows_by_attempts(db: Database) -> list[SettledRows]:
     return db.values(SettledRows, query("rows_by_attempts"))
 
 
+def reasoning_tokens(db: Database) -> int:
+    """The output tokens that models thought before their answers, in all attempts."""
+    return int(db.scalar(query("reasoning_tokens")))
+
+
 @dataclass(frozen=True, slots=True)
 class LengthCounts:
     """The answers of the current plan, counted by the tokens of their prompts and outputs."""

@@ -33,6 +33,8 @@ class Attempt:
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
 
 
 _FIELDS = [field.name for field in fields(Attempt)]

@@ -41,6 +41,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "sampling.stop": ("s", ("s",)),
     "answer.choice": ("c", ("c",)),
     "answer.regex": ("r", "r"),
+    "template.thinking": ("20", 20),
     "answer.constrain": ("check", "check"),
     "engine.name": ("a:b", "a:b"),
     "cost.price_per_hour": ("7", 7.0),
@@ -103,6 +104,7 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     )
     given = load("--template-arg", "thinking=false", "--template-arg", "effort=low").template.kwargs
     assert given == {"thinking": False, "effort": "low"}
+    assert [load("--thinking", text).template.thinking for text in ("off", "on")] == ["off", "on"]
     assert load("--system-as-user").template.system_as_user
     prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
     assert (prices.price_per_million, prices.listed_price) != (None, None)

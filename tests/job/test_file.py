@@ -77,7 +77,16 @@ def test_a_constraint_flag_replaces_the_files(
     (tmp_path / "flag_schema.json").write_text('{"type": "object"}')
     monkeypatch.chdir(tmp_path)
     held = load(tmp_path, WHOLE, {"answer": answer}).answer.model_dump(by_alias=True)
-    assert [name for name, value in held.items() if value is not None] == list(answer)
+    given = {name for name, value in held.items() if value is not None}
+    assert given == {*answer, "constrain"}
+
+
+def test_a_flag_for_how_an_answer_is_held_leaves_its_form(tmp_path: Path) -> None:
+    whole = load(tmp_path, WHOLE, {}).answer
+    held = load(tmp_path, WHOLE, {"answer": {"constrain": "check"}}).answer
+    assert held == whole.model_copy(update={"constrain": "check"})
+    other = load(tmp_path, WHOLE, {"answer": {"constrain": "check", "regex": "a+"}}).answer
+    assert (other.constrain, other.regex, other.choice) == ("check", "a+", None)
 
 
 def test_paths_of_the_file_start_at_its_folder(

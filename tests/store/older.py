@@ -21,6 +21,10 @@ _UNDONE = {
     ),
     5: ("ALTER TABLE commits DROP COLUMN link",),
     7: ("ALTER TABLE requests DROP COLUMN body",),
+    8: (
+        "ALTER TABLE attempts DROP COLUMN reasoning",
+        "ALTER TABLE attempts DROP COLUMN reasoning_tokens",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

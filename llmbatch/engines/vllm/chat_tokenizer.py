@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.records import ChatSettings, Message
-from llmbatch.engines.vllm import chat_trial, processes, start
+from llmbatch.engines.vllm import chat_trial, processes, start, thinking_switch
 from llmbatch.engines.vllm.contents_apart import ContentsApart
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
 
@@ -23,10 +23,11 @@ class ChatTokenizer:
     def __init__(self, tokenizer: Any, chat: ChatSettings = ChatSettings()) -> None:  # noqa: B008
         """`chat`: the template and its variables."""
         self._tokenizer = tokenizer
-        self._chat = chat
         self._fast = _fast_backend(tokenizer)
         given = chat.template or getattr(tokenizer, "chat_template", None)
         self._has_template = bool(given) or self._fast is None
+        self._given = chat
+        self._chat = thinking_switch.switched(chat, self.render) if self._has_template else chat
         # A chat template writes the special tokens itself.
         self._apart = (
             SlowContentsApart(tokenizer, self._slow_ids)
@@ -46,8 +47,17 @@ class ChatTokenizer:
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
         """See `chat_trial.try_chats`."""
-        settings, has_template = self._chat, self._has_template
+        settings, has_template = self._given, self._has_template
         return chat_trial.try_chats(chats, settings, self.render, has_template=has_template)
+
+    def try_thinking(self, parser: str | None) -> list[str]:
+        """Notices about thinking, `parser` being the one that the user named. Raises UsageError
+        where the model cannot think, or leave it, as the job wants."""
+        if not self._has_template and self._given.thinking is None:
+            return []
+        marked = thinking_switch.has_marks(self._tokenizer.get_vocab())
+        thinking_switch.check(self._given, self.render, has_marks=marked, parser=parser)
+        return thinking_switch.notices(self._given, self.render, parser=parser)
 
     def _text(self, messages: Sequence[Message]) -> str:
         return self.render(messages, self._chat)

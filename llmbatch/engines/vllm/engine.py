@@ -20,21 +20,23 @@ from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
-    chat_tokenizer,
     defaults,
     failure_reasons,
     grammar,
     leftovers,
     levers,
     processes,
+    reasoning,
     sizes,
     start,
+    thinking_switch,
     versions,
 )
 from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
-from llmbatch.engines.vllm.in_flight import InFlight, VllmSession, one_line
+from llmbatch.engines.vllm.in_flight import InFlight, VllmSession
+from llmbatch.engines.vllm.prompt_reader import PromptReader
 from llmbatch.engines.vllm.sampling import Parameters, check_parameters, takes_seeds
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.sizing.device import Device
@@ -79,8 +81,7 @@ class VllmEngine:
         self._log_start = 0
         self._stats = Stats(0)
         self._backend = DEFAULT
-        # Loaded on first use; a text says why there is none without vLLM.
-        self._reader: ChatTokenizer | str | None = None
+        self._reader = PromptReader(config, folder, self._options)
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -113,38 +114,19 @@ class VllmEngine:
         return grammar.plan_for(self._options, constraint) if is_known else None
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
-        tokenizer = self._tokenizer()
-        if isinstance(tokenizer, str):
-            return None
-        try:
-            return tokenizer.encode(messages)
-        except Exception as error:  # a chat template may raise anything
-            raise ValueError(one_line(error)) from error
+        return self._reader.encode(messages)
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
-        tokenizer = self._tokenizer()
-        return [] if isinstance(tokenizer, str) else tokenizer.try_chats(chats)
+        return self._reader.try_chats(chats)
 
     def why_not_encoded(self) -> str | None:
-        tokenizer = self._tokenizer()
-        return tokenizer if isinstance(tokenizer, str) else None
-
-    def _tokenizer(self) -> ChatTokenizer | str:
-        if self._reader is None:
-            config = self._config
-            try:
-                self._reader = chat_tokenizer.load(
-                    config.model, self._folder, self._options, config.chat
-                )
-            except chat_tokenizer.NoTokenizerError as error:
-                self._reader = str(error)
-        return self._reader
+        return self._reader.why_not_encoded()
 
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():
             raise EngineError(NOT_INSTALLED)
         versions.require_known()
-        options = dict(self._options)
+        options = thinking_switch.with_parser(self._options, self._config.chat)
         if self._folder is None:
             # What runs is what the keys name, even if the branch moves on meanwhile.
             options["revision"] = self.identity()["revision"]
@@ -191,20 +173,24 @@ class VllmEngine:
         if self._config.constraint is not None:
             described["grammar"] = grammar.plan_for(options, self._config.constraint).to_json()
         self._info = EngineInfo.from_json(described | start.sizes(self))
-        self._session = self._make_session(client, described)
+        self._session = self._make_session(client, described, options)
         engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
 
-    def _make_session(self, client: Client, described: Mapping[str, Any]) -> VllmSession:
+    def _make_session(
+        self, client: Client, described: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
-        tokenizer = ChatTokenizer(client.engine.get_tokenizer(), self._config.chat)
+        own = client.engine.get_tokenizer()
+        tokenizer = ChatTokenizer(own, self._config.chat)
         parameters = Parameters(
             seeds_allowed=takes_seeds(device, chunked_prefill=described["chunked_prefill"]),
             detokenize=not tokenizer.decodes,
             into=client.make_template,
             backend=self._backend,
+            thinking=thinking_switch.budget(self._config.chat),
         )
         self._stats = Stats(
             described["max_num_seqs"],
@@ -216,6 +202,7 @@ class VllmEngine:
             tokenizer,
             parameters,
             self._stats,
+            reasoning.make(options, own, tokenizer),
             max_model_len=described["max_model_len"],
             window=described["window"],
             waiting_tokens=max(

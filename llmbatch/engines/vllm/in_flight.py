@@ -9,7 +9,7 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
@@ -17,6 +17,7 @@ from llmbatch.core.records import Request
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import Answer, StepOutput
+from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
@@ -36,6 +37,7 @@ class VllmSession:
     tokenizer: ChatTokenizer
     parameters: Parameters
     stats: Stats
+    reasoning: Reasoning | None
     max_model_len: int
     window: int
     waiting_tokens: int
@@ -50,6 +52,7 @@ class InFlight:
         self._feed = iter(requests)
         self._more = True
         self._sent: dict[str, Request] = {}
+        self._thinking: set[str] = set()  # of those whose answer comes after some thinking
         self._waiting: dict[str, int] = {}  # prompt tokens of those whose answer has not begun
         self._waiting_tokens = 0
         self._settled: deque[Outcome] = deque()
@@ -109,6 +112,8 @@ class InFlight:
         except Exception as error:  # vLLM and its parts may raise anything
             return Failed(request.key, "refused_request", one_line(error))
         self._sent[number] = request
+        if session.reasoning is not None and not session.reasoning.is_over(tokens):
+            self._thinking.add(number)
         self._waiting[number] = length
         self._waiting_tokens += length
         return None
@@ -138,7 +143,26 @@ class InFlight:
             if request is not None:
                 self._settled.append(self._outcome(request, answer))
 
+    def _parted(self, made: Completed, answer: Answer) -> Outcome:
+        """An answer without the thinking before it."""
+        reasoning = self._session.reasoning
+        assert reasoning is not None
+        decoded = answer.text if made.text == answer.text else None
+        stopped = made.finish_reason == "stop"
+        thought = reasoning.part(answer.tokens, decoded, stopped=stopped)
+        usage = replace(made.usage, reasoning=thought.tokens)
+        if thought.answer is not None:
+            return replace(made, text=thought.answer, reasoning=thought.reasoning, usage=usage)
+        if made.finish_reason == "repetition":
+            return replace(made, usage=usage)
+        how = "" if stopped else f" ({made.finish_reason})"
+        message = f"did not end its thinking in {usage.output} tokens{how}"
+        kind, text = "unfinished_thinking", made.text
+        return Failed(made.key, kind, message, usage, text, made.finish_reason)
+
     def _outcome(self, request: Request, answer: Answer) -> Outcome:
+        is_thinking = answer.number in self._thinking
+        self._thinking.discard(answer.number)
         tokenizer, reason = self._session.tokenizer, answer.reason or ""
         usage = Usage(prompt=answer.prompt, cached=answer.cached, output=len(answer.tokens))
         if not answer.tokens and reason not in ("stop", "length"):
@@ -150,7 +174,8 @@ class InFlight:
         if reason == "length" and usage.prompt + usage.output >= self._session.max_model_len:
             reason = "context"  # vLLM has one name for both ends
         if reason in ("stop", "length", "context", "repetition"):
-            return Completed(request.key, text, reason, usage)
+            made = Completed(request.key, text, reason, usage)
+            return self._parted(made, answer) if is_thinking else made
         message = answer.error or f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)
 

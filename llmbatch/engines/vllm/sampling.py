@@ -91,7 +91,8 @@ class Parameters:
     """Makes vLLM's SamplingParams, one object for each distinct sampling and constraint, which goes
     to the engine as the copy for its `backend`.
 
-    `into` converts each of them once; its result is kept and returned instead.
+    `into` converts each of them once; its result is kept and returned instead. `thinking`: the most
+    tokens that the model may think.
     """
 
     def __init__(
@@ -101,7 +102,9 @@ class Parameters:
         detokenize: bool,
         into: Callable[[Any], Any] | None = None,
         backend: str = DEFAULT,
+        thinking: int | None = None,
     ) -> None:
+        self._thinking = {} if thinking is None else {"thinking_token_budget": thinking}
         self._seeds_allowed = seeds_allowed
         self._detokenize = detokenize
         self._into = into
@@ -127,6 +130,7 @@ class Parameters:
             frequency_penalty=sampling.frequency_penalty,
             structured_outputs=_structured(constraint, self._backend),
             **_loops_ended(sampling),
+            **self._thinking,
             output_kind=RequestOutputKind.FINAL_ONLY,
             # Decoding once at the end is cheaper; but stop strings are looked for while decoding.
             detokenize=self._detokenize or bool(sampling.stop),

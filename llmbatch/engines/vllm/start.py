@@ -28,11 +28,16 @@ def build(
     set_environment(local=local)
     # It keeps for ever the temporary folder that it finds when it is imported.
     import vllm.model_executor.model_loader.weight_utils  # noqa: F401
+    from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
 
-    chosen = defaults.with_defaults(options, Path(model) if local else None)
+    chosen = dict(defaults.with_defaults(options, Path(model) if local else None))
+    structured = chosen.get("structured_outputs_config")
+    if isinstance(structured, Mapping):
+        # vLLM writes its reasoning parser into it, which it can do to no table.
+        chosen["structured_outputs_config"] = StructuredOutputsConfig(**structured)
     arguments = EngineArgs(model=model, **chosen)
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
     config.llmbatch_child_setup = processes.ChildSetup(str(scratch.path))

@@ -36,6 +36,8 @@ USAGE = {
     "request": "text",
     "run": "integer",
 }
+REASONING = "reasoning"
+"""The column of what a model thought before its answer."""
 _META = {"finish_reason": "text", "attempts": "integer"} | USAGE
 
 # Names in a Misfit of what has no column yet; no column has a blank name.
@@ -66,7 +68,11 @@ class Layout:
         answer = output.answer
         self._is_json = answer.is_json
         self._is_table = output.format_name != "jsonl"
-        self._meta = _free_names(_META, columns) if output.meta else {}
+        beside = dict(_META) if output.meta else {}
+        if answer.reasons:
+            beside = {REASONING: "text"} | beside
+            beside |= {"reasoning_tokens": "integer"} if output.meta else {}
+        self._meta = _free_names(beside, columns)
         parts = answer.parts if self._is_table else {}
         taken = [*columns, *self._meta.values()]
         self._spread = _free_names(parts, taken)
@@ -82,7 +88,7 @@ class Layout:
         if not types or WHOLE in misfits:
             types[self._response] = "json" if WHOLE in misfits else answer.whole
         self.columns: dict[str, str] = types | {
-            self._meta[name]: _META[name] for name in self._meta
+            column: beside[name] for name, column in self._meta.items()
         }
 
     def widened(self, misfit: Misfit) -> "Layout":

@@ -3,7 +3,7 @@
 from dataclasses import asdict, fields, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
-from llmbatch.core.outcomes import Failed, Outcome
+from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.job import stop_rules
@@ -213,4 +213,6 @@ def _attempt(decision: Decision, ticket: Ticket) -> Attempt:
         # The store refuses more cached tokens than prompt tokens; an answer is not lost for that.
         min(usage.cached, usage.prompt),
         usage.output,
+        outcome.reasoning if isinstance(outcome, Completed) else None,
+        usage.reasoning or None,
     )

@@ -17,12 +17,14 @@ class AnswerColumns:
     `whole`: the type of one column that takes all of an answer. `is_json`: True if an answer is
     JSON; then `parts` are the types of the columns that its properties are spread over in a table,
     by name, maybe none, and `has_rest` is True if one more is there for properties without a name.
+    `reasons`: True if a column takes what the model thought before.
     """
 
     whole: str
     parts: Mapping[str, str]
     is_json: bool = False
     has_rest: bool = False
+    reasons: bool = False
 
 
 class Task(Protocol):

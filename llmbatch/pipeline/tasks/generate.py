@@ -33,6 +33,7 @@ class Generate:
     schema: Mapping[str, Any] | None
     schema_notices: tuple[str, ...] = ()
     only_checked: bool = False
+    reasons: bool = False
     name: str = NAME
     sections: tuple[str, ...] = ("sampling", "answer", "template")
 
@@ -43,9 +44,11 @@ class Generate:
     @property
     def columns(self) -> AnswerColumns:
         if self.schema is None:
-            return AnswerColumns("text", {})
+            return AnswerColumns("text", {}, reasons=self.reasons)
         found = columns_of(self.schema)
-        return AnswerColumns(found.whole, found.parts, is_json=True, has_rest=found.has_rest)
+        return AnswerColumns(
+            found.whole, found.parts, is_json=True, has_rest=found.has_rest, reasons=self.reasons
+        )
 
     def body(self, data: str) -> Mapping[str, Any] | None:
         return None
@@ -78,16 +81,23 @@ class Generate:
 def make(spec: JobSpec) -> Generate:
     """The task of a job. A schema that an earlier version took and this one refuses stays as it is
     written; `require_valid` tells."""
-    answer, only_checked = spec.answer, spec.answer.constrain == "check"
-    sampling = replace(spec.sampling.to_sampling(), repetition=spec.run.most_repetitions)
-    if answer.json_schema is None:
-        return Generate(sampling, answer.to_constraint(), None, (), only_checked)
-    try:
-        taken = intake.take(answer.json_schema)
-    except UsageError:
-        return Generate(sampling, answer.to_constraint(), answer.json_schema, (), only_checked)
-    form = Constraint("json", taken.text)
-    return Generate(sampling, form, taken.schema, taken.notices, only_checked)
+    answer, schema, notices = spec.answer, spec.answer.json_schema, tuple[str, ...]()
+    form = answer.to_constraint()
+    if schema is not None:
+        try:
+            taken = intake.take(schema)
+            form, schema = Constraint("json", taken.text), taken.schema
+            notices = taken.notices
+        except UsageError:
+            pass
+    return Generate(
+        replace(spec.sampling.to_sampling(), repetition=spec.run.most_repetitions),
+        form,
+        schema,
+        notices,
+        only_checked=answer.constrain == "check",
+        reasons=spec.reasons,
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

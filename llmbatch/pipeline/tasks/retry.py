@@ -9,6 +9,8 @@ from llmbatch.core.records import Sampling
 RETRY_TEMPERATURE = 0.7
 RETRY_PENALTY = 0.1
 """Each loop adds so much to the repetition penalty of the next try."""
+UNFINISHED = "unfinished_thinking"
+"""Thinking that did not end gets more tokens and another seed: it was cut, or went astray."""
 _MOST_PENALTY = 2.0
 _INT32 = 2**31 - 1
 _INT63 = 2**63 - 1
@@ -19,8 +21,8 @@ def after(tries: Tries, kind: str) -> Tries:
     return Tries(
         tries.attempts + 1,
         tries.since_reopened + 1,
-        tries.truncated + (kind == "truncated"),
-        tries.invalid + (kind == "invalid_output"),
+        tries.truncated + (kind in ("truncated", UNFINISHED)),
+        tries.invalid + (kind in ("invalid_output", UNFINISHED)),
         tries.repeated + (kind == "repetition"),
     )
 

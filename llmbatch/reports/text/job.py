@@ -34,6 +34,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield _line("control", held)
     if held := wording.constraint(report.constraint):
         yield _line("form", held)
+    if held := wording.reasoning(report.reasoning_tokens):
+        yield _line("thinking", held)
     if attempts := wording.attempts(report.rows_by_attempts):
         yield _line("attempts", f"rows settled: {attempts}")
     yield from _usage(report)

@@ -388,6 +388,9 @@ SELECT
     coalesce(sum(output_tokens) FILTER (verdict <> 'answered'), 0) AS wasted_output_tokens
 FROM attempts GROUP BY run ORDER BY run;
 
+-- name: reasoning_tokens
+SELECT CAST(coalesce(sum(reasoning_tokens), 0) AS BIGINT) FROM attempts;
+
 -- name: run_rows
 -- Rows of the current plan by the run that settled them.
 SELECT run, count(*) AS rows FROM row_states WHERE run IS NOT NULL GROUP BY run;

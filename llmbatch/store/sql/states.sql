@@ -23,8 +23,8 @@ SELECT
     tries.key,
     max(tries.attempt) AS attempts,
     max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
-    count(*) FILTER (tries.kind = 'truncated') AS truncated,
-    count(*) FILTER (tries.kind = 'invalid_output') AS invalid,
+    count(*) FILTER (tries.kind IN ('truncated', 'unfinished_thinking')) AS truncated,
+    count(*) FILTER (tries.kind IN ('invalid_output', 'unfinished_thinking')) AS invalid,
     count(*) FILTER (tries.kind = 'repetition') AS repeated
 FROM (SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered') AS tries
 LEFT JOIN (SELECT key, max(attempt) AS attempt FROM reopenings GROUP BY key) AS reopened
@@ -70,7 +70,9 @@ SELECT
     settled.answer,
     settled.prompt_tokens,
     settled.cached_tokens,
-    settled.output_tokens
+    settled.output_tokens,
+    settled.reasoning,
+    settled.reasoning_tokens
 FROM planned_rows
 JOIN current_plan USING (plan)
 LEFT JOIN settled ON settled.key = planned_rows.key;

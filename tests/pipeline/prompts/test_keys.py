@@ -55,6 +55,7 @@ ALTERNATIVES: dict[str, Any] = {
     "template.chat_template": "{{ messages[0].content }}",
     "template.kwargs": {"enable_thinking": False},
     "template.system_as_user": True,
+    "template.thinking": 20,
     "engine.name": "tests.scripted_engine:create",
     "cost.price_per_hour": 2.5,
     "cost.devices": 2,

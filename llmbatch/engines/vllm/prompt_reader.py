@@ -1,0 +1,57 @@
+"""Prompts as the engine will get them, before it is started."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmbatch.core.records import Message
+from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.vllm import chat_tokenizer, thinking_switch
+from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
+from llmbatch.engines.vllm.in_flight import one_line
+
+
+class PromptReader:
+    """Encodes and tries chats with the model's own tokenizer, which is loaded on first use."""
+
+    def __init__(
+        self, config: EngineConfig, folder: Path | None, options: Mapping[str, Any]
+    ) -> None:
+        """`folder`: that of the model, None where it is on the hub."""
+        self._config = config
+        self._folder = folder
+        self._options = options
+        # A text says why there is none without vLLM.
+        self._loaded: ChatTokenizer | str | None = None
+
+    def encode(self, messages: Sequence[Message]) -> list[int] | None:
+        """See `base.Engine`."""
+        tokenizer = self._tokenizer()
+        if isinstance(tokenizer, str):
+            return None
+        try:
+            return tokenizer.encode(messages)
+        except Exception as error:  # a chat template may raise anything
+            raise ValueError(one_line(error)) from error
+
+    def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
+        """See `base.TriesChats`."""
+        tokenizer = self._tokenizer()
+        if isinstance(tokenizer, str):
+            return []
+        parser = thinking_switch.named_parser(self._options)
+        return [*tokenizer.try_chats(chats), *tokenizer.try_thinking(parser)]
+
+    def why_not_encoded(self) -> str | None:
+        """See `base.TriesChats`."""
+        tokenizer = self._tokenizer()
+        return tokenizer if isinstance(tokenizer, str) else None
+
+    def _tokenizer(self) -> ChatTokenizer | str:
+        if self._loaded is None:
+            model, chat = self._config.model, self._config.chat
+            try:
+                self._loaded = chat_tokenizer.load(model, self._folder, self._options, chat)
+            except chat_tokenizer.NoTokenizerError as error:
+                self._loaded = str(error)
+        return self._loaded
