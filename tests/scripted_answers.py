@@ -28,7 +28,7 @@ def measured(request: Request, text: str, words: int) -> tuple[str, str]:
     if not words:
         return text, "length"
     if request.constraint is None:
-        text = " ".join([*text.split(), *["more"] * words][: min(words, limit)])
+        text = " ".join([*text.split(), *map(str, range(words))][: min(words, limit)])
     elif limit < words:
         text = text[: len(text) // 2]
     return text, "stop" if limit >= words else "length"

@@ -86,7 +86,8 @@ def llmbatch(
     command = [sys.executable, "-m", "llmbatch", "run", str(source), "-o", str(output)]
     command += ["-m", bench.model, "-p", prompt, "--max-tokens", str(max_tokens), "--quiet"]
     # What is cut off is not tried again with more tokens: the other side does not do that.
-    command += ["--attempts", "1", *flags]
+    # A model of dummy weights may fail for one reason only.
+    command += ["--attempts", "1", "--fail-fast", "off", *flags]
     for option, value in bench.engine.items():
         command += ["--engine-arg", f"{option}={json.dumps(value)}"]
     log = bench.folder / f"{name}.log"

@@ -10,6 +10,7 @@ from typing import Any
 
 from llmbatch.constraints.backends import DEFAULT, EngineCopy, copies, copy_for
 from llmbatch.constraints.copies.backend import BACKENDS
+from llmbatch.constraints.patterns.errors import PatternError
 from llmbatch.constraints.proof.telling import untold
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint
@@ -68,7 +69,10 @@ def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
     if chosen is not None and chosen not in BACKENDS:
         notice = f"backend {chosen} gets the constraint as it is; what it holds of it is unknown"
         return GrammarPlan(chosen, notices=(notice,))
-    tried = copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
+    try:
+        tried = copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
+    except PatternError as error:
+        raise UsageError(f"vLLM refuses this job's requests: {error}") from error
     refusals: list[str] = []
     for copy in tried:
         proof = prove(copy.backend, copy.constraint, constraint)
