@@ -15,7 +15,8 @@ _quoted = json.encoder.encode_basestring
 
 def messages_text(messages: Iterable[Message]) -> str:
     """Messages as the JSON text that is hashed, stored and sent."""
-    written = (f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages)
+    # A list is joined in less time than what is yielded one by one.
+    written = [f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in messages]
     return f"[{','.join(written)}]"
 
 

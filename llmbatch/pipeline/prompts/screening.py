@@ -39,8 +39,10 @@ class Screening:
 
     def note(self, messages: Iterable[Message]) -> str | None:
         """The words for a row whose messages hold a control token; None where they hold none."""
-        token = self._finder.held_by(message.content for message in messages)
-        return None if token is None else f"holds {token!r}, a control token of the model"
+        for message in messages:
+            if token := self._finder.find(message.content):
+                return f"holds {token!r}, a control token of the model"
+        return None
 
     def notices(self) -> list[str]:
         """A line for the user if the job's own prompt holds a control token."""

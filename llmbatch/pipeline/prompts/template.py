@@ -222,7 +222,8 @@ def fill(what: str, template: jinja2.Template, context: dict[str, Any]) -> str:
         # As `Template.render` does, which copies all names one by one for each row.
         names = template.new_context(template.environment.globals | context, shared=True)
         text = "".join(template.root_render_func(names))
-        text.encode()
+        if not text.isascii():
+            text.encode()  # raises for half a character
     except MemoryError as error:
         raise TemplateError(f"{what}: takes too much memory") from error
     except Exception as error:  # every error of a template is the row's failure
