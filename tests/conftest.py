@@ -6,12 +6,14 @@ takes long to make.
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from llmbatch.cli import console
 from tests import scheduling, slow
 from tests.cli.command import Job
 
@@ -60,6 +62,13 @@ def _keep_bytecode(pytestconfig: pytest.Config) -> None:
         kept = pytestconfig.rootpath / ".pytest_cache" / "bytecode"
         os.environ["PYTHONPYCACHEPREFIX"] = str(kept)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(autouse=True)
+def _stderr_of_its_own() -> Iterator[None]:
+    """A command that ran in this process has kept the stderr of its test, which is no other's."""
+    yield
+    console._own_stderr = None
 
 
 @pytest.fixture

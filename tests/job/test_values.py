@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.cli import console, main
+from llmbatch.cli import main
 from llmbatch.cli.options import JobArguments
 from llmbatch.core.errors import UsageError
 from llmbatch.job import file
@@ -20,12 +20,6 @@ from llmbatch.job.values import MAX_DEPTH, faults
 FLAGS = {"input": "in.csv", "output": "out.jsonl", "model": "m", "prompt": "p"}
 TOP = "".join(f'{name} = "{value}"\n' for name, value in FLAGS.items())
 DEEP = "[" * 3000 + "]" * 3000
-
-
-@pytest.fixture(autouse=True)
-def stderr_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command keeps stderr for the rest of its process, which here goes on with other tests."""
-    monkeypatch.setattr(console, "_own_stderr", None)
 
 
 IN_A_FILE = [
