@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -58,12 +59,15 @@ class Enumeration:
         self.tally = Tally()
 
     def events(
-        self, night: int, kinds: tuple[str, ...] = (), path: str = "*"
+        self,
+        night: int,
+        kinds: tuple[str, ...] = (),
+        path: str = "*",
+        numbers: Iterable[int] | None = None,
     ) -> Iterator[tuple[int, Place]]:
-        """Kill before the 1st, 2nd, ... event; gives the places as they are after the kill."""
-        number = 0
-        while True:
-            number += 1
+        """Kill before the 1st, 2nd, ... event, or before those of these `numbers`; gives the
+        places as they are after the kill."""
+        for number in count(1) if numbers is None else numbers:
             at = At(number, kinds=kinds, path=path)
             place = self._killed(night, f"night {night}, event {number}", self._at_event(at))
             if place is None:
@@ -177,12 +181,14 @@ class Enumeration:
         self.tally.problems.append(f"{name}: {text}")
 
 
-def short(enumeration: Enumeration) -> None:
-    """Every sync, rename and COMMIT, and every change to an output or its draft, once."""
+def short(enumeration: Enumeration, step: int = 1) -> None:
+    """Every sync, rename and COMMIT, and every change to an output or its draft, once; of the
+    events every `step`-th, others in the second night than in the first."""
     writes = ("create", "truncate", "write")
     for night in (1, 2):
         for kinds, path in ((TURNING_POINTS, "*"), (writes, "*out.*jsonl*")):
-            for number, place in enumeration.events(night, kinds, path):
+            numbers = count(1 + (night - 1) % step, step)
+            for number, place in enumeration.events(night, kinds, path, numbers):
                 enumeration.finish(night, place, f"night {night}, event {number}")
         for place in enumeration.statements(night, "COMMIT", "before"):
             enumeration.finish(night, place, f"night {night}, before a COMMIT")
@@ -195,9 +201,7 @@ def full(enumeration: Enumeration) -> None:
             name = f"night {night}, event {number}"
             enumeration.finish(night, place, name)
             _tell(enumeration, name)
-        for number, place in enumeration.events(night, TURNING_POINTS):
-            if number % 5:
-                continue
+        for number, place in enumeration.events(night, TURNING_POINTS, numbers=count(5, 5)):
             name = f"night {night}, sync or rename {number}"
             enumeration.again(night, place, name, [At(m) for m in range(number % 7 + 1, 80, 10)])
             _tell(enumeration, name)

@@ -49,12 +49,8 @@ def core_and_worker() -> tuple[psutil.Process, psutil.Process]:
 
 
 def kill_the_core(_: vllm.VllmEngine) -> None:
-    core_and_worker()[0].send_signal(signal.SIGKILL)
-
-
-def kill_the_core_the_public_way(engine: vllm.VllmEngine) -> None:
     """While vLLM's own `step` waits for it, which would go on waiting for ever."""
-    kill_the_core(engine)
+    core_and_worker()[0].send_signal(signal.SIGKILL)
 
 
 def wait_for_the_marked_row(_: vllm.VllmEngine) -> None:
@@ -109,7 +105,7 @@ def life(disaster: Disaster) -> dict[str, Any]:
         segments = segments_of(child.pid for child in tree)
         new = [ask(f"new {number}") for number in range(30)]
         answered = {outcome.key for outcome in engine.run(new)} == {request.key for request in new}
-        way = "public" if disaster is kill_the_core_the_public_way else "short"
+        way = "public" if disaster is kill_the_core else "short"
         with session.driven(engine, way):
             result = in_the_middle_of_a_run(engine, disaster)
         ended = time.monotonic()
@@ -192,7 +188,6 @@ def left_since(before: dict[str, set[str]]) -> dict[str, list[str]]:
 
 DISASTERS = (
     kill_the_core,
-    kill_the_core_the_public_way,
     wait_for_the_marked_row,
     stop_the_core_and_close,
 )

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,6 +34,16 @@ class Run:
     temporary: Path
     tree: list[psutil.Process]
     segments: set[str]
+
+    def note_processes(self) -> None:
+        """Add the processes of the present engine, and what they share."""
+        tree = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(tree) >= 3, "engine core, worker, and Python's resource tracker"
+        segments = segments_of(child.pid for child in tree)
+        assert len(segments) >= 3
+        assert any(self.temporary.glob("llmbatch-engine-*/*"))
+        self.tree += tree
+        self.segments |= segments
 
     def core(self) -> psutil.Process:
         return next(child for child in self.tree if "EngineCore" in child.name())
@@ -73,25 +84,19 @@ def generating(folder: Path, temporary: Path, max_num_seqs: int) -> Run:
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
-    end = time.monotonic() + DEADLINE
-    while _phase(output) != "generating":
-        assert process.poll() is None, (folder / "stderr").read_text()
-        assert time.monotonic() < end, "the engine has not started"
-        time.sleep(0.05)
-    tree = psutil.Process(process.pid).children(recursive=True)
-    run = Run(process, temporary, tree, segments_of(child.pid for child in tree))
-    assert len(tree) >= 3, "engine core, worker, and Python's resource tracker"
-    assert len(run.segments) >= 3
-    assert any(temporary.glob("llmbatch-engine-*/*"))
+    run = Run(process, temporary, [], set())
+    wait_for(run, folder, lambda status: status["phase"] == "generating")
+    run.note_processes()
     return run
 
 
-def _phase(output: Path) -> str:
-    try:
-        seen = json.loads((output.with_suffix(".llmbatch") / "status.json").read_bytes())
-    except FileNotFoundError:
-        return ""
-    return str(seen["phase"])
+def wait_for(run: Run, folder: Path, condition: Callable[[Any], bool]) -> None:
+    """Wait until the live view shows something."""
+    path, end = folder / "out.llmbatch" / "status.json", time.monotonic() + DEADLINE
+    while not (path.exists() and condition(json.loads(path.read_bytes()))):
+        assert run.process.poll() is None, (folder / "stderr").read_text()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
 
 
 def test_a_killed_run_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
@@ -101,18 +106,17 @@ def test_a_killed_run_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
     assert run.left() == []
 
 
-def test_a_drained_run_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
-    run = generating(tmp_path, temporary, max_num_seqs=2)
-    run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(DEADLINE) == 130
-    assert run.left() == []
-
-
-def test_after_the_death_of_its_engine_a_run_goes_on_and_leaves_nothing(
+def test_a_run_goes_on_after_the_death_of_its_engine_and_once_drained_leaves_nothing(
     tmp_path: Path, temporary: Path
 ) -> None:
-    run = generating(tmp_path, temporary, max_num_seqs=16)
+    run = generating(tmp_path, temporary, max_num_seqs=2)
     run.core().kill()
-    assert run.process.wait(DEADLINE) == 0, (tmp_path / "stderr").read_text()
-    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 600
+    wait_for(
+        run,
+        tmp_path,
+        lambda status: status["engine_restarts"] == 1 and status["phase"] == "generating",
+    )
+    run.note_processes()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(DEADLINE) == 130, (tmp_path / "stderr").read_text()
     assert run.left() == []
