@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import pyarrow as pa
 
-from llmbatch.store import connection, faults, moments, statements
+from llmbatch.store import arrow_columns, connection, faults, moments, statements
 from llmbatch.store.frames import Columns, Tables
 from llmbatch.store.journal import Journal, Recovery
 
@@ -101,7 +101,7 @@ class Database:
         million."""
         numbers = array("q")
         for chunk in self.arrow(sql).column(0).chunks:
-            numbers.frombytes(memoryview(chunk.to_numpy()).tobytes())
+            numbers.frombytes(arrow_columns.int64s(chunk).tobytes())
         return numbers
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
@@ -155,7 +155,9 @@ class Database:
     def append(self, tables: Tables) -> None:
         """Insert records, by table and column."""
         for table, columns in tables.items():
-            self.insert(f"INSERT INTO {table} BY NAME SELECT * FROM batch", pa.table(columns))
+            self.insert(
+                f"INSERT INTO {table} BY NAME SELECT * FROM batch", arrow_columns.table(columns)
+            )
 
     @contextmanager
     def attached_file(self, path: Path, name: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.stored import json_table
-from llmbatch.store import own_store
+from llmbatch.store import arrow_columns, own_store
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -119,7 +119,8 @@ def table(
     try:
         for batch in batches:
             db.insert(
-                f"INSERT INTO field_values SELECT {parts} FROM batch", pa.table(batch, schema)
+                f"INSERT INTO field_values SELECT {parts} FROM batch",
+                arrow_columns.typed_table(batch, schema),
             )
         yield FieldTable(db, names)
     finally:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.outcomes import Tries
+from llmbatch.store import arrow_columns
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -111,12 +112,12 @@ def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str
         for key, sample in zip(repeats["key"], repeats["sample"], strict=True)
     ]
     if keys:
-        db.insert(query("restage"), pa.table({"row": repeats["row"], "key": keys}))
+        db.insert(query("restage"), arrow_columns.table({"row": repeats["row"], "key": keys}))
 
 
 def _table(batch: list[RenderedRow]) -> pa.Table:
-    columns = zip(*batch, strict=True) if batch else [()] * len(_RENDERED)
-    return pa.table([list(column) for column in columns], _RENDERED)
+    columns = list(zip(*batch, strict=True)) if batch else [()] * len(_RENDERED)
+    return arrow_columns.typed_table(columns, _RENDERED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.records import Record, Reject
+from llmbatch.store import arrow_columns
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -115,20 +116,25 @@ def _insert(db: Database, batch: list[Row | Reject]) -> None:
     rows = [item for item in batch if isinstance(item, Row)]
     rejects = [item for item in batch if isinstance(item, Reject)]
     if rows:
-        columns = [
+        columns: list[list[Any]] = [
             [item.row for item in rows],
             [item.record.line for item in rows],
             [item.id for item in rows],
             [item.record.data for item in rows],
         ]
-        db.insert("INSERT INTO staged_rows SELECT * FROM batch", pa.table(columns, _ROWS))
+        db.insert(
+            "INSERT INTO staged_rows SELECT * FROM batch", arrow_columns.typed_table(columns, _ROWS)
+        )
     if rejects:
         columns = [
             [item.line for item in rejects],
             [item.reason for item in rejects],
             [item.raw for item in rejects],
         ]
-        db.insert("INSERT INTO staged_rejects SELECT * FROM batch", pa.table(columns, _REJECTS))
+        db.insert(
+            "INSERT INTO staged_rejects SELECT * FROM batch",
+            arrow_columns.typed_table(columns, _REJECTS),
+        )
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
