@@ -13,7 +13,7 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 import click
 
 from llmbatch.core import visible
-from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError
+from llmbatch.core.errors import ExitCode, HungEngineError, LlmbatchError, nearest
 
 P = ParamSpec("P")
 
@@ -29,6 +29,9 @@ Exit codes:
   130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
        resumes
 """
+
+# In the context of a command whose help shows every flag.
+EVERYTHING = "llmbatch: everything"
 
 # Up so many lines, and clear from there.
 _BACK = "\x1b[{lines}A\x1b[J"
@@ -112,7 +115,46 @@ def _exact(text: str, stream: TextIO) -> str:
 
 
 class Commands(click.Group):
-    """A group of commands; the messages of click are narration like any other."""
+    """A group of commands, shown under the titles that they were added with; what is wrong with a
+    command line is narration like any other."""
+
+    example = ""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.groups: dict[str, list[str]] = {}
+
+    def add_group(self, title: str, *commands: click.Command) -> None:
+        """Add commands, to be shown under a title."""
+        for command in commands:
+            self.add_command(command)
+            self.groups.setdefault(title, []).append(str(command.name))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands first: options of the group are few, and seldom wanted."""
+        self.format_commands(ctx, formatter)
+        write_example(formatter, self.example)
+        click.Command.format_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        room = formatter.width - width - 6
+        for title, names in self.groups.items():
+            with formatter.section(title):
+                lines = [(name, self.commands[name].get_short_help_str(room)) for name in names]
+                formatter.write_dl([(name.ljust(width), text) for name, text in lines])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was asked for; an unknown one is answered with the nearest."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            if ctx.resilient_parsing:
+                return None, None, args
+            near = nearest(name, self.commands)
+            raise click.UsageError(f"{name}: there is no such command{near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command, and leave with its exit code unless `standalone_mode` is off."""
@@ -121,13 +163,23 @@ class Commands(click.Group):
         return _narrated(run) if standalone_mode else run()
 
 
+def write_example(formatter: click.HelpFormatter, example: str) -> None:
+    """Command lines as they are, since a shell would read broken ones differently."""
+    if example:
+        formatter.write_paragraph()
+        formatter.write("Example:\n" + example)
+
+
 def _narrated(run: Callable[[], Any]) -> NoReturn:
     try:
         code = run() or ExitCode.OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        narrate(error.message + "\n")
+        code = error.exit_code
     except click.ClickException as error:
-        message = io.StringIO()
-        error.show(message)
-        narrate(message.getvalue())
+        from llmbatch.cli import usage_words
+
+        say(f"error: {usage_words.line(error)}")
         code = error.exit_code
     except click.Abort:
         code = ExitCode.SIGINT

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from llmbatch.job.fields import default_text, leaves
+from llmbatch.cli.parameters import file_names
+from llmbatch.job.fields import A_SPAN_OF_TIME, default_text, leaves, members
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 
@@ -29,6 +30,12 @@ _METAVARS = {
     "cost.listed_price": "IN/OUT[/CACHED]",
     "cost.attribute_by": "COLUMNS",
     "run.metrics_file": "FILE",
+    "run.deadline": "TIME",
+    "run.max_failed": "N|P%",
+    "run.fail_fast": "P%[/N]|off",
+    "run.repetition": "N|off",
+    "template.thinking": "off|on|N",
+    "sampling.stop": "TEXT",
 }
 _NOTES = {"input": " With a JOB.toml only."}
 _WITHOUT_FLAG = {
@@ -102,7 +109,9 @@ def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
     name = flag_name(key)
     if key == "template.kwargs":
         return _pairs(key, name, "template_args", f"{text.removesuffix('.')}; may be repeated.")
-    settings: dict[str, Any] = {"help": text, "metavar": _METAVARS.get(key)}
+    settings: dict[str, Any] = {"help": text, "metavar": _metavar(key, field)}
+    if settings["metavar"] in ("FILE", "FOLDER"):
+        settings["shell_complete"] = file_names
     if field.annotation is bool:
         return JobFlag(key, f"{name}/--no-{name[2:]}", default=None, **settings)
     settings |= {"type": _type(field.annotation), "multiple": key in _REPEATED}
@@ -111,17 +120,22 @@ def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
 
 
 def _type(annotation: Any) -> Any:
-    """The type as which click reads the text; a field of several types is read by the spec."""
-    kinds = [kind for kind in _members(annotation) if kind is not NoneType]
+    """A choice, where there are only words to choose from. All else is a text that the spec reads,
+    which says what it takes as it does of a job file's."""
+    kinds = [kind for kind in members(annotation) if kind is not NoneType]
     if all(get_origin(kind) is Literal for kind in kinds):
         return click.Choice([value for kind in kinds for value in get_args(kind)])
-    return kinds[0] if kinds in ([int], [float]) else str
+    return str
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
-    """The types of a union, or the one type."""
-    plain = get_origin(annotation) in (None, Literal, tuple, dict)
-    return (annotation,) if plain else get_args(annotation)
+def _metavar(key: str, field: FieldInfo) -> str | None:
+    """The word that stands for the value in the help; None: the choices, or TEXT."""
+    if key in _METAVARS:
+        return _METAVARS[key]
+    if A_SPAN_OF_TIME in field.metadata:
+        return "TIME"
+    kinds = [kind for kind in members(field.annotation) if kind is not NoneType]
+    return {(int,): "N", (float,): "NUMBER"}.get(tuple(kinds))
 
 
 def _help(key: str, field: FieldInfo) -> str:

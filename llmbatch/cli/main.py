@@ -6,35 +6,44 @@ import click
 
 from llmbatch import __version__
 from llmbatch.cli import console
-from llmbatch.cli.commands import check, export, plan, repair, report, retry, run, status, tune
+from llmbatch.cli.commands import (
+    check,
+    export,
+    help,
+    plan,
+    repair,
+    report,
+    retry,
+    run,
+    status,
+    tune,
+)
 from llmbatch.cli.options import check_text
 
 _HELP = {"help_option_names": ["-h", "--help"]}
+_EXAMPLE = """\
+  llmbatch plan tickets.csv -m MODEL -p "Classify: {{ text }}" --choice billing --choice refund
+  llmbatch run tickets.csv -m MODEL -p "Classify: {{ text }}" --choice billing --choice refund \\
+      -o answers.csv
+"""
 
 
 @click.group(cls=console.Commands, epilog=console.EXIT_CODES, context_settings=_HELP)
-@click.version_option(__version__, prog_name="llmbatch")
+@click.version_option(__version__, "-V", "--version", prog_name="llmbatch")
 def cli() -> None:
     """Durable batch jobs for language models on your own GPU.
 
-    A job reads rows from CSV or JSONL, makes a request of each, answers them with a local
-    engine, and writes one record per answered row, in input order. A killed job goes on where
-    it was: run the same command again.
+    A job reads rows from a table, makes a request of each, answers them with a local engine, and
+    writes one record per answered row, in input order. A killed job goes on where it was: run the
+    same command again.
     """
 
 
-for command in (
-    run.run,
-    plan.plan,
-    tune.tune,
-    retry.retry,
-    status.status,
-    report.report,
-    export.export,
-    check.check,
-    repair.repair,
-):
-    cli.add_command(command)
+cli.example = _EXAMPLE
+cli.add_group("First steps", plan.plan, help.show_help)
+cli.add_group("Work", run.run, retry.retry, tune.tune)
+cli.add_group("Look", status.status, report.report, export.export)
+cli.add_group("Mend", check.check, repair.repair)
 
 
 def entry() -> None:

@@ -1,13 +1,17 @@
 """The options and arguments that several commands have, and how a job is read from them."""
 
+import re
+import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from llmbatch.cli import console
+from llmbatch.cli.parameters import file_names
 from llmbatch.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,11 +47,18 @@ class JobCommand(click.Command):
     """A command with a flag for each field of a job's spec.
 
     The flags are made when they are parsed or shown: the spec's library takes longer to import
-    than all of `llmbatch --help` does.
+    than all of `llmbatch --help` does. Its help shows the flags that are needed `first`, an
+    `example`, and the names of the others; with `--help-all` everything.
     """
 
     own_first = False
     """True if the help shows the command's own options before those from the spec."""
+
+    def __init__(
+        self, *args: Any, first: Sequence[str] = (), example: str = "", **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        self.first, self.example = first, example
 
     def flags(self) -> "tuple[JobFlag, ...]":
         """The flags that come from the spec."""
@@ -57,21 +68,90 @@ class JobCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, and the flags from the spec."""
-        return [*super().get_params(ctx), *self.flags()]
+        own = super().get_params(ctx)
+        help_all = [_help_all()] if self.first else []
+        return [*own[:-1], *help_all, *own[-1:], *self.flags()]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the flags under the tables of the job file to which their keys belong."""
-        from llmbatch.cli import job_flags
-
-        options = [option for option in super().get_params(ctx) if isinstance(option, click.Option)]
-        records = (option.get_help_record(ctx) for option in options)
-        sections = [
-            *job_flags.help_sections(self.flags(), ctx),
-            ("Options", [*filter(None, records)]),
-        ]
+        """Show the flags under the tables of the job file to which their keys belong, or those
+        that are needed first."""
+        if self.first and not ctx.meta.get(console.EVERYTHING):
+            self._format_first(ctx, formatter)
+            return
+        sections = self._sections(ctx)
         for title, lines in sections[::-1] if self.own_first else sections:
             with formatter.section(title):
                 formatter.write_dl(lines)
+        console.write_example(formatter, self.example)
+
+    def _sections(self, ctx: click.Context) -> list[tuple[str, list[tuple[str, str]]]]:
+        from llmbatch.cli import job_flags
+
+        spec_flags = {id(flag) for flag in self.flags()}
+        options = [
+            option
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and id(option) not in spec_flags
+        ]
+        records = (option.get_help_record(ctx) for option in options)
+        own = ("Options", [*filter(None, records)])
+        return [*job_flags.help_sections(self.flags(), ctx), own]
+
+    def _format_first(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = {
+            flag: option
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option)
+            for flag in option.opts
+        }
+        records = [options[flag].get_help_record(ctx) for flag in self.first]
+        with formatter.section("Flags to know first"):
+            formatter.write_dl([*filter(None, records)])
+        console.write_example(formatter, self.example)
+        with formatter.section(f"Further flags (`{ctx.command_path} --help-all` explains them)"):
+            further = [*self._further(ctx)]
+            room = (
+                formatter.width - formatter.current_indent - max(len(name) for name, _ in further)
+            )
+            formatter.write_dl([(name, _broken(flags, room - 4)) for name, flags in further])
+
+    def _further(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """The names of the other flags, by their groups."""
+        for title, records in self._sections(ctx):
+            names = [_long_name(written) for written, _ in records]
+            rest = [name for name in names if name and name not in self.first]
+            if rest:
+                yield title.partition(" ")[0], " ".join(rest)
+
+
+def _broken(flags: str, columns: int) -> str:
+    """Lines of flags, none of which is broken at its hyphens; click is told to leave them."""
+    return "\b\n" + textwrap.fill(flags, columns, break_on_hyphens=False)
+
+
+def _long_name(written: str) -> str:
+    """`--keep` of the help's `-k, --keep TEXT`; empty for a key without a flag."""
+    found = re.search(r"--[a-z-]+", written)
+    return found[0] if found else ""
+
+
+def _help_all() -> click.Option:
+    """The option that shows every flag."""
+
+    def show(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[console.EVERYTHING] = True
+            console.data(ctx.get_help() + "\n")
+            ctx.exit()
+
+    return click.Option(
+        ["--help-all"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show this message with every flag, and exit.",
+    )
 
 
 class CostCommand(JobCommand):
@@ -165,7 +245,7 @@ def job_options(function: F) -> F:
         help="Let JOB.toml name code: an engine of its own, or options that make the engine "
         "import or run something. Only for files whose author you trust.",
     )
-    argument = click.argument("job", metavar="INPUT|JOB.toml")
+    argument = click.argument("job", metavar="INPUT|JOB.toml", shell_complete=file_names)
     return argument(trust_state(trust_file(function)))
 
 

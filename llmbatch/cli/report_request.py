@@ -12,7 +12,7 @@ from llmbatch.cli import console, report_files
 from llmbatch.cli.find_job import find
 from llmbatch.core.errors import UsageError
 from llmbatch.core.money import check_currency
-from llmbatch.job import finder, targets
+from llmbatch.job import expected, finder, targets
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.flags import flag_name
 from llmbatch.reports import folder as folder_report
@@ -144,7 +144,8 @@ def _override(given: dict[str, Any]) -> CostSpec | None:
     try:
         costs = CostSpec.model_validate(given)
     except ValidationError as error:
-        raise UsageError("; ".join(_problem(dict(item)) for item in error.errors())) from error
+        found = expected.faults(error, CostSpec)
+        raise UsageError("; ".join(_problem(fault) for fault in found)) from error
     try:
         check_currency(costs.currency)
     except ValueError as error:
@@ -152,11 +153,9 @@ def _override(given: dict[str, Any]) -> CostSpec | None:
     return costs
 
 
-def _problem(error: dict[str, Any]) -> str:
-    what: str = error["msg"].removeprefix("Value error, ")
-    if not error["loc"]:
-        return what
-    return f"{flag_name(str(error['loc'][0]))}: {what} (got {str(error['input'])[:80]!r})"
+def _problem(fault: dict[str, Any]) -> str:
+    what = expected.words(fault, CostSpec)
+    return f"{flag_name(str(fault['loc'][0]))}: {what}" if fault["loc"] else what
 
 
 def _put(text: str, request: ReportRequest) -> None:

@@ -9,11 +9,22 @@ too little.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
+
+from llmbatch.core import duration
 
 _NUMBERS = (int, float, int | None, float | None)
 
@@ -24,6 +35,34 @@ class Affects(StrEnum):
     ANSWER = "answer"  # part of every request's key
     RENDERED = "rendered"  # acts only through the rendered messages, which are in the key
     NEUTRAL = "neutral"  # cannot change an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """Of a field that is not read as its type alone would be: what is written there."""
+
+    text: str
+
+
+def _seconds(value: Any) -> Any:
+    """A span of time as a job file or a flag has it, in seconds."""
+    if not isinstance(value, str):
+        return value
+    seconds = duration.seconds(value)
+    if seconds is None:
+        raise ValueError(f"write a span of time: {duration.FORMS}")
+    return seconds
+
+
+A_SPAN_OF_TIME = Spelled(f"a span of time: {duration.FORMS}")
+Seconds = Annotated[float, A_SPAN_OF_TIME, BeforeValidator(_seconds)]
+"""The type of a field that holds a span of time, in seconds."""
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    plain = get_origin(annotation) in (None, Literal, Annotated, tuple, dict)
+    return (annotation,) if plain else get_args(annotation)
 
 
 def _affecting(

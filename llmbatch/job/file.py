@@ -15,6 +15,7 @@ from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
 from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files, registry
+from llmbatch.job import expected
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.values import faults
@@ -45,7 +46,8 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
     try:
         spec = JobSpec.model_validate(merged)
     except ValidationError as error:
-        problems = [_describe(dict(item), job_file, flags) for item in error.errors()]
+        found = expected.faults(error, JobSpec)
+        problems = [_describe(fault, job_file, flags) for fault in expected.joined(found)]
         raise UsageError("; ".join(problems)) from error
     try:
         check_currency(spec.cost.currency)
@@ -236,11 +238,9 @@ def _describe(error: dict[str, Any], job_file: Path | None, flags: Table) -> str
     if error["type"] == "extra_forbidden":
         return f"{source}: unknown key {key!r}{nearest(where[-1], _valid_keys(where[:-1]))}"
     if error["type"] == "missing":
-        return f"{source}: {key} is missing; give it in a job file or by its flag (see --help)"
-    what = error["msg"].removeprefix("Value error, ")
-    # A fault of a table as a whole has no single value to show.
-    got = "" if isinstance(error["input"], dict) else f" (got {str(error['input'])[:80]!r})"
-    return f"{_origin(where, job_file, flags)}: {what}{got}"
+        verb, them = ("are", "them") if " and " in key else ("is", "it")
+        return f"{source}: {key} {verb} missing; give {them} by flag or in a job file (see --help)"
+    return f"{_origin(where, job_file, flags)}: {expected.words(error, JobSpec)}"
 
 
 def _origin(where: tuple[str, ...], job_file: Path | None, flags: Table) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import ValidationInfo, field_validator
 
 from llmbatch.job import stop_rules
-from llmbatch.job.fields import Section, neutral
+from llmbatch.job.fields import Seconds, Section, neutral
 
 # In seconds: longer than any run, and small enough to be added to any time of a clock.
 _LONGEST = 1e9
@@ -17,7 +17,9 @@ class RunSpec(Section):
 
     chunk_size: int = neutral(4096, "Requests in a chunk.", ge=1, lt=2**31)
     checkpoint_rows: int = neutral(256, "Commit after this many outcomes.", ge=1, lt=2**31)
-    checkpoint_seconds: float = neutral(2.0, "Commit after this many seconds.", gt=0, le=3600)
+    checkpoint_seconds: Seconds = neutral(
+        2.0, "Commit after this time.", by_default="2s", gt=0, le=3600
+    )
     attempts: int = neutral(
         2, "Tries of a request that was cut off or broke its constraint.", ge=1, le=16
     )
@@ -28,14 +30,22 @@ class RunSpec(Section):
     engine_restarts: int = neutral(
         5, "Give up after this many restarts in a row without an answer.", ge=0, lt=2**31
     )
-    stall_timeout: float = neutral(
-        300.0, "Restart the engine after this many seconds without progress.", gt=0, le=_LONGEST
+    stall_timeout: Seconds = neutral(
+        300.0,
+        "Restart the engine after this time without progress.",
+        by_default="5m",
+        gt=0,
+        le=_LONGEST,
     )
-    grace: float = neutral(
-        20.0, "Seconds to finish the requests in flight after a signal.", ge=0, le=_LONGEST
+    grace: Seconds = neutral(
+        20.0,
+        "Time to finish the requests in flight after a signal.",
+        by_default="20s",
+        ge=0,
+        le=_LONGEST,
     )
     deadline: str | None = neutral(
-        None, "Be done by a time of day (06:00) or after a duration (2h, 1h30m)."
+        None, "Be done by a time of day (06:00), or after a time (2h, 1h30m, 90s)."
     )
     max_cost: float | None = neutral(
         None,
@@ -79,10 +89,11 @@ class RunSpec(Section):
             raise ValueError("write a number of times, from 2 on, or off")
         return number
 
-    @field_validator("max_failed", mode="before")
+    @field_validator("deadline", "max_failed", mode="before")
     @classmethod
-    def _number_or_share(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    def _number_or_text(cls, value: Any) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return f"{value:g}" if is_number else value
 
     @field_validator("deadline", "max_failed", "fail_fast")
     @classmethod

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from llmbatch.core import duration
+
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
-_RATE = re.compile(r"(\d+(?:\.\d+)?)%(?:/(\d+))?")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*%(?:\s*/\s*(\d+))?")
 _RATE_ROWS = 100
 _MOST_RATE_ROWS = 1_000_000_000
-_LONGEST_HOURS = 10 * 366 * 24
+_LONGEST_SECONDS = 10 * 366 * 24 * 3600
 
 
 def next_moment(text: str, now: datetime) -> datetime:
@@ -20,9 +21,9 @@ def next_moment(text: str, now: datetime) -> datetime:
 
     `now` is aware and local. Raises ValueError when it is neither.
     """
-    duration = check_deadline(text)
-    if duration is not None:
-        return now + duration
+    span = check_deadline(text)
+    if span is not None:
+        return now + span
     parts = [int(part) for part in text.split(":")]
     wall = now.replace(tzinfo=None).replace(
         hour=parts[0], minute=parts[1], second=parts[2] if parts[2:] else 0, microsecond=0
@@ -38,14 +39,12 @@ def check_deadline(text: str) -> timedelta | None:
     """The duration that `text` is, or None for a time of day. Raises ValueError."""
     if _CLOCK.fullmatch(text):
         return None
-    parts = _DURATION.fullmatch(text)
-    if not parts or not any(parts.groups()):
-        raise ValueError("write a time of day (06:00) or a duration (2h, 1h30m, 45s)")
-    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-    hours += minutes / 60 + seconds / 3600
-    if hours > _LONGEST_HOURS:
+    seconds = duration.seconds(text)
+    if seconds is None:
+        raise ValueError(f"write a time of day (06:00) or a span of time ({duration.FORMS})")
+    if seconds > _LONGEST_SECONDS:
         raise ValueError("is more than ten years away")
-    return timedelta(hours=hours)
+    return timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

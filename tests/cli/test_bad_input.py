@@ -106,7 +106,7 @@ ANSWERS = (
     Refused("odd regex", ("regex: \\q has no", "write q", "character 2 of"), ("--regex", "a\\q")),
     Refused("same choice twice", ("choice", "must differ"), ("--choice", "a", "--choice", "a")),
     Refused("two constraints", ("at most one",), ("--choice", "a", "--regex", "a")),
-    Refused("temperature", ("--temperature", "'-1.0'"), ("--temperature", "-1")),
+    Refused("temperature", ("--temperature", "from 0 to 2", "'-1'"), ("--temperature", "-1")),
 )
 
 ENGINES = (
@@ -132,7 +132,7 @@ def job_file(name: str, text: str, *words: str) -> Refused:
 JOB_FILES = (
     job_file("unknown key", 'promt = "a"', "unknown key 'promt'", "'prompt'?"),
     job_file("unknown key in a table", "[sampling]\nseeed = 1", "'sampling.seeed'", "'seed'?"),
-    job_file("wrong type", 'run.chunk_size = "many"', "run.chunk_size", "integer", "'many'"),
+    job_file("wrong type", 'run.chunk_size = "many"', "run.chunk_size", "whole number", "'many'"),
     job_file("not toml", "output = =", "is not TOML", "line 2"),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from llmbatch.cli import job_flags
+from llmbatch.cli import console, job_flags
 from llmbatch.cli.main import cli
 from llmbatch.cli.options import JobArguments
 from llmbatch.core.errors import UsageError
@@ -70,6 +70,13 @@ GIVEN: dict[str, tuple[str, Any]] = {
 SWITCHES = {"template.system_as_user", "meta", "constant_prompt", "ask_empty"}
 
 
+def full_help(name: str) -> str:
+    """The help with every flag."""
+    context = click.Context(cli.commands[name])
+    context.meta[console.EVERYTHING] = True
+    return cli.commands[name].get_help(context)
+
+
 def load(*more: str, command: str = "run") -> JobSpec:
     """The spec that a command makes of these flags."""
     context = cli.commands[command].make_context(command, [*NEEDED, *more])
@@ -121,7 +128,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
     others = {"input", "answer.schema", "cost.price_per_million", "cost.listed_price"} | SWITCHES
     others |= {"template.chat_template", "template.kwargs"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
-    shown = cli.commands["run"].get_help(click.Context(cli.commands["run"]))
+    shown = full_help("run")
     for key in FIELDS:
         name = key.rpartition(".")[2] if key in ONLY_IN_A_FILE else flag_name(key)
         assert f"  {name} " in shown or f", {name} " in shown, name
@@ -151,7 +158,7 @@ def test_the_help_has_the_defaults_and_bounds_of_the_spec() -> None:
 
 
 def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
-    shown = cli.commands["plan"].get_help(click.Context(cli.commands["plan"]))
+    shown = full_help("plan")
     titles = [line.split()[0] for line in shown.splitlines() if line.startswith("[")]
     assert titles == ["[sampling]", "[answer]", "[template]", "[engine]", "[cost]", "[run]"]
 

@@ -47,7 +47,7 @@ def test_a_duration_counts_from_now(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "h", "2", "2 h", "1m2h", "24:00", "6:0", "06:60", "tomorrow", "-1h", "1d", "1e3s",
+    ["", "h", "1m2h", "24:00", "6:0", "06:60", "tomorrow", "-1h", "1w", "1e3s",
      "06:00\n", "99999999999h", "9" * 400 + "s"],
 )  # fmt: skip
 def test_what_is_no_deadline_is_refused(text: str) -> None:
@@ -124,7 +124,7 @@ def test_a_share_is_exact(tenths: int, rows: int) -> None:
     assert not tolerance.covers(int(most) + 1, rows)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "101%", "100.1%", "2 %", "%", "few", "1e3", "nan"])
+@pytest.mark.parametrize("text", ["", "-1", "101%", "100.1%", "2 % %", "%", "few", "1e3", "nan"])
 def test_what_is_no_tolerance_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="number of rows"):
         Tolerance.parse(text)

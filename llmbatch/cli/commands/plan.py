@@ -18,7 +18,25 @@ if TYPE_CHECKING:
 _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
 
 
-@click.command(cls=JobCommand)
+_FIRST = (
+    "--model",
+    "--prompt",
+    "--output",
+    "--system",
+    "--choice",
+    "--schema",
+    "--max-tokens",
+    "--sample",
+    "--device",
+    "--price-per-hour",
+)
+_EXAMPLE = """\
+  llmbatch plan tickets.csv -m Qwen/Qwen3-8B -p "Classify: {{ text }}" \\
+      --choice billing --choice refund -o answers.csv --device H100 --price-per-hour 2.50
+"""
+
+
+@click.command(cls=JobCommand, first=_FIRST, example=_EXAMPLE)
 @job_options
 @text_or_json
 @click.option(

@@ -17,7 +17,25 @@ if TYPE_CHECKING:
     from llmbatch.pipeline.run.execute import RunResult
 
 
-@click.command(cls=JobCommand, epilog=console.EXIT_CODES)
+_FIRST = (
+    "--model",
+    "--prompt",
+    "--output",
+    "--system",
+    "--choice",
+    "--schema",
+    "--max-tokens",
+    "--max-rows",
+    "--engine-arg",
+    "--report",
+)
+_EXAMPLE = """\
+  llmbatch run tickets.csv -m Qwen/Qwen3-8B -p "Classify: {{ text }}" \\
+      --choice billing --choice refund -o answers.csv
+"""
+
+
+@click.command(cls=JobCommand, first=_FIRST, example=_EXAMPLE, epilog=console.EXIT_CODES)
 @job_options
 @click.option("--fresh", is_flag=True, help="Forget the job's former answers and compute all.")
 @click.option(

@@ -1,6 +1,5 @@
 """`llmbatch status`: a run as it is now, or for as long as it works."""
 
-import math
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job, text_or_json
-from llmbatch.core.errors import UsageError
+from llmbatch.cli.parameters import SpanOfTime
 
 if TYPE_CHECKING:
     from llmbatch.cli.live_view import Display
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 @click.option("--watch", "watched", is_flag=True, help="Go on showing it until the run has ended.")
 @click.option(
     "--interval",
-    type=click.FloatRange(0.1, 86_400),
-    default=1.0,
+    type=SpanOfTime(0.1, 86_400),
+    default="1s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="TIME",
     help="How often, with --watch.",
 )
 @console.reported
@@ -59,8 +58,6 @@ def _watch(job: Path, style: str, interval: float) -> None:
     from llmbatch.cli import live_view
     from llmbatch.cli.find_job import find
 
-    if math.isnan(interval):  # no range keeps it out
-        raise UsageError("--interval: nan is no number of seconds")
     paths = find(job)
     display = _display(style)
     try:

@@ -14,6 +14,7 @@ from llmbatch.cli.options import (
     parse_engine_arg,
     text_or_json,
 )
+from llmbatch.cli.parameters import SpanOfTime
 from llmbatch.core.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +22,31 @@ if TYPE_CHECKING:
     from llmbatch.tune.search import TuneResult
 
 
-@click.command(cls=JobCommand)
+_FIRST = (
+    "--budget",
+    "--rows",
+    "--set",
+    "--dry-run",
+    "--format",
+    "--model",
+    "--prompt",
+    "--output",
+    "--max-tokens",
+    "--engine-arg",
+)
+_EXAMPLE = "  llmbatch tune job.toml --budget 20m\n"
+
+
+@click.command(cls=JobCommand, first=_FIRST, example=_EXAMPLE)
 @job_options
-@click.option("--budget", default="10m", show_default=True, help="Take no longer: 10m, 1h30m.")
+@click.option(
+    "--budget",
+    type=SpanOfTime(least=1),
+    default="10m",
+    show_default=True,
+    metavar="TIME",
+    help="Take no longer: 10m, 1h30m.",
+)
 @click.option(
     "--rows",
     type=click.IntRange(3, 2**31 - 1),
@@ -43,7 +66,7 @@ if TYPE_CHECKING:
 @console.reported
 def tune(
     job: str,
-    budget: str,
+    budget: float,
     rows: int,
     sets: tuple[str, ...],
     dry_run: bool,
@@ -71,7 +94,7 @@ def tune(
     target = None if dry_run or arguments.flags else arguments.job_file
     if target is not None:
         edit.check_writable(target)
-    result = search(spec, _knobs(sets), rows, _seconds(budget), console.say)
+    result = search(spec, _knobs(sets), rows, budget, console.say)
     # A file that names code would be refused by the next run.
     as_flags = bool(arguments.flags) or (not arguments.trusted and _names_code(spec, result))
     if not result.best or result.signal is not None or as_flags:
@@ -92,18 +115,6 @@ def _knobs(sets: Iterable[str]) -> dict[str, list[Any]]:
             values = [parse_engine_arg(f"{name}={word.strip()}")[1] for word in text.split(",")]
         knobs.setdefault(name, []).extend(values)
     return knobs
-
-
-def _seconds(budget: str) -> float:
-    from llmbatch.job import stop_rules
-
-    try:
-        duration = stop_rules.check_deadline(budget)
-    except ValueError as error:
-        raise UsageError(f"--budget {budget!r}: {error}") from error
-    if duration is None or not duration.total_seconds():
-        raise UsageError(f"--budget {budget!r}: write a duration (10m, 1h30m, 45s)")
-    return duration.total_seconds()
 
 
 def _names_code(spec: "JobSpec", result: "TuneResult") -> bool:
