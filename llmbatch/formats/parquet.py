@@ -5,21 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn, Self
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import cell, parse_record
 from llmbatch.formats.base import Misfit, answer_values, check_columns
 
 BATCH_ROWS = 10_000
-
-
-def refuse_input(stream: BinaryIO, name: str) -> NoReturn:
-    """Parquet cannot be read yet."""
-    raise UsageError(f"{name}: Parquet input is not supported yet: export it as CSV or JSONL")
 
 
 def columns(path: str) -> list[str]:

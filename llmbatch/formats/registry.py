@@ -27,7 +27,7 @@ FORMATS = {
     "csv": Format((".csv",), "csv:CsvReader", "csv:CsvWriter"),
     "tsv": Format((".tsv", ".tab"), "csv:TsvReader", "csv:TsvWriter"),
     "jsonl": Format((".jsonl", ".ndjson"), "jsonl:JsonlReader", "jsonl:JsonlWriter"),
-    "parquet": Format((".parquet", ".pq"), "parquet:refuse_input", "parquet:ParquetWriter"),
+    "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
 }
 
 _BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}

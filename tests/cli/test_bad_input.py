@@ -40,7 +40,7 @@ CONTENT = (
     content("header: empty name", "id,,text\n1,a,b\n", "column 2 has no name"),
     content("json array", '[{"text": "a"}]\n', "JSON array", "jq -c '.[]'", input="in.jsonl"),
     content("gzip damaged", GZIP[:9] + b"\xff" * 40, "damaged", input="in.csv.gz"),
-    content("parquet", b"PAR1", "Parquet input is not supported", input="in.parquet"),
+    content("parquet", b"PAR1", "is not Parquet, or damaged", input="in.parquet"),
     content("unknown suffix", CSV, "no format has the suffix '.cvs'", "'.csv'?", input="in.cvs"),
     content("response column", "text,response\na,b\n", "'response'", "--response-column"),
 )

@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import ExactFloat, Json
-from llmbatch.formats import Misfit, open_reader, open_writer
+from llmbatch.formats import Misfit, open_writer
 from llmbatch.formats.parquet import BATCH_ROWS
 
 TYPES = {"t": "text", "i": "integer", "n": "number", "b": "boolean", "j": "json"}
@@ -125,8 +124,3 @@ def test_no_rows_make_a_file_with_columns() -> None:
         pass
     table = pq.read_table(io.BytesIO(stream.getvalue()))
     assert (table.column_names, table.num_rows) == (["id", "i"], 0)
-
-
-def test_parquet_input_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"in.parquet: Parquet input is not supported yet: export"):
-        open_reader("in.parquet", io.BytesIO(b"PAR1"), "parquet")
