@@ -14,10 +14,16 @@ from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 
 # The parts of a flag that the spec does not declare.
-_SHORT_NAMES = {"input": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
-_REPEATED = ("require", "answer.choice", "sampling.stop")
+_SHORT_NAMES = {"input.files": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
+_REPEATED = ("input.files", "input.null", "require", "answer.choice", "sampling.stop")
 _METAVARS = {
-    "input": "FILE",
+    "input.files": "FILE",
+    "input.delimiter": "CHARACTER",
+    "input.quote": "CHARACTER",
+    "input.escape": "CHARACTER",
+    "input.encoding": "NAME",
+    "input.null": "TEXT",
+    "input.max_shrink": "SHARE",
     "output": "FILE",
     "state": "FOLDER",
     "id_column": "COLUMN",
@@ -37,7 +43,7 @@ _METAVARS = {
     "template.thinking": "off|on|N",
     "sampling.stop": "TEXT",
 }
-_NOTES = {"input": " With a JOB.toml only."}
+_NOTES = {"input.files": " With a JOB.toml only."}
 _WITHOUT_FLAG = {
     "sampling.repetition_penalty": "In a JOB.toml only.",
     "sampling.presence_penalty": "In a JOB.toml only.",

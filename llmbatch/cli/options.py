@@ -190,10 +190,11 @@ class JobArguments:
             _put(flags, name.split("__"), value)
         if job.endswith(".toml"):
             return cls(Path(job), flags, trusted)
-        if "input" in flags:
-            other = flags["input"]
+        given = flags.get("input", {})
+        if "files" in given:
+            other = given["files"][0]
             raise UsageError(f"two inputs: {job} and {other}; --input goes with a JOB.toml")
-        return cls(None, flags | {"input": job}, trusted)
+        return cls(None, flags | {"input": given | {"files": [job]}}, trusted)
 
     def load(self) -> "JobSpec":
         """The checked spec. Raises UsageError."""

@@ -10,20 +10,23 @@ class Record:
     """One input record.
 
     `line` is the 1-based physical line on which it starts; `data` is a JSON object
-    as text, with every value as it was written.
+    as text, with every value as it was written; `file` counts the files of the input from 0.
     """
 
     line: int
     data: str
+    file: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An input line that never became a row. `raw` is cut to `RAW_LIMIT` characters."""
+    """An input line that never became a row. `raw` is cut to `RAW_LIMIT` characters; `file` counts
+    the files of the input from 0."""
 
     line: int
     reason: str
     raw: str
+    file: int = 0
 
 
 RAW_LIMIT = 10_000

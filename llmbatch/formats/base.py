@@ -1,6 +1,7 @@
 """The two halves of a format, a reader and a writer, and the helpers that they share."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -8,6 +9,34 @@ from llmbatch.core.exact_json import cell
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 
 ANSWER_TYPES = ("text", "integer", "number", "boolean", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """The reading of an input, as far as its user says; None, and the defaults, are to find out.
+
+    `delimiter`, `quote` and `escape` are single characters, the last two "none" where there is
+    none; `skip_lines` counts the lines above the header; `header`: whether the first line names
+    the columns; `null`: texts that stand for a missing value.
+    """
+
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    encoding: str | None = None
+    skip_lines: int | None = None
+    header: bool = True
+    null: tuple[str, ...] = ()
+
+    def given(self) -> dict[str, Any]:
+        """The settings that differ from the defaults."""
+        usual = ReadOptions()
+        each = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in each if value != getattr(usual, name)}
+
+
+FIND_OUT = ReadOptions()
+"""Nothing is said: all is found out."""
 
 
 class Reader(Protocol):
@@ -22,6 +51,11 @@ class Reader(Protocol):
     @property
     def columns(self) -> list[str]:
         """The names of the input columns, in order."""
+
+    @property
+    def notes(self) -> list[str]:
+        """The findings about how the input is written that its user must know, a short line
+        each. Complete after the iteration."""
 
     def __iter__(self) -> Iterator[Record | Reject]:
         """The records, in the order of the file, once."""

@@ -23,7 +23,15 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import cell, parse_record
 from llmbatch.core.records import Record, Reject
 from llmbatch.formats import lines
-from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
+from llmbatch.formats.base import (
+    FIND_OUT,
+    ClosesStream,
+    HoldsNothing,
+    ReadOptions,
+    answer_values,
+    check_columns,
+    reject,
+)
 
 # A record within quotes may have this many physical lines; like the limit in bytes, it bounds
 # what is held in memory while the end of a quoted field is looked for.
@@ -42,9 +50,10 @@ class CsvReader(ClosesStream):
 
     delimiter: ClassVar[str] = ","
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, options: ReadOptions = FIND_OUT) -> None:
         self._stream = stream
         self._name = name
+        self.notes: list[str] = []
         self._source = _Source(lines.physical_lines(stream, name))
         self._parser = csv.reader(self._source, delimiter=self.delimiter, strict=True)
         self.columns = self._header()

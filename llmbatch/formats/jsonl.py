@@ -10,7 +10,15 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import Json, dump_record, splice
 from llmbatch.core.records import Record, Reject
 from llmbatch.formats import lines
-from llmbatch.formats.base import ClosesStream, HoldsNothing, answer_values, check_columns, reject
+from llmbatch.formats.base import (
+    FIND_OUT,
+    ClosesStream,
+    HoldsNothing,
+    ReadOptions,
+    answer_values,
+    check_columns,
+    reject,
+)
 
 # The deepest nesting of values: the JSON libraries can also write it again.
 MAX_DEPTH = 250
@@ -25,9 +33,10 @@ class JsonlReader(ClosesStream):
     the iteration. Raises UsageError for an input that is one JSON document over all its lines.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, options: ReadOptions = FIND_OUT) -> None:
         self._stream = stream
         self._name = name
+        self.notes: list[str] = []
         self._columns: dict[str, None] = {}
         self._lines = enumerate(lines.physical_lines(stream, name), 1)
         self._first = next((line for line in self._lines if not _is_blank(line[1])), None)

@@ -14,7 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.formats import arrow_json
 from llmbatch.formats.arrow_json import UnreadableValueError
-from llmbatch.formats.base import ClosesStream
+from llmbatch.formats.base import FIND_OUT, ClosesStream, ReadOptions
 
 # A batch has about so many bytes, by what the file says of its rows, and at most so many rows: text
 # that comes again and again is larger in memory than the file says.
@@ -26,7 +26,7 @@ _BUFFER = 1024 * 1024
 class ParquetReader(ClosesStream):
     """Reads one row of a Parquet file after the other; its line is its ordinal, from 1."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, options: ReadOptions = FIND_OUT) -> None:
         self._name = name
         self._stream = _seekable(stream)
         try:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.formats.base import Reader, Writer
+from llmbatch.formats.base import FIND_OUT, Reader, ReadOptions, Writer
 from llmbatch.formats.lines import open_input
 
 
@@ -15,7 +15,8 @@ from llmbatch.formats.lines import open_input
 class Format:
     """A format: the suffixes that name it, and `module:attribute` of its two halves.
 
-    The reader is called with (stream, name), the writer with (stream, columns, answer_columns).
+    The reader is called with (stream, name, options), the writer with (stream, columns,
+    answer_columns).
     """
 
     suffixes: tuple[str, ...]
@@ -65,12 +66,14 @@ def _known(format: str) -> str:
     return format
 
 
-def open_reader(name: str, stream: BinaryIO, format: str) -> Reader:
+def open_reader(
+    name: str, stream: BinaryIO, format: str, options: ReadOptions = FIND_OUT
+) -> Reader:
     """A reader of the named format over a binary stream; `name` stands in messages.
 
     Raises UsageError when the input as a whole cannot be used.
     """
-    reader: Reader = _load(FORMATS[_known(format)].reader)(stream, name)
+    reader: Reader = _load(FORMATS[_known(format)].reader)(stream, name, options)
     return reader
 
 

@@ -14,9 +14,11 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
 from llmbatch.core.option_name import plain_name
-from llmbatch.engines import model_files, registry
+from llmbatch.engines import registry
 from llmbatch.job import expected
 from llmbatch.job.flags import flag_name
+from llmbatch.job.input import with_input_table
+from llmbatch.job.located import located
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.values import faults
 
@@ -36,6 +38,7 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
     the file or flag, the key and the nearest valid key, and for a file that names code to run,
     unless it is `trusted`.
     """
+    flags = with_input_table(flags)
     _check_values(flags, None, flags)
     table = _drop_other_price(_read_job_file(job_file), flags) if job_file else {}
     if job_file and not trusted:
@@ -119,7 +122,7 @@ def _drop_other_price(table: Table, flags: Table) -> Table:
 
 
 def _read_job_file(path: Path) -> Table:
-    return _locate(_fill_in_files(_read_table(path), path.parent, str(path)), path.parent)
+    return located(_fill_in_files(_read_table(path), path.parent, str(path)), path.parent)
 
 
 def _read_table(path: Path) -> Table:
@@ -128,7 +131,7 @@ def _read_table(path: Path) -> Table:
     except (ValueError, RecursionError) as error:  # some of its values are refused by Python itself
         raise UsageError(f"{path}: is not TOML: {error}") from error
     _check_values(table, path, {})
-    return table
+    return with_input_table(table)
 
 
 def sources(job_file: Path | None, flags: Table) -> list[Path]:
@@ -148,33 +151,6 @@ def _named_files(table: Table, folder: Path) -> list[Path]:
     if isinstance(template, dict) and isinstance(template.get("chat_template"), str):
         names.append(str(folder / template["chat_template"].removeprefix("@")))
     return list(map(Path, names))
-
-
-def _locate(table: Table, folder: Path) -> Table:
-    """The table with its relative paths joined to the folder of the job file."""
-    located = dict(table)
-    for key in ("input", "output", "state"):
-        value = table.get(key)
-        if isinstance(value, str) and value != "-":
-            located[key] = str(folder / value)
-    run = table.get("run")
-    if isinstance(run, dict):
-        located["run"] = run | _locate_run_files(run, folder)
-    model = table.get("model")
-    if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):
-        located["model"] = str(folder / model)
-    return located
-
-
-def _locate_run_files(run: Table, folder: Path) -> Table:
-    located: Table = {}
-    if isinstance(run.get("metrics_file"), str):
-        located["metrics_file"] = str(folder / run["metrics_file"])
-    if isinstance(run.get("reports"), list):
-        located["reports"] = [
-            str(folder / name) if isinstance(name, str) else name for name in run["reports"]
-        ]
-    return located
 
 
 def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
@@ -260,7 +236,7 @@ def _flag_of(flags: Table, where: tuple[str, ...]) -> str | None:
             return None
         value = value[part]
         key = ".".join(where[: depth + 1])
-        if key == "input":
+        if key == "input.files":
             return "INPUT"
         if key.startswith("engine.") and key != "engine.name":
             return f"--engine-arg {part}"

@@ -2,6 +2,8 @@
 
 # Where it is not the last part of the key.
 _RENAMED = {
+    "input.files": "--input",
+    "input.format": "--input-format",
     "engine.name": "--engine",
     "run.reports": "--report",
     "template.kwargs": "--template-arg",

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_validator
 
 from llmbatch.core.option_name import plain_name
 from llmbatch.job import fields
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.fields import Section, answer, neutral, rendered
+from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
 from llmbatch.job.template import TemplateSpec
@@ -42,12 +43,6 @@ def parallel(options: Mapping[str, Any]) -> int:
 class JobSpec(Section):
     """One job: input, prompt, model, parameters, output."""
 
-    input: str = neutral(
-        ..., "CSV, TSV or JSONL file, gzipped or not; - is standard input.", min_length=1
-    )
-    input_format: Literal["csv", "tsv", "jsonl"] | None = neutral(
-        None, "Format of the input, if its name does not say; needed for standard input."
-    )
     id_column: str | None = neutral(None, "Column that names a row; must be unique.")
     output: str = neutral(..., "Output file: .jsonl, .csv or .parquet.", min_length=1)
     state: str | None = neutral(
@@ -93,6 +88,7 @@ class JobSpec(Section):
     control_tokens: Literal["text", "reject"] = neutral(
         "text", "Rows that hold the model's control tokens (<|im_end|>): send as text, or reject."
     )
+    input: InputSpec = neutral(..., "The input, and how it is read")
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
     template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
@@ -124,6 +120,11 @@ class JobSpec(Section):
         """True if answers may come with what the model thought before them."""
         wanted = self.template.thinking not in (None, "off")
         return wanted or "reasoning_parser" in map(plain_name, self.engine.options)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _input_table(cls, value: Any) -> Any:
+        return with_input_table(value) if isinstance(value, Mapping) else value
 
     @field_validator("record_order", mode="before")
     @classmethod

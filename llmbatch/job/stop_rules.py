@@ -67,6 +67,14 @@ class Tolerance:
         return failed <= (self.amount * rows / 100 if self.is_percent else self.amount)
 
 
+def share(text: str) -> Fraction:
+    """The share, 0 to 1, that `20%` is. Raises ValueError."""
+    match = _SHARE.fullmatch(text.strip())
+    if not match or not match[2] or Fraction(match[1]) > 100:
+        raise ValueError("write a share of the rows: 20%")
+    return Fraction(match[1]) / 100
+
+
 @dataclass(frozen=True, slots=True)
 class FailureRate:
     """The share of failures, 0 to 1, that the last `rows` outcomes may not pass."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from llmbatch.core.stored import json_table
+from llmbatch.job.input import with_input_table
 from llmbatch.job.spec import JobSpec
 
 # Stands for a value that every job needs.
@@ -19,7 +20,7 @@ _ROUNDS = 8
 
 def read_spec(text: str) -> tuple[JobSpec, list[str]]:
     """The spec of a run, and the keys that are not understood."""
-    table = json_table(text)
+    table = with_input_table(json_table(text))
     odd: list[str] = []
     for _ in range(_ROUNDS):
         try:

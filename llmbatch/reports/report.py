@@ -13,6 +13,7 @@ from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.engines.info import EngineInfo
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
+from llmbatch.job.input import InputSpec
 from llmbatch.pipeline.rows import columns
 from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
@@ -123,7 +124,7 @@ def _assemble(
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
-        input=spec["input"],
+        input=InputSpec.model_validate(spec["input"]).name,
         output=spec["output"],
         model=spec["model"],
         rows_in=counts.rows_in,

@@ -24,6 +24,7 @@ MIGRATIONS = (
     ("schema_6.sql",),
     ("schema_7.sql",),
     ("schema_8.sql",),
+    ("schema_9.sql",),
 )
 
 

@@ -53,9 +53,9 @@ def verify(db: Database) -> None:
 
 
 def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows in the given states, in input order: row, line, id, data, the columns of `row_states`
-    (`request` in place of the key) and the tokens of the failed attempts before the last one.
-    One such iterator at a time."""
+    """Rows in the given states, in input order: row, file, line, id, data, the columns of
+    `row_states` (`request` in place of the key) and the tokens of the failed attempts before the
+    last one. One such iterator at a time."""
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
     for start in range(1, end, _STEP):
         stop = min(start + _STEP, end)
@@ -71,11 +71,11 @@ def lengths(db: Database, runs: list[int]) -> list[tuple[int, int]]:
 
 
 def rejects(db: Database) -> Iterator[Reject]:
-    """The rejects, in the order of their lines."""
-    last = 0
-    while window := db.execute(query("rejects_in_order"), [last, _WINDOW]):
+    """The rejects, in the order of their files and lines."""
+    last = (0, 0)
+    while window := db.execute(query("rejects_in_order"), [*last, _WINDOW]):
         yield from (Reject(*fields) for fields in window)
-        last = window[-1][0]
+        last = (window[-1][3], window[-1][0])
 
 
 def violations(db: Database) -> dict[str, int]:

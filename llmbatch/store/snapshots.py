@@ -1,7 +1,7 @@
 """Snapshots: one reading of the input, as rows and rejects."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -19,22 +19,34 @@ from llmbatch.store.statements import query
 _BATCH = 50_000
 
 _ROWS = pa.schema(
-    [("row", pa.int64()), ("line", pa.int64()), ("id", pa.string()), ("data", pa.string())]
+    [
+        ("row", pa.int64()),
+        ("line", pa.int64()),
+        ("id", pa.string()),
+        ("data", pa.string()),
+        ("file", pa.int64()),
+    ]
 )
-_REJECTS = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
+_REJECTS = pa.schema(
+    [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("file", pa.int64())]
+)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The input that was read, complete only after the reading. `digest` names the content."""
+    """The input that was read, complete only after the reading. `digest` names the content and how
+    it is read; `notes` say what was found out of it, a line each; `files`: the names of its files,
+    in the order in which rows and rejects count them (none: the input is one, `input`)."""
 
     input: str
     format: str
     digest: str
     id_column: str | None
     columns: list[str]
+    notes: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,15 @@ def newest(db: Database) -> Snapshot | None:
         record["digest"],
         record["id_column"],
         orjson.loads(record["columns"]),
+        _list(record["notes"]),
+        _list(record["files"]),
     )
     return Snapshot(record["snapshot"], source, record["row_count"], record["reject_count"])
+
+
+def _list(text: str | None) -> list[str]:
+    """A list that is kept as JSON; older versions kept none."""
+    return [] if text is None else list(orjson.loads(text))
 
 
 def replace(
@@ -105,9 +124,10 @@ def replace(
 
 
 def _parameters(number: int, source: Source) -> dict[str, object]:
+    lists = ("columns", "notes", "files")
     return asdict(source) | {
+        **{name: orjson.dumps(getattr(source, name)).decode() for name in lists},
         "snapshot": number,
-        "columns": orjson.dumps(source.columns).decode(),
         "ingested_at": utc(clock.now()),
     }
 
@@ -121,6 +141,7 @@ def _insert(db: Database, batch: list[Row | Reject]) -> None:
             [item.record.line for item in rows],
             [item.id for item in rows],
             [item.record.data for item in rows],
+            [item.record.file for item in rows],
         ]
         db.insert(
             "INSERT INTO staged_rows SELECT * FROM batch", arrow_columns.typed_table(columns, _ROWS)
@@ -130,6 +151,7 @@ def _insert(db: Database, batch: list[Row | Reject]) -> None:
             [item.line for item in rejects],
             [item.reason for item in rejects],
             [item.raw for item in rejects],
+            [item.file for item in rejects],
         ]
         db.insert(
             "INSERT INTO staged_rejects SELECT * FROM batch",

@@ -41,7 +41,7 @@ def draw(job: ReadyJob, engine: Engine, rows: int, folder: Path) -> TrialRequest
             failures = results.failures(db)
             why = f" (others fail: {failures[0].example})" if failures else ""
             raise UsageError(
-                f"{job.spec.input}: tuning needs {_LEAST} different requests at least, "
+                f"{job.spec.input.name}: tuning needs {_LEAST} different requests at least, "
                 f"and there are {min(planned, rows)}{why}"
             )
         parts = [_requests(db, job.task, *ends) for ends in stretches(planned, rows)]

@@ -22,7 +22,15 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "output": ("o.csv", "o.csv"),
     "model": ("n", "n"),
     "prompt": ("q", "q"),
-    "input_format": ("tsv", "tsv"),
+    "input.format": ("tsv", "tsv"),
+    "input.delimiter": ("tab", "\t"),
+    "input.quote": ("none", "none"),
+    "input.escape": ("\\", "\\"),
+    "input.encoding": ("latin1", "iso8859-1"),
+    "input.skip_lines": ("3", 3),
+    "input.null": ("NA", ("NA",)),
+    "input.min_rows": ("7", 7),
+    "input.max_shrink": ("20%", "20%"),
     "id_column": ("id", "id"),
     "state": ("s", "s"),
     "response_column": ("r", "r"),
@@ -67,7 +75,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
-SWITCHES = {"template.system_as_user", "meta", "constant_prompt", "ask_empty"}
+SWITCHES = {"input.header", "template.system_as_user", "meta", "constant_prompt", "ask_empty"}
 
 
 def full_help(name: str) -> str:
@@ -125,7 +133,12 @@ def test_a_switch_that_is_a_text_is_refused(text: str) -> None:
 
 
 def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
-    others = {"input", "answer.schema", "cost.price_per_million", "cost.listed_price"} | SWITCHES
+    others = {
+        "input.files",
+        "answer.schema",
+        "cost.price_per_million",
+        "cost.listed_price",
+    } | SWITCHES
     others |= {"template.chat_template", "template.kwargs"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = full_help("run")
@@ -160,7 +173,15 @@ def test_the_help_has_the_defaults_and_bounds_of_the_spec() -> None:
 def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
     shown = full_help("plan")
     titles = [line.split()[0] for line in shown.splitlines() if line.startswith("[")]
-    assert titles == ["[sampling]", "[answer]", "[template]", "[engine]", "[cost]", "[run]"]
+    assert titles == [
+        "[input]",
+        "[sampling]",
+        "[answer]",
+        "[template]",
+        "[engine]",
+        "[cost]",
+        "[run]",
+    ]
 
 
 def test_a_report_has_the_flags_of_cost_without_their_defaults() -> None:

@@ -189,7 +189,8 @@ def test_what_comes_from_a_pipe_is_not_kept_through_a_link(tmp_path: Path) -> No
     state.mkdir()
     (state / "stdin").symlink_to(foreign)
     os.mkfifo(tmp_path / "in.csv")
-    spec = JobSpec(input=str(tmp_path / "in.csv"), output="o.jsonl", model="m", prompt="{{ id }}")
+    table = {"input": str(tmp_path / "in.csv"), "output": "o.jsonl", "model": "m"}
+    spec = JobSpec.model_validate(table | {"prompt": "{{ id }}"})
     feeder = threading.Thread(target=(tmp_path / "in.csv").write_text, args=("id\n1\n",))
     feeder.start()
     with open_store(state / "job.duckdb") as db:

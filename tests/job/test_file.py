@@ -57,7 +57,7 @@ def test_a_job_file_is_read_whole(tmp_path: Path) -> None:
 
 def test_flags_alone_make_a_job() -> None:
     spec = file.load(None, FLAGS)
-    assert (spec.input, spec.output) == ("in.csv", "o.jsonl")
+    assert (spec.input.name, spec.output) == ("in.csv", "o.jsonl")
 
 
 def test_flags_win_key_by_key(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_paths_of_the_file_start_at_its_folder(
     text = WHOLE.replace('"tiny"', '"model"').replace('"out.jsonl"', '"out.jsonl"\nstate = "s"')
     spec = load(tmp_path, text)
     wanted = [str(tmp_path / name) for name in ("in.csv", "out.jsonl", "s", "model")]
-    assert [spec.input, spec.output, spec.state, spec.model] == wanted
+    assert [spec.input.name, spec.output, spec.state, spec.model] == wanted
 
 
 def test_what_is_no_path_is_left_alone(tmp_path: Path) -> None:
     spec = load(tmp_path, WHOLE.replace('"in.csv"', '"-"').replace('"tiny"', '"owner/name"'))
-    assert (spec.input, spec.model) == ("-", "owner/name")
+    assert (spec.input.name, spec.model) == ("-", "owner/name")
 
 
 def test_a_model_written_as_a_path_is_one(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_model_written_as_a_path_is_one(tmp_path: Path) -> None:
 
 
 def test_paths_of_flags_start_where_the_command_does(tmp_path: Path) -> None:
-    assert load(tmp_path, WHOLE, {"input": "flag.csv"}).input == "flag.csv"
+    assert load(tmp_path, WHOLE, {"input": "flag.csv"}).input.name == "flag.csv"
 
 
 def test_prompts_come_from_files(tmp_path: Path) -> None:
@@ -284,3 +284,34 @@ def test_a_file_that_a_flag_names_must_be_good(
     with pytest.raises(UsageError) as caught:
         file.load(None, FLAGS | flags)
     assert said in str(caught.value)
+
+
+def test_the_input_is_a_name_a_list_or_a_table(tmp_path: Path) -> None:
+    rest = 'output = "o.jsonl"\nmodel = "m"\nprompt = "p"\n'
+    former = load(tmp_path, f'input = "a.txt"\ninput_format = "csv"\n{rest}').input
+    table = load(tmp_path, f'{rest}[input]\nfiles = ["a.txt"]\nformat = "csv"\n').input
+    several = load(tmp_path, f'input = ["a.csv", "b.csv"]\n{rest}').input
+    assert former == table
+    assert (former.name, former.format) == (str(tmp_path / "a.txt"), "csv")
+    assert several.files == (str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
+    flags = {"input": {"delimiter": ";"}}
+    assert load(tmp_path, f'input = "a.csv"\n{rest}', flags).input.delimiter == ";"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("delimiter", ";;", "--delimiter: write one character, or tab"),
+        ("quote", "", "--quote: write one character, or none"),
+        ("encoding", "utf-9", "--encoding: no such encoding; usual ones: utf-8, cp1252, utf-16"),
+        ("encoding", "hex", "--encoding: no such encoding"),
+        ("max_shrink", "20", "--max-shrink: write a share of the rows: 20%"),
+        ("files", ["a.csv", ""], "INPUT: the name of a file is empty"),
+        ("files", [], "no file is named"),
+    ],
+)
+def test_a_reading_that_cannot_be_is_refused(key: str, value: object, said: str) -> None:
+    flags = {"output": "o.csv", "model": "m", "prompt": "p", "input": {"files": ["a.csv"]}}
+    flags["input"] = {"files": ["a.csv"]} | {key: value}
+    with pytest.raises(UsageError, match=said):
+        file.load(None, flags)

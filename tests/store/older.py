@@ -25,6 +25,12 @@ _UNDONE = {
         "ALTER TABLE attempts DROP COLUMN reasoning",
         "ALTER TABLE attempts DROP COLUMN reasoning_tokens",
     ),
+    9: (
+        "ALTER TABLE snapshots DROP COLUMN notes",
+        "ALTER TABLE snapshots DROP COLUMN files",
+        "ALTER TABLE rows DROP COLUMN file",
+        "ALTER TABLE rejects DROP COLUMN file",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -104,12 +104,14 @@ def _device(spec: "JobSpec", name: str) -> "Device":
 def _check_sample(spec: "JobSpec", device: "Device | None") -> None:
     """Raise UsageError if no part of the job can be run."""
     from llmbatch.job import folder
-    from llmbatch.pipeline.rows import input_file
+    from llmbatch.job.input import STDIN
 
     if device is not None:
         raise UsageError("--sample runs on the device that is there; leave --device out")
-    if spec.input == input_file.STDIN or not folder.is_file(Path(spec.input)):
-        raise UsageError(f"{spec.input}: a sample needs an input that can be read again: a file")
+    if any(name == STDIN or not folder.is_file(Path(name)) for name in spec.input.files):
+        raise UsageError(
+            f"{spec.input.name}: a sample needs an input that can be read again: a file"
+        )
 
 
 def _run(job: "ReadyJob", sample: int) -> None:

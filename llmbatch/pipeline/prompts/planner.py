@@ -40,9 +40,9 @@ def plan(
     spec, columns = job.spec, snapshot.source.columns
     prompt = job.prompt.for_rows(order or (), columns)
     if snapshot.row_count:
-        prompt.check(columns, spec.input)
+        prompt.check(columns, spec.input.name)
         if not spec.constant_prompt:
-            prompt.check_use(columns, spec.input)
+            prompt.check_use(columns, spec.input.name)
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
@@ -111,6 +111,6 @@ def _named(
 def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:
     if spec.response_column in snapshot.source.columns:
         raise UsageError(
-            f"{spec.input}: has a column {spec.response_column!r} already; "
+            f"{spec.input.name}: has a column {spec.response_column!r} already; "
             "name another for the answer with --response-column"
         )

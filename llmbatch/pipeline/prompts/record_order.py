@@ -33,9 +33,9 @@ def decide(
     if not snapshot.row_count:
         return None
     # Choosing may take long, so errors in the templates are reported before.
-    prompt.check(columns, spec.input)
+    prompt.check(columns, spec.input.name)
     if not isinstance(spec.record_order, str):
-        _check(spec.record_order, columns, spec.input)
+        _check(spec.record_order, columns, spec.input.name)
     if not prompt.writes_record(columns):
         return None
     if spec.record_order == "auto":

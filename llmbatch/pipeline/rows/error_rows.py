@@ -1,5 +1,7 @@
 """Rows of an error file, corrected and fed back in."""
 
+from dataclasses import replace
+
 from llmbatch.core import exact_json
 from llmbatch.core.records import Record
 
@@ -28,7 +30,7 @@ class ErrorRows:
             return record
         self._taken += 1
         del parsed[COLUMN]
-        return Record(record.line, exact_json.dump_record(parsed))
+        return replace(record, data=exact_json.dump_record(parsed))
 
     def columns(self, names: list[str]) -> list[str]:
         """The columns that are left, once all records have been seen."""

@@ -20,6 +20,9 @@ from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.results import Counts
 
+# A record of the error file with the number of its file in the input, and of its line there.
+_Placed = tuple[tuple[int, int], str]
+
 
 def export(db: Database, output: OutputFile, counts: Counts) -> None:
     """Write the answers to the job's output, the failed and rejected rows to its error file.
@@ -100,8 +103,10 @@ def _check_count(path: Path, written: int, expected: int) -> None:
 def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> None:
     """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
     rows = results.in_input_order(db, ["failed"]) if expected else iter(())
-    failed = ((row["line"], _failed_record(row, meta=meta)) for row in rows)
-    rejected = ((reject.line, _rejected_record(reject)) for reject in results.rejects(db))
+    failed = (((row["file"], row["line"]), _failed_record(row, meta=meta)) for row in rows)
+    rejected = (
+        ((reject.file, reject.line), _rejected_record(reject)) for reject in results.rejects(db)
+    )
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])
     first = next(lines, None)
     if first is None:
@@ -115,7 +120,7 @@ def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> Non
         _check_count(path, written, expected)
 
 
-def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _chain(first: _Placed, rest: Iterator[_Placed]) -> Iterator[_Placed]:
     yield first
     yield from rest
 

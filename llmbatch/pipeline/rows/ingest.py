@@ -17,6 +17,9 @@ from llmbatch.store import snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.snapshots import Row, Snapshot, Source
 
+# The rules by which inputs are read: others make other rows of the same content.
+_READING = 2
+
 
 def ingest(db: Database, source: InputFile, spool: Path) -> Snapshot:
     """Bring the store's rows up to date with the input; a content already held is not read again.
@@ -42,13 +45,13 @@ def ingest(db: Database, source: InputFile, spool: Path) -> Snapshot:
 def _ingest_file(db: Database, source: InputFile, path: Path) -> Snapshot:
     format_name = source.format_name
     before = _stat(path)
-    digest = _digest(path, format_name, source.id_column)
+    digest = _digest(path, source)
     newest = snapshots.newest(db)
     if newest is not None and newest.source.digest == digest:
         return newest
     with (
         formats.open_input(str(path)) as stream,
-        formats.open_reader(source.name, stream, format_name) as reader,
+        formats.open_reader(source.name, stream, format_name, source.options) as reader,
     ):
         _check_id_column(source, reader.columns)
 
@@ -63,6 +66,8 @@ def _ingest_file(db: Database, source: InputFile, path: Path) -> Snapshot:
                 digest,
                 source.id_column,
                 error_rows.columns(reader.columns),
+                reader.notes,
+                [source.name],
             )
 
         return snapshots.replace(db, _identified(reader, source.id_column, error_rows), describe)
@@ -84,7 +89,8 @@ def _identified(
 def _with_id(number: int, record: Record, column: str) -> Row | Reject:
     value = exact_json.parse_record(record.data).get(column)
     if value is None or value == "":
-        return Reject(record.line, f"no id in column {column!r}", record.data[:RAW_LIMIT])
+        raw = record.data[:RAW_LIMIT]
+        return Reject(record.line, f"no id in column {column!r}", raw, record.file)
     return Row(number, exact_json.cell(value), record)
 
 
@@ -103,8 +109,12 @@ def _stat(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(path: Path, format_name: str, id_column: str | None) -> str:
+def _digest(path: Path, source: InputFile) -> str:
     """Names the content and how it is read; paths and times are not part of it."""
     with path.open("rb") as stream:
         content = hashlib.file_digest(stream, "sha256").hexdigest()
-    return f"sha256:{content} format:{format_name} id:{id_column or ''}"
+    how = exact_json.dump_record(source.options.given())
+    return (
+        f"sha256:{content} format:{source.format_name} id:{source.id_column or ''} "
+        f"reading:{_READING} {how}"
+    )

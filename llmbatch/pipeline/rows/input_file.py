@@ -5,9 +5,9 @@ from pathlib import Path
 
 from llmbatch import formats
 from llmbatch.core.errors import UsageError
+from llmbatch.formats.base import FIND_OUT, ReadOptions
+from llmbatch.job.input import STDIN
 from llmbatch.job.spec import JobSpec
-
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class InputFile:
     name: str
     format_name: str
     id_column: str | None
+    options: ReadOptions = FIND_OUT
 
     @property
     def path(self) -> Path | None:
@@ -27,7 +28,9 @@ class InputFile:
 
 def make(spec: JobSpec) -> InputFile:
     """The input of a job. Raises UsageError when neither its name nor the spec says its format."""
-    if spec.input == STDIN and spec.input_format is None:
+    given, name = spec.input, spec.input.files[0]
+    if len(given.files) > 1:
+        raise UsageError(f"{given.files[1]}: several input files are not read yet")
+    if name == STDIN and given.format is None:
         raise UsageError("input -: say which format stdin has: --input-format csv|tsv|jsonl")
-    format_name = formats.detect(spec.input, spec.input_format)
-    return InputFile(spec.input, format_name, spec.id_column)
+    return InputFile(name, formats.detect(name, given.format), spec.id_column, given.reading)

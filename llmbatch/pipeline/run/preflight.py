@@ -9,12 +9,13 @@ from pathlib import Path
 from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
 from llmbatch.job import folder, targets
+from llmbatch.job.input import STDIN
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.rows import earlier_files, input_file, output_file
+from llmbatch.pipeline.rows import earlier_files, output_file
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.pipeline.tasks import registry
 
@@ -78,7 +79,7 @@ def _check_files(job: ReadyJob, beside: CommandFiles) -> None:
 
 def _reads(spec: JobSpec, beside: CommandFiles) -> dict[Path, str]:
     reads = dict.fromkeys(beside.reads, "job file or one that it names")
-    return reads | ({} if spec.input == input_file.STDIN else {Path(spec.input): "input"})
+    return reads | {Path(name): "input" for name in spec.input.files if name != STDIN}
 
 
 def _metrics(spec: JobSpec) -> list[Target]:

@@ -91,6 +91,8 @@ def read_and_plan(
     phase("reading the input")
     lookup = IdentityLookup(engine)
     snapshot = ingest.ingest(db, job.input, spool)
+    for note in snapshot.source.notes:
+        phase(f"{snapshot.source.input}: {note}")
     phase("planning")
     order = record_order.decide(db, job, snapshot, known)
     screening = Screening(job.spec, lookup.control_tokens())

@@ -14,16 +14,20 @@ SELECT 'VIEW', view_name FROM duckdb_views() WHERE database_name = $store AND NO
 SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1;
 
 -- name: stage_rows
-CREATE OR REPLACE TEMP TABLE staged_rows (row BIGINT, line BIGINT, id VARCHAR, data VARCHAR);
+CREATE OR REPLACE TEMP TABLE staged_rows (
+    row BIGINT, line BIGINT, id VARCHAR, data VARCHAR, file BIGINT
+);
 
 -- name: stage_rejects
-CREATE OR REPLACE TEMP TABLE staged_rejects (line BIGINT, reason VARCHAR, raw VARCHAR);
+CREATE OR REPLACE TEMP TABLE staged_rejects (
+    line BIGINT, reason VARCHAR, raw VARCHAR, file BIGINT
+);
 
 -- name: insert_rows
-INSERT INTO rows SELECT $snapshot, row, line, id, data FROM staged_rows;
+INSERT INTO rows SELECT $snapshot, row, line, id, data, file FROM staged_rows;
 
 -- name: insert_rejects
-INSERT INTO rejects SELECT $snapshot, line, reason, raw FROM staged_rejects;
+INSERT INTO rejects SELECT $snapshot, line, reason, raw, file FROM staged_rejects;
 
 -- name: reject_duplicate_ids
 -- The first row of an id stays; the later ones become rejects that name its line.
@@ -32,7 +36,8 @@ SELECT
     snapshot,
     line,
     'duplicate id ' || chr(39) || id || chr(39) || ' (first on line ' || first_line || ')',
-    left(data, 10000)
+    left(data, 10000),
+    file
 FROM (
     SELECT
         *,
@@ -55,7 +60,7 @@ DELETE FROM rows WHERE row IN (
 INSERT INTO snapshots
 SELECT
     $snapshot, $input, $format, $digest, $id_column, $columns,
-    (SELECT count(*) FROM rows), (SELECT count(*) FROM rejects), $ingested_at;
+    (SELECT count(*) FROM rows), (SELECT count(*) FROM rejects), $ingested_at, $notes, $files;
 
 -- name: rows_window
 SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
@@ -66,7 +71,8 @@ WHERE verdict = 'answered' AND list_contains($runs, run)
 ORDER BY run DESC, checkpoint DESC LIMIT 5000;
 
 -- name: rejects_in_order
-SELECT line, reason, raw FROM rejects WHERE line > ? ORDER BY line LIMIT ?;
+SELECT line, reason, raw, file FROM rejects WHERE (file, line) > (?, ?)
+ORDER BY file, line LIMIT ?;
 
 -- ---------------------------------------------------------------- plans, requests
 
@@ -304,7 +310,7 @@ ORDER BY row;
 
 -- name: results_window
 SELECT
-    rows.row, rows.line, rows.id, rows.data,
+    rows.row, rows.file, rows.line, rows.id, rows.data,
     replace(CAST(results.key AS VARCHAR), '-', '') AS request,
     results.* EXCLUDE (row, key)
 FROM rows JOIN results USING (row)

@@ -21,8 +21,17 @@ MESSAGES = messages_text([Message("user", "hello")])
 
 # Another value than the default for every field of the spec. A new field needs a line here.
 ALTERNATIVES: dict[str, Any] = {
-    "input": "other.csv",
-    "input_format": "tsv",
+    "input.files": ["other.csv"],
+    "input.format": "tsv",
+    "input.delimiter": ";",
+    "input.quote": "'",
+    "input.escape": "\\",
+    "input.encoding": "cp1252",
+    "input.skip_lines": 2,
+    "input.header": False,
+    "input.null": ["NA"],
+    "input.min_rows": 7,
+    "input.max_shrink": "20%",
     "id_column": "id",
     "output": "other.csv",
     "state": "elsewhere",
@@ -111,6 +120,8 @@ def spec(place: str = "", value: Any = None) -> JobSpec:
     if place:
         section, dot, name = place.rpartition(".")
         table[section if dot else place] = {name: value} if dot else value
+        if section == "input":
+            table["input"] = {"files": [BASE["input"]]} | table["input"]
     return JobSpec.model_validate(table)
 
 

@@ -1,0 +1,154 @@
+"""The table [input]: the files that a job reads, and how they are read."""
+
+import codecs
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from llmbatch.formats.base import ReadOptions
+from llmbatch.job import stop_rules
+from llmbatch.job.fields import Section, neutral
+
+STDIN = "-"
+"""The name of standard input."""
+
+_TAB_NAMES = ("tab", "\\t")
+_NONE = "none"
+
+
+class InputSpec(Section):
+    """The files that a job reads, and how they are read. What is not given is found out."""
+
+    files: tuple[str, ...] = neutral(
+        (), "CSV, TSV or JSONL file, gzipped or not; - is standard input."
+    )
+    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = neutral(
+        None, "Format of the input, if its name does not say; needed for standard input."
+    )
+    delimiter: str | None = neutral(
+        None, "Separator of a CSV file's fields: one character, or tab.", by_default="found out"
+    )
+    quote: str | None = neutral(
+        None, "Quote of a CSV file's fields: one character, or none.", by_default='"'
+    )
+    escape: str | None = neutral(
+        None,
+        "Character before a quote within quotes, such as \\, or none: quotes are doubled.",
+        by_default="none",
+    )
+    encoding: str | None = neutral(
+        None, "Encoding of the input: utf-8, cp1252, utf-16, ...", by_default="found out"
+    )
+    skip_lines: int | None = neutral(
+        None, "Lines above the header that are left out.", by_default="none", ge=0, lt=2**31
+    )
+    header: bool = neutral(
+        True, "Take the names of a CSV file's columns from its first line, or call them column_1..."
+    )
+    null: tuple[str, ...] = neutral((), "Text that stands for a missing value, such as NA.")
+    min_rows: int | None = neutral(
+        None,
+        "Exit 2 with fewer rows in the input, and leave the output as it is.",
+        by_default="1 once the job had rows",
+        ge=0,
+        lt=2**63,
+    )
+    max_shrink: str | None = neutral(
+        None,
+        "Exit 2 if the input lost more than this share of its rows since the last run: 20%.",
+    )
+
+    @property
+    def name(self) -> str:
+        """The input in messages and reports: its file, or the first of several."""
+        others = len(self.files) - 1
+        if others < 1:
+            return self.files[0]
+        return f"{self.files[0]} and {others} other file{'s' * (others > 1)}"
+
+    @property
+    def reading(self) -> ReadOptions:
+        """The reading of each file."""
+        return ReadOptions(
+            delimiter=self.delimiter,
+            quote=self.quote,
+            escape=self.escape,
+            encoding=self.encoding,
+            skip_lines=self.skip_lines,
+            header=self.header,
+            null=self.null,
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str | list | tuple) else value
+
+    @field_validator("files", "null", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("files")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(value):
+            raise ValueError("the name of a file is empty")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _separator(cls, value: str | None) -> str | None:
+        return _character("\t" if value in _TAB_NAMES else value, "write one character, or tab")
+
+    @field_validator("quote", "escape")
+    @classmethod
+    def _mark(cls, value: str | None) -> str | None:
+        return value if value == _NONE else _character(value, "write one character, or none")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            if not isinstance("".encode(value), bytes):
+                raise LookupError
+            return codecs.lookup(value).name
+        except (LookupError, ValueError):
+            raise ValueError("no such encoding; usual ones: utf-8, cp1252, utf-16") from None
+
+    @field_validator("max_shrink")
+    @classmethod
+    def _share(cls, value: str | None) -> str | None:
+        if value is not None:
+            stop_rules.share(value)
+        return value
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.files:
+            raise ValueError("no file is named; give one as INPUT, or as `files` of [input]")
+        return self
+
+
+def with_input_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's table with `[input]` as a table, where it is a name or a list of names, and with
+    `input_format`, the former key, in it."""
+    made = dict(table)
+    given = made.get("input")
+    if isinstance(given, str | list | tuple):
+        given = {"files": [given] if isinstance(given, str) else list(given)}
+        made["input"] = given
+    if "input_format" in made and isinstance(given, dict | None):
+        former = made.pop("input_format")
+        if former is not None:
+            made["input"] = {"format": former} | (given or {})
+    return made
+
+
+def _character(value: str | None, advice: str) -> str | None:
+    if value is not None and (len(value) != 1 or value in "\r\n\0"):
+        raise ValueError(advice)
+    return value

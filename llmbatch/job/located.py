@@ -1,0 +1,49 @@
+"""The paths of a job file, which start at its folder."""
+
+from pathlib import Path
+from typing import Any
+
+from llmbatch.engines import model_files
+from llmbatch.job.input import STDIN
+
+Table = dict[str, Any]
+
+
+def located(table: Table, folder: Path) -> Table:
+    """The table with its relative paths joined to the folder of the job file."""
+    made = dict(table)
+    for key in ("output", "state"):
+        value = table.get(key)
+        if isinstance(value, str):
+            made[key] = str(folder / value)
+    if isinstance(table.get("input"), dict):
+        made["input"] = _locate_input(table["input"], folder)
+    run = table.get("run")
+    if isinstance(run, dict):
+        made["run"] = run | _locate_run_files(run, folder)
+    model = table.get("model")
+    if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):
+        made["model"] = str(folder / model)
+    return made
+
+
+def _locate_input(given: Table, folder: Path) -> Table:
+    files = [given["files"]] if isinstance(given.get("files"), str) else given.get("files")
+    if not isinstance(files, list):
+        return given
+    located = [
+        str(folder / name) if isinstance(name, str) and name not in ("", STDIN) else name
+        for name in files
+    ]
+    return given | {"files": located}
+
+
+def _locate_run_files(run: Table, folder: Path) -> Table:
+    located: Table = {}
+    if isinstance(run.get("metrics_file"), str):
+        located["metrics_file"] = str(folder / run["metrics_file"])
+    if isinstance(run.get("reports"), list):
+        located["reports"] = [
+            str(folder / name) if isinstance(name, str) else name for name in run["reports"]
+        ]
+    return located
