@@ -30,7 +30,7 @@ class ReportRequest:
     `output`).
 
     `output`: None or `-` is standard output. `since`: a date or time; earlier runs do not count.
-    `costs`: keys of the [cost] table that win over the job's.
+    `costs`: keys of the [cost] table that win over the job's. `overwrite`: any file is replaced.
     """
 
     job: Path | None = None
@@ -39,6 +39,7 @@ class ReportRequest:
     style: str | None = None
     since: str | None = None
     costs: dict[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
 
 
 def deliver(request: ReportRequest) -> None:
@@ -98,7 +99,8 @@ def _check_file(request: ReportRequest) -> None:
     """Raise UsageError for a file that the report cannot or must not be written to."""
     if request.output is not None and request.output != report_files.STDOUT:
         folders = {} if request.job is None else {find(request.job).state: "state folder"}
-        targets.check([report_files.target(request.output)], {}, folders)
+        target = report_files.target(request.output, overwrite=request.overwrite)
+        targets.check([target], {}, folders)
 
 
 def _of_job(job: Path, request: ReportRequest) -> Report:

@@ -22,10 +22,17 @@ def publish(draft: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+def behind_link(name: Path) -> Path:
+    """The file that a user's name stands for: of a link its target, so that the link stays. In a
+    state folder no link is followed."""
+    return Path(os.path.realpath(name)) if os.path.islink(name) else name  # noqa: PTH114 (of any name)
+
+
 @contextmanager
 def atomic(final: Path) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when the block ends without an error, and then
-    survives a power cut. A killed run may leave a draft, until the name is written again."""
+    survives a power cut. A killed run may leave a draft, until the name is written again. A link
+    of that name is replaced: see `behind_link`."""
     with drafts.draft(final) as (path, stream):
         yield stream
         if not stream.closed:

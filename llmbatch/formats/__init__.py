@@ -1,9 +1,16 @@
 """One file per format, reading and writing together."""
 
 from llmbatch.core.exact_json import Json
-from llmbatch.formats.base import Misfit, Reader, ReadOptions, Writer
+from llmbatch.formats.base import Misfit, Reader, ReadOptions, WriteOptions, Writer
 from llmbatch.formats.lines import open_input
-from llmbatch.formats.registry import FORMATS, detect, open_reader, open_writer, written_columns
+from llmbatch.formats.registry import (
+    FORMATS,
+    check_rows,
+    detect,
+    open_reader,
+    open_writer,
+    written_columns,
+)
 
 __all__ = [
     "FORMATS",
@@ -11,7 +18,9 @@ __all__ = [
     "Misfit",
     "ReadOptions",
     "Reader",
+    "WriteOptions",
     "Writer",
+    "check_rows",
     "detect",
     "open_input",
     "open_reader",

@@ -1,7 +1,7 @@
 """The two halves of a format, a reader and a writer, and the helpers that they share."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -78,6 +78,22 @@ class Misfit(Exception):  # noqa: N818 (no error: the output is begun anew with 
         self.column = column
 
 
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """The way in which an output is written. `order`: the columns that are written, of input and
+    answer, in their order; None: all, those of the input first. `types`: of input columns whose
+    values are not all text, for formats that have types (see ANSWER_TYPES). `excel`: CSV for that
+    program; `delimiter`: of CSV, None: the format's own."""
+
+    order: tuple[str, ...] | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    excel: bool = False
+    delimiter: str | None = None
+
+
+ALL_COLUMNS = WriteOptions()
+
+
 class Writer(Protocol):
     """Writes output records into a binary stream, which stays the caller's to close. A context
     manager: the file is whole when the block has ended without an error. After one it is of no use,
@@ -90,6 +106,9 @@ class Writer(Protocol):
         An answer column that is left out counts as None; one that was not announced raises
         ValueError, and a value that its column's type cannot hold raises Misfit.
         """
+
+    def notices(self) -> list[str]:
+        """Lines on what a user has to know of the output, once it is whole."""
 
     def __enter__(self) -> Self: ...
 
@@ -118,7 +137,14 @@ class ClosesStream:
         self._stream.close()
 
 
-class HoldsNothing:
+class TellsNothing:
+    """Of a writer that has nothing to tell of its output."""
+
+    def notices(self) -> list[str]:
+        return []
+
+
+class HoldsNothing(TellsNothing):
     """The context manager half of a writer that has written all that it was given."""
 
     def __enter__(self) -> Self:
@@ -150,6 +176,19 @@ def check_columns(columns: Sequence[str], answer_columns: Mapping[str, str]) -> 
     unknown = set(answer_columns.values()) - set(ANSWER_TYPES)
     if unknown:
         raise ValueError(f"unknown answer types: {sorted(unknown)}")
+
+
+def ordered(
+    columns: Sequence[str], answer_columns: Mapping[str, str], options: WriteOptions
+) -> list[str]:
+    """The names of the columns that are written, in their order. Raises ValueError for one that
+    is neither of the input nor of the answer."""
+    known = [*columns, *answer_columns]
+    if options.order is None:
+        return known
+    if unknown := set(options.order) - set(known):
+        raise ValueError(f"no such columns: {sorted(unknown)}")
+    return list(options.order)
 
 
 def answer_values(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Any]:

@@ -7,16 +7,19 @@ from typing import Any, BinaryIO
 import orjson
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.exact_json import Json, dump_record, splice
+from llmbatch.core.exact_json import Json, dump_record, parse_record, splice
 from llmbatch.core.records import Record, Reject
 from llmbatch.formats import lines
 from llmbatch.formats.base import (
+    ALL_COLUMNS,
     FIND_OUT,
     ClosesStream,
     HoldsNothing,
     ReadOptions,
+    WriteOptions,
     answer_values,
     check_columns,
+    ordered,
     reject,
 )
 
@@ -135,22 +138,32 @@ def _too_deep(text: bytes, value: object) -> bool:
 class JsonlWriter(HoldsNothing):
     """Writes each input record as it came, with the answer's members added at its end.
 
-    The whole record is written, with all its columns; a `Json` value becomes part of it.
-    Lines end with a newline.
+    The whole record is written, with all its columns, unless the options name some; a `Json` value
+    becomes part of it. Lines end with a newline.
     """
 
     def __init__(
-        self, stream: BinaryIO, columns: Sequence[str], answer_columns: Mapping[str, str]
+        self,
+        stream: BinaryIO,
+        columns: Sequence[str],
+        answer_columns: Mapping[str, str],
+        options: WriteOptions = ALL_COLUMNS,
     ) -> None:
         check_columns(columns, answer_columns)
         self._stream = stream
         self._answer = dict(answer_columns)
+        self._order = options.order and ordered(columns, answer_columns, options)
 
     def write(self, data: str, answer: Mapping[str, Any]) -> None:
         """Add a row."""
-        values = answer_values(answer, self._answer)
-        extra = {name: _text(value) for name, value in zip(self._answer, values, strict=True)}
-        self._stream.write(f"{splice(data, extra)}\n".encode())
+        values = dict(zip(self._answer, answer_values(answer, self._answer), strict=True))
+        if self._order is None:
+            line = splice(data, {name: _text(value) for name, value in values.items()})
+        else:
+            record = parse_record(data) | values
+            chosen = {name: _text(record[name]) for name in self._order if name in record}
+            line = splice("{}", chosen)
+        self._stream.write(f"{line}\n".encode())
 
 
 def _text(value: Any) -> str:

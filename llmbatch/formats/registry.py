@@ -7,7 +7,14 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.formats.base import FIND_OUT, Reader, ReadOptions, Writer
+from llmbatch.formats.base import (
+    ALL_COLUMNS,
+    FIND_OUT,
+    Reader,
+    ReadOptions,
+    WriteOptions,
+    Writer,
+)
 from llmbatch.formats.lines import open_input
 
 
@@ -16,7 +23,7 @@ class Format:
     """A format: the suffixes that name it, and `module:attribute` of its two halves.
 
     The reader is called with (stream, name, options), the writer with (stream, columns,
-    answer_columns).
+    answer_columns, options).
     """
 
     suffixes: tuple[str, ...]
@@ -29,7 +36,13 @@ FORMATS = {
     "tsv": Format((".tsv", ".tab"), "csv:TsvReader", "csv:TsvWriter"),
     "jsonl": Format((".jsonl", ".ndjson"), "jsonl:JsonlReader", "jsonl:JsonlWriter"),
     "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
+    "xlsx": Format((".xlsx",), "sheet:refuse_input", "sheet:SheetWriter"),
+    # The rows are written as Parquet first, which is then loaded (`store/output_table`).
+    "duckdb": Format((".duckdb",), "parquet:refuse_database", "parquet:ParquetWriter"),
 }
+
+# Functions for the columns of a file; without one the reader says them.
+_COLUMNS = {"parquet": "parquet:columns", "xlsx": "sheet:columns"}
 
 _BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
 
@@ -78,21 +91,32 @@ def open_reader(
 
 
 def open_writer(
-    stream: BinaryIO, format: str, columns: Sequence[str], answer_columns: Mapping[str, str]
+    stream: BinaryIO,
+    format: str,
+    columns: Sequence[str],
+    answer_columns: Mapping[str, str],
+    options: WriteOptions = ALL_COLUMNS,
 ) -> Writer:
     """A writer of the named format into an open binary file.
 
     `columns` are the input columns; `answer_columns` maps a name to "text", "integer", "number",
     "boolean" or "json". Raises ValueError when the two share a name.
     """
-    writer: Writer = _load(FORMATS[_known(format)].writer)(stream, columns, answer_columns)
+    writer: Writer = _load(FORMATS[_known(format)].writer)(stream, columns, answer_columns, options)
     return writer
+
+
+def check_rows(path: str, format: str, rows: int) -> None:
+    """Raise UsageError, before anything is computed, if so many rows cannot be written in a format,
+    or if a library for it is not installed."""
+    if format == "xlsx":
+        _load("sheet:check_rows")(path, rows)
 
 
 def written_columns(path: str, format: str) -> list[str]:
     """The columns of a file that should be of the named format; none if it is not."""
-    if format == "parquet":
-        names: list[str] = _load("parquet:columns")(path)
+    if format in _COLUMNS:
+        names: list[str] = _load(_COLUMNS[format])(path)
         return names
     try:
         with open_input(path) as stream, open_reader(path, stream, format) as reader:

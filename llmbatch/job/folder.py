@@ -7,6 +7,9 @@ from pathlib import Path
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
 
+STDOUT = "-"
+"""In place of the name of an output: standard output."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobPaths:
@@ -40,17 +43,35 @@ class JobPaths:
 
 
 def paths_for(spec: JobSpec) -> JobPaths:
-    """The paths of a job: `--state`, or the output's name with the suffix .llmbatch."""
-    state = Path(spec.state) if spec.state else state_of_output(Path(spec.output))
-    return JobPaths(state)
+    """The paths of a job: `--state`, or the output's name with the suffix .llmbatch. Raises
+    UsageError where there is neither."""
+    return JobPaths(_state_for(spec))
+
+
+def _state_for(spec: JobSpec) -> Path:
+    if spec.state:
+        return Path(spec.state)
+    if spec.output == STDOUT:
+        raise UsageError(
+            "output -: standard output has no name to call the state folder after: name the folder "
+            "with --state"
+        )
+    return state_of_output(Path(spec.output))
 
 
 def state_of_output(output: Path) -> Path:
     return output.with_suffix(".llmbatch")
 
 
+def errors_for(spec: JobSpec) -> Path:
+    """The file for failed and rejected rows: beside the output, or else beside the state folder."""
+    if spec.output == STDOUT:
+        return errors_of_output(_state_for(spec))
+    return errors_of_output(Path(spec.output))
+
+
 def errors_of_output(output: Path) -> Path:
-    """The file for failed and rejected rows."""
+    """The file for the failed and rejected rows of an output of this name."""
     return output.with_name(output.stem + ".errors.jsonl")
 
 

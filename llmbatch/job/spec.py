@@ -44,7 +44,29 @@ class JobSpec(Section):
     """One job: input, prompt, model, parameters, output."""
 
     id_column: str | None = neutral(None, "Column that names a row; must be unique.")
-    output: str = neutral(..., "Output file: .jsonl, .csv or .parquet.", min_length=1)
+    output: str = neutral(
+        ...,
+        "Output file: .jsonl, .csv, .tsv, .parquet, .xlsx or .duckdb; - is standard output and "
+        "needs --state.",
+        min_length=1,
+    )
+    output_format: Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb"] | None = neutral(
+        None,
+        "Format of the output, if its name does not say.",
+        by_default="jsonl for standard output",
+    )
+    table: str = neutral(
+        "answers", "Table of a .duckdb output; only this one is replaced.", min_length=1
+    )
+    columns: tuple[str, ...] = neutral(
+        (), "Columns of the output, in this order: a,b,response.", by_default="all"
+    )
+    excel: bool = neutral(
+        False,
+        "Write CSV as Excel reads it: with a byte order mark, and an apostrophe before what it "
+        "would take for a formula.",
+    )
+    overwrite: bool = neutral(False, "Replace files of these names that llmbatch has not written.")
     state: str | None = neutral(
         None, "State folder.", by_default="OUTPUT with the suffix .llmbatch"
     )
@@ -72,8 +94,10 @@ class JobSpec(Section):
     ask_empty: bool = neutral(
         False, "Ask also for rows of which all placeholders are empty; else they are skipped."
     )
-    keep: Literal["skipped"] | None = neutral(
-        None, "Rows to write to the output beside the answered ones, without an answer."
+    keep: tuple[Literal["failed", "skipped", "rejected"], ...] = neutral(
+        (),
+        "Rows to write to the output beside the answered ones, without an answer: "
+        "failed,skipped,rejected. With failed or rejected ones a column error says why.",
     )
     record_order: Literal["auto", "input"] | tuple[str, ...] = rendered(
         "auto", "Order of the fields of {{ record }}: auto, input, or columns a,b,c."
@@ -125,6 +149,16 @@ class JobSpec(Section):
     @classmethod
     def _input_table(cls, value: Any) -> Any:
         return with_input_table(value) if isinstance(value, Mapping) else value
+
+    @field_validator("columns", "keep", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """`a,b,c` as the flag has it; a name with a comma can stand in a list."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, list | tuple) and len(set(map(str, value))) < len(value):
+            raise ValueError("names one twice")
+        return () if value is None else value  # as earlier versions wrote it
 
     @field_validator("record_order", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmbatch.core import files
 from llmbatch.core.errors import UsageError
 
 # As long as the longest name that is made beside a file, and as that of any file of a store.
@@ -21,6 +22,11 @@ class Target:
     path: Path
     is_ours: Callable[[Path], bool]
     appended: bool = False
+
+    @property
+    def file(self) -> Path:
+        """The file itself, where the path is a link to it."""
+        return self.path if self.appended else files.behind_link(self.path)
 
     def __str__(self) -> str:
         """Its name in error messages; of the output the path alone."""
@@ -44,11 +50,13 @@ def check(
     for target in targets:
         _check_name(target)
         _check_outside(target, folders)
-        for identity in _identities(target.path, target.what):
+        identities = _identities(target.path, target.what)
+        identities |= _identities(target.file, target.what)
+        for identity in identities:
             if identity in taken:
                 raise UsageError(f"{target}: is the {taken[identity]}; {_another_name(target)}")
         _check_owner(target)
-        taken |= dict.fromkeys(_identities(target.path, target.what), target.what)
+        taken |= dict.fromkeys(identities, target.what)
 
 
 def check_state(
@@ -85,7 +93,7 @@ def look_up(path: Path, what: str, shown: Path | None = None) -> os.stat_result 
 
 
 def _check_name(target: Target) -> None:
-    path, folder = target.path, target.path.parent
+    path, folder = target.file, target.file.parent
     entry, parent = look_up(path, target.what), look_up(folder, target.what)
     if entry is not None and stat.S_ISDIR(entry.st_mode):
         raise UsageError(f"{target}: is a folder; give a file name")
@@ -109,7 +117,7 @@ def _holds_devices(folder: Path) -> bool:
 
 def _check_outside(target: Target, folders: Mapping[Path, str]) -> None:
     for folder, what in folders.items():
-        if _within(target.path.parent, folder):
+        if _within(target.file.parent, folder):
             raise UsageError(f"{target}: lies in the {what} {folder}; put it elsewhere")
 
 
@@ -127,8 +135,10 @@ def _check_owner(target: Target) -> None:
 
 def foreign_error(target: Target) -> UsageError:
     """The error for a file that something else has written."""
+    anyway = "" if target.appended else " (--overwrite replaces it)"
     return UsageError(
-        f"{target}: exists and was not written by llmbatch; remove it, or {_another_name(target)}"
+        f"{target}: exists and was not written by llmbatch; remove it, or "
+        f"{_another_name(target)}{anyway}"
     )
 
 

@@ -36,7 +36,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "response_column": ("r", "r"),
     "system": ("s", "s"),
     "require": ("c", ("c",)),
-    "keep": ("skipped", "skipped"),
+    "keep": ("skipped,failed", ("skipped", "failed")),
+    "output_format": ("csv", "csv"),
+    "table": ("t", "t"),
+    "columns": ("a,b", ("a", "b")),
     "record_order": ("a,b", ("a", "b")),
     "duplicates": ("each", "each"),
     "control_tokens": ("reject", "reject"),
@@ -75,7 +78,15 @@ GIVEN: dict[str, tuple[str, Any]] = {
 }
 
 
-SWITCHES = {"input.header", "template.system_as_user", "meta", "constant_prompt", "ask_empty"}
+SWITCHES = {
+    "input.header",
+    "template.system_as_user",
+    "meta",
+    "excel",
+    "overwrite",
+    "constant_prompt",
+    "ask_empty",
+}
 
 
 def full_help(name: str) -> str:

@@ -1,7 +1,8 @@
-"""`llmbatch export`: the answers so far in another file."""
+"""`llmbatch export`: the answers so far, or other rows, in another file."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +14,36 @@ from llmbatch.core.errors import UsageError
 if TYPE_CHECKING:
     from llmbatch.job.folder import JobPaths
     from llmbatch.job.spec import JobSpec
+    from llmbatch.pipeline.rows.output_file import OutputFile
     from llmbatch.store.database import Database
+    from llmbatch.store.results import Counts
 
 
 @click.command()
 @kept_job
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The file: .jsonl, .csv, .tsv, .parquet, .xlsx or .duckdb; - is standard output.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb"]),
+    help="[default: by the suffix of FILE; jsonl for standard output]",
+)
+@click.option(
+    "--columns", metavar="a,b,response", help="Columns to write, in this order. [default: all]"
+)
+@click.option(
+    "--where",
+    metavar="SQL",
+    help="Write only rows that keep this condition over the output's columns, as in DuckDB: "
+    "\"response LIKE 'yes%' AND price > 10\". Columns of a CSV input are text: CAST(price AS INT).",
+)
 @click.option(
     "--meta/--no-meta",
     default=False,
@@ -27,8 +52,15 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--keep",
-    type=click.Choice(["skipped"]),
-    help="Rows to write beside the answered ones, without an answer.",
+    metavar="failed,skipped,rejected",
+    help="Rows to write beside the answered ones, without an answer. With failed or rejected ones "
+    "a column error says why.",
+)
+@click.option(
+    "--failed",
+    "only_failed",
+    is_flag=True,
+    help="Write the failed and rejected rows instead, with why in a column error.",
 )
 @click.option(
     "--skipped",
@@ -36,43 +68,110 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write the skipped rows instead, with what each lacks in a column skipped.",
 )
+@click.option("--table", help="Table of a .duckdb file; only this one is replaced. [answers]")
+@click.option(
+    "--excel",
+    is_flag=True,
+    help="Write CSV as Excel reads it: with a byte order mark, and an apostrophe before what it "
+    "would take for a formula.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE, whatever has written it.")
 @console.reported
-def export(job: Path, output: Path, meta: bool, keep: str | None, only_skipped: bool) -> None:
-    """Write the answers that a job has so far, or its skipped rows, to another file or format.
+def export(
+    job: Path,
+    output: Path,
+    only_failed: bool,
+    only_skipped: bool,
+    where: str | None,
+    **changes: Any,
+) -> None:
+    """Write the answers that a job has so far, or its failed or skipped rows, to another file.
 
-    JOB is its job file, its output or its state folder. Only such answers are replaced.
+    JOB is its job file, its output or its state folder. A file that holds no such answers is not
+    replaced without --overwrite.
     """
-    if only_skipped and (meta or keep):
-        raise UsageError("--skipped writes no answers: leave --meta and --keep out")
-    console.say(write_answers(job, output, meta=meta, keep=keep, only_skipped=only_skipped))
+    for flag in ("--failed",) * only_failed + ("--skipped",) * only_skipped:
+        if (only_skipped and changes["meta"]) or changes["keep"]:
+            raise UsageError(f"{flag} writes no answers: leave --meta and --keep out")
+    if only_failed and only_skipped:
+        raise UsageError("--failed and --skipped: give one of them")
+    only = FAILED if only_failed else SKIPPED if only_skipped else None
+    console.say(write_answers(job, output, where=where, only=only, **changes))
+
+
+# Of these the job's own values say nothing of another file.
+_OWN_SETTINGS = ("output_format", "columns", "meta", "keep", "table", "excel", "overwrite")
+FAILED, SKIPPED = "failed", "skipped"
 
 
 def write_answers(
-    job: Path, output: Path, *, meta: bool, keep: str | None = None, only_skipped: bool = False
+    job: Path,
+    output: Path,
+    *,
+    only: str | None = None,
+    where: str | None = None,
+    **changes: Any,
 ) -> str:
-    """Write what a job has so far to `output`: the answers and the rows that `keep` names, or
-    `only_skipped` rows; returns what was done."""
+    """Write what a job has so far to `output`: the answers, `only` the failed or skipped rows, or
+    those that keep the condition `where`; returns what was done. `changes`: settings of the output,
+    as a job has them (None: by default)."""
     from llmbatch.cli.find_job import find, require_plan
     from llmbatch.pipeline.rows import earlier_files
     from llmbatch.pipeline.rows.export import export_answers
-    from llmbatch.pipeline.run import preflight
     from llmbatch.store import faults, results
     from llmbatch.store.opening import open_store
 
     paths = find(job)
     with open_store(paths.store, read_only=True) as db:
-        changes = {"output": str(output), "meta": meta, "keep": keep}
-        spec = _last_spec(db, paths).model_copy(update=changes)
-        target = preflight.make_export(spec, paths.state)
-        if only_skipped:
-            target = target.of_skipped_rows()
+        spec = _spec_of_export(db, paths, changes | {"output": str(output)})
+        target = replace(_target(spec, paths, only), where=where)
         earlier_files.check(db, target, with_errors=False)
         require_plan(db, paths)
         counts = results.counts(db)
         with faults.understood(paths.store):
-            export_answers(db, target, counts)
+            written = export_answers(db, target, counts)
+    for notice in written.notices:
+        console.say(f"warning: {output}: {notice}")
+    return _describe(written.rows, counts, target)
+
+
+def _describe(rows: int, counts: "Counts", target: "OutputFile") -> str:
+    to = "standard output" if target.is_stdout else str(target.path)
+    if target.where is not None:
+        return f"{rows:,} rows of {counts.rows_in:,} written to {to}"
     written = [f"{getattr(counts, state):,} {state}" for state in target.states]
-    return f"{' and '.join(written)} rows of {counts.rows_in:,} written to {output}"
+    return f"{' and '.join(written)} rows of {counts.rows_in:,} written to {to}"
+
+
+def _target(spec: "JobSpec", paths: "JobPaths", only: str | None) -> "OutputFile":
+    """The file to be written. Raises UsageError for one that cannot be."""
+    from llmbatch.pipeline.run import preflight
+
+    target = preflight.make_export(spec, paths.state)
+    if only == SKIPPED:
+        return target.of_skipped_rows()
+    return target.of_failed_rows() if only == FAILED else target
+
+
+def _spec_of_export(db: "Database", paths: "JobPaths", changes: dict[str, Any]) -> "JobSpec":
+    """The spec of the job's last run with the settings of this output, and else their defaults."""
+    from pydantic import ValidationError
+
+    from llmbatch.job.flags import flag_name
+    from llmbatch.job.spec import JobSpec
+
+    kept = _last_spec(db, paths).model_dump(by_alias=True)
+    given = {name: value for name, value in changes.items() if value is not None}
+    others = {name: kept[name] for name in kept if name not in _OWN_SETTINGS}
+    try:
+        return JobSpec.model_validate(others | given | {"state": str(paths.state)})
+    except ValidationError as error:
+        raise UsageError(
+            "; ".join(
+                f"{flag_name(str(item['loc'][0]))}: {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors()
+            )
+        ) from error
 
 
 def _last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":

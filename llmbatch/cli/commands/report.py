@@ -36,6 +36,7 @@ from llmbatch.cli.options import CostCommand, given_values, trust_state
     metavar="DATE",
     help="With --all: count only runs that began at this time (UTC) or later: 2026-11-01.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace FILE, whatever has written it.")
 @click.option("--schema", is_flag=True, help="Show the JSON schema of --format json instead.")
 @trust_state
 @console.reported
@@ -46,6 +47,7 @@ def report(
     folder: Path | None,
     since: str | None,
     schema: bool,
+    overwrite: bool,
     **given: Any,
 ) -> None:
     """Show rows, tokens, time and cost of a job and of its runs.
@@ -55,11 +57,11 @@ def report(
 
     With --all, jobs that are running or whose store cannot be read are listed as such, running
     ones with the figures of their earlier runs. No job at all is no error. No file but a report is
-    replaced.
+    replaced without --overwrite.
     """
     from llmbatch.cli import report_request
     from llmbatch.cli.report_request import ReportRequest
 
     costs = {key.removeprefix("cost__"): value for key, value in given_values(given).items()}
-    request = ReportRequest(job, folder, output, style, since, costs)
+    request = ReportRequest(job, folder, output, style, since, costs, overwrite)
     (report_request.deliver_schema if schema else report_request.deliver)(request)

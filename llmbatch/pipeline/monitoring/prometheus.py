@@ -103,7 +103,7 @@ class MetricsFile:
         self._written = clock.seconds()
         try:
             collector = _RunCollector(self._labels, self._known(view))
-            files.replace_text(self._path, generate_latest(collector).decode())
+            files.replace_text(files.behind_link(self._path), generate_latest(collector).decode())
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -159,9 +159,9 @@ class _RunCollector:
                 yield family
 
 
-def target(path: str) -> Target:
-    """The file, to be looked at before a run."""
-    return Target("metrics file", Path(path), _is_ours)
+def target(path: str, *, overwrite: bool = False) -> Target:
+    """The file, to be looked at before a run. `overwrite`: it may replace any file."""
+    return Target("metrics file", Path(path), lambda path: overwrite or _is_ours(path))
 
 
 def _is_ours(path: Path) -> bool:

@@ -21,7 +21,9 @@ from typing import Any
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
-from llmbatch.pipeline.rows.output_file import OutputFile
+from llmbatch.pipeline.rows import row_errors
+from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
+from llmbatch.store.plans import SKIPPED
 from llmbatch.store.snapshots import Snapshot
 
 USAGE = {
@@ -39,6 +41,8 @@ USAGE = {
 REASONING = "reasoning"
 """The column of what a model thought before its answer."""
 _META = {"finish_reason": "text", "attempts": "integer"} | USAGE
+ERROR, RAW = "error", "raw"
+"""The columns of why a row has no answer, and of an input line that never became a row."""
 
 # Names in a Misfit of what has no column yet; no column has a blank name.
 WHOLE = ""
@@ -67,11 +71,8 @@ class Layout:
         self._misfits = misfits
         answer = output.answer
         self._is_json = answer.is_json
-        self._is_table = output.format_name != "jsonl"
-        beside = dict(_META) if output.meta else {}
-        if answer.reasons:
-            beside = {REASONING: "text"} | beside
-            beside |= {"reasoning_tokens": "integer"} if output.meta else {}
+        self._is_table = output.is_table
+        beside = _beside(output, columns)
         self._meta = _free_names(beside, columns)
         parts = answer.parts if self._is_table else {}
         taken = [*columns, *self._meta.values()]
@@ -87,9 +88,11 @@ class Layout:
             types[self.rest] = "json"
         if not types or WHOLE in misfits:
             types[self._response] = "json" if WHOLE in misfits else answer.whole
+        types = types if output.has_answers else {}
         self.columns: dict[str, str] = types | {
             column: beside[name] for name, column in self._meta.items()
         }
+        self.order = _order(output, [*columns, *self.columns], self._misfits, self._response)
 
     def widened(self, misfit: Misfit) -> "Layout":
         """One whose columns hold what did not fit into these."""
@@ -98,13 +101,17 @@ class Layout:
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a row's answer by column. Raises Misfit for one that has no column."""
-        meta = {
-            column: row["attempt" if name == "attempts" else name]
-            for name, column in self._meta.items()
-        }
-        if row["answer"] is None:  # a row that was not asked
+        meta = {column: self._beside(name, row) for name, column in self._meta.items()}
+        # A row that was not asked has no answer, and that of a failed one was not accepted.
+        if row["answer"] is None or row.get("state", ANSWERED) != ANSWERED:
             return meta
         return self._response_of(row["answer"]) | meta
+
+    def _beside(self, name: str, row: Mapping[str, Any]) -> Any:
+        """A value that stands beside the answer."""
+        if name == ERROR:
+            return (row_errors.as_text if self._is_table else row_errors.as_json)(row)
+        return row.get("attempt" if name == "attempts" else name)
 
     def _response_of(self, text: str) -> dict[str, Any]:
         if not self._is_json:
@@ -149,10 +156,43 @@ class Layout:
         return cells
 
 
+def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:
+    """The columns that stand beside the answer, and their types: those of `--meta` also where they
+    are chosen by name."""
+    meta = _META | ({"reasoning_tokens": "integer"} if output.answer.reasons else {})
+    chosen = set(output.columns) - set(columns)
+    beside = {name: kind for name, kind in meta.items() if output.meta or name in chosen}
+    if output.answer.reasons:
+        beside = {REASONING: "text"} | beside
+    if output.has_errors:
+        beside[ERROR] = "text" if output.is_table else "json"
+        beside |= {RAW: "text"} if "rejected" in output.states else {}
+    return beside
+
+
+def _order(
+    output: OutputFile, known: Sequence[str], misfits: frozenset[str], response: str
+) -> tuple[str, ...] | None:
+    """The columns that were chosen, in their order; None for all. An answer that did not fit into
+    its columns stands in one of its own, which is written, too. Raises UsageError for a name that
+    is no column of the output."""
+    if not output.columns:
+        return None
+    for name in output.columns:
+        if name not in known:
+            more = " (with --keep failed)" if name == ERROR and not output.has_errors else ""
+            raise UsageError(
+                f"columns: the output has no column {name!r}{more}{nearest(name, known)}; it has: "
+                f"{', '.join(known[:40])}"
+            )
+    extra = (response,) if WHOLE in misfits and response not in output.columns else ()
+    return (*output.columns, *extra)
+
+
 def is_from(output: OutputFile, columns: AbstractSet[str]) -> bool:
     """True if a file with these columns may be an output of the job: it has those of an answer, or
     the one of whole answers. That of the rest is no sign, it comes and goes."""
-    layout = Layout(replace(output, meta=False), [])
+    layout = Layout(replace(output, meta=False, states=(ANSWERED,), columns=()), [])
     return output.response_column in columns or layout.columns.keys() - {layout.rest} <= columns
 
 
@@ -191,6 +231,14 @@ def _free_names(wanted: Sequence[str] | Mapping[str, str], taken: Sequence[str])
         free[name] = column
         used.add(column.casefold())
     return free
+
+
+def is_explained(output: OutputFile, columns: Sequence[str], found: AbstractSet[str]) -> bool:
+    """True if a file with the columns `found` may be an output of the job with these input columns:
+    each of its columns is one of the input or of an answer."""
+    layout = Layout(replace(output, meta=True, columns=()), columns)
+    ours = {*columns, *layout.columns, *_META, REASONING, "reasoning_tokens", ERROR, RAW, SKIPPED}
+    return all(name in ours or name.startswith("response") for name in found)
 
 
 def check_attribution(by: Sequence[str], snapshot: Snapshot) -> None:

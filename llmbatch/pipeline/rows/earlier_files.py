@@ -3,6 +3,7 @@
 They are known by what they hold, or because a run of the job in the store has named them.
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from llmbatch.core import exact_json
 from llmbatch.core.stored import json_table
 from llmbatch.job import folder
 from llmbatch.job.targets import OUTPUT, Target, foreign_error
-from llmbatch.pipeline.rows.columns import is_from
+from llmbatch.pipeline.rows.columns import is_explained, is_from
 from llmbatch.pipeline.rows.output_file import OutputFile
-from llmbatch.store import run_records
+from llmbatch.store import output_table, run_records, snapshots
 from llmbatch.store.database import Database
 
 ERRORS = "error file"
@@ -24,25 +25,41 @@ _LINE = 2**26
 
 def output_target(output: OutputFile, *, known: bool) -> Target:
     """The job's output; `known`: a file of that name is taken for it for now."""
+    known = known or output.overwrite
     return Target(OUTPUT, output.path, lambda path: known or _is_output(path, output))
 
 
 def errors_target(output: OutputFile, *, known: bool) -> Target:
     """The job's error file; `known` as for the output."""
+    known = known or output.overwrite
     return Target(ERRORS, output.errors, lambda path: known or _is_error_file(path))
 
 
 def check(db: Database, output: OutputFile, *, with_errors: bool = True) -> None:
     """Raise UsageError for a file that neither looks like the output, or the error file, nor was
-    named by a run that the store knows."""
-    targets = [output_target(output, known=False)]
+    named by a run that the store knows. Once the rows are read, a file does not look like the
+    output if it has a column that comes neither from them nor from an answer."""
+    if output.overwrite:
+        return
+    targets = [] if output.is_stdout else [output_target(output, known=False)]
     targets += [errors_target(output, known=False)] if with_errors else []
     names = _named(db)
+    snapshot = snapshots.newest(db)
     for target in targets:
-        path = target.path
+        path = target.file
         there = path.exists() and path.stat().st_size
-        if there and path.name not in names and not target.is_ours(path):
+        if not there or (target.path.name in names and output.format_name != "duckdb"):
+            continue
+        if not target.is_ours(path):
             raise foreign_error(target)
+        if snapshot and target.what == OUTPUT:
+            _check_columns(target, path, output, snapshot.source.columns)
+
+
+def _check_columns(target: Target, path: Path, output: OutputFile, columns: Sequence[str]) -> None:
+    found = _columns_of(path, output)
+    if not is_explained(output, columns, found):
+        raise foreign_error(target)
 
 
 def _named(db: Database) -> AbstractSet[str]:
@@ -50,14 +67,26 @@ def _named(db: Database) -> AbstractSet[str]:
     places: the folder may have been moved, and so was the store."""
     named = (json_table(run.spec).get("output") for run in run_records.summaries(db))
     outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
-    return {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
+    files = {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
+    return files | {folder.errors_of_output(db.path.parent).name}
 
 
 def _is_output(path: Path, output: OutputFile) -> bool:
-    """True if the file has the columns of the job's answers."""
+    """True if the file has the columns of the job's answers, or just those that are to be written
+    now; a database: if its table has them, or if there is no such table."""
+    found = _columns_of(path, output)
+    if output.format_name == "duckdb" and not found:
+        return True
+    return is_from(output, found) or found == set(output.columns) != set()
+
+
+def _columns_of(path: Path, output: OutputFile) -> AbstractSet[str]:
+    """The columns that a file has; of JSON Lines those of its first record."""
     if output.format_name == "jsonl":
-        return is_from(output, _first_record(path).keys())
-    return is_from(output, set(formats.written_columns(str(path), output.format_name)))
+        return _first_record(path).keys()
+    if output.format_name == "duckdb":
+        return set(output_table.columns(path, output.table) or ())
+    return set(formats.written_columns(str(path), output.format_name))
 
 
 def _is_error_file(path: Path) -> bool:

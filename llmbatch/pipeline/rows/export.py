@@ -1,51 +1,138 @@
 """From the store to the output files."""
 
 import heapq
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import orjson
-
 from llmbatch import formats
-from llmbatch.core import exact_json, files
+from llmbatch.core import files
 from llmbatch.core.errors import InvariantError, UnwrittenError
-from llmbatch.core.records import Reject
-from llmbatch.pipeline.rows.columns import USAGE, Layout
-from llmbatch.pipeline.rows.output_file import OutputFile
-from llmbatch.store import results, snapshots
+from llmbatch.formats.base import ALL_COLUMNS, WriteOptions
+from llmbatch.pipeline.rows import chosen_rows, earlier_files, error_file, row_errors
+from llmbatch.pipeline.rows.columns import Layout
+from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
+from llmbatch.store import output_table, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.results import Counts
+from llmbatch.store.snapshots import Snapshot
 
-# A record of the error file with the number of its file in the input, and of its line there.
-_Placed = tuple[tuple[int, int], str]
+Rows = Iterable[Mapping[str, Any]]
+# Formats of input in which every value is text.
+_ALL_TEXT = ("csv", "tsv")
+_TYPED = ("parquet", "duckdb", "xlsx")
 
 
-def export(db: Database, output: OutputFile, counts: Counts) -> None:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The number of records in an output, and lines on what its user has to know."""
+
+    rows: int
+    notices: Sequence[str] = ()
+
+
+def export(db: Database, output: OutputFile, counts: Counts) -> Written:
     """Write the answers to the job's output, the failed and rejected rows to its error file.
 
     Both appear under their names only when they are whole, with as many rows as `counts` says.
     """
-    export_answers(db, output, counts)
+    # Standard output is written last: what it has cannot be taken back.
     with _reported(output.errors):
-        _write_errors(db, output.errors, counts.failed + counts.rejected, meta=output.meta)
+        lost = counts.failed + counts.rejected
+        if output.is_stdout:
+            error_file.write(db, output.errors, lost, meta=output.meta)
+    written = export_answers(db, output, counts)
+    with _reported(output.errors):
+        if not output.is_stdout:
+            error_file.write(db, output.errors, lost, meta=output.meta)
+    return written
 
 
-def export_answers(db: Database, output: OutputFile, counts: Counts) -> None:
+def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
     """Write only the output, and of a job that is not finished what it has."""
+    expected = sum(getattr(counts, state) for state in output.states)
     with _reported(output.path):
-        _write_answers(db, output, sum(getattr(counts, state) for state in output.states))
+        snapshot = snapshots.newest(db)
+        columns = snapshot.source.columns if snapshot else []
+        layout = Layout(output, columns)
+        options = _options(db, output, layout, snapshot)
+        choose = chosen_rows.compile_condition(output.where, columns, layout, options)
+        with _opened(output) as stream:
+            written = write_rows(
+                stream,
+                output.format_name,
+                columns,
+                layout,
+                partial(_rows, db, output),
+                options,
+                choose,
+            )
+            if output.where is None:
+                error_file.check_count(output.path, written.rows, expected)
+    return written
+
+
+def check(db: Database, output: OutputFile) -> None:
+    """Raise UsageError, once the rows are read and before anything is computed, for an output that
+    cannot be written: columns that it does not have, too many rows, a file of somebody else."""
+    earlier_files.check(db, output)
+    snapshot = snapshots.newest(db)
+    if snapshot is not None:
+        rows = snapshot.row_count + snapshot.reject_count * ("rejected" in output.states)
+        formats.check_rows(str(output.path), output.format_name, rows)
+        Layout(output, snapshot.source.columns)
+
+
+def _options(
+    db: Database, output: OutputFile, layout: Layout, snapshot: Snapshot | None
+) -> WriteOptions:
+    options = WriteOptions(order=layout.order, excel=output.excel)
+    is_typed = output.format_name in _TYPED or output.where is not None
+    if snapshot is None or not is_typed or snapshot.source.format in _ALL_TEXT:
+        return options
+    return replace(options, types=chosen_rows.types_of(db, snapshot.source.columns))
 
 
 def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:
-    """The rows to be written; of skipped ones alone with the reason in place of an answer."""
-    rows = results.in_input_order(db, list(output.states))
+    """The rows to be written, in input order; of skipped ones alone with the reason in place of an
+    answer."""
+    states = [state for state in output.states if state != "rejected"]
+    rows = results.in_input_order(db, states)
     if output.states == (SKIPPED,):
-        return (row | {"answer": row["message"]} for row in rows)
-    return rows
+        return (row | {"answer": row["message"], "state": ANSWERED} for row in rows)
+    if "rejected" not in output.states:
+        return rows
+    rejected = (row_errors.rejected_row(reject) for reject in results.rejects(db))
+    return heapq.merge(rows, rejected, key=lambda row: (row["file"], row["line"]))
+
+
+@contextmanager
+def _opened(output: OutputFile) -> Iterator[BinaryIO]:
+    """A stream for the rows; where they go gets all of them when the block ends without an error,
+    or nothing."""
+    if output.is_stdout:
+        with tempfile.TemporaryFile() as stream:
+            yield stream
+            stream.seek(0)
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return
+    path = files.behind_link(output.path)
+    if output.format_name != "duckdb":
+        with files.atomic(path) as stream:
+            yield stream
+        return
+    with output_table.draft(path) as stream:
+        yield stream
+        stream.flush()
+        output_table.replace(path, output.table, Path(stream.name))
 
 
 @contextmanager
@@ -59,91 +146,44 @@ def _reported(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _write_answers(db: Database, output: OutputFile, expected: int) -> None:
-    snapshot = snapshots.newest(db)
-    columns = snapshot.source.columns if snapshot else []
-    layout = Layout(output, columns)
-    with files.atomic(output.path) as stream:
-        rows = partial(_rows, db, output)
-        written = write_rows(stream, output.format_name, columns, layout, rows)
-        _check_count(output.path, written, expected)
-
-
 def write_rows(
     stream: BinaryIO,
     format_name: str,
     columns: Sequence[str],
     layout: Layout,
-    rows: Callable[[], Iterable[Mapping[str, Any]]],
-) -> int:
-    """Write `rows` (called again for each beginning), and return how many there are. What an answer
-    holds is known only when it is written, so the first one that does not fit into the columns
-    means to begin anew with wider ones, which seldom happens."""
+    rows: Callable[[], Rows],
+    options: WriteOptions = ALL_COLUMNS,
+    choose: chosen_rows.Condition = chosen_rows.ALL,
+) -> Written:
+    """Write those of `rows` (called again for each beginning) that `choose` lets through. What an
+    answer holds is known only when it is written, so the first one that does not fit into the
+    columns means to begin anew with wider ones, which seldom happens."""
     while True:
         written = 0
         try:
-            with formats.open_writer(stream, format_name, columns, layout.columns) as writer:
-                for row in rows():
-                    writer.write(row["data"], layout.answer(row))
+            with formats.open_writer(
+                stream, format_name, columns, layout.columns, options
+            ) as writer:
+                for data, answer in choose((row["data"], layout.answer(row)) for row in rows()):
+                    writer.write(data, answer)
                     written += 1
-            return written
+            return Written(written, tuple(writer.notices()))
         except formats.Misfit as misfit:
-            narrow, layout = layout, layout.widened(misfit)
-            if layout.columns == narrow.columns:
+            narrow = layout.columns, options
+            layout, options = _widened(layout, options, misfit)
+            if narrow == (layout.columns, options):
                 raise InvariantError(f"{stream.name}: {misfit}; not written") from misfit
+            choose = choose.widened(layout, options)
             stream.seek(0)
             stream.truncate()
 
 
-def _check_count(path: Path, written: int, expected: int) -> None:
-    if written != expected:
-        raise InvariantError(f"{path}: {written:,} records instead of {expected:,}; not written")
-
-
-def _write_errors(db: Database, path: Path, expected: int, *, meta: bool) -> None:
-    """The failed and rejected rows, by line. No such rows: no such file, not even an old one."""
-    rows = results.in_input_order(db, ["failed"]) if expected else iter(())
-    failed = (((row["file"], row["line"]), _failed_record(row, meta=meta)) for row in rows)
-    rejected = (
-        ((reject.file, reject.line), _rejected_record(reject)) for reject in results.rejects(db)
-    )
-    lines = heapq.merge(failed, rejected, key=lambda item: item[0])
-    first = next(lines, None)
-    if first is None:
-        files.remove(path)
-        return
-    with files.atomic(path) as stream:
-        written = 0
-        for _, record in _chain(first, lines):
-            stream.write(record.encode() + b"\n")
-            written += 1
-        _check_count(path, written, expected)
-
-
-def _chain(first: _Placed, rest: Iterator[_Placed]) -> Iterator[_Placed]:
-    yield first
-    yield from rest
-
-
-def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
-    error = {
-        "kind": row["kind"],
-        "message": row["message"],
-        "attempts": row["attempt"] or 0,
-        "answer": row["answer"],
-    }
-    if meta:
-        error |= {name: row[name] for name in USAGE}
-    data = row["data"]
-    if "error" in exact_json.columns_of(data):
-        # The row was fed back in with its former error: this one replaces it.
-        record = exact_json.parse_record(data)
-        del record["error"]
-        data = exact_json.dump_record(record)
-    return exact_json.splice(data, {"error": orjson.dumps(error).decode()})
-
-
-def _rejected_record(reject: Reject) -> str:
-    error = {"kind": "rejected", "message": reject.reason, "attempts": 0}
-    record = {"line": reject.line, "raw": reject.raw, "error": error}
-    return orjson.dumps(record).decode()
+def _widened(
+    layout: Layout, options: WriteOptions, misfit: formats.Misfit
+) -> tuple[Layout, WriteOptions]:
+    """Columns that hold the value; one of the input becomes text."""
+    if misfit.column in options.types:
+        types = {name: kind for name, kind in options.types.items() if name != misfit.column}
+        return layout, replace(options, types=types)
+    layout = layout.widened(misfit)
+    return layout, replace(options, order=layout.order)

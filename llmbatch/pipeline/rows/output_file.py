@@ -4,39 +4,95 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmbatch import formats
+from llmbatch.core.errors import UsageError
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.store.plans import SKIPPED
+
+ANSWERED = "answered"
+FAILED = ("failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
     """`answer`: the columns of the task; `response_column`: the name of the one that takes a whole
     answer; `meta`: with columns that say how the answer came to be; `states`: those of
-    the rows that are written."""
+    the rows that are written; `columns`: those that are written, in their order (none: all);
+    `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
+    the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced."""
 
     path: Path
     format_name: str
     answer: AnswerColumns
     response_column: str
     meta: bool
-    states: tuple[str, ...] = ("answered",)
+    states: tuple[str, ...] = (ANSWERED,)
+    columns: tuple[str, ...] = ()
+    where: str | None = None
+    table: str = "answers"
+    excel: bool = False
+    errors: Path = Path()
+    overwrite: bool = False
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
         reason = AnswerColumns("text", {})
         return replace(self, answer=reason, response_column=SKIPPED, states=(SKIPPED,))
 
+    def of_failed_rows(self) -> "OutputFile":
+        """The file for the failed and rejected rows alone, each with its error."""
+        return replace(self, states=FAILED)
+
     @property
-    def errors(self) -> Path:
-        """The file of the failed and rejected rows."""
-        return folder.errors_of_output(self.path)
+    def is_stdout(self) -> bool:
+        """True if the rows go to standard output."""
+        return str(self.path) == folder.STDOUT
+
+    @property
+    def has_answers(self) -> bool:
+        """True if some of the rows have an answer."""
+        return not set(self.states) <= set(FAILED)
+
+    @property
+    def has_errors(self) -> bool:
+        """True if a column says why a row has no answer."""
+        return not set(self.states).isdisjoint(FAILED)
+
+    @property
+    def is_table(self) -> bool:
+        """True if a structured answer is spread over columns."""
+        return self.format_name != "jsonl"
 
 
 def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
-    """The output of a job. Raises UsageError for a name without a known format."""
-    format_name = formats.detect(spec.output, None, writing=True)
-    path, column = Path(spec.output), spec.response_column
-    states = ("answered",) if spec.keep is None else ("answered", spec.keep)
-    return OutputFile(path, format_name, answer, column, spec.meta, states)
+    """The output of a job. Raises UsageError for a name without a known format, and for settings
+    that its format does not have."""
+    format_name = _format(spec)
+    formats.check_rows(spec.output, format_name, 0)
+    if spec.excel and format_name not in ("csv", "tsv"):
+        raise UsageError(
+            f"excel is for .csv and .tsv output, not for {format_name}"
+            f"{' (Excel reads it as it is)' if format_name == 'xlsx' else ''}: leave it out"
+        )
+    if spec.output == folder.STDOUT and format_name == "duckdb":
+        raise UsageError("a .duckdb file cannot be written to standard output: give its name")
+    return OutputFile(
+        Path(spec.output),
+        format_name,
+        answer,
+        spec.response_column,
+        spec.meta,
+        (ANSWERED, *spec.keep),
+        spec.columns,
+        table=spec.table,
+        excel=spec.excel,
+        errors=folder.errors_for(spec),
+        overwrite=spec.overwrite,
+    )
+
+
+def _format(spec: JobSpec) -> str:
+    if spec.output == folder.STDOUT:
+        return formats.detect("stdout.jsonl", spec.output_format, writing=True)
+    return formats.detect(spec.output, spec.output_format, writing=True)

@@ -126,6 +126,7 @@ def _run(db: Database, context: Context) -> RunResult:
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
     engine, spool = context.engines.first_engine, job.paths.spool
     planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)
+    export.check(db, job.output)
     context.timings.prepare = clock.seconds() - context.began
     pending = prepare.open_work(db, context)
     run = _begin(db, context, planned)
@@ -215,7 +216,8 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         began = clock.seconds()
         context.phase("writing the output")
         results.verify(db)
-        export.export(db, context.job.output, counts)
+        for notice in export.export(db, context.job.output, counts).notices:
+            context.observer.phase(f"warning: {context.job.output.path}: {notice}")
         context.timings.export = clock.seconds() - began
     code, reason = exit_of(counts, context.stop, context.job.spec.run.max_failed)
     _end(db, context, run, reason, code)

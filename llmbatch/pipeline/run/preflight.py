@@ -59,9 +59,11 @@ def _check_input(path: Path | None) -> None:
 def check_log(spec: JobSpec, beside: CommandFiles, log: Target) -> None:
     """Raise UsageError if a log must not be written. It is asked before the job is made ready,
     because the log takes what is wrong with the job, too."""
-    state, output = folder.paths_for(spec).state, Path(spec.output)
-    taken = _reads(spec, beside) | {state: _STATE, output: targets.OUTPUT}
-    taken[folder.errors_of_output(output)] = earlier_files.ERRORS
+    state = folder.paths_for(spec).state
+    taken = _reads(spec, beside) | {state: _STATE}
+    if spec.output != folder.STDOUT:
+        taken[Path(spec.output)] = targets.OUTPUT
+    taken[folder.errors_for(spec)] = earlier_files.ERRORS
     taken |= {target.path: target.what for target in (*_metrics(spec), *beside.writes)}
     targets.check([log], taken, _folders(spec, state))
 
@@ -70,7 +72,8 @@ def _check_files(job: ReadyJob, beside: CommandFiles) -> None:
     spec, state = job.spec, job.paths.state
     # With a store, it says later on whether the output is that of an earlier run.
     known = folder.holds_job(state)
-    own = (earlier_files.output_target, earlier_files.errors_target)
+    own = [earlier_files.errors_target]
+    own += [] if job.output.is_stdout else [earlier_files.output_target]
     written = [*(make(job.output, known=known) for make in own), *_metrics(spec), *beside.writes]
     reads = _reads(spec, beside)
     targets.check_state(state, reads, written, _model(spec))
@@ -83,7 +86,9 @@ def _reads(spec: JobSpec, beside: CommandFiles) -> dict[Path, str]:
 
 
 def _metrics(spec: JobSpec) -> list[Target]:
-    return [] if spec.run.metrics_file is None else [prometheus.target(spec.run.metrics_file)]
+    if spec.run.metrics_file is None:
+        return []
+    return [prometheus.target(spec.run.metrics_file, overwrite=spec.overwrite)]
 
 
 def _model(spec: JobSpec) -> dict[Path, str]:
@@ -99,6 +104,7 @@ def _folders(spec: JobSpec, state: Path) -> dict[Path, str]:
 def make_export(spec: JobSpec, state: Path) -> OutputFile:
     """The output that `spec` now has. Raises UsageError if the answers cannot be written to it."""
     output = output_file.make(spec, registry.make(spec).columns)
-    target = earlier_files.output_target(output, known=True)
-    targets.check([target], _reads(spec, NO_FILES), _folders(spec, state))
+    if not output.is_stdout:
+        target = earlier_files.output_target(output, known=True)
+        targets.check([target], _reads(spec, NO_FILES), _folders(spec, state))
     return output

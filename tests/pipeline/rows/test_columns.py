@@ -41,7 +41,7 @@ def written(schema: Schema, answers: Sequence[str], format_name: str) -> list[di
     stream = io.BytesIO()
     layout = Layout(output_of(schema, format_name), COLUMNS)
     rows = [{"data": DATA, "answer": answer} for answer in answers]
-    assert write_rows(stream, format_name, COLUMNS, layout, lambda: rows) == len(answers)
+    assert write_rows(stream, format_name, COLUMNS, layout, lambda: rows).rows == len(answers)
     records = read(stream.getvalue(), format_name)
     assert all((record.pop("id"), record.pop("text")) == ("007", "x") for record in records)
     return records

@@ -1,0 +1,74 @@
+"""The error file of a job: its failed and rejected rows, with the reasons."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from llmbatch.core import exact_json, files
+from llmbatch.core.errors import InvariantError
+from llmbatch.core.records import Reject
+from llmbatch.pipeline.rows.columns import USAGE
+from llmbatch.store import results
+from llmbatch.store.database import Database
+
+# A record with the number of its file in the input, and of its line there.
+_Placed = tuple[tuple[int, int], str]
+
+
+def write(db: Database, path: Path, expected: int, *, meta: bool) -> None:
+    """Write the failed and rejected rows, by line. No such rows: no such file, not even an old
+    one."""
+    rows = results.in_input_order(db, ["failed"]) if expected else iter(())
+    failed = (((row["file"], row["line"]), _failed_record(row, meta=meta)) for row in rows)
+    rejected = (
+        ((reject.file, reject.line), _rejected_record(reject)) for reject in results.rejects(db)
+    )
+    lines = heapq.merge(failed, rejected, key=lambda item: item[0])
+    first = next(lines, None)
+    if first is None:
+        files.remove(files.behind_link(path))
+        return
+    with files.atomic(files.behind_link(path)) as stream:
+        written = 0
+        for _, record in _chain(first, lines):
+            stream.write(record.encode() + b"\n")
+            written += 1
+        check_count(path, written, expected)
+
+
+def check_count(path: Path, written: int, expected: int) -> None:
+    """Raise InvariantError, before a file gets its name, if it lacks records or has too many."""
+    if written != expected:
+        raise InvariantError(f"{path}: {written:,} records instead of {expected:,}; not written")
+
+
+def _chain(first: _Placed, rest: Iterator[_Placed]) -> Iterator[_Placed]:
+    yield first
+    yield from rest
+
+
+def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
+    error = {
+        "kind": row["kind"],
+        "message": row["message"],
+        "attempts": row["attempt"] or 0,
+        "answer": row["answer"],
+    }
+    if meta:
+        error |= {name: row[name] for name in USAGE}
+    data = row["data"]
+    if "error" in exact_json.columns_of(data):
+        # The row was fed back in with its former error: this one replaces it.
+        record = exact_json.parse_record(data)
+        del record["error"]
+        data = exact_json.dump_record(record)
+    return exact_json.splice(data, {"error": orjson.dumps(error).decode()})
+
+
+def _rejected_record(reject: Reject) -> str:
+    error = {"kind": "rejected", "message": reject.reason, "attempts": 0}
+    record = {"line": reject.line, "raw": reject.raw, "error": error}
+    return orjson.dumps(record).decode()
