@@ -99,7 +99,8 @@ def _check_name(target: Target) -> None:
         raise UsageError(f"{target}: is a folder; give a file name")
     if parent is None or not stat.S_ISDIR(parent.st_mode):
         raise UsageError(f"{target}: there is no folder {folder}; create it first")
-    if (entry is not None and not stat.S_ISREG(entry.st_mode)) or _holds_devices(folder):
+    is_device = entry is not None and not stat.S_ISREG(entry.st_mode)
+    if is_device or _holds_devices(folder) or _holds_devices(target.path.parent):
         raise UsageError(f"{target}: is a device or a pipe; give the name of a file")
     if entry is not None and target.appended:
         if not os.access(path, os.W_OK):
