@@ -5,8 +5,8 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from typing import Any, NoReturn, ParamSpec, TextIO
 
@@ -63,6 +63,17 @@ def keep_stderr() -> None:
         descriptor = os.open(os.devnull, os.O_WRONLY)
     binary = os.fdopen(descriptor, "wb")
     _own_stderr = _Narration(binary, errors="backslashreplace", line_buffering=True)
+
+
+@contextmanager
+def narrating_to_stderr() -> Iterator[None]:
+    """Narrate to what stderr is now, in a process that is not ours, until the block ends."""
+    global _own_stderr  # noqa: PLW0603 (as above)
+    former, _own_stderr = _own_stderr, _own_stderr or sys.stderr
+    try:
+        yield
+    finally:
+        _own_stderr = former
 
 
 def stderr() -> TextIO:

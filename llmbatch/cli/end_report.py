@@ -12,6 +12,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.reports import json, renderers
 from llmbatch.reports import report as job_report
+from llmbatch.reports.html import svg as html_svg
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import job as text
 from llmbatch.store import trust
@@ -57,6 +58,8 @@ class EndReport:
             with self._unharmed(f"warning: {path}"):
                 style = renderers.style_of(path)
                 report_files.write(path, renderers.render(report, style))
+                if style == "html" and (lacking := html_svg.lacking()):
+                    self.say(f"{path}: {lacking}")
 
     @contextmanager
     def _unharmed(self, what: str) -> Iterator[None]:

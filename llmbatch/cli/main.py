@@ -4,7 +4,6 @@ import sys
 
 import click
 
-from llmbatch import __version__
 from llmbatch.cli import console
 from llmbatch.cli.commands import (
     check,
@@ -15,10 +14,12 @@ from llmbatch.cli.commands import (
     report,
     retry,
     run,
+    samples,
     status,
     tune,
 )
 from llmbatch.cli.options import check_text
+from llmbatch.core.version import VERSION
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _EXAMPLE = """\
@@ -29,7 +30,7 @@ _EXAMPLE = """\
 
 
 @click.group(cls=console.Commands, epilog=console.EXIT_CODES, context_settings=_HELP)
-@click.version_option(__version__, "-V", "--version", prog_name="llmbatch")
+@click.version_option(VERSION, "-V", "--version", prog_name="llmbatch")
 def cli() -> None:
     """Durable batch jobs for language models on your own GPU.
 
@@ -40,7 +41,7 @@ def cli() -> None:
 
 
 cli.example = _EXAMPLE
-cli.add_group("First steps", plan.plan, help.show_help)
+cli.add_group("First steps", samples.samples, plan.plan, help.show_help)
 cli.add_group("Work", run.run, retry.retry, tune.tune)
 cli.add_group("Look", status.status, report.report, export.export)
 cli.add_group("Mend", check.check, repair.repair)

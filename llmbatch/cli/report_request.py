@@ -19,6 +19,7 @@ from llmbatch.reports import folder as folder_report
 from llmbatch.reports import renderers, schema
 from llmbatch.reports import report as job_report
 from llmbatch.reports.folder import FolderReport
+from llmbatch.reports.html import svg as html_svg
 from llmbatch.reports.report import Report
 from llmbatch.store import faults
 from llmbatch.store.opening import open_store
@@ -55,6 +56,8 @@ def deliver(request: ReportRequest) -> None:
     built = _of_job(request.job, request) if request.job is not None else _of_folder(request)
     with faults.understood(request.job or request.folder or Path()):
         text = renderers.render(built, style)
+    if style == "html" and (lacking := html_svg.lacking()):
+        console.say(lacking)
     _put(text, request)
 
 

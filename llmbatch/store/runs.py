@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from llmbatch import __version__
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment, utc
 from llmbatch.core.outcomes import Verdict
 from llmbatch.core.stored import json_table
+from llmbatch.core.version import VERSION
 from llmbatch.store import moments
 from llmbatch.store.database import Database
 from llmbatch.store.frames import Columns
@@ -52,7 +52,7 @@ def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> 
         **moments.columns("started", started),
         pid=os.getpid(),
         host=socket.gethostname(),
-        version=__version__,
+        version=VERSION,
         spec=orjson.dumps(spec).decode(),
         reused=reused,
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbatch import __version__
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job
 from llmbatch.core.errors import UsageError
+from llmbatch.core.version import VERSION
 
 if TYPE_CHECKING:
     from llmbatch.job.folder import JobPaths
@@ -186,6 +186,6 @@ def _last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":
     if odd:
         console.say(
             f"warning: {paths.state}: not understood and left out: {', '.join(odd)}; the run was "
-            f"one of llmbatch {summaries[-1].version}, this is {__version__}"
+            f"one of llmbatch {summaries[-1].version}, this is {VERSION}"
         )
     return spec

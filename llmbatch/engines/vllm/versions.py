@@ -6,8 +6,8 @@ import importlib.util
 import re
 from pathlib import Path
 
-from llmbatch import __version__
 from llmbatch.core.errors import EngineError, MismatchedEngineError
+from llmbatch.core.version import VERSION
 
 OLDEST = (0, 26)
 NEWEST = (0, 33)
@@ -64,7 +64,7 @@ def require_known() -> None:
     present = minor(installed())
     if present is not None and present < OLDEST:
         raise EngineError(
-            f"vLLM {installed()} is too old: llmbatch {__version__} drives {_range()}; "
+            f"vLLM {installed()} is too old: llmbatch {VERSION} drives {_range()}; "
             "install one of these"
         )
 
@@ -74,7 +74,7 @@ def notices() -> list[str]:
     if not is_newer():
         return []
     return [
-        f"warning: vLLM {installed()} is not among those that llmbatch {__version__} was tested "
+        f"warning: vLLM {installed()} is not among those that llmbatch {VERSION} was tested "
         f"with ({_range()}): driving it the public way, which is slower"
     ]
 
@@ -94,7 +94,7 @@ def mismatch(error: BaseException) -> MismatchedEngineError:
     """The error for two programs that do not fit together, with both versions."""
     text = " ".join(str(error).split())
     return MismatchedEngineError(
-        f"llmbatch {__version__} and vLLM {installed()} do not fit together "
+        f"llmbatch {VERSION} and vLLM {installed()} do not fit together "
         f"({type(error).__name__}: {text}): no row is at fault; nothing was recorded for what "
         "was in flight; try another version of either, and report this"
     )

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmbatch import __version__
 from llmbatch.core import clock, files
 from llmbatch.core.errors import UsageError
+from llmbatch.core.version import VERSION
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
@@ -188,7 +188,7 @@ def metrics_file(
         return None
     labels = {
         "job_name": Path(spec.output).name if spec.state is None else paths.state.name,
-        "version": __version__,
+        "version": VERSION,
         "model": spec.model,
         "engine": spec.engine.name,
         "host": host,

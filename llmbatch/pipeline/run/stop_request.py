@@ -41,9 +41,16 @@ class StopRequest:
         self._leave_at = NEVER
         self._former: dict[int, Any] = {}
         self._noticed = False
+        self._listens = False
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
+        # Python gives signals to its main thread alone. A run in another one has none of its own.
+        if threading.current_thread() is threading.main_thread():
+            self._listen()
+        return self
+
+    def _listen(self) -> None:
         for number in _SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # `nohup` wants the work to go on
@@ -53,10 +60,12 @@ class StopRequest:
         # The number of each signal comes out of the pipe, even while the main thread is stuck.
         self._former_wakeup = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(arrivals,), name="signals", daemon=True).start()
-        return self
+        self._listens = True
 
     def __exit__(self, *exc: object) -> None:
         self._over.set()
+        if not self._listens:
+            return
         signal.set_wakeup_fd(self._former_wakeup)
         os.close(self._wakeup)
         for number, handler in self._former.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmbatch.core import units, visible
 from llmbatch.reports import engine_settings, money_tables, tables, wording
-from llmbatch.reports.html import figures, figures_over_time, summary
+from llmbatch.reports.html import figures, figures_over_time, summary, svg
 from llmbatch.reports.html.figures import Figure
 from llmbatch.reports.report import Report
 
@@ -51,7 +51,8 @@ def render(report: Report) -> str:
 
 def page(template: str, **values: Any) -> str:
     """A page in our look from a template beside this module, which gets `values` and `css`."""
-    text: str = _environment().get_template(template).render(css=_read("page.css"), **values)
+    more = {"css": _read("page.css"), "lacking": svg.lacking()}
+    text: str = _environment().get_template(template).render(**more, **values)
     return visible.text(text.strip()) + "\n"
 
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 # Of a figure that is as wide as a page, or as the screen of a telephone, and of a small one.
@@ -29,11 +30,20 @@ def paint(variable: str) -> str:
     return _STAND_INS[variable]
 
 
+def lacking() -> str | None:
+    """The line that says why nothing can be drawn; None where it can."""
+    if find_spec("matplotlib") is not None:
+        return None
+    return "Without figures: they need matplotlib (pip install 'llmbatch[report]')."
+
+
 def draw_twice(
     name: str, title: str, description: str, height: float, put: Callable[[Any], None]
 ) -> str:
     """The same drawing for a wide page and for a narrow one; the page shows the one that fits.
     `put` can ask `is_narrow`."""
+    if lacking():
+        return ""
     wide = draw(name, title, description, (WIDE, height), put)
     narrow = draw(f"{name}-narrow", title, description, (NARROW, height), put)
     return f'<div class="on-wide">{wide}</div><div class="on-narrow">{narrow}</div>'
@@ -57,8 +67,10 @@ def draw(
     put: Callable[[Any], None],
 ) -> str:
     """An `<svg>` element of `size` (in CSS pixels) in which `put` has drawn on a figure of
-    matplotlib's. `name` makes its ids differ from those of other figures on the page; `title` and
-    `description` are read out instead of it."""
+    matplotlib's; empty where that is lacking. `name` makes its ids differ from those of other
+    figures on the page; `title` and `description` are read out instead of it."""
+    if lacking():
+        return ""
     with _quiet(), _style(name):
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
