@@ -95,11 +95,18 @@ def _made(
     flags = settings.to_table(given)
     path = None if job is None else Path(job)
     if table is None or tables.is_name(table):
-        named = {} if table is None else settings.to_table({"input": table})
-        yield _load(path, flags | named, trusted=trusted)
+        yield _load(path, _reading(flags, table), trusted=trusted)
         return
     with tables.as_file(table) as made:
-        yield _load(path, flags | {"input": str(made)}, trusted=trusted)
+        yield _load(path, _reading(flags, made), trusted=trusted)
+
+
+def _reading(flags: dict[str, Any], names: Any) -> dict[str, Any]:
+    """The settings with the input's files, beside what they say of how it is read."""
+    if names is None:
+        return flags
+    files = [*names] if isinstance(names, list | tuple) else [names]
+    return flags | {"input": flags.get("input", {}) | {"files": list(map(str, files))}}
 
 
 def _load(job: Path | None, flags: dict[str, Any], *, trusted: bool) -> tuple[JobSpec, list[Path]]:

@@ -1,4 +1,4 @@
-"""What is declared for the package: its extras, and files that are in the wheel."""
+"""The declarations of the package: its extras, its classifiers, and links of its page."""
 
 import re
 import tomllib

@@ -1,5 +1,6 @@
 """A wrong value is answered in words of ours: the flag or key, what it takes, the nearest."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from llmbatch.job import expected, file
 from llmbatch.job.fields import leaves
 from llmbatch.job.spec import JobSpec
 
-NEEDED = {"input": "a.csv", "output": "o.jsonl", "model": "m", "prompt": "p"}
+NEEDED = {"input": {"files": ["a.csv"]}, "output": "o.jsonl", "model": "m", "prompt": "p"}
 FIELDS = dict(leaves(JobSpec))
 # Of the library that reads a job, and of Python.
 THEIRS = re.compile(
@@ -24,7 +25,7 @@ WRONG: tuple[Any, ...] = ("nonsense", "", "1e999", [], [1], {}, {"a": 1}, 1.5, -
 
 def wrong(key: str, value: Any) -> str | None:
     """The words about a value for a key; None if it is taken."""
-    table: dict[str, Any] = dict(NEEDED)
+    table: dict[str, Any] = copy.deepcopy(NEEDED)
     inner = table
     *sections, name = key.split(".")
     for section in sections:
@@ -81,7 +82,7 @@ def test_a_deadline_has_them_too() -> None:
 
 
 def test_what_is_missing_is_named_together(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="input, model and prompt are missing; give them by flag"):
+    with pytest.raises(UsageError, match="model, prompt and input are missing; give them by flag"):
         file.load(None, {"output": "o.jsonl"})
     job = tmp_path / "job.toml"
     job.write_text('input = "a.csv"\noutput = "o.csv"\nmodel = "m"\n')
