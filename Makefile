@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale schemas model pins audit clean
+.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale schemas model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -36,6 +36,9 @@ demo: $(READY)  ## Run the sample job with the bundled model on the CPU
 	$(BIN)/llmbatch run samples/tickets/job.toml -o demo/answers.jsonl
 	@echo; echo "The first answers (demo/answers.jsonl):"; head -n 3 demo/answers.jsonl
 	@echo; $(BIN)/python samples/tickets/score.py demo/answers.jsonl
+
+demo-llm: $(READY)  ## Sum up and read 60 texts with a real small model (fetched once, 93 MB) on the CPU
+	sh samples/texts/demo.sh $(BIN) demo-llm
 
 # The report's pages are looked at in a real browser. On a machine of a CI that has none, and where
 # it may, the suite brings one; elsewhere `make browser` does, and without one those tests say so.
@@ -144,5 +147,5 @@ audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known 
 	sh .ci/audit $(BIN)/uv
 
 clean:  ## Remove what was built and the demo
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo demo-llm build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,22 +5,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from llmbatch.cli import console, narration, report_files
 from llmbatch.cli.end_report import EndReport
-from llmbatch.core.errors import ExitCode, UsageError
+from llmbatch.core.errors import ExitCode, LlmbatchError, UsageError
 from llmbatch.estimate import text
 from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.estimate.preview import Preview, preview
-from llmbatch.job import file
+from llmbatch.job import file, folder
 from llmbatch.job.spec import JobSpec
 from llmbatch.notebook import settings, tables
 from llmbatch.notebook.result import Result
+from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.execute import execute
 from llmbatch.pipeline.run.preflight import CommandFiles, make_ready
+from llmbatch.store import run_records
+from llmbatch.store.opening import open_store
 
+# The file of a table, in the state folder.
+_TABLE = "table.jsonl"
 _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
 
 
@@ -55,13 +61,15 @@ def run(
     `max_tokens`, `engine={"max_model_len": 1024}`. `fresh`: forget earlier answers. `progress`:
     show it on stderr. `trust_job_file`: let the job file name code.
 
-    The store lies beside `output`, as the command's does. Raises LlmbatchError: UsageError for what
-    cannot be used, LockedError if another run holds the job, EngineError if the engine did not
-    start or died for good. A signal, such as the interrupt of a notebook, first lets the requests
-    in flight be finished, and then does what it did before.
+    The store lies beside `output`, as the command's does; a table is kept with it.
+
+    Raises LlmbatchError: UsageError for what cannot be used, LockedError if another run holds the
+    job, EngineError if the engine did not start or died for good. A signal, such as the interrupt
+    of a notebook, first lets the requests in flight be finished, and then does what it did before.
     """
-    with _made(input, job, trust_job_file, given) as (spec, sources), console.narrating_to_stderr():
-        ready = _ready(spec, sources)
+    asked = _Asked.of(input, job, given, trusted=trust_job_file)
+    with _table_kept(asked, input) as spec, console.narrating_to_stderr():
+        ready = _ready(spec, asked)
         report = EndReport(spec, quiet=not progress)
         observer = narration.observer(quiet=not progress)
         done = execute(ready, observer, fresh=fresh, forecaster=Forecaster)
@@ -83,39 +91,68 @@ def plan(
 
     Raises UsageError for what cannot be used.
     """
-    with _made(input, job, trust_job_file, given) as (spec, sources), console.narrating_to_stderr():
-        return Plan(preview(_ready(spec, sources)))
+    asked = _Asked.of(input, job, given, trusted=trust_job_file)
+    with TemporaryDirectory(prefix="llmbatch-table-") as made, console.narrating_to_stderr():
+        spec = asked.spec if asked.is_file else asked.with_table(input, Path(made))
+        return Plan(preview(_ready(spec, asked)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The spec of a call, the files that it was read from, and True if its input is a file."""
+
+    spec: JobSpec
+    sources: list[Path]
+    is_file: bool
+
+    @classmethod
+    def of(
+        cls, table: Any, job: str | Path | None, given: dict[str, Any], *, trusted: bool
+    ) -> "_Asked":
+        flags, path = settings.to_table(given), None if job is None else Path(job)
+        if table is None and path is None and "input" not in flags:
+            raise UsageError(
+                "input is missing: give a table, the name of a file, or a job file (job=)"
+            )
+        is_file = table is None or tables.is_name(table)
+        if table is not None:
+            names = table if isinstance(table, list | tuple) else [table]
+            files = list(map(str, names)) if is_file else [_TABLE]
+            flags |= {"input": flags.get("input", {}) | {"files": files}}
+        spec = file.load(path, flags, trusted=trusted)
+        return cls(spec, file.sources(path, flags), is_file)
+
+    def with_table(self, table: Any, folder: Path) -> JobSpec:
+        """The spec with the table as a file in the folder, where it is written to."""
+        path = folder / _TABLE
+        tables.write(table, path)
+        source = self.spec.input.model_copy(update={"files": (str(path),)})
+        return self.spec.model_copy(update={"input": source})
 
 
 @contextmanager
-def _made(
-    table: Any, job: str | Path | None, trusted: bool, given: dict[str, Any]
-) -> Iterator[tuple[JobSpec, list[Path]]]:
-    """The spec of a call and the files that it was read from; a table is a file meanwhile."""
-    flags = settings.to_table(given)
-    path = None if job is None else Path(job)
-    if table is None or tables.is_name(table):
-        yield _load(path, _reading(flags, table), trusted=trusted)
+def _table_kept(asked: _Asked, table: Any) -> Iterator[JobSpec]:
+    """The spec, with a table kept in the state folder, so that other commands can read it again;
+    a folder of which no job came is removed."""
+    if asked.is_file:
+        yield asked.spec
         return
-    with tables.as_file(table) as made:
-        yield _load(path, _reading(flags, made), trusted=trusted)
+    paths = ready_job.make(asked.spec).paths
+    is_new = folder.make_private(paths.state)
+    try:
+        yield asked.with_table(table, paths.state)
+    except LlmbatchError:
+        if is_new and not _has_begun(paths.store):
+            folder.discard(paths.state)
+        raise
 
 
-def _reading(flags: dict[str, Any], names: Any) -> dict[str, Any]:
-    """The settings with the input's files, beside what they say of how it is read."""
-    if names is None:
-        return flags
-    files = [*names] if isinstance(names, list | tuple) else [names]
-    return flags | {"input": flags.get("input", {}) | {"files": list(map(str, files))}}
+def _has_begun(store: Path) -> bool:
+    if not store.exists():
+        return False
+    with open_store(store, read_only=True) as db:
+        return bool(run_records.summaries(db))
 
 
-def _load(job: Path | None, flags: dict[str, Any], *, trusted: bool) -> tuple[JobSpec, list[Path]]:
-    if job is None and "input" not in flags:
-        raise UsageError(
-            "input is missing: give a table or the name of a file, or a job file (job=)"
-        )
-    return file.load(job, flags, trusted=trusted), file.sources(job, flags)
-
-
-def _ready(spec: JobSpec, sources: list[Path]) -> ReadyJob:
-    return make_ready(spec, CommandFiles(sources, report_files.targets(spec)))
+def _ready(spec: JobSpec, asked: _Asked) -> ReadyJob:
+    return make_ready(spec, CommandFiles(asked.sources, report_files.targets(spec)))

@@ -2,16 +2,14 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
 
-from llmbatch.core import drafts
+from llmbatch.core import files
 from llmbatch.core.errors import UsageError
 
 Kind = Literal["pandas", "polars", "arrow", "records"]
@@ -33,16 +31,11 @@ def is_name(table: Any) -> bool:
     return bool(names) and all(isinstance(name, str | os.PathLike) for name in names)
 
 
-@contextmanager
-def as_file(table: Any) -> Iterator[Path]:
-    """A JSON Lines file of the table's rows, until the block ends. Raises UsageError for a value
-    that no JSON can hold."""
-    with TemporaryDirectory(prefix="llmbatch-table-") as folder:
-        path = Path(folder) / "table.jsonl"
-        with drafts.create(path) as stream:
-            for number, row in enumerate(_rows(table), start=1):
-                stream.write(_line(number, row))
-        yield path
+def write(table: Any, path: Path) -> None:
+    """Write the table's rows as JSON Lines. Raises UsageError for a value that no JSON can hold."""
+    with files.atomic(path) as stream:
+        for number, row in enumerate(_rows(table), start=1):
+            stream.write(_line(number, row))
 
 
 def _rows(table: Any) -> Iterable[Any]:

@@ -53,6 +53,8 @@ def test_a_frame_comes_back_with_its_answers(job: dict[str, Any]) -> None:
     assert answers["id"].tolist() == ["007", "8", "9"]
     assert answers["n"].dtype.kind == "i"
     assert result.to_polars()["n"].to_list() == answers["n"].tolist()
+    assert Path("out.llmbatch/table.jsonl").exists()
+    assert json.loads(Path("out.llmbatch/report.json").read_text())["input"].endswith("table.jsonl")
     written = [json.loads(line) for line in result.output.read_bytes().splitlines()]
     assert written == result.records()
     assert [row["response"]["n"] for row in written] == answers["n"].tolist()
@@ -104,6 +106,7 @@ def test_what_is_left_by_a_limit_is_counted(job: dict[str, Any]) -> None:
         (ROWS, {"prompt": "Say {{ txt }}"}, "did you mean 'text'?"),
         (ROWS, {"max_tokens": "many"}, "--max-tokens: must be a whole number"),
         (None, {}, "input is missing"),
+        ([{"text": float("inf")}], {}, "holds an infinity"),
         ("none.csv", {}, "none.csv"),
     ],
 )

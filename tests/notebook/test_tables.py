@@ -1,6 +1,7 @@
 """Tables of other libraries become rows, and answers tables of the same library."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -25,10 +26,10 @@ TABLES = {
 
 
 def read(table: Any) -> list[dict[str, Any]]:
-    with tables.as_file(table) as path:
-        found = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-    assert not path.exists()
-    return found
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.jsonl"
+        tables.write(table, path)
+        return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 
 
 @pytest.mark.parametrize("kind", TABLES)

@@ -1,0 +1,27 @@
+"""The sample texts: what is right for them stands in them, and their jobs can be made ready."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from llmbatch.job import file
+from llmbatch.pipeline.prompts import ready_job
+
+TEXTS = Path(__file__).parents[2] / "samples/texts"
+ROWS = [*csv.DictReader(io.StringIO((TEXTS / "texts.csv").read_text(encoding="utf-8")))]
+
+
+def test_each_text_tells_its_town_and_its_year() -> None:
+    assert len(ROWS) == len({row["text"] for row in ROWS}) == 60
+    assert [row["id"] for row in ROWS if row["place"] not in row["text"]] == []
+    assert [row["id"] for row in ROWS if row["year"] not in row["text"]] == []
+
+
+@pytest.mark.parametrize("name", ["summaries", "facts"])
+def test_their_jobs_can_be_made_ready(name: str) -> None:
+    job = ready_job.make(file.load(TEXTS / f"{name}.toml", {}))
+    assert (job.task.constraint is not None) is (name == "facts")
+    for column in ("place", "year"):
+        assert f"{{{{ {column}" not in job.spec.prompt
