@@ -175,7 +175,7 @@ class JobArguments:
     trusted: bool = False
 
     @classmethod
-    def parse(cls, job: str, given: dict[str, Any]) -> "JobArguments":
+    def parse(cls, job: str | None, given: dict[str, Any]) -> "JobArguments":
         """From the argument of a command with `job_options`, and its other parameters."""
         options = dict(given)
         trusted, pairs = options.pop("trusted"), options.pop("engine_args")
@@ -188,6 +188,11 @@ class JobArguments:
             _put(flags, ["template", "kwargs", name], value)
         for name, value in given_values(options).items():
             _put(flags, name.split("__"), value)
+        if job is None:
+            if "sql" not in flags.get("input", {}):
+                # In place of click, which knows nothing of --sql.
+                raise click.UsageError("INPUT|JOB.toml is missing; or give the input by --sql")
+            return cls(None, flags, trusted)
         if job.endswith(".toml"):
             return cls(Path(job), flags, trusted)
         given = flags.get("input", {})
@@ -246,7 +251,9 @@ def job_options(function: F) -> F:
         help="Let JOB.toml name code: an engine of its own, or options that make the engine "
         "import or run something. Only for files whose author you trust.",
     )
-    argument = click.argument("job", metavar="INPUT|JOB.toml", shell_complete=file_names)
+    argument = click.argument(
+        "job", metavar="INPUT|JOB.toml", required=False, shell_complete=file_names
+    )
     return argument(trust_state(trust_file(function)))
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.formats import arrow_json
 from llmbatch.formats.arrow_json import UnreadableValueError
 from llmbatch.formats.base import FIND_OUT, ClosesStream, ReadOptions
+from llmbatch.formats.column_names import own_names
 
 # A batch has about so many bytes, by what the file says of its rows, and at most so many rows: text
 # that comes again and again is larger in memory than the file says.
@@ -35,7 +36,7 @@ class ParquetReader(ClosesStream):
             self._stream.close()
             raise UsageError(f"{name}: is not Parquet, or damaged: {_line(error)}") from error
         self._schema = self._file.schema_arrow
-        self._columns, self._notes = _named(self._schema.names)
+        self._columns, self._notes = own_names(self._schema.names)
         for column, field in zip(self._columns, self._schema, strict=True):
             if arrow_json.holds_bytes(field.type):
                 self._notes.append(f"column {column!r} holds bytes: read as base64")
@@ -119,23 +120,6 @@ def _no_number(value: Any) -> str | None:
     if not isinstance(value, dict | list):
         return None
     return next(filter(None, map(_no_number, inner)), None)
-
-
-def _named(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The columns with a name of its own for each, and notes on those that had none."""
-    columns: list[str] = []
-    notes = []
-    for number, given in enumerate(names, 1):
-        wanted = name = given if given.strip() else f"column_{number}"
-        copy = 1
-        while name in columns or (name != given and name in names):
-            copy += 1
-            name = f"{wanted}_{copy}"
-        columns.append(name)
-        if name != given:
-            fault = f"is called {given!r} like another" if given.strip() else "has no name"
-            notes.append(f"column {number} {fault}: called {name}")
-    return columns, notes
 
 
 def _seekable(stream: BinaryIO) -> BinaryIO:

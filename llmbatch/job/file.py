@@ -25,7 +25,8 @@ from llmbatch.job.values import faults
 Table = dict[str, Any]
 
 _FORMS = {"choice", "schema", "regex"}
-# A job has one of these.
+# A job has one of these, and one of those.
+_INPUTS = frozenset({"files", "sql"})
 _PRICES = ("price_per_hour", "price_per_million")
 # Of values that cannot be kept the first ones are reported.
 _MOST_FAULTS = 3
@@ -40,7 +41,7 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
     """
     flags = with_input_table(flags)
     _check_values(flags, None, flags)
-    table = _drop_other_price(_read_job_file(job_file), flags) if job_file else {}
+    table = _without_rivals(_read_job_file(job_file), flags) if job_file else {}
     if job_file and not trusted:
         _check_code(table, job_file, flags)
     merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
@@ -58,6 +59,8 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
         where = ("cost", "currency")
         source = _origin(where, job_file, flags)
         raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
+    if job_file and "sql" not in flags.get("input", {}):
+        spec.input.with_folder(str(job_file.parent))
     return spec.with_template_files(_template_files(job_file, flags))
 
 
@@ -111,6 +114,14 @@ def _code_error(job_file: Path, what: str, flag: str) -> UsageError:
         f"{job_file}: {what}, and a job file may name no code: give it by {flag}, or say that the "
         "file is from somebody you trust: --trust-job-file"
     )
+
+
+def _without_rivals(table: Table, flags: Table) -> Table:
+    """The file's table, without what a flag gives in another form: its input and its price."""
+    below, given = table.get("input"), flags.get("input")
+    if isinstance(below, dict) and isinstance(given, dict) and not _INPUTS.isdisjoint(given):
+        table = table | {"input": {name: below[name] for name in below if name not in _INPUTS}}
+    return _drop_other_price(table, flags)
 
 
 def _drop_other_price(table: Table, flags: Table) -> Table:

@@ -4,14 +4,16 @@ import codecs
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
 from llmbatch.formats.base import ReadOptions
 from llmbatch.job import stop_rules
-from llmbatch.job.fields import Section, neutral
+from llmbatch.job.fields import Seconds, Section, neutral
 
 STDIN = "-"
 """The name of standard input."""
+QUERY = "query"
+"""The name of an input that is the result of a query."""
 
 _TAB_NAMES = ("tab", "\\t")
 _NONE = "none"
@@ -23,6 +25,23 @@ class InputSpec(Section):
     files: tuple[str, ...] = neutral(
         (), "CSV, TSV or JSONL file, gzipped or not; - is standard input."
     )
+    sql: str | None = neutral(
+        None,
+        "In place of files: a DuckDB query over files and attached databases, which only reads; "
+        "ATTACH 'file' AS name; may stand before its SELECT.",
+        min_length=1,
+    )
+    sql_timeout: Seconds = neutral(600.0, "End a query that takes longer.", ge=1, le=1e6)
+    where: str | None = neutral(
+        None,
+        "Take only the rows that keep this condition over the input's columns, as in DuckDB: "
+        "lang = 'de'.",
+        min_length=1,
+    )
+    limit: int | None = neutral(
+        None, "Take only the first so many of the rows.", by_default="all", ge=1, lt=2**63
+    )
+    offset: int = neutral(0, "Leave out the first so many of the rows.", ge=0, lt=2**63)
     format: Literal["csv", "tsv", "jsonl", "parquet"] | None = neutral(
         None, "Format of the input, if its name does not say; needed for standard input."
     )
@@ -59,9 +78,34 @@ class InputSpec(Section):
         "Exit 2 if the input lost more than this share of its rows since the last run: 20%.",
     )
 
+    _folder: str = PrivateAttr(default=".")
+
+    @property
+    def folder(self) -> str:
+        """The folder in which relative paths of the query begin."""
+        return self._folder
+
+    def with_folder(self, folder: str) -> Self:
+        """The same input, whose query has its relative paths there."""
+        self._folder = folder
+        return self
+
+    @property
+    def is_part(self) -> bool:
+        """True if only some of the rows are to be taken."""
+        return self.where is not None or self.limit is not None or self.offset > 0
+
+    @property
+    def part(self) -> str:
+        """The flags that choose some of the rows."""
+        given = (("--where", self.where), ("--offset", self.offset), ("--limit", self.limit))
+        return " ".join(f"{flag} {value}" for flag, value in given if value)
+
     @property
     def name(self) -> str:
         """The input in messages and reports: its file, or the first of several."""
+        if self.sql is not None:
+            return QUERY
         others = len(self.files) - 1
         if others < 1:
             return self.files[0]
@@ -128,7 +172,9 @@ class InputSpec(Section):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        if not self.files:
+        if self.files and self.sql:
+            raise ValueError("names files and a query (sql): give one of them")
+        if not self.files and not self.sql:
             raise ValueError("no file is named; give one as INPUT, or as `files` of [input]")
         return self
 

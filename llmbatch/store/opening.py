@@ -25,6 +25,7 @@ MIGRATIONS = (
     ("schema_7.sql",),
     ("schema_8.sql",),
     ("schema_9.sql",),
+    ("schema_10.sql",),
 )
 
 

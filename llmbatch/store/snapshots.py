@@ -1,9 +1,9 @@
 """Snapshots: one reading of the input, as rows and rejects."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -51,12 +51,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A reading of the input, and the numbers of its rows and rejects."""
+    """A reading of the input, and the numbers of its rows and rejects. `rows_read`: with those that
+    were not chosen."""
 
     snapshot: int
     source: Source
     row_count: int
     reject_count: int
+    rows_read: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def newest(db: Database) -> Snapshot | None:
         _list(record["notes"]),
         _list(record["files"]),
     )
-    return Snapshot(record["snapshot"], source, record["row_count"], record["reject_count"])
+    rows, rejects, read = (record[name] for name in ("row_count", "reject_count", "rows_read"))
+    return Snapshot(record["snapshot"], source, rows, rejects, rows if read is None else read)
 
 
 def _list(text: str | None) -> list[str]:
@@ -91,10 +94,24 @@ def _list(text: str | None) -> list[str]:
     return [] if text is None else list(orjson.loads(text))
 
 
+class Choice(Protocol):
+    """A choice of some of the rows that were read."""
+
+    def rows(self, db: Database, columns: list[str]) -> list[int]:
+        """The numbers of the chosen ones of the rows in the store, ascending."""
+
+    def note(self, chosen: int, read: int) -> str:
+        """A line that says that these are not all."""
+
+
 def replace(
-    db: Database, items: Iterable[Row | Reject], describe: Callable[[], Source]
+    db: Database,
+    items: Iterable[Row | Reject],
+    describe: Callable[[], Source],
+    choice: Choice | None = None,
 ) -> Snapshot:
-    """Make `items` the current rows and rejects, in one transaction.
+    """Make `items`, or the chosen ones of them and all rejects, the current rows and rejects, in
+    one transaction.
 
     `describe` is called after the last item. The plan of the earlier rows is removed with them.
     """
@@ -115,7 +132,12 @@ def replace(
         if source.id_column is not None:
             db.execute(query("reject_duplicate_ids"))
             db.execute(query("delete_duplicate_ids"))
-        db.execute(query("insert_snapshot"), _parameters(number, source))
+        read = int(db.scalar(query("count_rows")))
+        if choice is not None:
+            chosen = choice.rows(db, source.columns)
+            db.insert(query("keep_rows"), arrow_columns.table({"row": chosen}))
+            source.notes.append(choice.note(len(chosen), read))
+        db.execute(query("insert_snapshot"), _parameters(number, source) | {"rows_read": read})
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
     made = newest(db)
@@ -163,6 +185,11 @@ def _batches(items: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, _BATCH)):
         yield batch
+
+
+def numbers(db: Database) -> Sequence[int]:
+    """The numbers of the rows, ascending."""
+    return db.integers(query("row_numbers"))
 
 
 def windows(db: Database, size: int) -> Iterator[list[tuple[int, str]]]:

@@ -31,6 +31,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "input.null": ("NA", ("NA",)),
     "input.min_rows": ("7", 7),
     "input.max_shrink": ("20%", "20%"),
+    "input.sql_timeout": ("2m", 120.0),
+    "input.where": ("a = '1'", "a = '1'"),
+    "input.limit": ("5", 5),
+    "input.offset": ("5", 5),
     "id_column": ("id", "id"),
     "state": ("s", "s"),
     "response_column": ("r", "r"),
@@ -137,6 +141,14 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")
 
 
+def test_a_query_stands_in_place_of_an_input() -> None:
+    given = cli.commands["run"].make_context("run", [*NEEDED[1:], "--sql", "SELECT 1"]).params
+    assert given["job"] is None
+    assert given["input__sql"] == "SELECT 1"
+    with pytest.raises(UsageError, match="names files and a query"):
+        load("--sql", "SELECT 1")
+
+
 @pytest.mark.parametrize("text", ['"false"', "'True'", "' true '"])
 def test_a_switch_that_is_a_text_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--template-arg: thinking: .* is a text; write (tr|fa)"):
@@ -146,6 +158,7 @@ def test_a_switch_that_is_a_text_is_refused(text: str) -> None:
 def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
     others = {
         "input.files",
+        "input.sql",
         "answer.schema",
         "cost.price_per_million",
         "cost.listed_price",

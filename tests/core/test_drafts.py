@@ -194,7 +194,7 @@ def test_what_comes_from_a_pipe_is_not_kept_through_a_link(tmp_path: Path) -> No
     feeder = threading.Thread(target=(tmp_path / "in.csv").write_text, args=("id\n1\n",))
     feeder.start()
     with open_store(state / "job.duckdb") as db:
-        ingest.ingest(db, input_file.make(spec), folder.JobPaths(state).spool)
+        ingest.ingest(db, input_file.make(spec, state), folder.JobPaths(state).spool)
         assert db.scalar("SELECT count(*) FROM rows") == 1
     feeder.join()
     assert foreign.read_text() == "foreign"

@@ -31,6 +31,7 @@ _UNDONE = {
         "ALTER TABLE rows DROP COLUMN file",
         "ALTER TABLE rejects DROP COLUMN file",
     ),
+    10: ("ALTER TABLE snapshots DROP COLUMN rows_read",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -37,7 +37,7 @@ def test_before_the_first_reading_there_is_none(db: Database) -> None:
 def test_a_reading_is_kept_as_it_was(db: Database) -> None:
     items: list[Row | Reject] = [row(1), Reject(20, "not JSON", "{"), row(3)]
     held = replace(db, items, source())
-    assert held == Snapshot(1, source(), 2, 1)
+    assert held == Snapshot(1, source(), 2, 1, 2)
     assert snapshots.newest(db) == held
     assert list(results.rejects(db)) == [Reject(20, "not JSON", "{")]
     assert sound(db)
@@ -57,7 +57,7 @@ def test_data_keeps_every_byte(db: Database, data: str) -> None:
 
 
 def test_an_empty_input_is_a_reading_too(db: Database) -> None:
-    assert replace(db, [], source()) == Snapshot(1, source(), 0, 0)
+    assert replace(db, [], source()) == Snapshot(1, source(), 0, 0, 0)
     assert sound(db)
 
 
@@ -80,7 +80,7 @@ def test_a_newer_reading_replaces_rows_rejects_and_plan(db: Database) -> None:
     replace(db, [row(1), row(2), Reject(30, "bad", "")], source())
     plans.replace(db, 1, "p", [[RenderedRow(1, "a" * 32, None, None, "m")]], None)
     newer = replace(db, [row(1)], source(digest="d2"))
-    assert newer == Snapshot(2, source(digest="d2"), 1, 0)
+    assert newer == Snapshot(2, source(digest="d2"), 1, 0, 1)
     assert list(results.rejects(db)) == []
     assert plans.current(db) is None
     for table in ("planned_rows", "requests"):

@@ -56,7 +56,7 @@ _EXAMPLE = """\
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @console.reported
 def run(
-    job: str,
+    job: str | None,
     quiet: bool,
     fresh: bool,
     log_json: Path | None,

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from llmbatch import formats
@@ -31,6 +31,9 @@ def ingest(db: Database, source: InputFile, spool: Path) -> Snapshot:
         return _ingest_file(db, source, source.path)
     # A pipe can be read only once, so its content is kept while it is hashed and read.
     try:
+        if source.query is not None:
+            notes = source.query.write(spool, source.id_column)
+            return _ingest_file(db, source, spool, notes)
         with drafts.create(spool) as kept:
             if source.path is None:
                 shutil.copyfileobj(sys.stdin.buffer, kept)
@@ -42,7 +45,9 @@ def ingest(db: Database, source: InputFile, spool: Path) -> Snapshot:
         spool.unlink(missing_ok=True)
 
 
-def _ingest_file(db: Database, source: InputFile, path: Path) -> Snapshot:
+def _ingest_file(
+    db: Database, source: InputFile, path: Path, notes: Sequence[str] = ()
+) -> Snapshot:
     format_name = source.format_name
     before = _stat(path)
     digest = _digest(path, source)
@@ -66,11 +71,12 @@ def _ingest_file(db: Database, source: InputFile, path: Path) -> Snapshot:
                 digest,
                 source.id_column,
                 error_rows.columns(reader.columns),
-                reader.notes,
+                [*notes, *reader.notes],
                 [source.name],
             )
 
-        return snapshots.replace(db, _identified(reader, source.id_column, error_rows), describe)
+        identified = _identified(reader, source.id_column, error_rows)
+        return snapshots.replace(db, identified, describe, source.choice)
 
 
 def _identified(
@@ -116,5 +122,5 @@ def _digest(path: Path, source: InputFile) -> str:
     how = exact_json.dump_record(source.options.given())
     return (
         f"sha256:{content} format:{source.format_name} id:{source.id_column or ''} "
-        f"reading:{_READING} {how}"
+        f"reading:{_READING} {how}{source.choice or ''}"
     )

@@ -18,7 +18,7 @@ from llmbatch.job import folder
 from llmbatch.job.stop_rules import Tolerance
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.rows import earlier_files, export
+from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import limits, prepare, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
@@ -123,6 +123,7 @@ def _run(db: Database, context: Context) -> RunResult:
     """The whole of a run: read and plan, find the work, begin, generate, finish."""
     job = context.job
     earlier_files.check(db, job.output)
+    whole_output.check(db, job.spec, job.output, job.paths.state)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
     engine, spool = context.engines.first_engine, job.paths.spool
     planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)

@@ -1,9 +1,12 @@
 -- What must hold at every commit. Each statement returns one number: the violations found.
 
 -- name: every_record_is_a_row_or_a_reject
--- Rows carry their ordinal in the input; the ordinals they leave out are those of the rejects.
-SELECT (count(*) - count(DISTINCT row))
-    + count(*) FILTER (row > (SELECT count(*) FROM rows) + (SELECT count(*) FROM rejects))
+-- Rows carry their ordinal in the input; the ordinals they leave out are those of the rejects, and
+-- of rows that were not chosen.
+SELECT (count(*) - count(DISTINCT row)) + count(*) FILTER (row > (
+    (SELECT count(*) FROM rows) + (SELECT count(*) FROM rejects)
+    + coalesce((SELECT rows_read - row_count FROM snapshots ORDER BY snapshot DESC LIMIT 1), 0)
+))
 FROM rows;
 
 -- name: only_the_newest_snapshot_has_rows

@@ -60,7 +60,17 @@ DELETE FROM rows WHERE row IN (
 INSERT INTO snapshots
 SELECT
     $snapshot, $input, $format, $digest, $id_column, $columns,
-    (SELECT count(*) FROM rows), (SELECT count(*) FROM rejects), $ingested_at, $notes, $files;
+    (SELECT count(*) FROM rows), (SELECT count(*) FROM rejects), $ingested_at, $notes, $files,
+    $rows_read;
+
+-- name: count_rows
+SELECT count(*) FROM rows;
+
+-- name: row_numbers
+SELECT row FROM rows ORDER BY row;
+
+-- name: keep_rows
+DELETE FROM rows WHERE row NOT IN (SELECT CAST(row AS BIGINT) FROM batch);
 
 -- name: rows_window
 SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;

@@ -32,6 +32,11 @@ ALTERNATIVES: dict[str, Any] = {
     "input.null": ["NA"],
     "input.min_rows": 7,
     "input.max_shrink": "20%",
+    "input.sql": "SELECT 1",
+    "input.sql_timeout": 3.0,
+    "input.where": "t = 1",
+    "input.limit": 7,
+    "input.offset": 7,
     "id_column": "id",
     "output": "other.csv",
     "output_format": "csv",
@@ -125,7 +130,7 @@ def spec(place: str = "", value: Any = None) -> JobSpec:
     if place:
         section, dot, name = place.rpartition(".")
         table[section if dot else place] = {name: value} if dot else value
-        if section == "input":
+        if section == "input" and name != "sql":
             table["input"] = {"files": [BASE["input"]]} | table["input"]
     return JobSpec.model_validate(table)
 

@@ -83,7 +83,7 @@ def test_values_are_told_apart_as_they_came(tmp_path: Path) -> None:
         '{"n": 1.10, "o": {"a": 1.0}, "t": "x"}\n{"n": 1.1, "o": {"a": 1}, "t": "x"}\n'
     )
     with open_store(tmp_path / "job.duckdb") as db:
-        ingest.ingest(db, input_file.make(spec(tmp_path)), tmp_path / "spool")
+        ingest.ingest(db, input_file.make(spec(tmp_path), tmp_path), tmp_path / "spool")
         choice = record_order.measured(db, ["n", "o", "t"])
     assert (choice.order, choice.saved, choice.as_is) == ((2, 0, 1), len('"t":"x",'), 0)
 

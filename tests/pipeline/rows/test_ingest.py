@@ -31,7 +31,7 @@ class Bench:
     def read(self, **changes: Any) -> Snapshot:
         table = {"input": str(self.input), "output": "o.jsonl", "model": "m", "prompt": "p"}
         spec = JobSpec.model_validate(table | changes)
-        held = ingest.ingest(self.db, input_file.make(spec), self.paths.spool)
+        held = ingest.ingest(self.db, input_file.make(spec, self.paths.state), self.paths.spool)
         assert not self.paths.spool.exists()
         assert set(results.violations(self.db).values()) == {0}
         return held
