@@ -22,6 +22,7 @@ from llmbatch.formats.base import (
     ordered,
     reject,
 )
+from llmbatch.formats.text_source import TextSource
 
 # The deepest nesting of values: the JSON libraries can also write it again.
 MAX_DEPTH = 250
@@ -39,9 +40,10 @@ class JsonlReader(ClosesStream):
     def __init__(self, stream: BinaryIO, name: str, options: ReadOptions = FIND_OUT) -> None:
         self._stream = stream
         self._name = name
-        self.notes: list[str] = []
+        text = TextSource(stream, name, options.encoding)
+        self.notes = [f"reading {found}" for found in text.found]
         self._columns: dict[str, None] = {}
-        self._lines = enumerate(lines.physical_lines(stream, name), 1)
+        self._lines = enumerate(text.lines(), 1)
         self._first = next((line for line in self._lines if not _is_blank(line[1])), None)
         if self._first:
             self._check_document(self._first[1])

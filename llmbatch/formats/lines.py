@@ -71,17 +71,29 @@ class _Unpacked(io.RawIOBase):
                 f"{self._name}: the gzip data is damaged ({error}): fetch the file again"
             ) from error
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
     def close(self) -> None:
         self._packed.close()
         super().close()
 
 
-def physical_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    """The lines of `stream` with their line ends, split at newlines only.
+def physical_lines(stream: BinaryIO, name: str, *, by_returns: bool = False) -> Iterator[bytes]:
+    """The lines of `stream` with their line ends, split at newlines only, or at carriage returns.
 
     A UTF-8 byte order mark is dropped. A line over the limit comes as `Oversize`.
     Raises UsageError for UTF-16 and UTF-32.
     """
+    if by_returns:
+        yield from _split_at_returns(stream)
+        return
     limit = MAX_RECORD_BYTES
     head = stream.readline(limit + 1)
     _check_encoding(head, name)
@@ -92,12 +104,32 @@ def physical_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
         yield _skip_rest(stream, raw) if len(raw) > limit else raw
 
 
+def has_returns_only(stream: BinaryIO) -> bool:
+    """True for a text whose lines end as on the Mac of old; only such a one is read to its end."""
+    found = False
+    while chunk := stream.read(BUFFER):
+        if b"\n" in chunk:
+            return False
+        found = found or b"\r" in chunk
+    return found
+
+
+def _split_at_returns(stream: BinaryIO) -> Iterator[bytes]:
+    rest, is_first = b"", True
+    while chunk := stream.read(BUFFER):
+        *whole, rest = (rest + chunk).split(b"\r")
+        for raw in whole:
+            line = raw.removeprefix(_UTF8_MARK) + b"\r" if is_first else raw + b"\r"
+            is_first = False
+            yield Oversize(line[: RAW_LIMIT * 4]) if len(line) > MAX_RECORD_BYTES else line
+    if rest:
+        yield rest
+
+
 def _check_encoding(head: bytes, name: str) -> None:
     for mark, encoding in _FOREIGN_MARKS:
         if head.startswith(mark):
-            raise UsageError(
-                f"{name}: is {encoding}: convert it to UTF-8 (iconv -f {encoding} -t UTF-8)"
-            )
+            raise UsageError(f"{name}: is {encoding}, not UTF-8; leave --encoding out")
 
 
 def _skip_rest(stream: BinaryIO, raw: bytes) -> Oversize:

@@ -32,8 +32,8 @@ class Format:
 
 
 FORMATS = {
-    "csv": Format((".csv",), "csv:CsvReader", "csv:CsvWriter"),
-    "tsv": Format((".tsv", ".tab"), "csv:TsvReader", "csv:TsvWriter"),
+    "csv": Format((".csv",), "csv_reader:CsvReader", "csv:CsvWriter"),
+    "tsv": Format((".tsv", ".tab"), "csv_reader:TsvReader", "csv:TsvWriter"),
     "jsonl": Format((".jsonl", ".ndjson"), "jsonl:JsonlReader", "jsonl:JsonlWriter"),
     "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
     "xlsx": Format((".xlsx",), "sheet:refuse_input", "sheet:SheetWriter"),
@@ -113,13 +113,17 @@ def check_rows(path: str, format: str, rows: int) -> None:
         _load("sheet:check_rows")(path, rows)
 
 
+# The way in which llmbatch writes: nothing of it is to be found out.
+_WRITTEN = ReadOptions(encoding="utf-8", skip_lines=0)
+
+
 def written_columns(path: str, format: str) -> list[str]:
     """The columns of a file that should be of the named format; none if it is not."""
     if format in _COLUMNS:
         names: list[str] = _load(_COLUMNS[format])(path)
         return names
     try:
-        with open_input(path) as stream, open_reader(path, stream, format) as reader:
+        with open_input(path) as stream, open_reader(path, stream, format, _WRITTEN) as reader:
             return list(reader.columns)
     except UsageError:
         return []

@@ -46,7 +46,9 @@ class InputSpec(Section):
         None, "Format of the input, if its name does not say; needed for standard input."
     )
     delimiter: str | None = neutral(
-        None, "Separator of a CSV file's fields: one character, or tab.", by_default="found out"
+        None,
+        "Separator of a CSV file's fields: one character, tab, or none for one column.",
+        by_default="found out",
     )
     quote: str | None = neutral(
         None, "Quote of a CSV file's fields: one character, or none.", by_default='"'
@@ -144,7 +146,8 @@ class InputSpec(Section):
     @field_validator("delimiter")
     @classmethod
     def _separator(cls, value: str | None) -> str | None:
-        return _character("\t" if value in _TAB_NAMES else value, "write one character, or tab")
+        value = "\t" if value in _TAB_NAMES else value
+        return value if value == _NONE else _character(value, "write one character, tab or none")
 
     @field_validator("quote", "escape")
     @classmethod

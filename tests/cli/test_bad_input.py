@@ -34,10 +34,10 @@ def content(name: str, text: str | bytes, *words: str, input: str = "in.csv") ->
 
 CONTENT = (
     content("empty csv", "", "is empty", "no header line"),
-    content("utf-16", CSV.encode("utf-16"), "is UTF-16", "iconv"),
-    content("header: invalid utf-8", b"id,t\xe9xt\n1,a\n", "line 1", "invalid UTF-8", "byte 5"),
-    content("header: duplicate name", "id,text,id\n1,a,2\n", "columns 1 and 3", "'id'"),
-    content("header: empty name", "id,,text\n1,a,b\n", "column 2 has no name"),
+    content("encoding", b"id,text\n1,\xcf\xf0\xe8\xe2\n", "line 2", "--encoding cp1252"),
+    content("two separators", "id,text;a\n1,2;3\n", "--delimiter ',' or --delimiter ';'"),
+    content("title", "Report\nid,text\n1,a\n2,b\n", "line 1", "--skip-lines 1"),
+    content("header: open quote", '"id,text\n1,a\n', "line 1", "unclosed quote"),
     content("json array", '[{"text": "a"}]\n', "JSON array", "jq -c '.[]'", input="in.jsonl"),
     content("gzip damaged", GZIP[:9] + b"\xff" * 40, "damaged", input="in.csv.gz"),
     content("parquet", b"PAR1", "is not Parquet, or damaged", input="in.parquet"),

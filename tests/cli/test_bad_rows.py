@@ -41,7 +41,7 @@ def test_damaged_csv_rows_are_rejected_and_the_others_answered(job: Job) -> None
         b'7,"never closed\n'
         b"8,good\n",
     )
-    finished = job.run("--id-column", "id")
+    finished = job.run("--id-column", "id", "--encoding", "utf-8")
     assert finished.code == 3
     assert [record["id"] for record in job.records()] == ["1", "6", "8"]
     assert rejects(job) == [
@@ -71,7 +71,7 @@ def test_damaged_jsonl_rows_are_rejected_and_the_others_answered(job: Job) -> No
         b'{"id": 4, "txt": "no text"}\n'
         b'{"id": 5, "text": "good"}\n',
     )
-    finished = job.run("--id-column", "id")
+    finished = job.run("--id-column", "id", "--encoding", "utf-8")
     assert finished.code == 3
     assert [record["id"] for record in job.records()] == [1, 5]
     assert [line for line, _ in rejects(job)] == [2, 3, 4, 5, 7]

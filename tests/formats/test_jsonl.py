@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import Json, dump_record, parse_record
 from llmbatch.core.records import Record, Reject
-from llmbatch.formats import lines, open_reader, open_writer
+from llmbatch.formats import ReadOptions, lines, open_reader, open_writer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
@@ -30,7 +30,9 @@ LINES = st.builds(
 
 
 def read(data: bytes) -> list[Record | Reject]:
-    with open_reader("in.jsonl", io.BytesIO(data), "jsonl") as reader:
+    with open_reader(
+        "in.jsonl", io.BytesIO(data), "jsonl", ReadOptions(encoding="utf-8")
+    ) as reader:
         return list(reader)
 
 
@@ -108,7 +110,6 @@ def test_an_empty_input_has_no_records() -> None:
         (b'\n [\n{"a":1},\n{"a":2}\n]\n', "is a JSON array, not JSON Lines"),
         (b"[]", "is a JSON array"),
         (b'{\n "a": 1\n}\n', "is JSON over several lines, not JSON Lines: convert it with jq -c ."),
-        ('{"a":1}\n'.encode("utf-16"), "is UTF-16: convert it to UTF-8"),
     ],
 )
 def test_an_input_that_is_one_document_is_refused(data: bytes, message: str) -> None:
