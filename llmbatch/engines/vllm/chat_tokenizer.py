@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.records import ChatSettings, Message
-from llmbatch.engines.vllm import chat_trial, processes, start, thinking_switch
+from llmbatch.engines import model_files
+from llmbatch.engines.vllm import chat_trial, model_texts, processes, start, thinking_switch
+from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer
 from llmbatch.engines.vllm.contents_apart import ContentsApart
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
 
 REPLACEMENT = "\ufffd"
 _MODES = ("auto", "hf")
+_BY_FILE = (
+    "tokens are counted by the model's tokenizer.json; transformers, which is not installed, may "
+    "change some of it for this model"
+)
 
 
 class ChatTokenizer:
@@ -20,8 +26,14 @@ class ChatTokenizer:
     `decodes` is False where only vLLM's own detokenizer is sure to give the right text.
     """
 
-    def __init__(self, tokenizer: Any, chat: ChatSettings = ChatSettings()) -> None:  # noqa: B008
-        """`chat`: the template and its variables."""
+    def __init__(
+        self,
+        tokenizer: Any,
+        chat: ChatSettings = ChatSettings(),  # noqa: B008
+        notices: Sequence[str] = (),
+    ) -> None:
+        """`chat`: the template and its variables; `notices`: what a user has to know of it."""
+        self.notices = [*notices]
         self._tokenizer = tokenizer
         self._fast = _fast_backend(tokenizer)
         given = chat.template or getattr(tokenizer, "chat_template", None)
@@ -126,13 +138,41 @@ def load(
 ) -> ChatTokenizer:
     """The tokenizer that gives the token ids that vLLM would get. Raises NoTokenizerError.
 
-    A tokenizer from the hub is taken from the local cache if it is there.
+    A tokenizer from the hub is taken from the local cache if it is there. The model's files alone
+    are enough where they are sure to give the same, or where nothing else is installed.
     """
     mode = options.get("tokenizer_mode", "auto")
     if mode not in _MODES:
         raise NoTokenizerError(f"tokenizer_mode {mode} is known to the engine alone")
-    if not _is_installed():
-        raise NoTokenizerError("transformers is not installed")
+    bare = None if options.get("trust_remote_code") else _load_bare(model, folder, options)
+    if bare is not None and bare.is_exact:
+        return ChatTokenizer(bare, chat)
+    if _is_installed():
+        return _load_as_vllm(model, folder, options, chat)
+    if bare is not None:
+        return ChatTokenizer(bare, chat, notices=[_BY_FILE])
+    raise NoTokenizerError(
+        f"transformers is not installed, and there is no {model_texts.TOKENIZER}"
+    )
+
+
+def _load_bare(model: str, folder: Path | None, options: Mapping[str, Any]) -> BareTokenizer | None:
+    """The tokenizer by its files; None where they are not there, or cannot be read so."""
+    revision = options.get("tokenizer_revision") or options.get("revision")
+    other = options.get("tokenizer")
+    if other is not None:
+        model, path = str(other), model_files.path_of(str(other))
+        folder = path if model_files.is_folder(path) else None
+    texts = model_texts.read(model, folder, revision)
+    try:
+        return None if texts is None else BareTokenizer(texts)
+    except ValueError:
+        return None
+
+
+def _load_as_vllm(
+    model: str, folder: Path | None, options: Mapping[str, Any], chat: ChatSettings
+) -> ChatTokenizer:
     start.set_environment(local=folder is not None)
     name = options.get("tokenizer") or (str(folder) if folder is not None else model)
     wanted = {

@@ -40,7 +40,11 @@ class PromptReader:
         if isinstance(tokenizer, str):
             return []
         parser = thinking_switch.named_parser(self._options)
-        return [*tokenizer.try_chats(chats), *tokenizer.try_thinking(parser)]
+        return [
+            *tokenizer.notices,
+            *tokenizer.try_chats(chats),
+            *tokenizer.try_thinking(parser),
+        ]
 
     def why_not_encoded(self) -> str | None:
         """See `base.TriesChats`."""
