@@ -23,7 +23,7 @@ _METAVARS = {
     "input.escape": "CHARACTER",
     "input.encoding": "NAME",
     "input.null": "TEXT",
-    "input.max_shrink": "SHARE",
+    "input.max_shrink": "P%",
     "output": "FILE",
     "state": "FOLDER",
     "id_column": "COLUMN",

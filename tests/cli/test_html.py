@@ -1,5 +1,6 @@
 """The report as an HTML page, looked at in a real browser."""
 
+import html
 import http.server
 import json
 import re
@@ -323,3 +324,20 @@ def test_the_page_asks_the_network_for_nothing(
     address, paths_asked = asked
     browser.run(address, "--dump-dom", width=WIDTH, height=900)
     assert paths_asked == ["/"]
+
+
+def test_a_table_that_goes_on_is_shaded_at_that_side(browser: Browser) -> None:
+    """On a telephone nothing else says so: its scroll bars are hidden."""
+    cells = "".join(f"<td>cell {number}</td>" for number in range(20))
+    tables = f'<div class="scroll"><table><tr>{cells}</tr></table></div>'
+    tables += '<div class="scroll"><table><tr><td>x</td></tr></table></div>'
+    whole = job.page("page.html.jinja", title="t").replace(
+        "</body>", f"<main>{tables}</main></body>"
+    )
+    frame = browsers._FRAME.format(390, 300, html.escape(whole))
+    bright = luminance(browser.picture(frame, "shade", width=500, height=400))
+    left, right = 8 + 10, 8 + 390 - 10  # a margin of the frame, and one of the page
+    wide, short = 8 + 4, 8 + 38
+    assert bright[wide, right - 3] < 0.8
+    assert bright[wide, left + 1] > 0.95
+    assert bright[short, right - 3] > 0.95

@@ -25,7 +25,7 @@ _FIRST = (
     "--choice",
     "--schema",
     "--max-tokens",
-    "--max-rows",
+    "--limit",
     "--engine-arg",
     "--report",
 )
