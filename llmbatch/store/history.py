@@ -7,7 +7,7 @@ from typing import Any
 
 from llmbatch.core.outcomes import CONTEXT, kinds_helped_by
 from llmbatch.core.stored import json_table
-from llmbatch.store import moments, own_store
+from llmbatch.store import moments, own_store, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.runs import EngineRun, engine_runs
 from llmbatch.store.statements import query
@@ -140,7 +140,8 @@ def answer_lengths(db: Database) -> list[int]:
 
 def rows_at(db: Database, rows: Sequence[int]) -> list[str]:
     """The data (JSON) of these rows, in input order."""
-    return [data for (data,) in db.execute(query("rows_at"), {"rows": list(rows)})]
+    found = db.execute(query("rows_at"), {"rows": list(rows)})
+    return [snapshots.whole(db, data, *place) for _, data, *place in found]
 
 
 def first_row(db: Database, position: int) -> tuple[str, int]:

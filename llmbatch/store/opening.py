@@ -26,6 +26,7 @@ MIGRATIONS = (
     ("schema_8.sql",),
     ("schema_9.sql",),
     ("schema_10.sql",),
+    ("schema_11.sql",),
 )
 
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.outcomes import Tries
-from llmbatch.store import arrow_columns
+from llmbatch.store import arrow_columns, long_texts
 from llmbatch.store.database import Database
+from llmbatch.store.long_texts import LongText
 from llmbatch.store.statements import query
 
 _RENDERED = pa.schema(
@@ -21,9 +22,16 @@ _RENDERED = pa.schema(
         ("message", pa.string()),
         ("messages", pa.string()),
         ("body", pa.string()),
+        ("text_at", pa.int64()),
+        ("text_bytes", pa.int64()),
+        ("text_characters", pa.int64()),
     ]
 )
 
+
+_TEXTS = "plan"
+Places = dict[str, tuple[int, int]]
+"""The places of the long messages that were put into the file, by key."""
 
 SKIPPED = "skipped"
 """In place of the kind of a failure: the row lacks what the prompt needs, so it is not asked."""
@@ -89,8 +97,10 @@ def replace(
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
     # Outside of the transaction: see snapshots.replace.
     db.execute(query("stage_rendered"))
-    for batch in batches:
-        db.insert(query("stage"), _table(batch))
+    with long_texts.Writer(db.path, _TEXTS, plan) as long:
+        places: Places = {}
+        for batch in batches:
+            db.insert(query("stage"), _table(batch, long, places))
     if repetition_key is not None:
         _separate_repetitions(db, repetition_key)
     with db.transaction():
@@ -102,6 +112,7 @@ def replace(
             "INSERT INTO plans VALUES (?, ?, ?, ?)", [plan, snapshot, digest, utc(clock.now())]
         )
     db.execute("DROP TABLE rendered")
+    long_texts.remove_others(db.path, _TEXTS, plan)
     return Plan(plan, snapshot, digest)
 
 
@@ -115,9 +126,22 @@ def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str
         db.insert(query("restage"), arrow_columns.table({"row": repeats["row"], "key": keys}))
 
 
-def _table(batch: list[RenderedRow]) -> pa.Table:
-    columns = list(zip(*batch, strict=True)) if batch else [()] * len(_RENDERED)
+def _table(batch: list[RenderedRow], long: long_texts.Writer, places: Places) -> pa.Table:
+    kept = [_kept(rendered, long, places) for rendered in batch]
+    columns = list(zip(*kept, strict=True)) if batch else [()] * len(_RENDERED)
     return arrow_columns.typed_table(columns, _RENDERED)
+
+
+def _kept(rendered: RenderedRow, long: long_texts.Writer, places: Places) -> tuple[Any, ...]:
+    """The values of a rendered row in the table; requests that are equal share one long text."""
+    text = rendered.messages or ""
+    if len(text) < long_texts.LONG:
+        return *rendered, None, None, None
+    assert rendered.key is not None, "only requests have messages"
+    place = places.get(rendered.key)
+    if place is None:
+        place = places[rendered.key] = long.put(text)
+    return *rendered._replace(messages=long_texts.sort_text(text)), *place, len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +172,35 @@ def pending_size(db: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """A request as it is stored: its place, its key, the rows it answers, its messages (JSON), and
-    what it asks for besides (a JSON object)."""
+    """A request as it is stored: its place, its key, the rows it answers, its messages, and what
+    it asks for besides (a JSON object)."""
 
     position: int
     key: str
     copies: int
-    messages: str
+    text: str | LongText
     body: str | None = None
+
+    @property
+    def messages(self) -> str:
+        """The messages as JSON; long ones are read only now."""
+        return self.text if isinstance(self.text, str) else self.text.read()
 
 
 def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
     """The requests of a range of positions, both ends included, in planned order."""
-    return _planned(db.execute(query("requests_window"), [first, last]))
+    return _planned(db, db.execute(query("requests_window"), [first, last]))
 
 
-def _planned(found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
-    return [PlannedRequest(position, key.replace("-", ""), *rest) for position, key, *rest in found]
+def _planned(db: Database, found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
+    return [
+        PlannedRequest(position, key.replace("-", ""), copies, _text(db, text, *place), body)
+        for position, key, copies, text, body, *place in found
+    ]
+
+
+def _text(db: Database, text: str, plan: int, at: int | None, size: int) -> str | LongText:
+    return text if at is None else LongText(long_texts.file_of(db.path, _TEXTS, plan), at, size)
 
 
 def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
@@ -174,10 +210,19 @@ def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
     if span <= _DENSE * len(positions):
         planned_in_range = requests(db, positions[0], positions[-1])
         return [planned for planned in planned_in_range if planned.position in wanted]
-    return _planned(db.execute(query("requests_at"), {"positions": list(positions)}))
+    return _planned(db, db.execute(query("requests_at"), {"positions": list(positions)}))
 
 
 def first_messages(db: Database) -> str | None:
     """The messages (JSON) of the first row that has a request."""
-    found: str | None = db.scalar(query("first_messages"))
-    return found
+    found = db.execute(query("first_messages"))
+    if not found:
+        return None
+    text = _text(db, *found[0])
+    return text if isinstance(text, str) else text.read()
+
+
+def has_long_texts(db: Database, plan: int) -> bool:
+    """True if all long messages of the plan are there, or it has none."""
+    size = db.scalar(query("long_texts_of_requests"))
+    return long_texts.is_whole(db.path, _TEXTS, plan, size)

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
-from llmbatch.store import statements
+from llmbatch.store import snapshots, statements
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -60,9 +60,11 @@ def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
     for start in range(1, end, _STEP):
         stop = min(start + _STEP, end)
         db.execute(query("collect_results"), {"first": start, "last": stop - 1, "states": states})
-        for first in range(start, stop, _WINDOW):
-            last = min(first + _WINDOW, stop) - 1
-            yield from db.mappings(query("results_window"), {"first": first, "last": last})
+        for first, last in snapshots.ranges(db, range(start, stop), _WINDOW):
+            for found in db.mappings(query("results_window"), {"first": first, "last": last}):
+                place = (found.pop(name) for name in ("snapshot", "text_at", "text_bytes"))
+                found["data"] = snapshots.whole(db, found["data"], *place)
+                yield found
 
 
 def lengths(db: Database, runs: list[int]) -> list[tuple[int, int]]:

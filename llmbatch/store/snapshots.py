@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import orjson
 import pyarrow as pa
@@ -11,12 +10,16 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.records import Record, Reject
-from llmbatch.store import arrow_columns
+from llmbatch.store import arrow_columns, long_texts
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
-# Large batches, because DuckDB's cost per statement is that of thousands of rows.
+# Large batches, because DuckDB's cost per statement is that of thousands of rows; but of no more
+# characters than memory holds several times over.
 _BATCH = 50_000
+_CHARACTERS = 8_000_000
+# A window may hold so many bytes, or one row.
+_WINDOW_BYTES = 8_000_000
 
 _ROWS = pa.schema(
     [
@@ -25,13 +28,15 @@ _ROWS = pa.schema(
         ("id", pa.string()),
         ("data", pa.string()),
         ("file", pa.int64()),
+        ("text_at", pa.int64()),
+        ("text_bytes", pa.int64()),
     ]
 )
 _REJECTS = pa.schema(
     [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("file", pa.int64())]
 )
 
-T = TypeVar("T")
+_TEXTS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,9 @@ def replace(
     # temporary tables, and the transaction has one statement for each.
     for name in ("stage_rows", "stage_rejects"):
         db.execute(query(name))
-    for batch in _batches(items):
-        _insert(db, batch)
+    with long_texts.Writer(db.path, _TEXTS, number) as long:
+        for batch in _batches(items):
+            _insert(db, batch, long)
     source = describe()
     with db.transaction():
         for table in ("rows", "rejects", "planned_rows", "requests"):
@@ -140,6 +146,7 @@ def replace(
         db.execute(query("insert_snapshot"), _parameters(number, source) | {"rows_read": read})
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
+    long_texts.remove_others(db.path, _TEXTS, number)
     made = newest(db)
     assert made is not None
     return made
@@ -154,16 +161,19 @@ def _parameters(number: int, source: Source) -> dict[str, object]:
     }
 
 
-def _insert(db: Database, batch: list[Row | Reject]) -> None:
+def _insert(db: Database, batch: list[Row | Reject], long: long_texts.Writer) -> None:
     rows = [item for item in batch if isinstance(item, Row)]
     rejects = [item for item in batch if isinstance(item, Reject)]
     if rows:
+        texts = [_kept(item.record.data, long) for item in rows]
         columns: list[list[Any]] = [
             [item.row for item in rows],
             [item.record.line for item in rows],
             [item.id for item in rows],
-            [item.record.data for item in rows],
+            [data for data, _, _ in texts],
             [item.record.file for item in rows],
+            [at for _, at, _ in texts],
+            [size for _, _, size in texts],
         ]
         db.insert(
             "INSERT INTO staged_rows SELECT * FROM batch", arrow_columns.typed_table(columns, _ROWS)
@@ -181,9 +191,23 @@ def _insert(db: Database, batch: list[Row | Reject]) -> None:
         )
 
 
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, _BATCH)):
+def _kept(data: str, long: long_texts.Writer) -> tuple[str, int | None, int | None]:
+    """The part of a record that the table holds, and the place of all of it if it is long."""
+    if len(data) < long_texts.LONG:
+        return data, None, None
+    return long_texts.short_record(data), *long.put(data)
+
+
+def _batches(items: Iterable[Row | Reject]) -> Iterator[list[Row | Reject]]:
+    batch: list[Row | Reject] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += len(item.record.data if isinstance(item, Row) else item.raw)
+        if len(batch) >= _BATCH or size >= _CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -193,8 +217,27 @@ def numbers(db: Database) -> Sequence[int]:
 
 
 def windows(db: Database, size: int) -> Iterator[list[tuple[int, str]]]:
-    """The rows as (row, data), in order, in windows of at most `size`."""
-    last = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
-    for first in range(1, last + 1, size):
-        if window := db.execute(query("rows_window"), [first, first + size - 1]):
-            yield window
+    """The rows as (row, data), in order, in windows of at most `size` rows, and of few bytes."""
+    end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
+    for first, last in ranges(db, range(1, end + 1), size):
+        found = db.execute(query("rows_window"), [first, last])
+        yield [(row, whole(db, data, *place)) for row, data, *place in found]
+
+
+def ranges(db: Database, rows: range, size: int) -> Iterator[tuple[int, int]]:
+    """The first and last rows of windows of at most `size` rows, and of few bytes."""
+    for first in rows[::size]:
+        last = min(first + size, rows.stop) - 1
+        window = {"first": first, "last": last, "bytes": _WINDOW_BYTES}
+        yield from db.execute(query("row_windows"), window)
+
+
+def whole(db: Database, data: str, snapshot: int, at: int | None, size: int) -> str:
+    """The record of which the table has `data`. Raises StoreError where a long one is gone."""
+    return long_texts.found(db.path, _TEXTS, snapshot, data, at, size)
+
+
+def has_long_texts(db: Database, snapshot: int) -> bool:
+    """True if all long records of the snapshot are there, or it has none."""
+    size = db.scalar(query("long_texts_of_rows"))
+    return long_texts.is_whole(db.path, _TEXTS, snapshot, size)

@@ -135,6 +135,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "engines/model_files.py",
             "pipeline/rows/ingest.py",
             "store/frames.py",
+            "store/long_texts.py",
         },
     ),
     "ends the process": (

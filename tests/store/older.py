@@ -32,6 +32,13 @@ _UNDONE = {
         "ALTER TABLE rejects DROP COLUMN file",
     ),
     10: ("ALTER TABLE snapshots DROP COLUMN rows_read",),
+    11: (
+        "ALTER TABLE rows DROP COLUMN text_at",
+        "ALTER TABLE rows DROP COLUMN text_bytes",
+        "ALTER TABLE requests DROP COLUMN text_at",
+        "ALTER TABLE requests DROP COLUMN text_bytes",
+        "ALTER TABLE requests DROP COLUMN text_characters",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

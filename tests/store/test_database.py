@@ -12,8 +12,8 @@ from llmbatch.store.database import Database
 
 def test_a_transaction_is_all(db: Database) -> None:
     with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
-        db.execute("INSERT INTO rejects VALUES (1, 2, 'b', '')")
+        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '', 0)")
+        db.execute("INSERT INTO rejects VALUES (1, 2, 'b', '', 0)")
     assert db.scalar("SELECT count(*) FROM rejects") == 2
 
 
@@ -21,20 +21,20 @@ def test_a_transaction_is_all(db: Database) -> None:
 def test_or_nothing(db: Database, failure: str) -> None:
     kind = {"ours": ValueError, "a signal": KeyboardInterrupt, "a statement": duckdb.Error}[failure]
     with pytest.raises(kind), db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
+        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '', 0)")
         if failure == "a statement":
-            db.execute("INSERT INTO rejects VALUES (1, 2, '', '')")
+            db.execute("INSERT INTO rejects VALUES (1, 2, '', '', 0)")
         raise kind("x")
     assert db.scalar("SELECT count(*) FROM rejects") == 0
     with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
+        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '', 0)")
     assert db.scalar("SELECT count(*) FROM rejects") == 1
 
 
 def test_nobody_sees_a_transaction_before_it_is_over(db: Database) -> None:
     other = db.cursor()
     with db.transaction():
-        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '')")
+        db.execute("INSERT INTO rejects VALUES (1, 1, 'a', '', 0)")
         assert other.scalar("SELECT count(*) FROM rejects") == 0
     assert other.scalar("SELECT count(*) FROM rejects") == 1
 

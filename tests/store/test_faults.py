@@ -29,7 +29,7 @@ def store(tmp_path: Path, healthy: Database) -> Path:
     rng = random.Random(1)
     for _ in range(40):
         texts = [rng.randbytes(200).hex() for _ in range(100)]
-        healthy.execute("INSERT INTO rejects SELECT 9, 9, 'x', unnest(?)", [texts])
+        healthy.execute("INSERT INTO rejects SELECT 9, 9, 'x', unnest(?), 0", [texts])
     healthy.compact()
     healthy.close()
     return tmp_path / "job.duckdb"
@@ -66,7 +66,7 @@ def test_damage_is_told_as_damage_or_harms_nothing(
 
 def test_a_damaged_log_is_told_as_damage(tmp_path: Path, healthy: Database) -> None:
     for number in range(20):
-        healthy.execute("INSERT INTO rejects VALUES (1, ?, 'x', repeat('y', 99))", [number + 9])
+        healthy.execute("INSERT INTO rejects VALUES (1, ?, 'x', repeat('y', 99), 0)", [number + 9])
     log = tmp_path / "job.duckdb.wal"
     # As they are while the store is open: closing it folds the log into the file.
     whole, store = log.read_bytes(), (tmp_path / "job.duckdb").read_bytes()
@@ -154,7 +154,7 @@ def test_a_full_disk_is_no_damage(store: Path, file_size: Callable[[int], None])
     with pytest.raises(UnwrittenError, match="what was committed is safe, run the same command"):
         for number in range(500):
             db.execute(
-                "INSERT INTO rejects SELECT 9, 9, 'x', hash(i + ?)::VARCHAR || repeat('z', 99)"
+                "INSERT INTO rejects SELECT 9, 9, 'x', hash(i + ?)::VARCHAR || repeat('z', 99), 0"
                 " FROM range(2000) AS r(i)",
                 [number],
             )

@@ -127,7 +127,7 @@ def test_a_repeated_id_is_a_reject_that_names_the_first_line(db: Database) -> No
 def test_the_raw_text_of_a_repeated_id_is_cut(db: Database) -> None:
     long = '{"x": "' + "é" * 20_000 + '"}'
     replace(db, [row(1, "a"), row(2, "a", long)], source("id"))
-    assert [reject.raw for reject in results.rejects(db)] == [long[:10_000]]
+    assert [reject.raw for reject in results.rejects(db)] == [long.replace(": ", ":")[:10_000]]
 
 
 def test_without_an_id_column_nothing_is_a_repeat(db: Database) -> None:

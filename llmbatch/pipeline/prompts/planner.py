@@ -51,7 +51,7 @@ def plan(
         spec, snapshot.source.digest, keys.base(), order, screening.tokens
     )
     current = plans.current(db)
-    if current is not None and current.digest == digest:
+    if current is not None and current.digest == digest and plans.has_long_texts(db, current.plan):
         return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:

@@ -52,7 +52,8 @@ def _ingest_file(
     before = _stat(path)
     digest = _digest(path, source)
     newest = snapshots.newest(db)
-    if newest is not None and newest.source.digest == digest:
+    is_read = newest is not None and newest.source.digest == digest
+    if newest and is_read and snapshots.has_long_texts(db, newest.snapshot):
         return newest
     with (
         formats.open_input(str(path)) as stream,

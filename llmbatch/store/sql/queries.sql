@@ -15,7 +15,8 @@ SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1;
 
 -- name: stage_rows
 CREATE OR REPLACE TEMP TABLE staged_rows (
-    row BIGINT, line BIGINT, id VARCHAR, data VARCHAR, file BIGINT
+    row BIGINT, line BIGINT, id VARCHAR, data VARCHAR, file BIGINT, text_at BIGINT,
+    text_bytes BIGINT
 );
 
 -- name: stage_rejects
@@ -24,7 +25,7 @@ CREATE OR REPLACE TEMP TABLE staged_rejects (
 );
 
 -- name: insert_rows
-INSERT INTO rows SELECT $snapshot, row, line, id, data, file FROM staged_rows;
+INSERT INTO rows SELECT $snapshot, * FROM staged_rows;
 
 -- name: insert_rejects
 INSERT INTO rejects SELECT $snapshot, line, reason, raw, file FROM staged_rejects;
@@ -73,7 +74,22 @@ SELECT row FROM rows ORDER BY row;
 DELETE FROM rows WHERE row NOT IN (SELECT CAST(row AS BIGINT) FROM batch);
 
 -- name: rows_window
-SELECT row, data FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
+SELECT row, data, snapshot, text_at, text_bytes FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
+
+-- name: row_windows
+-- The first and last rows of parts of so many bytes of some rows.
+SELECT min(row), max(row)
+FROM (
+    SELECT row, sum(coalesce(text_bytes, strlen(data))) OVER (ORDER BY row) AS size
+    FROM rows WHERE row BETWEEN $first AND $last
+)
+GROUP BY size // $bytes ORDER BY 1;
+
+-- name: long_texts_of_rows
+SELECT max(text_at + text_bytes) FROM rows;
+
+-- name: long_texts_of_requests
+SELECT max(text_at + text_bytes) FROM requests;
 
 -- name: lengths
 SELECT prompt_tokens, output_tokens FROM attempts
@@ -91,11 +107,12 @@ SELECT plans.plan, plans.snapshot, plans.digest FROM plans JOIN current_plan USI
 
 -- name: stage_rendered
 CREATE OR REPLACE TEMP TABLE rendered (
-    row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR, body VARCHAR
+    row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR, body VARCHAR,
+    text_at BIGINT, text_bytes BIGINT, text_characters BIGINT
 );
 
 -- name: stage
-INSERT INTO rendered SELECT row, CAST(key AS UUID), kind, message, messages, body FROM batch;
+INSERT INTO rendered SELECT * REPLACE (CAST(key AS UUID) AS key) FROM batch;
 
 -- name: staged_repeats
 -- Rows whose request was met before, with the number of the repetition (from 1), in row order.
@@ -117,9 +134,11 @@ INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORD
 -- Requests that share a prefix run together: sorted by their rendered messages, once, and then
 -- numbered as they come.
 INSERT INTO requests
-SELECT $plan, row_number() OVER () - 1, key, copies, messages, body
+SELECT
+    $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
+    text_characters
 FROM (
-    SELECT key, copies, messages, body
+    SELECT key, copies, messages, body, text_at, text_bytes, text_characters
     FROM rendered
     JOIN (
         SELECT min(row) AS row, count(*) AS copies
@@ -133,7 +152,7 @@ SELECT position FROM pending ORDER BY position;
 
 -- Characters of the messages of all that is pending.
 -- name: pending_size
-SELECT coalesce(sum(length(messages)), 0) FROM requests SEMI JOIN pending USING (position);
+SELECT coalesce(sum(coalesce(text_characters, length(messages))), 0) FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid, repeated FROM pending WHERE attempts > 0;
@@ -154,7 +173,8 @@ SELECT EXISTS (
 );
 
 -- name: first_messages
-SELECT messages FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
+SELECT requests.messages, requests.plan, text_at, text_bytes
+FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
 -- name: stage_kept_in_own_store
 -- But for dead letters of these kinds from these runs, which will be tried again.
@@ -167,17 +187,19 @@ SELECT count(*), coalesce(sum(copies), 0) FROM requests
 SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body FROM requests
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body, plan, text_at, text_bytes
+FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- name: requests_at
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body FROM requests
+SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body, plan, text_at, text_bytes
+FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
 -- name: stage_pending_work
 -- Requests of the plan, the first row of each, and the bytes of its messages.
 CREATE OR REPLACE TEMP TABLE pending_work AS
-SELECT position, key, row, strlen(messages) AS bytes FROM requests
+SELECT position, key, row, coalesce(text_bytes, strlen(messages)) AS bytes FROM requests
 JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP BY key) USING (key);
 
 -- name: drop_settled_in_own_store
@@ -206,7 +228,8 @@ FROM requests JOIN planned_rows USING (key) JOIN rows USING (row)
 WHERE position = ? ORDER BY rows.row LIMIT 1;
 
 -- name: rows_at
-SELECT data FROM rows WHERE row IN (SELECT unnest($rows)) ORDER BY row;
+SELECT row, data, snapshot, text_at, text_bytes FROM rows
+WHERE row IN (SELECT unnest($rows)) ORDER BY row;
 
 -- name: answer_lengths
 -- Of the newest answers.
@@ -320,7 +343,8 @@ ORDER BY row;
 
 -- name: results_window
 SELECT
-    rows.row, rows.file, rows.line, rows.id, rows.data,
+    rows.row, rows.file, rows.line, rows.id, rows.data, rows.snapshot, rows.text_at,
+    rows.text_bytes,
     replace(CAST(results.key AS VARCHAR), '-', '') AS request,
     results.* EXCLUDE (row, key)
 FROM rows JOIN results USING (row)
