@@ -167,6 +167,16 @@ class Commands(click.Group):
             raise click.UsageError(f"{name}: there is no such command{near}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with its arguments knows the command."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            name = ctx.invoked_subcommand
+            if error.ctx is None and name is not None and name in self.commands:
+                error.ctx = click.Context(self.commands[name], info_name=name, parent=ctx)
+            raise
+
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command, and leave with its exit code unless `standalone_mode` is off."""
         parent: Any = super().main

@@ -14,6 +14,8 @@ from llmbatch.core.errors import UsageError
 
 Kind = Literal["pandas", "polars", "arrow", "records"]
 
+# Rows of a DataFrame that are Python's objects at once.
+_AT_A_TIME = 4096
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -41,7 +43,8 @@ def write(table: Any, path: Path) -> None:
 def _rows(table: Any) -> Iterable[Any]:
     if kind_of(table) == "records":
         return _records(table)
-    return (row for batch in _to_arrow(table).to_batches() for row in batch.to_pylist())
+    batches = _to_arrow(table).to_batches(max_chunksize=_AT_A_TIME)
+    return (row for batch in batches for row in batch.to_pylist())
 
 
 def _records(table: Any) -> Iterable[Any]:

@@ -11,6 +11,7 @@ from llmbatch import __version__
 from llmbatch.cli import usage_words
 from llmbatch.cli.main import cli
 from llmbatch.cli.options import JobCommand
+from llmbatch.cli.parameters import SpanOfTime
 
 JOB_COMMANDS = [
     name
@@ -120,7 +121,7 @@ def test_the_shell_completes_names_of_files(arguments: tuple[str, ...]) -> None:
         ("run", "INPUT|JOB.toml"),
         ("run a.csv --chunk-siz 3", "there is no such flag (did you mean --chunk-size?)"),
         ("run a.csv --if-locked skp", "must be 'fail', 'skip' or 'wait' (did you mean 'skip'?)"),
-        ("run a.csv -m", "-m: needs a value"),
+        ("run a.csv -m", "-m: needs a value (see llmbatch run --help)"),
         ("run a.csv --meta=3", "--meta: takes no value"),
         ("tune a.csv --rows 1", "--rows: must be a whole number, 3 or more (got 1)"),
         ("tune a.csv --rows x", "--rows: must be a whole number, 3 or more (got 'x')"),
@@ -136,3 +137,28 @@ def test_a_wrong_command_line_is_answered_in_words_of_ours(line: str, words: str
     assert words in said
     assert not THEIRS.search(said)
     assert "--help)" in said
+
+
+READ_HERE = (click.Choice, type(click.INT), type(click.FLOAT), SpanOfTime)
+
+
+def own_values() -> list[tuple[str, str]]:
+    """The options of all commands whose values the command line checks."""
+    return [
+        (name, max(option.opts, key=len))
+        for name, command in cli.commands.items()
+        for option in command.get_params(click.Context(command))
+        if isinstance(option, click.Option) and isinstance(option.type, READ_HERE)
+    ]
+
+
+@pytest.mark.parametrize(("name", "flag"), own_values())
+def test_no_wrong_value_is_answered_in_words_of_the_parser(name: str, flag: str) -> None:
+    for value in ("nonsense", "-1", "1e999", ""):
+        try:
+            cli.commands[name].make_context(name, ["in.csv", f"{flag}={value}"])
+        except click.BadParameter as error:
+            said = usage_words.line(error)
+            if said.startswith(flag):
+                assert not THEIRS.search(said), said
+                assert "must be" in said or "write" in said
