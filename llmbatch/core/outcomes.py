@@ -98,7 +98,12 @@ _KINDS = (
         "take the model's control tokens out of the row, or leave out --control-tokens reject",
     ),
     FailureKind("too_long", False, "shorten the row or raise max_model_len", CONTEXT),
-    FailureKind("truncated", True, "the answer hit max_tokens: raise it"),
+    FailureKind(
+        "truncated",
+        True,
+        "the answer hit max_tokens: `llmbatch retry JOB --kind truncated --max-tokens N` gives "
+        "these rows alone more; free text may be kept as it is: --on-truncated keep",
+    ),
     FailureKind(
         "repetition",
         True,
@@ -138,13 +143,15 @@ def kinds_helped_by(setting: str) -> list[str]:
 class Tries:
     """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
     kinds that are retried with other sampling: `truncated`, `invalid_output` (`invalid`) and
-    `repetition` (`repeated`)."""
+    `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user gave when it was
+    reopened, in place of the job's; `truncated` counts from there."""
 
     attempts: int = 0
     since_reopened: int = 0
     truncated: int = 0
     invalid: int = 0
     repeated: int = 0
+    max_tokens: int | None = None
 
 
 NO_TRIES = Tries()

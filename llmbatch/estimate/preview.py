@@ -90,7 +90,7 @@ def preview(job: ReadyJob, device: Device | None = None) -> Preview:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
-            notices = [*job.task.notices(), *try_first_chats(db, engine)]
+            notices = [*planned.notices, *job.task.notices(), *try_first_chats(db, engine)]
             pending, locked = _read_pending(db, job, engine)
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
@@ -121,7 +121,9 @@ def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingW
         return reopening.runs_with_shorter(engine_runs, reopening.expected_limit(spec, engine))
 
     try:
-        return history.pending_work(db, store if store.is_file() else None, alike, outgrown), False
+        own = store if store.is_file() else None
+        keeps_cut = spec.run.keeps_cut
+        return history.pending_work(db, own, alike, outgrown, keeps_cut=keeps_cut), False
     except LockedError:
         return history.pending_work(db, None, alike), True
 

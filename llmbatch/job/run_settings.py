@@ -27,6 +27,12 @@ class RunSpec(Section):
     repetition: Literal["off"] | int = neutral(
         128, "End an answer in which the same tokens come so many times in a row; off never does."
     )
+    # The same cut answer counts as the one or as the other: see `pipeline/run/reopening`.
+    on_truncated: Literal["fail", "keep"] = neutral(
+        "fail",
+        "An answer of free text that was cut at max_tokens, or where the context ends: a failure, "
+        "or kept as an answer (its finish_reason says so).",
+    )
     engine_restarts: int = neutral(
         5, "Give up after this many restarts in a row without an answer.", ge=0, lt=2**31
     )
@@ -74,6 +80,11 @@ class RunSpec(Section):
     reports: tuple[str, ...] = neutral(
         (), "Files to write the report to: .txt, .json, .md or .html."
     )
+
+    @property
+    def keeps_cut(self) -> bool:
+        """True if an answer that was cut is an answer."""
+        return self.on_truncated == "keep"
 
     @property
     def most_repetitions(self) -> int:

@@ -87,13 +87,16 @@ def pending_work(
     store: Path | None,
     alike: Callable[[Mapping[str, Any]], bool],
     outgrown: Callable[[Sequence[EngineRun]], Sequence[int]] = _none,
+    *,
+    keeps_cut: bool = False,
 ) -> PendingWork:
     """The requests of the plan in `db` that the job's own store at `store` has not settled; all
     of them if `store` is None.
 
     `alike`: true for the spec of a run whose answers count for the next one. `outgrown`: those
     of the runs whose engines took shorter sequences than the next one, so that requests that were
-    too long for them are pending, too. Raises LockedError while a run holds the store.
+    too long for them are pending, too. `keeps_cut`: answers that were cut are answers. Raises
+    LockedError while a run holds the store.
     """
     db.execute(query("stage_pending_work"))
     past = NO_HISTORY
@@ -101,7 +104,8 @@ def pending_work(
         with own_store.attached(db, store):
             smaller = outgrown(engine_runs(db, "engine_runs_in_own_store"))
             kinds = kinds_helped_by(CONTEXT)
-            db.execute(query("stage_kept_in_own_store"), {"kinds": kinds, "runs": list(smaller)})
+            which = {"kinds": kinds, "runs": list(smaller), "keeps_cut": keeps_cut}
+            db.execute(query("stage_kept_in_own_store"), which)
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))
             past = _history(db, alike, int(requests), int(rows))

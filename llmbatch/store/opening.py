@@ -27,6 +27,7 @@ MIGRATIONS = (
     ("schema_9.sql",),
     ("schema_10.sql",),
     ("schema_11.sql",),
+    ("schema_12.sql",),
 )
 
 

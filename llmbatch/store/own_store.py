@@ -20,3 +20,8 @@ def attached(db: Database, store: Path) -> Iterator[None]:
         # The first version knew no reopenings.
         db.execute(query("own_settled" if version > 1 else "own_settled_1"))
         yield
+
+
+def run_specs(db: Database) -> list[tuple[int, str]]:
+    """The runs of the attached store and their specs, the oldest first."""
+    return [(int(run), spec) for run, spec in db.execute(query("run_specs_in_own_store"))]

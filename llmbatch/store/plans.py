@@ -39,7 +39,8 @@ SKIPPED = "skipped"
 
 class RenderedRow(NamedTuple):
     """A row's request (`key`, `messages` and `body` as JSON), or why there is none (`kind`,
-    `message`). The `message` of a row that has a request says that it holds control tokens."""
+    `message`). The `message` of a row that has a request says that it holds control tokens.
+    `other_keys`: those that it would have with other limits for its answer."""
 
     row: int
     key: str | None
@@ -47,15 +48,27 @@ class RenderedRow(NamedTuple):
     message: str | None
     messages: str | None
     body: str | None = None
+    other_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Answers that are looked for under other keys: those that ended by themselves within `limit`
+    tokens, in the store of the plan or in the job's own one (see `own_store`)."""
+
+    limit: int
+    in_own_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of the newest snapshot."""
+    """The plan of the newest snapshot. `adopted`: the rows whose answer was found under another
+    key when it was made."""
 
     plan: int
     snapshot: int
     digest: str
+    adopted: int = 0
 
 
 def current(db: Database) -> Plan | None:
@@ -88,19 +101,25 @@ def replace(
     digest: str,
     batches: Iterable[list[RenderedRow]],
     repetition_key: Callable[[str, int], str] | None,
+    adoption: Adoption | None = None,
 ) -> Plan:
     """Make `batches` the current plan, in one transaction.
 
     `repetition_key(key, n)` gives the n-th repetition of a request a key of its own, so that it
-    is computed by itself; None lets equal requests share one answer.
+    is computed by itself; None lets equal requests share one answer. `adoption`: answers that are
+    looked for under the rows' other keys.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
     # Outside of the transaction: see snapshots.replace.
     db.execute(query("stage_rendered"))
+    db.execute(query("stage_other_keys"))
     with long_texts.Writer(db.path, _TEXTS, plan) as long:
         places: Places = {}
         for batch in batches:
             db.insert(query("stage"), _table(batch, long, places))
+            if adoption is not None:
+                db.insert(query("stage_other"), _other_keys(batch))
+    adopted = 0 if adoption is None else _adopt(db, adoption)
     if repetition_key is not None:
         _separate_repetitions(db, repetition_key)
     with db.transaction():
@@ -112,8 +131,25 @@ def replace(
             "INSERT INTO plans VALUES (?, ?, ?, ?)", [plan, snapshot, digest, utc(clock.now())]
         )
     db.execute("DROP TABLE rendered")
+    db.execute("DROP TABLE other_keys")
     long_texts.remove_others(db.path, _TEXTS, plan)
-    return Plan(plan, snapshot, digest)
+    return Plan(plan, snapshot, digest, adopted)
+
+
+def _adopt(db: Database, adoption: Adoption) -> int:
+    """Let requests take the key under which they have an answer; returns the number of rows."""
+    names = {"settled": "settled", "attempts": "attempts"}
+    if adoption.in_own_store:
+        names = {"settled": "own_settled", "attempts": "own_store.attempts"}
+    statement = query("adopt_keys").format(**names)
+    return int(db.scalar(statement, {"limit": adoption.limit}))
+
+
+def _other_keys(batch: list[RenderedRow]) -> pa.Table:
+    pairs = [(rendered.row, key) for rendered in batch for key in rendered.other_keys]
+    rows, keys = zip(*pairs, strict=True) if pairs else ((), ())
+    columns = [pa.array(rows, pa.int64()), pa.array(keys, pa.string())]
+    return pa.table(columns, names=["row", "key"])
 
 
 def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str]) -> None:
@@ -136,12 +172,12 @@ def _kept(rendered: RenderedRow, long: long_texts.Writer, places: Places) -> tup
     """The values of a rendered row in the table; requests that are equal share one long text."""
     text = rendered.messages or ""
     if len(text) < long_texts.LONG:
-        return *rendered, None, None, None
+        return *rendered[:-1], None, None, None  # its other keys are in a table of their own
     assert rendered.key is not None, "only requests have messages"
     place = places.get(rendered.key)
     if place is None:
         place = places[rendered.key] = long.put(text)
-    return *rendered._replace(messages=long_texts.sort_text(text)), *place, len(text)
+    return *rendered._replace(messages=long_texts.sort_text(text))[:-1], *place, len(text)
 
 
 @dataclass(frozen=True, slots=True)

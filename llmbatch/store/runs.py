@@ -134,17 +134,25 @@ def engine_runs(db: Database, statement: str = "engine_runs") -> list[EngineRun]
 
 def dead(db: Database, kinds: Sequence[str], made_in: Sequence[int] = ()) -> Columns:
     """The attempts that made dead letters of requests of the current plan, with the number of rows
-    of each (`copies`): those that failed in one of `kinds`, in one of the runs `made_in`. An empty
-    sequence stands for all kinds, or all runs."""
+    (`copies`) and the output tokens of each: those that failed in one of `kinds`, in one of the
+    runs `made_in`. An empty sequence stands for all kinds, or all runs."""
     return db.columns(query("dead_attempts"), {"kinds": list(kinds), "runs": list(made_in)})
 
 
-def reopen(db: Database, attempts: Columns) -> int:
-    """Let the requests of these dead attempts be tried again. Returns the number of their rows."""
-    found = dict(attempts)
-    rows = found.pop("copies")
+def cut(db: Database, *, keeps_cut: bool) -> Columns:
+    """The attempts that settle a request of the current plan by an answer that was cut, in the
+    other way than now: as dead letters if they are kept as answers (`keeps_cut`), or as answers."""
+    return db.columns(query("cut_attempts"), {"keeps_cut": keeps_cut})
+
+
+def reopen(db: Database, attempts: Columns, max_tokens: int | None = None) -> int:
+    """Let the requests of these attempts be tried again, with answers of up to `max_tokens` (None:
+    as the job has it). Returns the number of their rows."""
+    rows = attempts["copies"]
     if rows:
-        db.record({"reopenings": found | {"reopened_at": [utc(clock.now())] * len(rows)}})
+        found = {name: attempts[name] for name in ("key", "attempt")}
+        found["reopened_at"] = [utc(clock.now())] * len(rows)
+        db.record({"reopenings": found | {"max_tokens": [max_tokens] * len(rows)}})
     return sum(rows)
 
 

@@ -68,6 +68,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.checkpoint_seconds": ("7", 7.0),
     "run.attempts": ("7", 7),
     "run.repetition": ("7", 7),
+    "run.on_truncated": ("keep", "keep"),
     "run.engine_restarts": ("7", 7),
     "run.stall_timeout": ("7", 7.0),
     "run.grace": ("7", 7.0),

@@ -39,6 +39,7 @@ _UNDONE = {
         "ALTER TABLE requests DROP COLUMN text_bytes",
         "ALTER TABLE requests DROP COLUMN text_characters",
     ),
+    12: ("ALTER TABLE reopenings DROP COLUMN max_tokens",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -133,10 +133,12 @@ def plan_digest(
     base: str,
     order: Sequence[str] | None = None,
     control_tokens: Sequence[str] | None = None,
+    other_limits: Mapping[int, int] | None = None,
 ) -> str:
     """A digest of all that shapes a plan: the rows, the templates and how they are rendered, the
     keys' base, which rows are asked, the order of a record's fields, what becomes of duplicates,
-    and of rows that hold one of the model's `control_tokens` (None: they are not known)."""
+    of rows that hold one of the model's `control_tokens` (None: they are not known), and the limits
+    and runs (`other_limits`) among whose answers some were looked for."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     parts.append({"rendering": _RENDERING_VERSION})
     if spec.require or spec.ask_empty:
@@ -149,4 +151,6 @@ def plan_digest(
         parts.append({"duplicates": spec.duplicates})
     if control_tokens is not None:
         parts.append({"control_tokens": [spec.control_tokens, *control_tokens]})
+    if other_limits:
+        parts.append({"other_limits": [list(pair) for pair in other_limits.items()]})
     return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()

@@ -6,7 +6,9 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
+from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.needs import EmptyRowError
+from llmbatch.pipeline.prompts.other_limits import OtherLimits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
@@ -30,12 +32,14 @@ def plan(
     model_identity: Mapping[str, str],
     order: Sequence[str] | None = None,
     screening: Screening | None = None,
+    limits: OtherLimits = other_limits.NONE,
 ) -> Plan:
     """The plan of `snapshot` for `job`; made anew only if something that shapes it changed.
 
     `order` is that of a record's fields (`record_order.decide`); None is the input's. `screening`
-    finds rows with control tokens; None where the model is not known. Raises UsageError when a
-    template names a column that the input does not have.
+    finds rows with control tokens; None where the model is not known. `limits`: those of earlier
+    runs, whose answers may do. Raises UsageError when a template names a column that the input does
+    not have.
     """
     spec, columns = job.spec, snapshot.source.columns
     prompt = job.prompt.for_rows(order or (), columns)
@@ -48,15 +52,19 @@ def plan(
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     screening = screening or Screening(spec, None)
     digest = prompts_keys.plan_digest(
-        spec, snapshot.source.digest, keys.base(), order, screening.tokens
+        spec, snapshot.source.digest, keys.base(), order, screening.tokens, limits.tokens
     )
     current = plans.current(db)
     if current is not None and current.digest == digest and plans.has_long_texts(db, current.plan):
         return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
+    others = [
+        prompts_keys.KeyMaker(other, job.task, model_identity) for other in limits.specs(spec)
+    ]
     with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
-        batches = _batches(db, renderer, job.task, keys, screening)
-        return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key)
+        batches = _batches(db, renderer, job.task, [keys, *others], screening)
+        adoption = limits.adoption(spec)
+        return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key, adoption)
 
 
 def _separate(spec: JobSpec) -> bool:
@@ -71,10 +79,11 @@ def _batches(
     db: Database,
     renderer: Renderer,
     task: Task,
-    keys: prompts_keys.KeyMaker,
+    keys: Sequence[prompts_keys.KeyMaker],
     screening: Screening,
 ) -> Iterator[list[RenderedRow]]:
-    """The rows rendered, in batches that memory holds."""
+    """The rows rendered, in batches that memory holds. `keys`: the maker of their keys, then those
+    for other limits."""
     for window in snapshots.windows(db, _WINDOW):
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
@@ -92,7 +101,7 @@ def _named(
     data: str,
     made: MessagesOrError,
     task: Task,
-    keys: prompts_keys.KeyMaker,
+    keys: Sequence[prompts_keys.KeyMaker],
     screening: Screening,
 ) -> RenderedRow:
     if isinstance(made, TemplateError):
@@ -104,8 +113,8 @@ def _named(
         return RenderedRow(row, None, CONTROL_TOKENS, note, None)
     messages, asked = messages_text(made), task.body(data)
     body = None if asked is None else json_text(asked)
-    key = keys.key(messages, body, as_text=note is not None)
-    return RenderedRow(row, key, None, note, messages, body)
+    key, *others = (maker.key(messages, body, as_text=note is not None) for maker in keys)
+    return RenderedRow(row, key, None, note, messages, body, tuple(others))
 
 
 def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:

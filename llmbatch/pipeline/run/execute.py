@@ -17,6 +17,7 @@ from llmbatch.core.errors import (
 from llmbatch.job import folder
 from llmbatch.job.stop_rules import Tolerance
 from llmbatch.pipeline.monitoring.progress import Observer
+from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import limits, prepare, sample
@@ -126,7 +127,10 @@ def _run(db: Database, context: Context) -> RunResult:
     whole_output.check(db, job.spec, job.output, job.paths.state)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
     engine, spool = context.engines.first_engine, job.paths.spool
-    planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase)
+    limits = other_limits.NONE if context.fresh else other_limits.of_runs(db, job.spec)
+    planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase, limits)
+    for notice in planned.notices:
+        context.observer.phase(notice)
     export.check(db, job.output)
     context.timings.prepare = clock.seconds() - context.began
     pending = prepare.open_work(db, context)
@@ -183,7 +187,9 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
     with closing(observer), job.task.check() as check:
-        accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
+        accept = Acceptance(
+            check, loops_fail=job.task.sampling.repetition > 0, keeps_cut=job.spec.run.keeps_cut
+        )
         settlement = Settlement(
             db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
         )

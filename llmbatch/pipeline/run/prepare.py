@@ -10,7 +10,8 @@ from llmbatch.core.errors import InvariantError, LockedError
 from llmbatch.core.messages import messages_of
 from llmbatch.engines.base import Engine, notices_of, try_chats
 from llmbatch.job.folder import JobPaths
-from llmbatch.pipeline.prompts import planner, record_order
+from llmbatch.pipeline.prompts import other_limits, planner, record_order
+from llmbatch.pipeline.prompts.other_limits import OtherLimits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import ingest
@@ -35,11 +36,13 @@ _TRIED = 3
 
 
 class PlannedJob(NamedTuple):
-    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record."""
+    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record;
+    `notices`: lines on answers that are used again although a setting differs."""
 
     plan: Plan
     order: tuple[str, ...] | None
     screening: Screening
+    notices: list[str]
 
 
 def open_when_free(context: Context) -> Database:
@@ -85,9 +88,11 @@ def read_and_plan(
     known: KnownOrder,
     spool: Path,
     phase: Callable[[str], None] = lambda name: None,
+    limits: OtherLimits = other_limits.NONE,
 ) -> PlannedJob:
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
-    the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins."""
+    the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
+    `limits`: those of earlier runs (see `other_limits`)."""
     phase("reading the input")
     lookup = IdentityLookup(engine)
     snapshot = ingest.ingest(db, job.input, spool)
@@ -98,8 +103,8 @@ def read_and_plan(
     screening = Screening(job.spec, lookup.control_tokens())
     for notice in screening.notices():
         phase(f"warning: {notice}")
-    plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening)
-    return PlannedJob(plan, order, screening)
+    plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening, limits)
+    return PlannedJob(plan, order, screening, limits.describe(plan.adopted))
 
 
 def open_work(db: Database, context: Context) -> Pending:
@@ -108,14 +113,18 @@ def open_work(db: Database, context: Context) -> Pending:
     pending, engine = plans.pending(db), context.engines.first_engine
     limit = None if context.fresh else reopening.expected_limit(context.job.spec, engine)
     reopened = reopening.dead_letters(db, limit)
-    if not (pending.positions or reopened or context.fresh):
+    otherwise = None if context.fresh else reopening.settled_otherwise(db, context.job.spec)
+    if not (pending.positions or reopened or otherwise or context.fresh):
         return pending
     _check_engine(db, context)
     if context.fresh:
         recovery.forget_runs(db)
+    if otherwise:
+        runs.reopen(db, otherwise, context.job.spec.sampling.max_tokens)
+        reopened = reopening.dead_letters(db, limit)
     if reopened:
         runs.reopen(db, reopened)
-    return plans.pending(db) if reopened or context.fresh else pending
+    return plans.pending(db)
 
 
 def _check_engine(db: Database, context: Context) -> None:
@@ -153,4 +162,6 @@ def plan_aside(
     aside = JobPaths(folder)
     with open_store(aside.store, beside=job.paths.state) as db:
         known = record_order.known_order_of(db, job.paths.store)
-        yield db, read_and_plan(db, job, engine, known, aside.spool)
+        with other_limits.of_own_store(db, job.paths.store, job.spec) as limits:
+            planned = read_and_plan(db, job, engine, known, aside.spool, limits=limits)
+        yield db, planned

@@ -1,7 +1,8 @@
-"""The reopening of dead letters that were too long for earlier engines, for one that takes more.
+"""The reopening of requests that are settled otherwise than the next run would settle them.
 
 The longest sequence that an engine takes cannot change an answer that fits, so it is not in a
-request's key: a dead letter would stay one although its user did what the advice says.
+request's key: a dead letter would stay one although its user did what the advice says. Neither is
+in it whether an answer that was cut counts as one: switching that computes only such answers anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,3 +60,10 @@ def dead_letters(db: Database, limit: SequenceLimit | None) -> Columns | None:
     shorter = runs_with_shorter(runs.engine_runs(db), limit)
     dead = runs.dead(db, kinds_helped_by(CONTEXT), shorter) if shorter else None
     return dead if dead and dead["copies"] else None
+
+
+def settled_otherwise(db: Database, spec: JobSpec) -> Columns | None:
+    """The requests of answers that were cut and count the other way by now: answers as failures, or
+    dead letters as answers; None where there are none."""
+    found = runs.cut(db, keeps_cut=spec.run.keeps_cut)
+    return found if found["copies"] else None

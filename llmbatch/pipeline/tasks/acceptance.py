@@ -19,26 +19,33 @@ class Acceptance:
     """Lets good answers through, in the form in which they are kept; a cut or wrong one becomes a
     failure."""
 
-    def __init__(self, judge: Judge, *, loops_fail: bool = True) -> None:
-        """`loops_fail`: a cut answer that ends in a loop is a failure of its own."""
+    def __init__(self, judge: Judge, *, loops_fail: bool = True, keeps_cut: bool = False) -> None:
+        """`loops_fail`: a cut answer that ends in a loop is a failure of its own; `keeps_cut`: one
+        that does not is an answer."""
         self._judge = judge
         self._loops_fail = loops_fail
+        self._keeps_cut = keeps_cut
 
     def __call__(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Failed):
             return outcome
         if outcome.finish_reason in _CUT_ANSWERS:
-            repeated = loops.repeated_in(outcome.text) if self._loops_fail else None
-            if repeated is not None:
-                return _looping(outcome, repeated)
-            kind, why = _CUT_ANSWERS[outcome.finish_reason]
-            return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
+            return self._cut(outcome)
         if outcome.finish_reason == "repetition":
             return _looping(outcome, loops.repeated_in(outcome.text))
         reason, text = self._judge(outcome.text)
         if reason is not None:
             return _rejected(outcome, "invalid_output", reason)
         return outcome if text == outcome.text else replace(outcome, text=text)
+
+    def _cut(self, outcome: Completed) -> Outcome:
+        repeated = loops.repeated_in(outcome.text) if self._loops_fail else None
+        if repeated is not None:
+            return _looping(outcome, repeated)
+        if self._keeps_cut:
+            return outcome
+        kind, why = _CUT_ANSWERS[outcome.finish_reason]
+        return _rejected(outcome, kind, f"cut off after {outcome.usage.output} tokens ({why})")
 
 
 def _looping(outcome: Completed, repeated: str | None) -> Failed:

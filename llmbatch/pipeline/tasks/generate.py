@@ -34,6 +34,7 @@ class Generate:
     schema_notices: tuple[str, ...] = ()
     only_checked: bool = False
     reasons: bool = False
+    keeps_cut: bool = False
     name: str = NAME
     sections: tuple[str, ...] = ("sampling", "answer", "template")
 
@@ -61,6 +62,11 @@ class Generate:
 
     def require_valid(self) -> None:
         make_judge(self.form)
+        if self.keeps_cut and self.form is not None:
+            raise UsageError(
+                "on_truncated: keep is for free text: an answer that was cut does not keep its "
+                f"form ({self.form.kind}); leave it out, and raise max_tokens"
+            )
 
     def notices(self) -> list[str]:
         return [*self.schema_notices, *self._emptiness()]
@@ -97,6 +103,7 @@ def make(spec: JobSpec) -> Generate:
         notices,
         only_checked=answer.constrain == "check",
         reasons=spec.reasons,
+        keeps_cut=spec.run.keeps_cut,
     )
 
 

@@ -24,13 +24,16 @@ def after(tries: Tries, kind: str) -> Tries:
         tries.truncated + (kind in ("truncated", UNFINISHED)),
         tries.invalid + (kind in ("invalid_output", UNFINISHED)),
         tries.repeated + (kind == "repetition"),
+        tries.max_tokens,
     )
 
 
 def sampling_for(sampling: Sampling, tries: Tries) -> Sampling:
-    """The sampling of the next try. Each truncated answer doubles `max_tokens`; each invalid one
-    and each loop moves the seed, and draws where the job is greedy; each loop raises the
-    repetition penalty."""
+    """The sampling of the next try, with the limit that a reopening gave it. Each truncated answer
+    doubles `max_tokens`; each invalid one and each loop moves the seed, and draws where the job is
+    greedy; each loop raises the repetition penalty."""
+    if tries.max_tokens is not None:
+        sampling = replace(sampling, max_tokens=tries.max_tokens)
     if tries.truncated:
         longer = min(sampling.max_tokens * 2**tries.truncated, _INT32)
         sampling = replace(sampling, max_tokens=longer)

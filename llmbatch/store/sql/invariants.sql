@@ -82,10 +82,14 @@ ANTI JOIN runs USING (run);
 SELECT count(*) FROM engine_deaths ANTI JOIN runs USING (run);
 
 -- name: only_dead_attempts_are_reopened
--- ... each of them once.
+-- ... and answers that were cut, each of them once.
 SELECT (SELECT count(*) FROM reopenings) - (
     SELECT count(DISTINCT (key, attempt)) FROM reopenings
-    SEMI JOIN (FROM attempts WHERE verdict = 'dead') AS dead USING (key, attempt)
+    SEMI JOIN (
+        FROM attempts
+        WHERE verdict = 'dead'
+            OR (verdict = 'answered' AND finish_reason IN ('length', 'context'))
+    ) AS dead USING (key, attempt)
 );
 
 -- name: a_commit_is_counted_once

@@ -147,6 +147,32 @@ FROM (
     ORDER BY messages, key
 );
 
+-- name: stage_other_keys
+-- The keys that the requests of rows would have with other limits for the answer.
+CREATE OR REPLACE TEMP TABLE other_keys (row BIGINT, key UUID);
+
+-- name: stage_other
+INSERT INTO other_keys SELECT row, CAST(key AS UUID) FROM batch;
+
+-- name: run_specs_in_own_store
+SELECT run, spec FROM own_store.runs ORDER BY run;
+
+-- name: adopt_keys
+-- Requests without an answer take the key under which theirs has ended by itself, within the limit
+-- that they have now.
+UPDATE rendered SET key = adopted.key
+FROM (
+    SELECT row, min(key) AS key
+    FROM other_keys JOIN {settled} USING (key)
+    ANTI JOIN (
+        SELECT key FROM {attempts} WHERE verdict <> 'answered' AND kind <> 'truncated'
+    ) AS drawn_anew USING (key)
+    WHERE verdict = 'answered' AND finish_reason = 'stop' AND output_tokens < $limit
+    GROUP BY row
+) AS adopted
+WHERE rendered.row = adopted.row
+    AND rendered.key NOT IN (SELECT key FROM {settled} WHERE verdict = 'answered');
+
 -- name: pending_positions
 SELECT position FROM pending ORDER BY position;
 
@@ -155,7 +181,8 @@ SELECT position FROM pending ORDER BY position;
 SELECT coalesce(sum(coalesce(text_characters, length(messages))), 0) FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
-SELECT position, attempts, since_reopened, truncated, invalid, repeated FROM pending WHERE attempts > 0;
+SELECT position, attempts, since_reopened, truncated, invalid, repeated, max_tokens
+FROM pending WHERE attempts > 0;
 
 -- name: own_settled
 CREATE OR REPLACE TEMP VIEW own_settled AS
@@ -177,10 +204,17 @@ SELECT requests.messages, requests.plan, text_at, text_bytes
 FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
 -- name: stage_kept_in_own_store
--- But for dead letters of these kinds from these runs, which will be tried again.
+-- But for dead letters of these kinds from these runs, which will be tried again, and for those
+-- answers that were cut, or dead letters for it, that the next run sees otherwise.
 CREATE OR REPLACE TEMP TABLE kept_in_own_store AS
 SELECT key FROM own_settled
-WHERE verdict = 'answered' OR NOT (list_contains($kinds, kind) AND list_contains($runs, run));
+WHERE CASE
+    WHEN finish_reason IN ('length', 'context')
+        AND (verdict = 'answered' OR kind IN ('truncated', 'context_full'))
+        AND (verdict = 'answered') <> $keeps_cut THEN FALSE
+    WHEN verdict = 'answered' THEN TRUE
+    ELSE NOT (list_contains($kinds, kind) AND list_contains($runs, run))
+END;
 
 -- name: settled_in_own_store
 SELECT count(*), coalesce(sum(copies), 0) FROM requests
@@ -291,9 +325,26 @@ SELECT
 FROM runs JOIN engine_starts USING (run)
 GROUP BY runs.run, runs.spec ORDER BY runs.run;
 
+-- name: cut_attempts
+-- Those that settle a request of the current plan by an answer that was cut: as a dead letter, or
+-- as an answer, of which the one is to be the other by now.
+SELECT settled.key, settled.attempt, requests.copies
+FROM settled
+JOIN requests USING (key)
+JOIN current_plan ON current_plan.plan = requests.plan
+WHERE settled.finish_reason IN ('length', 'context')
+    AND (verdict = 'answered' OR kind IN ('truncated', 'context_full'))
+    AND (verdict = 'answered') <> $keeps_cut
+ORDER BY requests.position;
+
+-- name: cut_answers
+-- Rows whose answers were cut and count as answers all the same.
+SELECT count(*) FROM row_states
+WHERE state = 'answered' AND finish_reason IN ('length', 'context');
+
 -- name: dead_attempts
 -- Those that settle a request of the current plan, with the rows that each one fails.
-SELECT settled.key, settled.attempt, requests.copies
+SELECT settled.key, settled.attempt, requests.copies, settled.output_tokens
 FROM settled
 JOIN requests USING (key)
 JOIN current_plan ON current_plan.plan = requests.plan
@@ -336,7 +387,11 @@ LEFT JOIN (
         CAST(sum(prompt_tokens) AS BIGINT) AS wasted_prompt_tokens,
         CAST(sum(cached_tokens) AS BIGINT) AS wasted_cached_tokens,
         CAST(sum(output_tokens) AS BIGINT) AS wasted_output_tokens
-    FROM attempts WHERE verdict <> 'answered' GROUP BY key
+    FROM attempts
+    LEFT JOIN (SELECT DISTINCT key, attempt, TRUE AS is_reopened FROM reopenings) AS reopened
+        USING (key, attempt)
+    WHERE verdict <> 'answered' OR is_reopened
+    GROUP BY key
 ) AS failed_attempts USING (key)
 WHERE row BETWEEN $first AND $last AND list_contains($states, state)
 ORDER BY row;

@@ -98,7 +98,8 @@ INSERT INTO field_orders BY NAME SELECT DISTINCT * FROM found_field_orders ORDER
 INSERT INTO reopenings BY NAME
 SELECT
     numbered.key, numbered.place AS attempt,
-    coalesce(min(noted.reopened_at), min(checkpoints.committed_at)) AS reopened_at
+    coalesce(min(noted.reopened_at), min(checkpoints.committed_at)) AS reopened_at,
+    max(noted.max_tokens) AS max_tokens
 FROM numbered
 JOIN settling USING (run, checkpoint)
 JOIN checkpoints ON checkpoints.run = settling.run AND checkpoints.checkpoint = settling.place

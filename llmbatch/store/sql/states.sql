@@ -17,18 +17,35 @@ WHERE verdict IN ('answered', 'dead');
 
 -- name: failed_tries
 -- Requests that have failed: how often in all, how often since they were last reopened, and how
--- often in each of the ways after which a retry is sent with other sampling.
+-- often in each of the ways after which a retry is sent with other sampling; of answers that were
+-- cut, those since a limit was given with a reopening, and that limit. An answer that was reopened
+-- (see reopening.py) counts as a try, too.
 CREATE OR REPLACE TEMP VIEW failed_tries AS
 SELECT
     tries.key,
     max(tries.attempt) AS attempts,
     max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
-    count(*) FILTER (tries.kind IN ('truncated', 'unfinished_thinking')) AS truncated,
+    count(*) FILTER (
+        tries.kind IN ('truncated', 'unfinished_thinking')
+        AND tries.attempt > coalesce(reopened.limited, 0)
+    ) AS truncated,
     count(*) FILTER (tries.kind IN ('invalid_output', 'unfinished_thinking')) AS invalid,
-    count(*) FILTER (tries.kind = 'repetition') AS repeated
-FROM (SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered') AS tries
-LEFT JOIN (SELECT key, max(attempt) AS attempt FROM reopenings GROUP BY key) AS reopened
-    USING (key)
+    count(*) FILTER (tries.kind = 'repetition') AS repeated,
+    max(reopened.max_tokens) AS max_tokens
+FROM (
+    SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered'
+    UNION ALL
+    SELECT key, attempt, kind FROM attempts SEMI JOIN reopenings USING (key, attempt)
+    WHERE verdict = 'answered'
+) AS tries
+LEFT JOIN (
+    SELECT
+        key,
+        max(attempt) AS attempt,
+        max(attempt) FILTER (max_tokens IS NOT NULL) AS limited,
+        arg_max(max_tokens, attempt) FILTER (max_tokens IS NOT NULL) AS max_tokens
+    FROM reopenings GROUP BY key
+) AS reopened USING (key)
 GROUP BY tries.key;
 
 -- name: pending
@@ -41,7 +58,8 @@ SELECT
     coalesce(failed_tries.since_reopened, 0) AS since_reopened,
     coalesce(failed_tries.truncated, 0) AS truncated,
     coalesce(failed_tries.invalid, 0) AS invalid,
-    coalesce(failed_tries.repeated, 0) AS repeated
+    coalesce(failed_tries.repeated, 0) AS repeated,
+    failed_tries.max_tokens
 FROM requests
 JOIN current_plan USING (plan)
 ANTI JOIN settled USING (key)

@@ -87,6 +87,7 @@ ALTERNATIVES: dict[str, Any] = {
     "run.checkpoint_seconds": 9.0,
     "run.attempts": 5,
     "run.repetition": "off",
+    "run.on_truncated": "keep",
     "run.engine_restarts": 0,
     "run.stall_timeout": 60.0,
     "run.grace": 5.0,
