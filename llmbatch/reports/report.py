@@ -20,7 +20,7 @@ from llmbatch.store.database import Database
 from llmbatch.store.results import Counts, FailureCount, SettledRows, SkipCount
 from llmbatch.store.run_records import StartRecord
 
-REPORT_VERSION = 4
+REPORT_VERSION = 5
 # Reasons for which rows were skipped: all but a few jobs have one.
 _MOST_REASONS = 20
 
@@ -62,6 +62,7 @@ class Report:
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
+    `cut_answers`: answered rows whose answer was cut and is kept;
     `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
     `constraint` as the last engine said, None where it did not, and for a job without one."""
 
@@ -74,6 +75,7 @@ class Report:
     reused: int
     requests: int
     control_token_rows: int
+    cut_answers: int
     reasoning_tokens: int
     duplicates: Duplicates
     currency: str
@@ -132,6 +134,7 @@ def _assemble(
         reused=reused,
         requests=plan.requests,
         control_token_rows=plan.control,
+        cut_answers=results.cut_answers(db),
         reasoning_tokens=results.reasoning_tokens(db),
         duplicates=_duplicates(plan.duplicates, all_costs),
         currency=settings.currency,

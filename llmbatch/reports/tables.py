@@ -209,6 +209,8 @@ def _work_notes(report: Report) -> Iterator[str]:
     )
     if held := wording.control_tokens(report.control_token_rows):
         yield f"{held}."
+    if cut := wording.cut_answers(report.cut_answers):
+        yield f"{cut} (on_truncated: keep)."
     if held := wording.constraint(report.constraint):
         yield f"Form of the answers: {held}."
     if held := wording.reasoning(report.reasoning_tokens):

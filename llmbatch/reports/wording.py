@@ -62,6 +62,13 @@ def control_tokens(rows: int) -> str:
     return f"{units.count(rows, 'row')} with control tokens of the model, which are sent as text"
 
 
+def cut_answers(rows: int) -> str:
+    """A note on `rows` whose answers were cut and are kept; empty where there are none."""
+    if not rows:
+        return ""
+    return f"{units.number(rows)} of the answers {'was' if rows == 1 else 'were'} cut off, and kept"
+
+
 def reasoning(tokens: int) -> str:
     """A note on the `tokens` that models thought; empty where there are none."""
     return f"{units.number(tokens)} of all output tokens, before the answers" if tokens else ""

@@ -148,8 +148,8 @@ def _adopt(db: Database, adoption: Adoption) -> int:
 def _other_keys(batch: list[RenderedRow]) -> pa.Table:
     pairs = [(rendered.row, key) for rendered in batch for key in rendered.other_keys]
     rows, keys = zip(*pairs, strict=True) if pairs else ((), ())
-    columns = [pa.array(rows, pa.int64()), pa.array(keys, pa.string())]
-    return pa.table(columns, names=["row", "key"])
+    schema = pa.schema([("row", pa.int64()), ("key", pa.string())])
+    return arrow_columns.typed_table([rows, keys], schema)
 
 
 def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str]) -> None:

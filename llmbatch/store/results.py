@@ -42,6 +42,11 @@ def counts(db: Database) -> Counts:
     return Counts(**states, rejected=rejected)
 
 
+def cut_answers(db: Database) -> int:
+    """The answered rows whose answer was cut and is kept all the same."""
+    return int(db.scalar(query("cut_answers")))
+
+
 def verify(db: Database) -> None:
     """Raise InvariantError unless every record of the input is answered, failed, skipped, pending
     or rejected, once."""

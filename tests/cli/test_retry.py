@@ -217,7 +217,7 @@ def test_all_dead_letters_are_reopened_and_the_next_run_computes_these(failed: Q
 
 def test_one_kind_is_reopened(failed: QuickJob) -> None:
     chosen = failed.command("retry", "out.llmbatch", "--kind", "refused_request")
-    assert "1 rows reopened" in chosen.stderr
+    assert "1 row reopened" in chosen.stderr
     assert "0 rows reopened" in failed.command("retry", "out.jsonl", "--kind", "timeout").stderr
     # Reopening what is open already does nothing.
     assert failed.command("retry", "out.jsonl", "--kind", "refused_request").stderr == (

@@ -32,6 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _duplicates(report)
     if held := wording.control_tokens(report.control_token_rows):
         yield _line("control", held)
+    if cut := wording.cut_answers(report.cut_answers):
+        yield _line("cut off", f"{cut} (--on-truncated keep; their finish_reason says so)")
     if held := wording.constraint(report.constraint):
         yield _line("form", held)
     if held := wording.reasoning(report.reasoning_tokens):
