@@ -88,9 +88,12 @@ DAMAGES: dict[str, list[str]] = {
         "SELECT 9, ended_at, 'gone', 1 FROM run_ends"
     ],
     "only_dead_attempts_are_reopened": [
-        "INSERT INTO reopenings SELECT key, attempt, now() FROM attempts WHERE checkpoint = 1",
-        "INSERT INTO reopenings SELECT key, attempt + 1, now() FROM attempts WHERE checkpoint = 2",
-        "INSERT INTO reopenings SELECT key, attempt, now() FROM attempts, range(2)"
+        "INSERT INTO reopenings (key, attempt, reopened_at) "
+        "SELECT key, attempt, now() FROM attempts WHERE checkpoint = 1",
+        "INSERT INTO reopenings (key, attempt, reopened_at) "
+        "SELECT key, attempt + 1, now() FROM attempts WHERE checkpoint = 2",
+        "INSERT INTO reopenings (key, attempt, reopened_at) "
+        "SELECT key, attempt, now() FROM attempts, range(2)"
         " WHERE checkpoint = 2",
     ],
     "a_commit_is_counted_once": ["INSERT INTO commits SELECT * FROM commits"],
