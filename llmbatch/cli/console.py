@@ -33,6 +33,8 @@ Exit codes:
 # In the context of a command whose help shows every flag.
 EVERYTHING = "llmbatch: everything"
 
+# Characters of the first sentence about a command, which is shown whole.
+_A_SENTENCE = 200
 # Up so many lines, and clear from there.
 _BACK = "\x1b[{lines}A\x1b[J"
 
@@ -149,10 +151,11 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
-        room = formatter.width - width - 6
         for title, names in self.groups.items():
             with formatter.section(title):
-                lines = [(name, self.commands[name].get_short_help_str(room)) for name in names]
+                lines = [
+                    (name, self.commands[name].get_short_help_str(_A_SENTENCE)) for name in names
+                ]
                 formatter.write_dl([(name.ljust(width), text) for name, text in lines])
 
     def resolve_command(

@@ -38,6 +38,7 @@ def test_every_command_stands_under_one_title() -> None:
         under = text.split(f"{title}:\n")[1].split("\n\n")[0]
         assert [line.split()[0] for line in under.splitlines() if line[2] != " "] == names
     assert "Example:\n  llmbatch " in text
+    assert "..." not in text.split("Example:")[0].split("First steps:")[1], "a sentence is cut"
 
 
 @pytest.mark.parametrize("name", JOB_COMMANDS)
