@@ -120,6 +120,8 @@ class _Asked:
             files = list(map(str, names)) if is_file else [_TABLE]
             flags |= {"input": flags.get("input", {}) | {"files": files}}
         spec = file.load(path, flags, trusted=trusted)
+        if spec.output == folder.STDOUT:
+            raise UsageError("output: give the name of a file; the answers are in the result, too")
         return cls(spec, file.sources(path, flags), is_file)
 
     def with_table(self, table: Any, folder: Path) -> JobSpec:

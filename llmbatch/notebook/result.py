@@ -99,7 +99,8 @@ class Result:
         """A file of the answers that the store has now, until the block ends."""
         with TemporaryDirectory(prefix="llmbatch-answers-") as made:
             path = Path(made) / name
-            spec = self.job.spec.model_copy(update={"output": str(path)})
+            changes = {"output": str(path), "output_format": None, "excel": False}
+            spec = self.job.spec.model_copy(update=changes)
             with open_store(self.job.paths.store, read_only=True) as db:
                 target = preflight.make_export(spec, self.state)
                 export_answers(db, target, results.counts(db))

@@ -79,7 +79,7 @@ def test_a_job_file_may_be_given(job: dict[str, Any]) -> None:
     Path("in.csv").write_text("text\nhello\n")
     text = 'input = "in.csv"\nmodel = "m"\nprompt = "Say {{ text }}"\noutput = "o.csv"\n'
     Path("job.toml").write_text(text)
-    result = llmbatch.run(job="job.toml", engine=job["engine"])
+    result = llmbatch.run(job="job.toml", engine=job["engine"], excel=True)
     assert result.records()[0]["text"] == "hello"
     assert result.output == Path("o.csv")
 
@@ -106,6 +106,7 @@ def test_what_is_left_by_a_limit_is_counted(job: dict[str, Any]) -> None:
         (ROWS, {"prompt": "Say {{ txt }}"}, "did you mean 'text'?"),
         (ROWS, {"max_tokens": "many"}, "--max-tokens: must be a whole number"),
         (None, {}, "input is missing"),
+        (ROWS, {"output": "-", "state": "s"}, "output: give the name of a file"),
         ([{"text": float("inf")}], {}, "holds an infinity"),
         ("none.csv", {}, "none.csv"),
     ],
