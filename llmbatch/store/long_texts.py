@@ -99,7 +99,7 @@ def remove_others(store: Path, what: str, number: int) -> None:
 
 
 def is_whole(store: Path, what: str, number: int, size: int | None) -> bool:
-    """True if the file of a snapshot or plan has so many bytes at least; None: it has no long texts."""
+    """True if the file of a snapshot or plan has so many bytes at least (None: no long texts)."""
     try:
         return not size or file_of(store, what, number).stat().st_size >= size
     except OSError:
