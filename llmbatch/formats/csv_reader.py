@@ -32,14 +32,14 @@ from llmbatch.formats.text_source import TextSource
 # what is held in memory while the end of a quoted field is looked for.
 MAX_RECORD_LINES = 1_000_000
 # The dialect is found by so many lines, and so many bytes of them.
-_HEAD_LINES = 1000
+_HEAD_LINES = 500
 _HEAD_BYTES = 1024 * 1024
 
 # The module's own limit is 128 KiB a field and holds for the whole process.
 csv.field_size_limit(2**31 - 1)
 
-Shape = Callable[[list[str]], list[str | None] | None]
-"""Makes the values of the columns of the fields of a record; None if they do not fit."""
+Shape = Callable[[list[str]], Sequence[str | None]]
+"""Makes the values of the columns of the fields of a record; none if they do not fit."""
 
 
 class CsvReader(ClosesStream):
@@ -77,10 +77,10 @@ class CsvReader(ClosesStream):
             except csv.Error as error:
                 yield source.reject_first(str(error))
                 continue
-            values = fields if shape is None or not fields else shape(fields)
+            values = fields if shape is None else shape(fields)
             if source.suspect and (fault := source.fault()):
                 yield reject(start, fault, source.raw())
-            elif values is not None and len(values) == width:
+            elif len(values) == width:
                 data = orjson.dumps(dict(zip(columns, values, strict=True)))
                 yield Record(start, data.decode())
             elif fields:
@@ -125,6 +125,8 @@ class CsvReader(ClosesStream):
         if self._dialect.numbered:
             fields = ["", *fields]
         header = headers.make(fields, self._empty(headers.nameless(fields)))
+        if not header.names:
+            raise self._unusable(line, "no column has a name or a value")
         if _is_number(fields[0]):
             first = ", ".join(map(repr, fields[:3]))
             header.notes.append(
@@ -165,11 +167,9 @@ class CsvReader(ClosesStream):
         kept = list(range(header.width)) if header.kept is None else header.kept
         least, most = max(kept, default=-1) + 1, header.width + self._dialect.trailing
 
-        def values(fields: list[str]) -> list[str | None] | None:
+        def values(fields: list[str]) -> Sequence[str | None]:
             if not least <= len(fields) <= most or any(fields[header.width :]):
-                return None
-            if len(fields) < header.width and header.kept is None:
-                return None
+                return ()
             chosen = [fields[position] for position in kept]
             return [None if value in null else value for value in chosen]
 

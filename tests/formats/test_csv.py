@@ -163,6 +163,7 @@ def test_header_only_one_column_and_marks() -> None:
         (b"\xef\xbb\xbf", "in.csv: is empty: there is no header line"),
         (b"\n\r\n", "in.csv: is empty: there is no header line"),
         ("x,y\n".encode("utf-16"), "in.csv: is UTF-16, not UTF-8; leave --encoding out"),
+        (b",,\n,,\n", "line 1: the header cannot be used: no column has a name or a value"),
         (b'x,"y\n1,2\n', "line 1: the header cannot be used: unclosed quote"),
         (b"x,\xe9\n", "line 1: the header cannot be used: invalid UTF-8 at byte 3"),
         ("x,y\n".encode("utf-16-le"), "NUL byte"),
