@@ -25,7 +25,7 @@ from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.history import PendingWork
-from llmbatch.store.results import SkipCount
+from llmbatch.store.results import RejectCount, SkipCount
 from llmbatch.store.runs import EngineRun
 
 _MOST_REASONS = 5
@@ -44,6 +44,7 @@ class Preview:
 
     rows_in: int
     rejected: int
+    rejects: list[RejectCount]
     template_failures: int
     control_token_rows: int | None
     control_token_failures: int
@@ -147,6 +148,7 @@ def _preview(
     return Preview(
         rows_in=counts.rows_in,
         rejected=counts.rejected,
+        rejects=results.reject_counts(db, _MOST_REASONS),
         template_failures=counts.failed - for_control,
         control_token_rows=None if screening.tokens is None else planned.control,
         control_token_failures=for_control,

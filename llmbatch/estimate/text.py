@@ -31,6 +31,7 @@ def lines(seen: Preview) -> Iterator[str]:
         f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
         f"{_control_failures(seen)}{skipped}"
     )
+    yield from (f"rejected  {each.rows:,}: {each.reason} ({each.where})" for each in seen.rejects)
     yield from (f"skipped   {skip.rows:,} not asked: {skip.reason}" for skip in seen.skips)
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"

@@ -17,7 +17,7 @@ from llmbatch.job.input import InputSpec
 from llmbatch.pipeline.rows import columns
 from llmbatch.store import plans, results, run_records, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.results import Counts, FailureCount, SettledRows, SkipCount
+from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
 from llmbatch.store.run_records import StartRecord
 
 REPORT_VERSION = 5
@@ -64,7 +64,9 @@ class Report:
     hold control tokens of the model and are sent as text, as far as such tokens are known;
     `cut_answers`: answered rows whose answer was cut and is kept;
     `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
-    `constraint` as the last engine said, None where it did not, and for a job without one."""
+    `rejects`: the reasons for which lines of the input never became rows; `input_notes`: the
+    findings about how the input is written; `constraint` as the last engine said, None where it did
+    not, and for a job without one."""
 
     version: int
     input: str
@@ -88,6 +90,8 @@ class Report:
     resources: RunResources | None
     failures: list[FailureLine]
     skips: list[SkipCount]
+    rejects: list[RejectCount]
+    input_notes: list[str]
     rows_by_attempts: list[SettledRows]
     runs: list[RunUsage]
     engine: dict[str, Any] | None
@@ -147,6 +151,8 @@ def _assemble(
         resources=every[-1].resources,
         failures=[_failure(each) for each in results.failures(db)],
         skips=results.skips(db, _MOST_REASONS),
+        rejects=results.reject_counts(db, _MOST_REASONS),
+        input_notes=snapshot.source.notes if (snapshot := snapshots.newest(db)) else [],
         rows_by_attempts=results.rows_by_attempts(db),
         runs=every,
         engine=starts[-1].description if starts else None,

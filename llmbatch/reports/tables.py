@@ -21,6 +21,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
     return [
         rows(report),
         failures(report),
+        rejects(report),
         skips(report),
         money_tables.costs(report),
         money_tables.phases(report),
@@ -57,6 +58,16 @@ def failures(report: Report) -> Table:
     ]
     header = ["rows", "kind", "for example", "what to do"]
     return Table("failures", "Failed rows", header, lines, texts=places(header, *header[1:]))
+
+
+def rejects(report: Report) -> Table:
+    """The reasons for which lines of the input never became rows, and the findings about it."""
+    lines = [
+        TableLine([units.number(each.rows), each.reason, each.where]) for each in report.rejects
+    ]
+    notes = [f"{report.input}: {note}" for note in report.input_notes]
+    header = ["rows", "reason", "where"]
+    return Table("rejects", "Rejected rows", header, lines, texts=(1, 2), notes=notes)
 
 
 def skips(report: Report) -> Table:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
 from llmbatch.store import snapshots, statements
@@ -103,6 +105,38 @@ class FailureCount:
 def failures(db: Database) -> list[FailureCount]:
     """The kinds of failure, the most frequent first."""
     return db.values(FailureCount, query("failure_counts"))
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCount:
+    """Rejects for one reason, as the first of them has it, and the first of their `places`: numbers
+    of lines, with the file's name where the input has several."""
+
+    reason: str
+    rows: int
+    places: list[str]
+
+    @property
+    def where(self) -> str:
+        """The places for a person to read."""
+        more = self.rows - len(self.places)
+        listed = ", ".join(self.places) + (f" and {more:,} more" if more else "")
+        return f"line{'s' * (self.rows != 1)} {listed}"
+
+
+def reject_counts(db: Database, most: int) -> list[RejectCount]:
+    """The reasons for which lines were rejected, the most frequent first, `most` at most."""
+    files = db.scalar(query("snapshot_files"))
+    names: list[str] = orjson.loads(files) if files else []
+
+    def place(line: int, file: int) -> str:
+        return f"{names[file]}:{line}" if len(names) > 1 else str(line)
+
+    found = db.execute(query("reject_counts"), {"most": most})
+    return [
+        RejectCount(reason, rows, list(map(place, lines, numbers)))
+        for reason, rows, lines, numbers in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)

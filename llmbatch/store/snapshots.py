@@ -1,7 +1,9 @@
 """Snapshots: one reading of the input, as rows and rejects."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -9,8 +11,9 @@ import pyarrow as pa
 
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
+from llmbatch.core.errors import LockedError
 from llmbatch.core.records import Record, Reject
-from llmbatch.store import arrow_columns, long_texts
+from llmbatch.store import arrow_columns, long_texts, own_store
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
@@ -114,11 +117,13 @@ def replace(
     items: Iterable[Row | Reject],
     describe: Callable[[], Source],
     choice: Choice | None = None,
+    check: Callable[[Database, Snapshot], None] | None = None,
 ) -> Snapshot:
     """Make `items`, or the chosen ones of them and all rejects, the current rows and rejects, in
     one transaction.
 
-    `describe` is called after the last item. The plan of the earlier rows is removed with them.
+    `describe` is called after the last item; where `check` raises, all stays as it was. The plan of
+    the earlier rows is removed with them.
     """
     earlier = newest(db)
     number = earlier.snapshot + 1 if earlier else 1
@@ -144,12 +149,42 @@ def replace(
             db.insert(query("keep_rows"), arrow_columns.table({"row": chosen}))
             source.notes.append(choice.note(len(chosen), read))
         db.execute(query("insert_snapshot"), _parameters(number, source) | {"rows_read": read})
+        made = newest(db)
+        assert made is not None
+        if check is not None:
+            check(db, made)
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
     long_texts.remove_others(db.path, _TEXTS, number)
-    made = newest(db)
-    assert made is not None
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class FormerInputs:
+    """The numbers of rows in the inputs of a job's runs: of the last one, and the greatest."""
+
+    last: int
+    most: int
+
+
+def former_inputs(db: Database, name: str = "job") -> FormerInputs | None:
+    """The inputs of the runs in the store attached as `name`; None before the first run."""
+    found = db.mappings(
+        f"SELECT snapshots.* FROM {name}.runs JOIN {name}.plans USING (plan) "
+        f"JOIN {name}.snapshots ON snapshots.snapshot = plans.snapshot ORDER BY runs.run"
+    )
+    # Older versions have read all rows that they kept.
+    rows = [record.get("rows_read") or record["row_count"] for record in found]
+    return FormerInputs(rows[-1], max(rows)) if rows else None
+
+
+def former_inputs_in(db: Database, store: Path) -> FormerInputs | None:
+    """Those of another store; None where there is none, and while a run holds it."""
+    if not store.is_file():
+        return None
+    with suppress(LockedError), own_store.attached(db, store):
+        return former_inputs(db, "own_store")
+    return None
 
 
 def _parameters(number: int, source: Source) -> dict[str, object]:

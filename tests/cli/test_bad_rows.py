@@ -82,13 +82,13 @@ def test_damaged_jsonl_rows_are_rejected_and_the_others_answered(job: Job) -> No
     assert_all_accounted_for(job, finished, rows=8)
 
 
-def test_a_run_in_which_every_row_is_rejected_does_not_end_with_0(job: Job) -> None:
+def test_an_input_of_which_every_row_is_rejected_is_refused(job: Job) -> None:
     job.input = "in.jsonl"
     job.write("in.jsonl", "no\nnot\nnever\n")
     finished = job.run()
-    assert finished.code == 3
-    assert job.output.read_bytes() == b""
-    assert_all_accounted_for(job, finished, rows=3)
+    assert finished.code == 2
+    assert finished.error.startswith("in.jsonl: all 3 rows are rejected: invalid JSON at column")
+    assert not job.output.exists()
 
 
 @pytest.mark.parametrize(

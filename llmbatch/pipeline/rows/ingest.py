@@ -12,6 +12,7 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.formats.base import Reader
 from llmbatch.pipeline.rows.error_rows import ErrorRows
+from llmbatch.pipeline.rows.guards import Guard, unguarded
 from llmbatch.pipeline.rows.input_file import InputFile
 from llmbatch.store import snapshots
 from llmbatch.store.database import Database
@@ -21,32 +22,32 @@ from llmbatch.store.snapshots import Row, Snapshot, Source
 _READING = 2
 
 
-def ingest(db: Database, source: InputFile, spool: Path) -> Snapshot:
+def ingest(db: Database, source: InputFile, spool: Path, guard: Guard = unguarded) -> Snapshot:
     """Bring the store's rows up to date with the input; a content already held is not read again.
     What can be read only once is kept in the file `spool` meanwhile.
 
-    Raises UsageError when the input as a whole cannot be used.
+    Raises UsageError when the input as a whole cannot be used, and where the `guard` does.
     """
     if source.path is not None and source.path.is_file():
-        return _ingest_file(db, source, source.path)
+        return _ingest_file(db, source, source.path, guard)
     # A pipe can be read only once, so its content is kept while it is hashed and read.
     try:
         if source.query is not None:
             notes = source.query.write(spool, source.id_column)
-            return _ingest_file(db, source, spool, notes)
+            return _ingest_file(db, source, spool, guard, notes)
         with drafts.create(spool) as kept:
             if source.path is None:
                 shutil.copyfileobj(sys.stdin.buffer, kept)
             else:
                 with source.path.open("rb") as pipe:
                     shutil.copyfileobj(pipe, kept)
-        return _ingest_file(db, source, spool)
+        return _ingest_file(db, source, spool, guard)
     finally:
         spool.unlink(missing_ok=True)
 
 
 def _ingest_file(
-    db: Database, source: InputFile, path: Path, notes: Sequence[str] = ()
+    db: Database, source: InputFile, path: Path, guard: Guard, notes: Sequence[str] = ()
 ) -> Snapshot:
     format_name = source.format_name
     before = _stat(path)
@@ -54,6 +55,7 @@ def _ingest_file(
     newest = snapshots.newest(db)
     is_read = newest is not None and newest.source.digest == digest
     if newest and is_read and snapshots.has_long_texts(db, newest.snapshot):
+        guard(db, newest)
         return newest
     with (
         formats.open_input(str(path)) as stream,
@@ -77,7 +79,7 @@ def _ingest_file(
             )
 
         identified = _identified(reader, source.id_column, error_rows)
-        return snapshots.replace(db, identified, describe, source.choice)
+        return snapshots.replace(db, identified, describe, source.choice, guard)
 
 
 def _identified(

@@ -15,6 +15,7 @@ from llmbatch.pipeline.prompts.other_limits import OtherLimits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.rows.guards import InputGuard
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
@@ -27,6 +28,7 @@ from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
 from llmbatch.store.plans import Pending, Plan
 from llmbatch.store.repair import abandon
+from llmbatch.store.snapshots import FormerInputs
 
 # Seconds that readers of the store get to close it, and seconds between two tries to open it.
 _READERS_LEAVE = 30.0
@@ -89,13 +91,16 @@ def read_and_plan(
     spool: Path,
     phase: Callable[[str], None] = lambda name: None,
     limits: OtherLimits = other_limits.NONE,
+    former: FormerInputs | None = None,
 ) -> PlannedJob:
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
     the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
-    `limits`: those of earlier runs (see `other_limits`)."""
+    `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
+    None: those that `db` knows."""
     phase("reading the input")
     lookup = IdentityLookup(engine)
-    snapshot = ingest.ingest(db, job.input, spool)
+    guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
+    snapshot = ingest.ingest(db, job.input, spool, guard)
     for note in snapshot.source.notes:
         phase(f"{snapshot.source.input}: {note}")
     phase("planning")
@@ -162,6 +167,9 @@ def plan_aside(
     aside = JobPaths(folder)
     with open_store(aside.store, beside=job.paths.state) as db:
         known = record_order.known_order_of(db, job.paths.store)
+        former = snapshots.former_inputs_in(db, job.paths.store)
         with other_limits.of_own_store(db, job.paths.store, job.spec) as limits:
-            planned = read_and_plan(db, job, engine, known, aside.spool, limits=limits)
+            planned = read_and_plan(
+                db, job, engine, known, aside.spool, limits=limits, former=former
+            )
         yield db, planned

@@ -27,6 +27,8 @@ def render(report: Report, *, settings: bool = True) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     yield f"{report.input} -> {report.output}"
+    for note in report.input_notes:
+        yield _line("input", note)
     yield _line("rows", _rows(report))
     yield _line("requests", _requests(report))
     yield from _duplicates(report)
@@ -44,6 +46,8 @@ def _lines(report: Report) -> Iterator[str]:
     for failure in report.failures:
         yield _line("failed", f"{number(failure.rows)} {failure.kind}: {failure.example[:120]}")
         yield _line("", f"advice: {failure.advice}")
+    for each in report.rejects:
+        yield _line("rejected", f"{number(each.rows)}: {each.reason[:120]} ({each.where})")
     for skip in report.skips:
         yield _line("skipped", f"{number(skip.rows)} not asked: {skip.reason[:120]}")
     yield from _tables(report)

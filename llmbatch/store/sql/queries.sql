@@ -96,6 +96,21 @@ SELECT prompt_tokens, output_tokens FROM attempts
 WHERE verdict = 'answered' AND list_contains($runs, run)
 ORDER BY run DESC, checkpoint DESC LIMIT 5000;
 
+-- name: snapshot_files
+SELECT CASE WHEN count(*) > 0 THEN max_by(files, snapshot) END FROM snapshots;
+
+-- name: reject_counts
+-- Reasons are one if they differ only in numbers and in what stands in quotes.
+SELECT
+    first(reason ORDER BY file, line),
+    count(*),
+    list(line ORDER BY file, line)[:5],
+    list(file ORDER BY file, line)[:5]
+FROM rejects
+GROUP BY regexp_replace(replace(reason, 'fields', 'field'), '''[^'']*''|[0-9]+', '#', 'g')
+ORDER BY count(*) DESC, min(file), min(line)
+LIMIT $most;
+
 -- name: rejects_in_order
 SELECT line, reason, raw, file FROM rejects WHERE (file, line) > (?, ?)
 ORDER BY file, line LIMIT ?;
