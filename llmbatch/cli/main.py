@@ -16,6 +16,7 @@ from llmbatch.cli.commands import (
     run,
     samples,
     status,
+    tail,
     tune,
 )
 from llmbatch.cli.options import check_text
@@ -43,7 +44,7 @@ def cli() -> None:
 cli.example = _EXAMPLE
 cli.add_group("First steps", samples.samples, plan.plan, help.show_help)
 cli.add_group("Work", run.run, retry.retry, tune.tune)
-cli.add_group("Look", status.status, report.report, export.export)
+cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Mend", check.check, repair.repair)
 
 

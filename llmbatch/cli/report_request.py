@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmbatch.cli import console, report_files
+from llmbatch.cli import console, reading, report_files
 from llmbatch.cli.find_job import find
 from llmbatch.core.errors import UsageError
 from llmbatch.core.money import check_currency
@@ -22,7 +22,6 @@ from llmbatch.reports.folder import FolderReport
 from llmbatch.reports.html import svg as html_svg
 from llmbatch.reports.report import Report
 from llmbatch.store import faults
-from llmbatch.store.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def _check_file(request: ReportRequest) -> None:
 def _of_job(job: Path, request: ReportRequest) -> Report:
     override = _override(request.costs)
     paths = find(job)
-    with open_store(paths.store, read_only=True) as db, faults.understood(paths.store):
+    with reading.opened(paths) as db, faults.understood(paths.store):
         built = job_report.build(db, override)
     if built is None:
         raise UsageError(f"{paths.state}: no run has begun here yet")

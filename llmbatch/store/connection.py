@@ -24,6 +24,9 @@ _CLOSE = "SET enable_external_access = false;"
 _LOCK = "SET lock_configuration = true;"
 # A store's file and the write-ahead logs beside it.
 LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
+# A copy of a store beside it, and its name until it is whole (see live_copy).
+COPY = "copy.duckdb"
+COPY_DRAFT = "copy.duckdb.new"
 
 
 def attach(path: Path, *, read_only: bool, beside: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -35,7 +38,8 @@ def attach(path: Path, *, read_only: bool, beside: Path | None = None) -> duckdb
         with faults.openable(path):
             connection.execute(_SETTINGS)
             connection.execute("SET temp_directory = ?", [str(path.parent / "tmp")])
-            own = [f"{_absolute(path)}{end}" for end in ("", *LOGS)]
+            copy = path.with_name(COPY_DRAFT)
+            own = [f"{_absolute(name)}{end}" for name in (path, copy) for end in ("", *LOGS)]
             connection.execute("SET allowed_paths = ?", [own])
             if beside is not None:
                 connection.execute("SET allowed_directories = ?", [[_absolute(beside)]])

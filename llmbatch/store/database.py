@@ -170,6 +170,19 @@ class Database:
         finally:
             self.execute(f"DETACH {name}")
 
+    def copy_to(self, path: Path) -> None:
+        """Copy all that is committed into a new DuckDB file (see `live_copy`)."""
+        self.execute(f"ATTACH {connection.quoted(path)} AS copy (STORAGE_VERSION 'v1.5.0')")
+        try:
+            self.execute("COPY FROM DATABASE job TO copy")
+            self.execute("CHECKPOINT copy")
+        finally:
+            self.execute("DETACH copy")
+
+    def interrupt(self) -> None:
+        """Give up the statement that another thread has under way, if there is one."""
+        self._connection.interrupt()
+
     def compact(self) -> None:
         """Fold the write-ahead log into the file."""
         self.execute("CHECKPOINT job")

@@ -140,6 +140,12 @@ def whole(descriptor: int, *, verified: bool = True) -> Iterator[Frame]:
             start = _next_mark(descriptor, start + 1)
 
 
+def frame_at(descriptor: int, start: int) -> Frame | None:
+    """The frame that begins at this byte; None where none does, or not all of it is there yet."""
+    frame = _frame(descriptor, start, os.fstat(descriptor).st_size)
+    return frame if frame is not None and is_whole(descriptor, frame) else None
+
+
 def is_whole(descriptor: int, frame: Frame) -> bool:
     return zlib.crc32(payload(descriptor, frame)) == frame.checksum
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from llmbatch.core.errors import StoreError
 
 # The files of a job; a state folder may hold others, which are never opened.
-_OURS = re.compile(r"job\.duckdb.*|journal.*|job\.lock|status\.json|run\.log|report\.json|tmp")
+_OURS = re.compile(
+    r"job\.duckdb.*|copy\.(?:duckdb.*|wanted)|journal.*|job\.lock|status\.json|run\.log|report\.json|tmp"
+)
 # Never read unless this run has made it anew.
 _SPOOL = "stdin"
 _ADVICE = "name a folder of your own with --state, or trust it with --trust-state"

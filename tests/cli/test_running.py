@@ -1,5 +1,6 @@
 """A job as other commands see it while it runs, and after it was killed."""
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -42,21 +43,34 @@ def test_a_second_run_is_sent_away_with_the_name_of_the_first(busy: tuple[Job, R
     assert running.process.poll() is None
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["report", "out.jsonl"], ["check", "job.toml"], ["export", "out.jsonl", "-o", "now.csv"]],
-    ids=lambda arguments: arguments[0],
-)
-def test_the_store_cannot_be_read_meanwhile(
-    busy: tuple[Job, Running], arguments: list[str]
-) -> None:
+def test_the_store_cannot_be_opened_meanwhile(busy: tuple[Job, Running]) -> None:
     job, _ = busy
-    sent_away = job.command(*arguments)
-    assert sent_away.code == 75
-    assert sent_away.stdout == ""
+    sent_away = job.command("check", "job.toml")
+    assert (sent_away.code, sent_away.stdout) == (75, "")
     assert sent_away.stderr.count("\n") == 1
     assert "job.duckdb: another process has the store open" in sent_away.error
-    assert not (job.folder / "now.csv").exists()
+
+
+def test_outputs_and_reports_read_a_copy_that_the_run_makes(busy: tuple[Job, Running]) -> None:
+    job, running = busy
+    said = "llmbatch: a run is at work: this is what it had committed just now"
+    exported = job.command("export", "out.jsonl", "-o", "-", "--columns", "id")
+    assert (exported.code, exported.stderr.splitlines()[0]) == (0, said)
+    first = len(exported.stdout.splitlines())
+    assert 1 <= first < 2000
+    reported = job.command("report", "out.jsonl", "--format", "json")
+    assert (reported.code, reported.stderr) == (0, f"{said}\n")
+    counts = json.loads(reported.stdout)["counts"]
+    assert first <= counts["answered"] < 2000
+    assert counts["answered"] + counts["pending"] == 2000
+    assert running.process.poll() is None
+
+
+def test_the_newest_answers_are_shown_while_it_runs(busy: tuple[Job, Running]) -> None:
+    job, _ = busy
+    shown = job.command("tail", "out.jsonl", "-n", "2")
+    assert (shown.code, shown.stderr) == (0, "")
+    assert [line.split()[1] for line in shown.stdout.splitlines()] == ["answered"] * 2
 
 
 def test_a_plan_says_that_it_cannot_know_what_is_reused(busy: tuple[Job, Running]) -> None:

@@ -115,14 +115,14 @@ def write_answers(
     """Write what a job has so far to `output`: the answers, `only` the failed or skipped rows, or
     those that keep the condition `where`; returns what was done. `changes`: settings of the output,
     as a job has them (None: by default)."""
+    from llmbatch.cli import reading
     from llmbatch.cli.find_job import find, require_plan
     from llmbatch.pipeline.rows import earlier_files
     from llmbatch.pipeline.rows.export import export_answers
     from llmbatch.store import faults, results
-    from llmbatch.store.opening import open_store
 
     paths = find(job)
-    with open_store(paths.store, read_only=True) as db:
+    with reading.opened(paths) as db:
         spec = _spec_of_export(db, paths, changes | {"output": str(output)})
         target = replace(_target(spec, paths, only), where=where)
         earlier_files.check(db, target, with_errors=False)

@@ -17,6 +17,7 @@ from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import StopRequest
+from llmbatch.store.live_copy import CopyService
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Context:
     """One run: its job and options, the objects that it works with, and those that show it.
 
     `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
-    made when first asked for.
+    made when first asked for. `copies` of the store are made for readers while it is open.
     """
 
     job: ReadyJob
@@ -39,6 +40,7 @@ class Context:
     started: Moment = field(default_factory=clock.moment)
     began: float = 0.0
     begun: bool = False
+    copies: CopyService | None = None
 
     @cached_property
     def run_cost(self) -> RunCost:

@@ -34,6 +34,7 @@ from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import field_groups, plans, results, run_records, runs
 from llmbatch.store.database import Database
+from llmbatch.store.live_copy import CopyService
 from llmbatch.store.lock import JobLock
 from llmbatch.store.plans import Pending
 from llmbatch.store.results import Counts
@@ -108,7 +109,7 @@ def _give_up(context: Context, is_new: bool, reason: str, code: int) -> None:
 def _open_and_run(context: Context) -> RunResult:
     context.stop.patience = 0
     context.started, context.began = clock.moment(), clock.seconds()
-    with prepare.open_when_free(context) as db:
+    with prepare.open_when_free(context) as db, CopyService(db) as context.copies:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
         return _run(db, context)
@@ -249,6 +250,8 @@ def exit_of(counts: Counts, stop: StopRequest, max_failed: str | None) -> tuple[
 
 def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:
     ended = runs.end(db, run, reason, code, asdict(context.timings))
+    if context.copies is not None:
+        context.copies.end()  # nothing can be folded while a copy is made
     # The log can stay as it is when there is no room to fold it into the store.
     with suppress(UnwrittenError):
         db.compact()
