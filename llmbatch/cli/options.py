@@ -175,8 +175,8 @@ class JobArguments:
     trusted: bool = False
 
     @classmethod
-    def parse(cls, job: str | None, given: dict[str, Any]) -> "JobArguments":
-        """From the argument of a command with `job_options`, and its other parameters."""
+    def parse(cls, names: Sequence[str], given: dict[str, Any]) -> "JobArguments":
+        """From the arguments of a command with `job_options`, and its other parameters."""
         options = dict(given)
         trusted, pairs = options.pop("trusted"), options.pop("engine_args")
         flags: dict[str, Any] = {}
@@ -188,18 +188,24 @@ class JobArguments:
             _put(flags, ["template", "kwargs", name], value)
         for name, value in given_values(options).items():
             _put(flags, name.split("__"), value)
-        if job is None:
+        if not names:
             if "sql" not in flags.get("input", {}):
                 # In place of click, which knows nothing of --sql.
-                raise click.UsageError("INPUT|JOB.toml is missing; or give the input by --sql")
+                raise click.UsageError("INPUT...|JOB.toml is missing; or give the input by --sql")
             return cls(None, flags, trusted)
-        if job.endswith(".toml"):
+        job, *others = names
+        if job_files := [name for name in names if name.endswith(".toml")]:
+            if len(names) > 1:
+                other = next((name for name in names if name != job_files[0]), job)
+                raise UsageError(
+                    f"{other}: beside the job file {job_files[0]}: name its inputs with --input"
+                )
             return cls(Path(job), flags, trusted)
         given = flags.get("input", {})
         if "files" in given:
             other = given["files"][0]
             raise UsageError(f"two inputs: {job} and {other}; --input goes with a JOB.toml")
-        return cls(None, flags | {"input": given | {"files": [job]}}, trusted)
+        return cls(None, flags | {"input": given | {"files": [job, *others]}}, trusted)
 
     def load(self) -> "JobSpec":
         """The checked spec. Raises UsageError."""
@@ -252,7 +258,7 @@ def job_options(function: F) -> F:
         "import or run something. Only for files whose author you trust.",
     )
     argument = click.argument(
-        "job", metavar="INPUT|JOB.toml", required=False, shell_complete=file_names
+        "job", metavar="INPUT...|JOB.toml", nargs=-1, shell_complete=file_names
     )
     return argument(trust_state(trust_file(function)))
 

@@ -2,11 +2,12 @@
 
 from llmbatch.core.exact_json import Json
 from llmbatch.formats.base import Misfit, Reader, ReadOptions, WriteOptions, Writer
-from llmbatch.formats.lines import open_input
+from llmbatch.formats.packed import open_input
 from llmbatch.formats.registry import (
     FORMATS,
     check_rows,
     detect,
+    is_known,
     open_reader,
     open_writer,
     written_columns,
@@ -22,6 +23,7 @@ __all__ = [
     "Writer",
     "check_rows",
     "detect",
+    "is_known",
     "open_input",
     "open_reader",
     "open_writer",

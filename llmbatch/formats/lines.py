@@ -1,24 +1,17 @@
-"""Input as physical lines: opening, unpacking, encodings, and lines too long to hold."""
+"""Input as physical lines: their ends, encodings, and lines too long to hold."""
 
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import RAW_LIMIT
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 # The most bytes that one record may have. It bounds memory, and what a forgotten quote can cost.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 BUFFER = 1024 * 1024
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 # Longer marks first: the UTF-32 one begins like the UTF-16 one.
 _FOREIGN_MARKS = (
@@ -31,58 +24,6 @@ _FOREIGN_MARKS = (
 
 class Oversize(bytes):
     """The beginning of a line longer than `MAX_RECORD_BYTES`; the rest was skipped."""
-
-
-def open_input(path: str) -> BinaryIO:
-    """Open a file for reading, unpacking gzip, which is known by its content and not by its name.
-
-    Raises UsageError when it cannot be opened; damaged gzip data raises UsageError while reading.
-    """
-    try:
-        stream = io.BufferedReader(io.FileIO(path), BUFFER)
-        packed = stream.peek(2).startswith(_GZIP_MAGIC)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not packed:
-        return stream
-    return io.BufferedReader(_Unpacked(stream, path), BUFFER)
-
-
-class _Unpacked(io.RawIOBase):
-    """Gzip data as a raw stream whose errors name the file."""
-
-    def __init__(self, packed: BinaryIO, name: str) -> None:
-        self._packed = packed
-        self._file = gzip.GzipFile(fileobj=packed, mode="rb")
-        self._name = name
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        try:
-            return self._file.readinto(buffer)
-        except EOFError as error:
-            raise UsageError(
-                f"{self._name}: the gzip data ends too early: fetch the whole file again"
-            ) from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise UsageError(
-                f"{self._name}: the gzip data is damaged ({error}): fetch the file again"
-            ) from error
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
 
 
 def physical_lines(stream: BinaryIO, name: str, *, by_returns: bool = False) -> Iterator[bytes]:

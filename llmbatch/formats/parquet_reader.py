@@ -12,7 +12,7 @@ from pyarrow import types
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
-from llmbatch.formats import arrow_json
+from llmbatch.formats import arrow_json, packed
 from llmbatch.formats.arrow_json import UnreadableValueError
 from llmbatch.formats.base import FIND_OUT, ClosesStream, ReadOptions
 from llmbatch.formats.column_names import own_names
@@ -124,7 +124,7 @@ def _no_number(value: Any) -> str | None:
 
 def _seekable(stream: BinaryIO) -> BinaryIO:
     """A stream that can be read from its end: what is unpacked on the way goes to a file first."""
-    if stream.seekable():
+    if stream.seekable() and not packed.is_packed(stream):
         return stream
     kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the reader)
     with stream:

@@ -15,7 +15,7 @@ from llmbatch.formats.base import (
     WriteOptions,
     Writer,
 )
-from llmbatch.formats.lines import open_input
+from llmbatch.formats.packed import SUFFIXES, open_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ _BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in know
 def detect(path: str, format: str | None, *, writing: bool = False) -> str:
     """The name of a file's format: the given one, or the one that its suffix names.
 
-    `.gz` at the end is looked through when reading; packed output is refused.
+    `.gz` and the like at the end are looked through when reading; packed output is refused.
     Raises UsageError when the format is unknown.
     """
     plain = PurePath(path)
-    if plain.suffix.lower() == ".gz":
+    if (packing := plain.suffix).lower() in SUFFIXES:
         if writing:
-            raise UsageError(f"{path}: output is written unpacked: leave out .gz, pack it later")
+            raise UsageError(
+                f"{path}: output is written unpacked: leave out {packing}, pack it later"
+            )
         plain = plain.with_suffix("")
     if format is not None:
         return _known(format)
@@ -77,6 +79,13 @@ def _known(format: str) -> str:
             f"use one of: {', '.join(FORMATS)}"
         )
     return format
+
+
+def is_known(path: str) -> bool:
+    """True if the name of a file, packed or not, says its format."""
+    plain = PurePath(path)
+    plain = plain.with_suffix("") if plain.suffix.lower() in SUFFIXES else plain
+    return plain.suffix.lower() in _BY_SUFFIX
 
 
 def open_reader(

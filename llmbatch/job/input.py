@@ -23,7 +23,7 @@ class InputSpec(Section):
     """The files that a job reads, and how they are read. What is not given is found out."""
 
     files: tuple[str, ...] = neutral(
-        (), "CSV, TSV or JSONL file, gzipped or not; - is standard input."
+        (), "Files, folders, patterns (data/*.csv); packed or not; - is standard input."
     )
     sql: str | None = neutral(
         None,

@@ -1,5 +1,6 @@
 """The paths of a job file, which start at its folder."""
 
+import glob
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,18 @@ def _locate_input(given: Table, folder: Path) -> Table:
     if not isinstance(files, list):
         return given
     located = [
-        str(folder / name) if isinstance(name, str) and name not in ("", STDIN) else name
+        _locate_name(name, folder) if isinstance(name, str) and name not in ("", STDIN) else name
         for name in files
     ]
     return given | {"files": located}
+
+
+def _locate_name(name: str, folder: Path) -> str:
+    """A file, folder or pattern in the folder, the name of which is no pattern."""
+    path = folder / name
+    if glob.has_magic(name) and not path.exists():
+        return str(Path(glob.escape(str(folder))) / name)
+    return str(path)
 
 
 def _locate_run_files(run: Table, folder: Path) -> Table:

@@ -47,7 +47,11 @@ CONTENT = (
 
 PATHS = (
     Refused("missing file", ("nope.csv", "no such file"), input="nope.csv"),
-    Refused("input is a folder", (".", "is a folder"), ("--input-format", "csv"), input="."),
+    Refused(
+        "output in the folder that is the input",
+        ("out.jsonl", "the input .", "next run"),
+        input=".",
+    ),
     Refused("stdin of no format", ("--input-format",), input="-"),
     Refused("no such folder", ("nope/out.jsonl", "no folder nope"), ("-o", "nope/out.jsonl")),
     Refused("unwritable folder", ("/proc/out",), ("-o", "/proc/out.jsonl")),

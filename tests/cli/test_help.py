@@ -119,7 +119,7 @@ def test_the_shell_completes_names_of_files(arguments: tuple[str, ...]) -> None:
     ("line", "words"),
     [
         ("rnu", "rnu: there is no such command (did you mean 'run'?)"),
-        ("run", "INPUT|JOB.toml"),
+        ("run", "INPUT...|JOB.toml"),
         ("run a.csv --chunk-siz 3", "there is no such flag (did you mean --chunk-size?)"),
         ("run a.csv --if-locked skp", "must be 'fail', 'skip' or 'wait' (did you mean 'skip'?)"),
         ("run a.csv -m", "-m: needs a value (see llmbatch run --help)"),

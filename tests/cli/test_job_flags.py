@@ -108,7 +108,7 @@ def load(*more: str, command: str = "run") -> JobSpec:
     reports = tuple(str(path) for path in given.pop("reports", ()))
     own = ("fresh", "log_json", "quiet")
     flags = {name: given[name] for name in given if name not in own} | {"run__reports": reports}
-    return JobArguments.parse("in.csv", flags).load()
+    return JobArguments.parse(["in.csv"], flags).load()
 
 
 def value(spec: JobSpec, key: str) -> Any:

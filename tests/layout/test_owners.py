@@ -164,7 +164,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     ),
     "detects formats": (
         detects_formats,
-        {"pipeline/rows/input_file.py", "pipeline/rows/output_file.py"},
+        {"pipeline/rows/input_parts.py", "pipeline/rows/output_file.py"},
     ),
 }
 

@@ -47,7 +47,9 @@ _EXAMPLE = """\
 )
 @click.option("--device", metavar="NAME", help="Plan for a device that is not here: H100, L4, ...")
 @console.reported
-def plan(job: str | None, style: str, sample: int | None, device: str | None, **given: Any) -> None:
+def plan(
+    job: tuple[str, ...], style: str, sample: int | None, device: str | None, **given: Any
+) -> None:
     """Show what a run would do, take and cost.
 
     Without --sample nothing is computed and nothing written. With it some rows are run for real,

@@ -56,7 +56,7 @@ _EXAMPLE = """\
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @console.reported
 def run(
-    job: str | None,
+    job: tuple[str, ...],
     quiet: bool,
     fresh: bool,
     log_json: Path | None,
@@ -65,7 +65,8 @@ def run(
 ) -> None:
     """Start or resume a job.
 
-    INPUT is a CSV, TSV or JSONL file, gzipped or not, or - for standard input. JOB.toml is a
+    INPUT is a file of rows, packed or not; a folder of such; a quoted pattern; or - for standard
+    input. Several are read one after the other. JOB.toml is a
     job file; flags win over it, and its relative paths start at its own folder.
 
     A file that llmbatch has not written is neither replaced nor appended to.

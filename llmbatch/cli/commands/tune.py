@@ -65,7 +65,7 @@ _EXAMPLE = "  llmbatch tune job.toml --budget 20m\n"
 @text_or_json
 @console.reported
 def tune(
-    job: str | None,
+    job: tuple[str, ...],
     budget: float,
     rows: int,
     sets: tuple[str, ...],

@@ -11,7 +11,7 @@ from llmbatch.core import exact_json, files
 from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
 from llmbatch.pipeline.rows.columns import USAGE
-from llmbatch.store import results
+from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 
 # A record with the number of its file in the input, and of its line there.
@@ -23,8 +23,10 @@ def write(db: Database, path: Path, expected: int, *, meta: bool) -> None:
     one."""
     rows = results.in_input_order(db, ["failed"]) if expected else iter(())
     failed = (((row["file"], row["line"]), _failed_record(row, meta=meta)) for row in rows)
+    files_read = _several_files(db)
     rejected = (
-        ((reject.file, reject.line), _rejected_record(reject)) for reject in results.rejects(db)
+        ((reject.file, reject.line), _rejected_record(reject, files_read))
+        for reject in results.rejects(db)
     )
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])
     first = next(lines, None)
@@ -68,7 +70,15 @@ def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
     return exact_json.splice(data, {"error": orjson.dumps(error).decode()})
 
 
-def _rejected_record(reject: Reject) -> str:
+def _several_files(db: Database) -> list[str]:
+    """The names of the input's files, if there are several."""
+    snapshot = snapshots.newest(db)
+    names = snapshot.source.files if snapshot else []
+    return names if len(names) > 1 else []
+
+
+def _rejected_record(reject: Reject, files_read: list[str]) -> str:
     error = {"kind": "rejected", "message": reject.reason, "attempts": 0}
-    record = {"line": reject.line, "raw": reject.raw, "error": error}
+    place = {"file": files_read[reject.file]} if files_read else {}
+    record = place | {"line": reject.line, "raw": reject.raw, "error": error}
     return orjson.dumps(record).decode()

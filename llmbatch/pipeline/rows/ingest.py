@@ -1,22 +1,22 @@
-"""From the input file to rows and rejects in the store."""
+"""From the input files to rows and rejects in the store."""
 
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from llmbatch import formats
 from llmbatch.core import drafts, exact_json
-from llmbatch.core.errors import UsageError, nearest
-from llmbatch.core.records import RAW_LIMIT, Record, Reject
-from llmbatch.formats.base import Reader
-from llmbatch.pipeline.rows.error_rows import ErrorRows
+from llmbatch.core.errors import UsageError
+from llmbatch.pipeline.rows import input_parts
 from llmbatch.pipeline.rows.guards import Guard, unguarded
-from llmbatch.pipeline.rows.input_file import InputFile
+from llmbatch.pipeline.rows.input_file import QUERY_FORMAT, InputFile
+from llmbatch.pipeline.rows.input_parts import Part, Parts
+from llmbatch.pipeline.rows.parts_reader import PartsReader
 from llmbatch.store import snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.snapshots import Row, Snapshot, Source
+from llmbatch.store.snapshots import Snapshot, Source
 
 # The rules by which inputs are read: others make other rows of the same content.
 _READING = 2
@@ -24,106 +24,107 @@ _READING = 2
 
 def ingest(db: Database, source: InputFile, spool: Path, guard: Guard = unguarded) -> Snapshot:
     """Bring the store's rows up to date with the input; a content already held is not read again.
-    What can be read only once is kept in the file `spool` meanwhile.
+    What can be read only once is kept in the file `spool`, or beside it, meanwhile.
 
     Raises UsageError when the input as a whole cannot be used, and where the `guard` does.
     """
-    if source.path is not None and source.path.is_file():
-        return _ingest_file(db, source, source.path, guard)
-    # A pipe can be read only once, so its content is kept while it is hashed and read.
+    keep = _kept if source.query is None else _asked
+    with keep(source, spool) as parts:
+        return _ingest(db, source, parts, guard)
+
+
+@contextmanager
+def _asked(source: InputFile, spool: Path) -> Iterator[Parts]:
+    """The rows of a query, in a file."""
+    assert source.query is not None
     try:
-        if source.query is not None:
-            notes = source.query.write(spool, source.id_column)
-            return _ingest_file(db, source, spool, guard, notes)
-        with drafts.create(spool) as kept:
-            if source.path is None:
-                shutil.copyfileobj(sys.stdin.buffer, kept)
-            else:
-                with source.path.open("rb") as pipe:
-                    shutil.copyfileobj(pipe, kept)
-        return _ingest_file(db, source, spool, guard)
+        notes = source.query.write(spool, source.id_column)
+        yield Parts([Part(source.name, spool, QUERY_FORMAT)], notes)
     finally:
         spool.unlink(missing_ok=True)
 
 
-def _ingest_file(
-    db: Database, source: InputFile, path: Path, guard: Guard, notes: Sequence[str] = ()
-) -> Snapshot:
-    format_name = source.format_name
-    before = _stat(path)
-    digest = _digest(path, source)
+@contextmanager
+def _kept(source: InputFile, spool: Path) -> Iterator[Parts]:
+    """The files of an input, all of which can be read more than once."""
+    parts, spools = input_parts.find(source), list[Path]()
+    try:
+        found = Parts(notes=parts.notes)
+        for part in parts.files:
+            if not part.is_once:
+                found.files.append(part)
+                continue
+            spools.append(spool.with_name(spool.name + f".{len(spools) + 1}" * bool(spools)))
+            _keep(part, spools[-1])
+            found.files += input_parts.parts_of(part.name, spools[-1], source, found)
+        input_parts.check_formats(found.files, source)
+        yield found
+    finally:
+        for path in spools:
+            path.unlink(missing_ok=True)
+
+
+def _keep(part: Part, spool: Path) -> None:
+    """Copy a pipe, which can be read only once, while its content has to be hashed and read."""
+    with drafts.create(spool) as kept:
+        if part.path is None:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+        else:
+            with part.path.open("rb") as pipe:
+                shutil.copyfileobj(pipe, kept)
+
+
+def _ingest(db: Database, source: InputFile, parts: Parts, guard: Guard) -> Snapshot:
+    before = [_stat(part) for part in parts.files]
+    digest = _digest(parts, source)
     newest = snapshots.newest(db)
     is_read = newest is not None and newest.source.digest == digest
     if newest and is_read and snapshots.has_long_texts(db, newest.snapshot):
         guard(db, newest)
         return newest
-    with (
-        formats.open_input(str(path)) as stream,
-        formats.open_reader(source.name, stream, format_name, source.options) as reader,
-    ):
-        _check_id_column(source, reader.columns)
+    reader = PartsReader(source, parts.files)
 
-        error_rows = ErrorRows()
-
-        def describe() -> Source:
-            if _stat(path) != before:
-                raise UsageError(f"{source.name}: changed while it was read; run again")
-            return Source(
-                source.name,
-                format_name,
-                digest,
-                source.id_column,
-                error_rows.columns(reader.columns),
-                [*notes, *reader.notes],
-                [source.name],
-            )
-
-        identified = _identified(reader, source.id_column, error_rows)
-        return snapshots.replace(db, identified, describe, source.choice, guard)
-
-
-def _identified(
-    reader: Reader, column: str | None, error_rows: ErrorRows
-) -> Iterator[Row | Reject]:
-    """Give every record its ordinal and its id; one without an id becomes a reject."""
-    for number, item in enumerate(reader, start=1):
-        if isinstance(item, Reject):
-            yield item
-        elif column is None:
-            yield Row(number, str(item.line), error_rows(item))
-        else:
-            yield _with_id(number, error_rows(item), column)
-
-
-def _with_id(number: int, record: Record, column: str) -> Row | Reject:
-    value = exact_json.parse_record(record.data).get(column)
-    if value is None or value == "":
-        raw = record.data[:RAW_LIMIT]
-        return Reject(record.line, f"no id in column {column!r}", raw, record.file)
-    return Row(number, exact_json.cell(value), record)
-
-
-def _check_id_column(source: InputFile, columns: list[str]) -> None:
-    """The columns of a CSV are known at once; in JSON Lines each record is checked on its own."""
-    name = source.id_column
-    if name is not None and columns and name not in columns:
-        raise UsageError(
-            f"{source.name}: no id column {name!r}{nearest(name, columns)}; "
-            f"columns: {', '.join(columns)}"
+    def describe() -> Source:
+        for part, status in zip(parts.files, before, strict=True):
+            if _stat(part) != status:
+                raise UsageError(f"{part.name}: changed while it was read; run again")
+        return Source(
+            source.name,
+            parts.files[0].format_name,
+            digest,
+            source.id_column,
+            reader.columns,
+            [*parts.notes, *reader.notes],
+            [part.name for part in parts.files],
         )
 
+    return snapshots.replace(db, reader.rows(), describe, source.choice, guard)
 
-def _stat(path: Path) -> tuple[int, int]:
-    status = path.stat()
+
+def _stat(part: Part) -> tuple[int, int]:
+    assert part.path is not None
+    status = part.path.stat()
     return status.st_size, status.st_mtime_ns
 
 
-def _digest(path: Path, source: InputFile) -> str:
-    """Names the content and how it is read; paths and times are not part of it."""
-    with path.open("rb") as stream:
-        content = hashlib.file_digest(stream, "sha256").hexdigest()
+def _digest(parts: Parts, source: InputFile) -> str:
+    """Names the content and how it is read. Times are not part of it, nor is the name of a single
+    file; the names of several are, as they name the rows."""
+    whole = hashlib.sha256()
+    files = parts.files
+    contents = [_content(part) for part in files]
+    if len(files) > 1 or files[0].member:
+        named = zip(contents, PartsReader.short_names(files), strict=True)
+        whole.update(exact_json.dump_record([list(pair) for pair in named]).encode())
+    content = whole.hexdigest() if len(files) > 1 or files[0].member else contents[0]
     how = exact_json.dump_record(source.options.given())
     return (
-        f"sha256:{content} format:{source.format_name} id:{source.id_column or ''} "
+        f"sha256:{content} format:{files[0].format_name} id:{source.id_column or ''} "
         f"reading:{_READING} {how}{source.choice or ''}"
     )
+
+
+def _content(part: Part) -> str:
+    assert part.path is not None
+    with part.path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

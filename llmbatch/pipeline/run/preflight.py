@@ -1,12 +1,9 @@
 """A job made ready, and what can be found wrong before anything is created or loaded."""
 
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
 from llmbatch.job import folder, targets
 from llmbatch.job.input import STDIN
@@ -15,7 +12,7 @@ from llmbatch.job.targets import Target
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.rows import earlier_files, output_file
+from llmbatch.pipeline.rows import earlier_files, input_parts, output_file
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.pipeline.tasks import registry
 
@@ -38,22 +35,10 @@ def make_ready(spec: JobSpec, beside: CommandFiles = NO_FILES) -> ReadyJob:
     """The job made ready. Raises UsageError for the first thing that would stop it later, or would
     write what must not be written."""
     job = ready_job.make(spec)
-    _check_input(job.input.path)
+    parts = input_parts.find(job.input)
     prometheus.check(spec)
-    _check_files(job, beside)
+    _check_files(job, beside, [part.path for part in parts.files if part.path])
     return job
-
-
-def _check_input(path: Path | None) -> None:
-    if path is None:
-        return
-    status = targets.look_up(path, "input")
-    if status is None:
-        raise UsageError(f"{path}: no such file; give a CSV or JSONL file, or - for stdin")
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"{path}: is a folder; give a CSV or JSONL file, or - for stdin")
-    if not os.access(path, os.R_OK):
-        raise UsageError(f"{path}: cannot be read; check its permissions")
 
 
 def check_log(spec: JobSpec, beside: CommandFiles, log: Target) -> None:
@@ -68,16 +53,18 @@ def check_log(spec: JobSpec, beside: CommandFiles, log: Target) -> None:
     targets.check([log], taken, _folders(spec, state))
 
 
-def _check_files(job: ReadyJob, beside: CommandFiles) -> None:
+def _check_files(job: ReadyJob, beside: CommandFiles, inputs: Sequence[Path]) -> None:
     spec, state = job.spec, job.paths.state
     # With a store, it says later on whether the output is that of an earlier run.
     known = folder.holds_job(state)
     own = [earlier_files.errors_target]
     own += [] if job.output.is_stdout else [earlier_files.output_target]
     written = [*(make(job.output, known=known) for make in own), *_metrics(spec), *beside.writes]
-    reads = _reads(spec, beside)
+    reads = _reads(spec, beside) | dict.fromkeys(inputs, "input")
     targets.check_state(state, reads, written, _model(spec))
     targets.check(written, reads, _folders(spec, state))
+    if not job.output.is_stdout:
+        input_parts.check_apart(job.input, [job.output.path, job.output.errors])
 
 
 def _reads(spec: JobSpec, beside: CommandFiles) -> dict[Path, str]:

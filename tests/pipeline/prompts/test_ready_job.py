@@ -19,9 +19,9 @@ def make(**changes: Any) -> ReadyJob:
 def test_it_holds_what_the_spec_asks_for() -> None:
     job = make(answer={"choice": ["a", "b"]}, sampling={"seed": 7}, id_column="id", meta=True)
     assert job.paths.state == Path("out/a.llmbatch")
-    assert (job.input.path, job.input.format_name, job.input.id_column) == (
+    assert (job.input.path, job.input.names, job.input.id_column) == (
         Path("in.csv"),
-        "csv",
+        ("in.csv",),
         "id",
     )
     assert (job.output.path, job.output.format_name) == (Path("out/a.jsonl"), "jsonl")

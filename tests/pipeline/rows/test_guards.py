@@ -30,7 +30,7 @@ class Bench:
 
     def take(self, former: FormerInputs | None = None, **given: Any) -> int:
         spec = InputSpec.model_validate({"files": str(self.path)} | given)
-        source = InputFile(str(self.path), "csv", None, spec.reading)
+        source = InputFile(spec.name, spec.files, None, None, spec.reading)
         guard = InputGuard(spec, former)
         return ingest.ingest(self.db, source, self.spool, guard).row_count
 
