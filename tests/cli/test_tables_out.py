@@ -238,3 +238,11 @@ def test_a_foreign_file_is_replaced_only_where_that_is_said(quick: QuickJob) -> 
     quick.write("r.html", foreign)
     assert quick.command("report", "out.jsonl", "-o", "r.html").code == 2
     assert quick.command("report", "out.jsonl", "-o", "r.html", "--overwrite").code == 0
+
+
+def test_csv_for_an_excel_that_writes_semicolons(quick: QuickJob) -> None:
+    quick.write("in.csv", "id;text\n1;a, b\n2;c\n3;d\n".encode("utf-8-sig"))
+    assert quick.run("-o", "o.csv", "--excel").code == 0
+    lines = (quick.folder / "o.csv").read_bytes().splitlines()
+    assert lines[0] == b"\xef\xbb\xbfid;text;response"
+    assert lines[1].startswith(b"1;a, b;answer ")

@@ -27,6 +27,8 @@ from llmbatch.store.snapshots import Snapshot
 Rows = Iterable[Mapping[str, Any]]
 # Formats of input in which every value is text.
 _ALL_TEXT = ("csv", "tsv")
+# In the note on a reading of which it was found out.
+_SEMICOLON = "';' as separator"
 _TYPED = ("parquet", "duckdb", "xlsx")
 
 
@@ -93,11 +95,20 @@ def check(db: Database, output: OutputFile) -> None:
 def _options(
     db: Database, output: OutputFile, layout: Layout, snapshot: Snapshot | None
 ) -> WriteOptions:
-    options = WriteOptions(order=layout.order, excel=output.excel)
+    options = WriteOptions(layout.order, excel=output.excel, delimiter=_separator(output, snapshot))
     is_typed = output.format_name in _TYPED or output.where is not None
     if snapshot is None or not is_typed or snapshot.source.format in _ALL_TEXT:
         return options
     return replace(options, types=chosen_rows.types_of(db, snapshot.source.columns))
+
+
+def _separator(output: OutputFile, snapshot: Snapshot | None) -> str | None:
+    """The separator of a CSV for Excel: a semicolon where the input has it, since the Excel of such
+    a country reads no other; else the format's own."""
+    if not output.excel or output.format_name != "csv" or snapshot is None:
+        return None
+    found = any(_SEMICOLON in note for note in snapshot.source.notes)
+    return ";" if found or output.input_delimiter == ";" else None
 
 
 def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:

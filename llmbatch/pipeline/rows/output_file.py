@@ -20,7 +20,8 @@ class OutputFile:
     answer; `meta`: with columns that say how the answer came to be; `states`: those of
     the rows that are written; `columns`: those that are written, in their order (none: all);
     `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
-    the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced."""
+    the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
+    `input_delimiter`: the separator that the job says its input has."""
 
     path: Path
     format_name: str
@@ -34,6 +35,7 @@ class OutputFile:
     excel: bool = False
     errors: Path = Path()
     overwrite: bool = False
+    input_delimiter: str | None = None
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
@@ -89,6 +91,7 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         excel=spec.excel,
         errors=folder.errors_for(spec),
         overwrite=spec.overwrite,
+        input_delimiter=spec.input.delimiter,
     )
 
 
