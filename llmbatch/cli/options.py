@@ -207,11 +207,13 @@ class JobArguments:
             raise UsageError(f"two inputs: {job} and {other}; --input goes with a JOB.toml")
         return cls(None, flags | {"input": given | {"files": [job, *others]}}, trusted)
 
-    def load(self) -> "JobSpec":
-        """The checked spec. Raises UsageError."""
+    def load(self, without_output: dict[str, Any] | None = None) -> "JobSpec":
+        """The checked spec. `without_output`: see `job.file.load`. Raises UsageError."""
         from llmbatch.job import file
 
-        return file.load(self.job_file, self.flags, trusted=self.trusted)
+        return file.load(
+            self.job_file, self.flags, trusted=self.trusted, without_output=without_output
+        )
 
     def sources(self) -> list[Path]:
         """The files that the spec is read from."""

@@ -152,6 +152,22 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class ChecksAhead(Protocol):
+    """An engine whose `check` takes long, and can do a part of it at once. Optional."""
+
+    def check_ahead(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        """The part of `check`, which it begins with, that imports nothing of the engine's. Raises
+        UsageError as `check` does."""
+        ...
+
+
+def check_ahead(engine: Engine, sampling: Sampling, constraint: Constraint | None) -> None:
+    """All of an engine's `check` that can be done at once. Raises UsageError as `check` does."""
+    check = engine.check_ahead if isinstance(engine, ChecksAhead) else engine.check
+    check(sampling, constraint)
+
+
+@runtime_checkable
 class HasNotices(Protocol):
     """An engine that has notices for the user before it is started. Optional."""
 

@@ -59,11 +59,13 @@ def look_ahead(
     )
 
 
-def assume(spec: JobSpec, past: JobHistory, settings: EngineSettings) -> CacheAssumptions:
-    """The cache of the next engine: as the job's last one, with the present `settings`, as far as
-    they are known before it is started."""
+def assume(
+    spec: JobSpec, past: JobHistory, settings: EngineSettings, last: EngineInfo
+) -> CacheAssumptions:
+    """The cache of the next engine: as the job's `last` one on this device, with the present
+    `settings`, as far as they are known before it is started."""
     answers = cache_forecast.answer_lengths(spec, past.answers)
-    return cache_forecast.assume_before_start(EngineInfo.from_json(past.engine), settings, answers)
+    return cache_forecast.assume_before_start(last, settings, answers)
 
 
 def _rows(db: Database, rows: Sequence[int], indexes: range) -> list[str]:

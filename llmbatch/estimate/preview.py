@@ -11,31 +11,35 @@ import orjson
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import Engine, EngineConfig, check_ahead
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.estimate import limit_warnings, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
-from llmbatch.pipeline.run import reopening
+from llmbatch.pipeline.rows import earlier_files, export, whole_output
+from llmbatch.pipeline.run import limits, reopening, reuse
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import held
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.history import PendingWork
+from llmbatch.store.history import JobHistory, PendingWork
 from llmbatch.store.results import RejectCount, SkipCount
 from llmbatch.store.runs import EngineRun
 
 _MOST_REASONS = 5
+_UNNAMED = "neither an output (-o) nor a state folder (--state) names earlier runs"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Rows and requests by their treatment in a run, and the requirements of that run.
 
-    `reused_*` count what the job's store has settled already; None while another run holds it.
+    `reused_*` count what the job's store has settled already; None while another run holds it, and
+    for a plan without an output. `reuse_unknown`: why they are None. `reuse_reasons`: why they are
+    not more, a line each.
     `control_token_rows` hold control tokens of the model and are sent as text, None where these are
     not known; `control_token_failures` fail for them. `constraint`: how the engine holds answers to
     it, None without one, and where it does not say. `limit_warnings`: limits that would stop the
@@ -57,6 +61,8 @@ class Preview:
     reused_rows: int | None
     chunks: int
     requirements: Requirements
+    reuse_unknown: str | None
+    reuse_reasons: list[str]
     notices: list[str]
     constraint: GrammarPlan | None
     first_messages: list[tuple[str, str]]
@@ -81,23 +87,54 @@ def _values(value: Any) -> dict[str, Any]:
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
-def preview(job: ReadyJob, device: Device | None = None) -> Preview:
+def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True) -> Preview:
     """Read and plan the job without a trace; for `device`, or for the one that is there. Raises
-    UsageError as a run would."""
-    spec = job.spec
+    UsageError as a run would (`is_kept`: False for a job without an output and a state folder),
+    and for what can be known at once, at once."""
+    spec, task = job.spec, job.task
+    limits.check(spec)
     engine = registry.load(spec.engine.name)(_config(job))
-    constraint = held.plan_of(engine, job.task)
+    check_ahead(engine, task.sampling, task.constraint)
+    constraint = held.plan_of(engine, task)
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
-            notices = [*planned.notices, *job.task.notices(), *try_first_chats(db, engine)]
             pending, locked = _read_pending(db, job, engine)
+            _check_as_run(db, job, pending.history, locked=locked)
+            notices = [*planned.notices, *job.task.notices(), *try_first_chats(db, engine)]
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
+            unknown = "a run holds the job" if locked else None if is_kept else _UNNAMED
             return _preview(
-                db, job, pending, needs, constraint, notices, planned.screening, locked=locked
+                db, job, pending, needs, constraint, notices, planned.screening, unknown
             )
+
+
+def _check_as_run(db: Database, job: ReadyJob, past: JobHistory, *, locked: bool) -> None:
+    """The checks of a run that need what earlier ones left, and the rows."""
+    if locked:
+        return
+    spec, output, state = job.spec, job.output, job.paths.state
+    named = earlier_files.named_by([run.spec for run in past.runs], state)
+    whole_output.check_against(
+        [(run.exit_code, run.spec) for run in past.runs], spec, output, state
+    )
+    export.check(db, output, named)
+    sizes = plans.counts(db)
+    reuse.require(
+        spec, past.settled_rows, sizes.requests + sizes.duplicates, reuse.newest(past.runs)
+    )
+
+
+def _reuse_reasons(db: Database, job: ReadyJob, pending: PendingWork) -> list[str]:
+    """The reasons why the pending work has to be done, where earlier runs left answers."""
+    past = pending.history
+    if not (past.runs and pending.positions):
+        return []
+    snapshot = snapshots.newest(db)
+    columns = snapshot.source.columns if snapshot else []
+    return reuse.reasons(job.spec, reuse.newest(past.runs), past.asked, columns)
 
 
 def _config(job: ReadyJob) -> EngineConfig:
@@ -137,8 +174,7 @@ def _preview(
     constraint: GrammarPlan | None,
     notices: list[str],
     screening: Screening,
-    *,
-    locked: bool,
+    unknown: str | None,
 ) -> Preview:
     counts = results.counts(db)
     planned = plans.counts(db)
@@ -157,10 +193,12 @@ def _preview(
         skips=results.skips(db, _MOST_REASONS),
         requests=planned.requests,
         duplicates=planned.duplicates,
-        reused_requests=None if locked else pending.history.settled_requests,
-        reused_rows=None if locked else pending.history.settled_rows,
+        reused_requests=None if unknown else pending.history.settled_requests,
+        reused_rows=None if unknown else pending.history.settled_rows,
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
+        reuse_unknown=unknown,
+        reuse_reasons=_reuse_reasons(db, job, pending),
         notices=[*notices, *screening.notices(), *_template_notices(db, job)],
         constraint=constraint,
         limit_warnings=limit_warnings.find(

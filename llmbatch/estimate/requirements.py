@@ -26,6 +26,7 @@ from llmbatch.store.history import JobHistory, PendingWork
 # The largest error that was seen of a forecast of the cache, as a share of the prompts' tokens.
 _HITS = 0.02
 # Tokens that vLLM computes in a step by default, by kind of device.
+_BLOCK = 16  # tokens in a block of its cache by default
 _BUDGET = {"cpu": 4_096, "gpu": 8_192}
 
 
@@ -71,7 +72,7 @@ def estimate(
     one that is there; `reading`: seconds that reading and planning took."""
     spec = job.spec
     given = _assume_engine(spec, engine, pending.history, device)
-    assumed = cache_outlook.assume(spec, pending.history, given.settings)
+    assumed = cache_outlook.assume(spec, pending.history, _cache_settings(given), given.last)
     outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
     limit = _limit(spec, given)
     prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)
@@ -142,6 +143,25 @@ def _assume_engine(
     return EngineAssumptions(
         engine, settings, EngineInfo() if moved else last, device, moved, elsewhere=True
     )
+
+
+def _cache_settings(given: EngineAssumptions) -> EngineSettings:
+    """The settings, with the cache that a device which was named has room for."""
+    sized = given.engine if given.elsewhere and isinstance(given.engine, KnowsModel) else None
+    shape = sized.shape() if sized else None
+    if sized is None or shape is None or given.device is None:
+        return given.settings
+    fit = memory.fit(
+        shape,
+        given.device,
+        weight_bytes=sized.weight_bytes(),
+        settings=given.settings.updated(given.last),
+        tokens_mean=1,
+        tokens_longest=1,
+    )
+    size = given.settings.block_size or _BLOCK
+    room = EngineSettings(max_num_seqs=fit.max_num_seqs, kv_cache_blocks=fit.cache_tokens // size)
+    return room.updated(given.settings)
 
 
 def _limit(spec: JobSpec, given: EngineAssumptions) -> ContextLimit:

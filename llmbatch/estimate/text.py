@@ -7,6 +7,7 @@ from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import CacheOutlook
+from llmbatch.estimate.first_prompt import message_lines
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.preview import Preview
 from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
@@ -21,8 +22,9 @@ _BLANK = " " * 10
 _SMALL = 0.01
 
 
-def lines(seen: Preview) -> Iterator[str]:
-    """The lines of a plan: each begins with what it is about."""
+def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
+    """The lines of a plan: each begins with what it is about. `whole_prompt`: a long one is not
+    cut."""
     failing = seen.template_failures + seen.control_token_failures
     planned = seen.rows_in - seen.rejected - failing - seen.skipped
     skipped = f" + {seen.skipped:,} skipped" if seen.skipped else ""
@@ -38,10 +40,11 @@ def lines(seen: Preview) -> Iterator[str]:
     yield from _control_lines(seen)
     yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
     if seen.reused_requests is None:
-        yield "reuse     unknown: a run holds the job"
+        yield f"reuse     unknown: {seen.reuse_unknown}"
     else:
         pending = seen.requests - seen.reused_requests
         yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
+        yield from (f"{_BLANK}{line}" for line in seen.reuse_reasons)
         yield f"to do     {pending:,} requests (the plan has {seen.chunks:,} chunks)"
     yield from _requirement_lines(seen.requirements)
     for number, line in enumerate(held.lines(seen.constraint)):
@@ -51,7 +54,7 @@ def lines(seen: Preview) -> Iterator[str]:
     yield from _advice_lines(seen.requirements)
     for role, text in seen.first_messages:
         yield f"first row, {role} message:"
-        yield from (f"  {line}" for line in text.removesuffix("\n").split("\n") if text)
+        yield from message_lines(text, whole=whole_prompt)
 
 
 def _control_failures(seen: Preview) -> str:

@@ -32,12 +32,18 @@ _PRICES = ("price_per_hour", "price_per_million")
 _MOST_FAULTS = 3
 
 
-def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSpec:
+def load(
+    job_file: Path | None,
+    flags: Table,
+    *,
+    trusted: bool = False,
+    without_output: Table | None = None,
+) -> JobSpec:
     """The spec of a job. Relative paths in the file are relative to the file's folder.
 
     `flags` has the shape of the file, and only what was given. Raises UsageError that names
     the file or flag, the key and the nearest valid key, and for a file that names code to run,
-    unless it is `trusted`.
+    unless it is `trusted`. `without_output`: values for a job that names none; None: it has to.
     """
     flags = with_input_table(flags)
     _check_values(flags, None, flags)
@@ -45,6 +51,8 @@ def load(job_file: Path | None, flags: Table, *, trusted: bool = False) -> JobSp
     if job_file and not trusted:
         _check_code(table, job_file, flags)
     merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
+    if without_output and "output" not in merged:
+        merged = without_output | merged
     # Again, for what was read from the files that it names.
     _check_values(merged, job_file, flags)
     try:

@@ -68,6 +68,11 @@ class RunSpec(Section):
         "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200; off never does.",
         by_default="when the first 50 all fail for one reason",
     )
+    expect_reuse: str | None = neutral(
+        None,
+        "Exit 2 before an engine starts if fewer of the rows are answered already: 90%. Not with "
+        "a job's first run.",
+    )
     if_locked: Literal["fail", "skip", "wait"] = neutral(
         "fail", "What to do when another run holds the job."
     )
@@ -106,7 +111,7 @@ class RunSpec(Section):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return f"{value:g}" if is_number else value
 
-    @field_validator("deadline", "max_failed", "fail_fast")
+    @field_validator("deadline", "max_failed", "fail_fast", "expect_reuse")
     @classmethod
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
@@ -118,4 +123,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "deadline": stop_rules.check_deadline,
     "max_failed": stop_rules.Tolerance.parse,
     "fail_fast": stop_rules.fail_fast_rate,
+    "expect_reuse": stop_rules.share,
 }

@@ -4,6 +4,8 @@ A store outlives the llmbatch that wrote it. An unknown key is left out, a value
 understood gives way to its default, and a section that is no table counts as an empty one.
 """
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +22,11 @@ _ROUNDS = 8
 
 def read_spec(text: str) -> tuple[JobSpec, list[str]]:
     """The spec of a run, and the keys that are not understood."""
-    table = with_input_table(json_table(text))
+    return _read_table(json_table(text))
+
+
+def _read_table(kept: Mapping[str, Any]) -> tuple[JobSpec, list[str]]:
+    table = with_input_table(copy.deepcopy(dict(kept)))
     odd: list[str] = []
     for _ in range(_ROUNDS):
         try:
@@ -36,7 +42,12 @@ def read_spec(text: str) -> tuple[JobSpec, list[str]]:
 
 def read_settings(text: str) -> dict[str, Any]:
     """The spec of a run as plain tables, with every key that this version knows."""
-    return read_spec(text)[0].model_dump(mode="json", by_alias=True)
+    return settings_of(json_table(text))
+
+
+def settings_of(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a spec that was read already."""
+    return _read_table(kept)[0].model_dump(mode="json", by_alias=True)
 
 
 def _leave_out(table: dict[str, Any], where: list[str], *, is_missing: bool) -> None:

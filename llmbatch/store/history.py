@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from llmbatch.core.outcomes import CONTEXT, kinds_helped_by
 from llmbatch.core.stored import json_table
 from llmbatch.store import moments, own_store, snapshots
@@ -14,14 +16,16 @@ from llmbatch.store.statements import query
 
 _ANSWERS = 256
 _REQUESTS = 5_000
+_AS_THEY_ARE = ("run", "reason", "starts", "attempts", "exit_code")
 _COLUMNS = ("work_positions", "work_bytes", "work_rows")
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
     """A run of the job's own store. `reason`, `seconds` (its duration) and `timings` (seconds by
-    phase) are None or empty for one that was killed; `telemetry` is the last that it committed.
-    `starts` and `attempts` are numbers: starts of engines, attempts that have ended.
+    phase) are None or empty for one that was killed, as its `exit_code` is; `telemetry` is the last
+    that it committed. `starts` and `attempts` are numbers: starts of engines, attempts that have
+    ended.
     """
 
     run: int
@@ -32,6 +36,7 @@ class PastRun:
     telemetry: Mapping[str, Any]
     starts: int
     attempts: int
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,16 @@ class RequestTokens:
     prompt: int
     output: int
     tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBefore:
+    """The requests to do against those of the last plan in the job's own store: `unanswered` were
+    in it; `otherwise`: their messages were, under other keys. `columns`: those of its input."""
+
+    unanswered: int = 0
+    otherwise: int = 0
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ class JobHistory:
     runs: Sequence[PastRun]
     settled_requests: int = 0
     settled_rows: int = 0
+    asked: AskedBefore = AskedBefore()
 
 
 NO_HISTORY = JobHistory({}, (), (), ())
@@ -126,13 +142,21 @@ def _history(
         runs,
         requests,
         rows,
+        _asked_before(db),
     )
+
+
+def _asked_before(db: Database) -> AskedBefore:
+    unanswered, otherwise = db.execute(query("asked_in_own_store"))[0]
+    names = db.execute(query("columns_in_own_store"))
+    columns = orjson.loads(names[0][0]) if names else []
+    return AskedBefore(int(unanswered), int(otherwise), columns)
 
 
 def _past_run(found: Mapping[str, Any]) -> PastRun:
     ended = found["ended_at"] is not None
     began = moments.read(found, "started")
-    kept: dict[str, Any] = {name: found[name] for name in ("run", "reason", "starts", "attempts")}
+    kept: dict[str, Any] = {name: found[name] for name in _AS_THEY_ARE}
     kept |= {name: json_table(found[name]) for name in ("spec", "timings", "telemetry")}
     return PastRun(**kept, seconds=moments.read(found, "ended").since(began) if ended else None)
 

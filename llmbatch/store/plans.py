@@ -89,6 +89,11 @@ class PlanCounts:
     control: int
 
 
+def settled_rows(db: Database) -> int:
+    """The rows of the current plan whose requests are settled."""
+    return int(db.scalar(query("settled_before")))
+
+
 def counts(db: Database) -> PlanCounts:
     """The size of the current plan."""
     (found,) = db.values(PlanCounts, query("plan_counts"))

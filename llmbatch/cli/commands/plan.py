@@ -1,6 +1,7 @@
 """`llmbatch plan`: what a run would do and take; with a sample, after a part of it was run."""
 
-from dataclasses import replace
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from llmbatch.core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from llmbatch.job.spec import JobSpec
     from llmbatch.pipeline.prompts.ready_job import ReadyJob
+    from llmbatch.pipeline.run.execute import RunResult
     from llmbatch.sizing.device import Device
 
 _SIGNALS = (ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM)
@@ -46,46 +48,89 @@ _EXAMPLE = """\
     help="Run N rows first, spread over the job, and keep their answers.",
 )
 @click.option("--device", metavar="NAME", help="Plan for a device that is not here: H100, L4, ...")
+@click.option("--whole-prompt", is_flag=True, help="Show the first prompt whole, however long.")
 @console.reported
 def plan(
-    job: tuple[str, ...], style: str, sample: int | None, device: str | None, **given: Any
+    job: tuple[str, ...],
+    style: str,
+    sample: int | None,
+    device: str | None,
+    whole_prompt: bool,
+    **given: Any,
 ) -> None:
     """Show what a run would do, take and cost.
 
     Without --sample nothing is computed and nothing written. With it some rows are run for real,
     as the first part of the job, and the plan goes by them; the output appears only when all rows
     are done, so `llmbatch run` finishes the job.
-    """
-    from llmbatch.cli import report_files
-    from llmbatch.pipeline.run import preflight
 
+    Without --sample the output (-o) may be left out: then answers of earlier runs are not looked
+    for. What a run would refuse is refused here, with the same line.
+    """
     arguments = JobArguments.parse(job, given)
-    spec = arguments.load()
+    if sample is None:
+        with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as nothing:
+            _plan(arguments, device, _Shown(style, whole_prompt), Path(nothing) / "none")
+        return
+    is_fruitless = _sample(arguments, device, sample, _Shown(style, whole_prompt))
+    # An engine may have left threads, and takes long to be taken apart.
+    console.leave_at_once(ExitCode.INCOMPLETE if is_fruitless else ExitCode.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The form in which a plan is shown."""
+
+    style: str
+    whole_prompt: bool
+
+
+def _plan(arguments: JobArguments, device: str | None, shown: _Shown, nothing: Path) -> None:
+    """Plan without a trace. `nothing`: a name of no folder, for the state of a job without one."""
+    from llmbatch.job.folder import STDOUT
+
+    spec, other = _priced(arguments.load({"output": STDOUT, "state": str(nothing)}), device)
+    _show(_ready(spec, arguments), other, shown, is_kept=spec.state != str(nothing))
+
+
+def _sample(arguments: JobArguments, device: str | None, size: int, shown: _Shown) -> bool:
+    """Plan by a sample. True if none of its rows was answered."""
+    spec, other = _priced(arguments.load(), device)
+    _check_sample(spec, other)
+    ready = _ready(spec, arguments)
+    result = _run(ready, size)
+    _show(ready, other, shown)
+    if result.is_fruitless:
+        console.say(f"none of the sample's rows was answered: llmbatch report {ready.paths.state}")
+    return result.is_fruitless
+
+
+def _priced(spec: "JobSpec", device: str | None) -> "tuple[JobSpec, Device | None]":
+    """The spec with the price of as many devices as are used, and the device, if one is named."""
     other = None if device is None else _device(spec, device)
     if other is not None and spec.cost.devices is None:
         cost = spec.cost.model_copy(update={"devices": other.count})
         spec = spec.model_copy(update={"cost": cost})
-    if sample is not None:
-        _check_sample(spec, other)
+    return spec, other
+
+
+def _ready(spec: "JobSpec", arguments: JobArguments) -> "ReadyJob":
+    from llmbatch.cli import report_files
+    from llmbatch.pipeline.run import preflight
+
     files = preflight.CommandFiles(arguments.sources(), report_files.targets(spec))
-    ready = preflight.make_ready(spec, files)
-    if sample is not None:
-        _run(ready, sample)
-    _show(ready, other, style)
-    if sample is not None:
-        # An engine may have left threads, and takes long to be taken apart.
-        console.leave_at_once(ExitCode.OK)
+    return preflight.make_ready(spec, files)
 
 
-def _show(job: "ReadyJob", device: "Device | None", style: str) -> None:
+def _show(job: "ReadyJob", device: "Device | None", shown: _Shown, *, is_kept: bool = True) -> None:
     from llmbatch.estimate import text
     from llmbatch.estimate.preview import preview
 
-    plan = preview(job, device)
-    if style == "json":
+    plan = preview(job, device, is_kept=is_kept)
+    if shown.style == "json":
         console.json(plan.as_json())
     else:
-        console.show(text.lines(plan))
+        console.show(text.lines(plan, whole_prompt=shown.whole_prompt))
 
 
 def _device(spec: "JobSpec", name: str) -> "Device":
@@ -116,7 +161,7 @@ def _check_sample(spec: "JobSpec", device: "Device | None") -> None:
         )
 
 
-def _run(job: "ReadyJob", sample: int) -> None:
+def _run(job: "ReadyJob", sample: int) -> "RunResult":
     """Run a part of the job. Raises as a run does; leaves with its exit code after a signal."""
     from llmbatch.cli import narration
     from llmbatch.estimate.cache_forecaster import Forecaster
@@ -127,3 +172,4 @@ def _run(job: "ReadyJob", sample: int) -> None:
     if result.exit_code in _SIGNALS:
         console.say(f"{result.reason}; {result.counts.pending:,} rows left")
         console.leave_at_once(result.exit_code)
+    return result

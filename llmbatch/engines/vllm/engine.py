@@ -20,6 +20,7 @@ from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
+    ahead,
     defaults,
     failure_reasons,
     grammar,
@@ -94,7 +95,11 @@ class VllmEngine:
             self._identity = name | vllm_options.answer_affecting(self._options)
         return dict(self._identity)
 
+    def check_ahead(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        ahead.check(self._options, self._configuration(), sampling, constraint)
+
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        self.check_ahead(sampling, constraint)
         if not vllm_options.is_installed():
             return  # the start reports what is missing
         versions.require_known()
@@ -107,7 +112,7 @@ class VllmEngine:
         except versions.MISMATCHES as error:
             raise versions.mismatch(error) from error
         except Exception as error:  # vLLM's own kinds of error are many
-            raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+            raise UsageError(f"{ahead.REFUSES}: {error}") from error
 
     def grammar(self, constraint: Constraint) -> GrammarPlan | None:
         is_known = vllm_options.is_installed()

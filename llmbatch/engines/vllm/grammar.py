@@ -4,7 +4,7 @@ vLLM has one backend per engine: that of its first request with a constraint. A 
 constraint, so the backend that holds most of it is chosen before the start.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -62,6 +62,20 @@ def plan_for(options: Mapping[str, Any], constraint: Constraint) -> GrammarPlan:
     return plan(users_backend(options), constraint)
 
 
+def check_copies(options: Mapping[str, Any], constraint: Constraint) -> None:
+    """The part of `plan_for` that needs no backend. Raises UsageError where none could hold it."""
+    chosen = users_backend(options)
+    if chosen is None or chosen in BACKENDS:
+        _copies(chosen, constraint)
+
+
+def _copies(chosen: str | None, constraint: Constraint) -> Sequence[EngineCopy]:
+    try:
+        return copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
+    except PatternError as error:
+        raise UsageError(f"vLLM refuses this job's requests: {error}") from error
+
+
 @lru_cache(maxsize=16)
 def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
     """The plan of vLLM for a constraint, with the backend that the user has chosen, or else
@@ -69,12 +83,8 @@ def plan(chosen: str | None, constraint: Constraint) -> GrammarPlan:
     if chosen is not None and chosen not in BACKENDS:
         notice = f"backend {chosen} gets the constraint as it is; what it holds of it is unknown"
         return GrammarPlan(chosen, notices=(notice,))
-    try:
-        tried = copies(constraint) if chosen is None else (copy_for(constraint, chosen),)
-    except PatternError as error:
-        raise UsageError(f"vLLM refuses this job's requests: {error}") from error
     refusals: list[str] = []
-    for copy in tried:
+    for copy in _copies(chosen, constraint):
         proof = prove(copy.backend, copy.constraint, constraint)
         if proof.refused is None:
             return GrammarPlan(copy.backend, copy.check_only, tuple(_notices(copy, proof)))

@@ -15,7 +15,7 @@ from typing import Any
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.option_name import plain_name
 from llmbatch.engines import model_files
-from llmbatch.engines.vllm import versions
+from llmbatch.engines.vllm import option_values, versions
 
 _NEUTRAL = """
     _api_process_count _api_process_rank aggregate_engine_logging all2all_backend
@@ -154,16 +154,20 @@ def check(options: Mapping[str, Any]) -> dict[str, Any]:
     ourselves, or whose value cannot be read.
     """
     fields = installed_fields()
+    # Without one, a plan still finds a name that no version has.
+    known = fields or dict.fromkeys(NEUTRAL_OPTIONS | ANSWER_OPTIONS)
     checked: dict[str, Any] = {}
     for written, value in options.items():
         name = plain_name(written)
-        if fields and name not in fields:
-            raise UsageError(f"engine option {written!r}: vLLM has none{nearest(name, fields)}")
+        if name not in known:
+            raise UsageError(f"engine option {written!r}: vLLM has none{nearest(name, known)}")
         if name in REFUSED_OPTIONS:
             raise UsageError(f"engine option {written!r} cannot be set: {REFUSED_OPTIONS[name]}")
         if name in checked:
             raise UsageError(f"engine option {written!r} is given twice")
-        checked[name] = _typed(written, value, fields.get(name, ""))
+        checked[name] = _typed(written, value, fields.get(name) or "")
+        if (fault := option_values.fault(name, checked[name], fields.get(name) or "")) is not None:
+            raise UsageError(f"engine option {written!r}: {fault}")
     return checked
 
 

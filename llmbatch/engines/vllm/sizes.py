@@ -1,5 +1,6 @@
 """The sizes of vLLM's model, and its device, found without importing vLLM."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from llmbatch.sizing.model_config import value_bytes
 
 # What vLLM makes of weights that are not quantised, by its option `quantization`.
 _WHILE_LOADING = {"fp8": {}, "bitsandbytes": {"load_in_4bit": True}, "mxfp4": {}}
+_ANY_LENGTH = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 _FULL = {"float32", "float"}
 
 
@@ -52,6 +54,17 @@ def weight_bytes(
     if folder is None and commit is not None:
         folder = hub.cached_folder(model, commit)
     return model_files.stored_bytes(folder) if folder is not None else None
+
+
+def longest_sequence(config: Mapping[str, Any]) -> int | None:
+    """The most tokens for which vLLM starts the model of this config.json; None where that is not
+    known, or the user has told vLLM to take any length."""
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    scaled = isinstance(rope, dict) and rope.get("rope_type", rope.get("type", "default"))
+    if os.environ.get(_ANY_LENGTH, "0") != "0" or scaled != "default":
+        return None
+    most = config.get("max_position_embeddings")
+    return most if isinstance(most, int) and "model_max_length" not in config else None
 
 
 def device(options: Mapping[str, Any]) -> Device | None:

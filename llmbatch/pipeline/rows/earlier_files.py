@@ -3,7 +3,7 @@
 They are known by what they hold, or because a run of the job in the store has named them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,22 @@ def errors_target(output: OutputFile, *, known: bool) -> Target:
     return Target(ERRORS, output.errors, lambda path: known or _is_error_file(path))
 
 
-def check(db: Database, output: OutputFile, *, with_errors: bool = True) -> None:
+def check(
+    db: Database,
+    output: OutputFile,
+    *,
+    with_errors: bool = True,
+    named: AbstractSet[str] | None = None,
+) -> None:
     """Raise UsageError for a file that neither looks like the output, or the error file, nor was
-    named by a run that the store knows. Once the rows are read, a file does not look like the
-    output if it has a column that comes neither from them nor from an answer."""
+    `named` by an earlier run (None: by one that the store knows). Once the rows are read, a file
+    does not look like the output if it has a column that comes neither from them nor from an
+    answer."""
     if output.overwrite:
         return
     targets = [] if output.is_stdout else [output_target(output, known=False)]
     targets += [errors_target(output, known=False)] if with_errors else []
-    names = _named(db)
+    names = _named(db) if named is None else named
     snapshot = snapshots.newest(db)
     for target in targets:
         path = target.file
@@ -63,12 +70,17 @@ def _check_columns(target: Target, path: Path, output: OutputFile, columns: Sequ
 
 
 def _named(db: Database) -> AbstractSet[str]:
-    """The names of the files that earlier runs had as their output and error file. Not their
-    places: the folder may have been moved, and so was the store."""
-    named = (json_table(run.spec).get("output") for run in run_records.summaries(db))
+    specs = [json_table(run.spec) for run in run_records.summaries(db)]
+    return named_by(specs, db.path.parent)
+
+
+def named_by(specs: Sequence[Mapping[str, Any]], state: Path) -> AbstractSet[str]:
+    """The names of the files that runs of these specs had as their output and error file. Not their
+    places: the folder may have been moved, and so was the store in `state`."""
+    named = (spec.get("output") for spec in specs)
     outputs = [Path(name) for name in named if isinstance(name, str) and Path(name).name]
     files = {path.name for out in outputs for path in (out, folder.errors_of_output(out))}
-    return files | {folder.errors_of_output(db.path.parent).name}
+    return files | {folder.errors_of_output(state).name}
 
 
 def _is_output(path: Path, output: OutputFile) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -81,10 +82,11 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
     return written
 
 
-def check(db: Database, output: OutputFile) -> None:
+def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = None) -> None:
     """Raise UsageError, once the rows are read and before anything is computed, for an output that
-    cannot be written: columns that it does not have, too many rows, a file of somebody else."""
-    earlier_files.check(db, output)
+    cannot be written: columns that it does not have, too many rows, a file of somebody else.
+    `named`: see `earlier_files.check`."""
+    earlier_files.check(db, output, named=named)
     snapshot = snapshots.newest(db)
     if snapshot is not None:
         rows = snapshot.row_count + snapshot.reject_count * ("rejected" in output.states)

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from llmbatch.core import clock
 from llmbatch.core.errors import (
@@ -20,7 +20,7 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import limits, prepare, sample
+from llmbatch.pipeline.run import limits, prepare, reuse, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
@@ -39,15 +39,24 @@ from llmbatch.store.lock import JobLock
 from llmbatch.store.plans import Pending
 from llmbatch.store.results import Counts
 
+_NOTHING = Counts()
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """The end of a run. An engine that did not stop in time may still hold a thread: leave the
-    process at once."""
+    process at once. `before`: the rows before anything was computed."""
 
     exit_code: ExitCode
     reason: str
     counts: Counts
+    before: Counts = _NOTHING
+
+    @property
+    def is_fruitless(self) -> bool:
+        """True if rows were tried, and none was answered."""
+        is_answered = self.counts.answered > self.before.answered
+        return self.counts.failed > self.before.failed and not is_answered
 
 
 def execute(
@@ -134,11 +143,14 @@ def _run(db: Database, context: Context) -> RunResult:
         context.observer.phase(notice)
     export.check(db, job.output)
     context.timings.prepare = clock.seconds() - context.began
+    if not context.fresh:
+        reuse.check(db, job.spec)
     pending = prepare.open_work(db, context)
     run = _begin(db, context, planned)
     with _failure_recorded(db, context, run):
+        before = results.counts(db)
         _generate(db, context, run, pending)
-        return _finish(db, context, run)
+        return replace(_finish(db, context, run), before=before)
 
 
 def _begin(db: Database, context: Context, planned: PlannedJob) -> int:

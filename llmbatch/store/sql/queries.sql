@@ -254,6 +254,19 @@ JOIN (SELECT key, min(row) AS row FROM planned_rows WHERE key IS NOT NULL GROUP 
 -- name: drop_settled_in_own_store
 DELETE FROM pending_work WHERE key IN (SELECT key FROM kept_in_own_store);
 
+-- name: asked_in_own_store
+-- Of the requests to do: those that were planned before, and those that read alike under other keys.
+SELECT
+    count(*) FILTER (known.key IS NOT NULL),
+    count(*) FILTER (known.key IS NULL
+        AND hash(requests.messages) IN (SELECT hash(messages) FROM own_store.requests))
+FROM requests
+ANTI JOIN kept_in_own_store USING (key)
+LEFT JOIN (SELECT DISTINCT key FROM own_store.requests) AS known ON known.key = requests.key;
+
+-- name: columns_in_own_store
+SELECT columns FROM own_store.snapshots ORDER BY snapshot DESC LIMIT 1;
+
 -- name: engine_runs_in_own_store
 SELECT
     runs.run, runs.spec,

@@ -1,0 +1,40 @@
+"""The checks of a job that need nothing of vLLM's: they are made before it is imported."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Constraint, Sampling
+from llmbatch.engines.vllm import grammar, sizes
+from llmbatch.engines.vllm import options as vllm_options
+from llmbatch.engines.vllm.sampling import RefusedError, check_sampling
+
+REFUSES = "vLLM refuses this job's requests"
+
+
+def check(
+    options: Mapping[str, Any],
+    config: Mapping[str, Any] | None,
+    sampling: Sampling,
+    constraint: Constraint | None,
+) -> None:
+    """Raise UsageError for what vLLM would refuse once it is there. `config`: the model's
+    config.json."""
+    try:
+        check_sampling(sampling)
+    except RefusedError as error:
+        raise UsageError(f"{REFUSES}: {error}") from error
+    _check_length(options.get("max_model_len"), sizes.longest_sequence(config or {}))
+    if constraint is not None and vllm_options.is_installed():
+        grammar.plan_for(options, constraint)
+    elif constraint is not None:
+        grammar.check_copies(options, constraint)
+
+
+def _check_length(wanted: Any, most: int | None) -> None:
+    """Raise UsageError for a `max_model_len` that vLLM takes for a mistake."""
+    if isinstance(wanted, int) and most is not None and wanted > most:
+        raise UsageError(
+            f"engine option 'max_model_len': the model takes {most:,} tokens at most "
+            f"(got {wanted:,})"
+        )
