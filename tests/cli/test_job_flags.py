@@ -144,7 +144,7 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
 
 def test_a_query_stands_in_place_of_an_input() -> None:
     given = cli.commands["run"].make_context("run", [*NEEDED[1:], "--sql", "SELECT 1"]).params
-    assert given["job"] is None
+    assert not given["job"]
     assert given["input__sql"] == "SELECT 1"
     with pytest.raises(UsageError, match="names files and a query"):
         load("--sql", "SELECT 1")
