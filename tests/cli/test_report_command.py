@@ -99,7 +99,7 @@ REFUSED = [
     (("out.jsonl", "-o", "report.pdf"), "ends in one of .txt, .json, .md, .html"),
     (("out.jsonl", "-o", "report"), "ends in one of .txt, .json, .md, .html"),
     (("out.jsonl", "-o", "no/report.md"), "no/report.md: there is no folder no"),
-    (("out.jsonl", "--format", "md", "-o", "."), "--format: must be 'text', 'json', 'markdown' or 'html'"),
+    (("out.jsonl", "--format", "md", "-o", "."), "must be 'text', 'json', 'markdown' or 'html'"),
     (("out.jsonl", "--format", "text", "-o", "."), ".: is a folder; give a file name"),
     (("out.jsonl", "--price-per-hour", "-1"), "--price-per-hour: must be a number, 0 or more"),
     (("out.jsonl", "--price-per-hour", "nan"), "--price-per-hour: "),
