@@ -8,7 +8,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job
-from llmbatch.core.errors import UsageError
+from llmbatch.core.errors import UnwrittenError, UsageError
 from llmbatch.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -128,8 +128,13 @@ def write_answers(
         earlier_files.check(db, target, with_errors=False)
         require_plan(db, paths)
         counts = results.counts(db)
-        with faults.understood(paths.store):
-            written = export_answers(db, target, counts)
+        try:
+            with faults.understood(paths.store):
+                written = export_answers(db, target, counts)
+        except UnwrittenError as error:
+            if isinstance(error.__cause__, BrokenPipeError):  # `| head` has read enough
+                raise error.__cause__ from None
+            raise
     for notice in written.notices:
         console.say(f"warning: {output}: {notice}")
     return _describe(written.rows, counts, target)
