@@ -209,8 +209,8 @@ def test_a_link_stays_and_its_target_is_written(quick: QuickJob) -> None:
         (quick.folder / name).symlink_to(f"there/{name}")
     quick.write("in.csv", "id,text\n1,hello\n2,FAIL:x\n")
     for _ in range(2):
-        assert quick.run("--report", "r.md", "--metrics-file", "m.prom").code == 3
-        assert quick.command("export", "out.jsonl", "-o", "x.csv").code == 0
+        assert quick.run("-q", "--report", "r.md", "--metrics-file", "m.prom").code == 3
+    export(quick, "x.csv")
     for name in links:
         assert (quick.folder / name).is_symlink(), name
         assert (quick.folder / "there" / name).is_file(), name
@@ -233,11 +233,11 @@ def test_a_foreign_file_is_replaced_only_where_that_is_said(quick: QuickJob) -> 
     assert len(quick.records()) == 3
     assert (quick.folder / "r.md").read_text() != foreign
     quick.write("x.csv", foreign)
-    assert quick.command("export", "out.jsonl", "-o", "x.csv").code == 2
-    assert quick.command("export", "out.jsonl", "-o", "x.csv", "--overwrite").code == 0
-    quick.write("r.html", foreign)
-    assert quick.command("report", "out.jsonl", "-o", "r.html").code == 2
-    assert quick.command("report", "out.jsonl", "-o", "r.html", "--overwrite").code == 0
+    assert "--overwrite replaces it" in refused(quick, "x.csv")
+    export(quick, "x.csv", overwrite=True)
+    quick.write("r.txt", foreign)
+    assert quick.command("report", "out.jsonl", "-o", "r.txt").code == 2
+    assert quick.command("report", "out.jsonl", "-o", "r.txt", "--overwrite").code == 0
 
 
 def test_csv_for_an_excel_that_writes_semicolons(quick: QuickJob) -> None:
