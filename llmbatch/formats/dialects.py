@@ -50,8 +50,12 @@ def find(
     if dialect.blanks:
         found.append("no blanks after separators")
     if dialect.skip > asked.skip:
-        found.append(f"no comment lines above the header (lines 1 to {dialect.skip})")
+        found.append(f"no comment lines above the header ({_lines(dialect.skip)})")
     return dialect, found
+
+
+def _lines(count: int) -> str:
+    return "line 1" if count == 1 else f"lines 1 to {count}"
 
 
 def _complete(head: Sequence[str], *, is_whole: bool) -> list[str]:

@@ -44,6 +44,8 @@ FORMATS = {
 # Functions for the columns of a file; without one the reader says them.
 _COLUMNS = {"parquet": "parquet:columns", "xlsx": "sheet:columns"}
 
+# Settings of the reading that mean something in CSV and TSV alone.
+_OF_TABLES = ("delimiter", "quote", "escape", "skip_lines", "header", "null")
 _BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
 
 
@@ -95,8 +97,21 @@ def open_reader(
 
     Raises UsageError when the input as a whole cannot be used.
     """
-    reader: Reader = _load(FORMATS[_known(format)].reader)(stream, name, options)
+    _check_options(name, _known(format), options)
+    reader: Reader = _load(FORMATS[format].reader)(stream, name, options)
     return reader
+
+
+def _check_options(name: str, format: str, options: ReadOptions) -> None:
+    """Raise UsageError for a setting that means nothing in this format."""
+    if format in ("csv", "tsv"):
+        return
+    for setting in options.given():
+        if setting in _OF_TABLES or (setting == "encoding" and format == "parquet"):
+            flag = "--no-header" if setting == "header" else f"--{setting.replace('_', '-')}"
+            raise UsageError(
+                f"{name}: {flag} is for CSV and TSV, and this is {format}: leave it out"
+            )
 
 
 def open_writer(

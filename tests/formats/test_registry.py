@@ -10,7 +10,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record
-from llmbatch.formats import detect, open_input, open_reader, open_writer
+from llmbatch.formats import ReadOptions, detect, open_input, open_reader, open_writer
 
 ROWS = b"x\n" + b"".join(b"row %d\n" % n for n in range(50_000))
 # Without a time in it: all workers must find the same tests, and their names hold these bytes.
@@ -108,6 +108,13 @@ def test_files_that_cannot_be_opened_are_refused(tmp_path: Path) -> None:
         open_input(str(tmp_path / "none.csv"))
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         open_input(str(tmp_path))
+
+
+def test_a_setting_that_means_nothing_in_a_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="in: --null is for CSV and TSV, and this is jsonl"):
+        open_reader("in", io.BytesIO(b""), "jsonl", ReadOptions(null=("NA",)))
+    with pytest.raises(UsageError, match="--encoding is for CSV and TSV, and this is parquet"):
+        open_reader("in", io.BytesIO(b""), "parquet", ReadOptions(encoding="cp1252"))
 
 
 @pytest.mark.parametrize("format", ["csv", "tsv", "jsonl", "parquet"])
