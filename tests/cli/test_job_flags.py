@@ -77,6 +77,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.max_rows": ("7", 7),
     "run.max_failed": ("2%", "2%"),
     "run.fail_fast": ("2%", "2%"),
+    "run.expect_reuse": ("90%", "90%"),
     "run.if_locked": ("skip", "skip"),
     "run.metrics_file": ("m.prom", "m.prom"),
     "run.reports": ("r.md", ("r.md",)),

@@ -301,7 +301,7 @@ def test_the_input_is_a_name_a_list_or_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("delimiter", ";;", "--delimiter: write one character, or tab"),
+        ("delimiter", ";;", "--delimiter: write one character, tab or none"),
         ("quote", "", "--quote: write one character, or none"),
         ("encoding", "utf-9", "--encoding: no such encoding; usual ones: utf-8, cp1252, utf-16"),
         ("encoding", "hex", "--encoding: no such encoding"),
