@@ -37,7 +37,7 @@ _METAVARS = {
     "cost.attribute_by": "COLUMNS",
     "run.metrics_file": "FILE",
     "run.deadline": "TIME",
-    "run.expect_reuse": "SHARE",
+    "run.expect_reuse": "P%",
     "run.max_failed": "N|P%",
     "run.fail_fast": "P%[/N]|off",
     "run.repetition": "N|off",
