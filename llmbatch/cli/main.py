@@ -17,6 +17,7 @@ from llmbatch.cli.commands import (
     samples,
     status,
     tail,
+    try_rows,
     tune,
 )
 from llmbatch.cli.options import check_text
@@ -42,7 +43,7 @@ def cli() -> None:
 
 
 cli.example = _EXAMPLE
-cli.add_group("First steps", samples.samples, plan.plan, help.show_help)
+cli.add_group("First steps", samples.samples, plan.plan, try_rows.try_rows, help.show_help)
 cli.add_group("Work", run.run, retry.retry, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Mend", check.check, repair.repair)

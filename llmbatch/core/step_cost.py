@@ -59,6 +59,11 @@ class StepMoments:
         names = (each.name for each in fields(StepMoments))
         return StepMoments(*(getattr(self, name) + getattr(other, name) for name in names))
 
+    def __sub__(self, other: "StepMoments") -> "StepMoments":
+        """The sums over the steps since `other`."""
+        names = (each.name for each in fields(StepMoments))
+        return StepMoments(*(getattr(self, name) - getattr(other, name) for name in names))
+
 
 @dataclass(frozen=True, slots=True)
 class StepCost:

@@ -71,8 +71,8 @@ def estimate(
     """The requirements of the pending work. `order`: of a record's fields; `device`: None for the
     one that is there; `reading`: seconds that reading and planning took."""
     spec = job.spec
-    given = _assume_engine(spec, engine, pending.history, device)
-    assumed = cache_outlook.assume(spec, pending.history, _cache_settings(given), given.last)
+    given = assume_engine(spec, engine, pending.history, device)
+    assumed = cache_outlook.assume(spec, pending.history, cache_settings(given), given.last)
     outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
     limit = _limit(spec, given)
     prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)
@@ -87,7 +87,7 @@ def estimate(
     again = output_tokens.prompts_again(pending.history, prompt.requests, prompt.fitting.expected)
     tokens = _tokens(prompt, again, output, outlook, given)
     fit = _memory(spec, given, prompt, output)
-    machine = _machine(assumed, given, fit, tokens, prompt.requests)
+    machine = engine_to_come(assumed, given, fit, tokens, prompt.requests)
     load = time_and_cost.make_workload(
         tokens,
         prompt.requests,
@@ -127,9 +127,10 @@ def _without_prompts(
     return Requirements(None, None, tokens, None, given.device, time, cost, outlook)
 
 
-def _assume_engine(
+def assume_engine(
     spec: JobSpec, engine: base.Engine, past: JobHistory, device: Device | None
 ) -> EngineAssumptions:
+    """The engine as far as it is known; `device`: None for the one that is there."""
     last, options = EngineInfo.from_json(past.engine), spec.engine.options
     ran_on = last.hardware
     if device is None:
@@ -145,7 +146,7 @@ def _assume_engine(
     )
 
 
-def _cache_settings(given: EngineAssumptions) -> EngineSettings:
+def cache_settings(given: EngineAssumptions) -> EngineSettings:
     """The settings, with the cache that a device which was named has room for."""
     sized = given.engine if given.elsewhere and isinstance(given.engine, KnowsModel) else None
     shape = sized.shape() if sized else None
@@ -226,7 +227,7 @@ def _longest(prompt: PromptTokens, answer: int) -> int:
     return longest if prompt.context.limit is None else min(longest, prompt.context.limit)
 
 
-def _machine(
+def engine_to_come(
     assumed: CacheAssumptions,
     given: EngineAssumptions,
     fit: Memory | None,

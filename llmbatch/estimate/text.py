@@ -97,7 +97,7 @@ def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
         yield f"tokens    {prompt.fitting.expected:,.0f} in the prompts"
     else:
         looked_at = f"from {prompt.looked_at:,} requests"
-        yield f"tokens    about {_between(prompt.fitting)} in the prompts ({looked_at})"
+        yield f"tokens    about {between(prompt.fitting)} in the prompts ({looked_at})"
     if prompt.context.too_long.high:
         yield f"{_BLANK}without those that are too long"
     if prompt.unreadable:
@@ -162,7 +162,7 @@ _SOURCES = {
 def _output_lines(output: OutputTokens) -> Iterator[str]:
     source = _SOURCES[output.source].format(known=output.known)
     yield (
-        f"output    about {_between(output.total)} tokens, {units.number(output.each)} for "
+        f"output    about {between(output.total)} tokens, {units.number(output.each)} for "
         f"an answer ({source})"
     )
     if output.left_long:
@@ -207,7 +207,7 @@ def _time_lines(time: TimeEstimate) -> Iterator[str]:
     if time.seconds is None:
         yield "time      unknown"
     else:
-        yield f"time      about {_span(time.seconds)}, {_TIME_SOURCES[time.source]}"
+        yield f"time      about {span(time.seconds)}, {_TIME_SOURCES[time.source]}"
         yield f"{_BLANK}= {_parts(time)}"
     yield from (f"{_BLANK}{note}" for note in time.notes)
     assumed = [
@@ -229,26 +229,28 @@ def _matters(part: TimePart, time: TimeEstimate) -> bool:
     return time.seconds is None or part.seconds.high >= _SMALL * time.seconds.expected
 
 
-def _span(seconds: Interval) -> str:
+def span(seconds: Interval) -> str:
+    """A time with its bounds."""
     low, high = units.seconds(seconds.low), units.seconds(seconds.high)
     return f"{units.seconds(seconds.expected)} ({low} to {high})"
 
 
 def _cost_lines(cost: CostEstimate, device: Device | None) -> Iterator[str]:
     if cost.cost is not None:
-        yield f"cost      about {_amount(cost.cost, cost.currency)} for {cost.basis}"
+        yield f"cost      about {amount(cost.cost, cost.currency)} for {cost.basis}"
         used = device.count if device is not None and device.kind == "gpu" else cost.devices
         if cost.basis == "device time" and cost.devices != used:
             paid = units.count(cost.devices, "device")
             yield f"{_BLANK}paid as {paid}, while the engine uses {used}"
     if cost.listed is not None:
         name = f"{cost.listed_name}'s prices" if cost.listed_name else "the listed prices"
-        yield f"listed    about {_amount(cost.listed, cost.currency)} at {name}"
+        yield f"listed    about {amount(cost.listed, cost.currency)} at {name}"
 
 
-def _amount(cost: Interval, currency: str) -> str:
-    amount = f"{currency} {_rough(cost.expected)}"
-    return amount if cost.is_exact else f"{amount} ({_rough(cost.low)} to {_rough(cost.high)})"
+def amount(cost: Interval, currency: str) -> str:
+    """Money with its bounds."""
+    shown = f"{currency} {_rough(cost.expected)}"
+    return shown if cost.is_exact else f"{shown} ({_rough(cost.low)} to {_rough(cost.high)})"
 
 
 def _rough(amount: float) -> str:
@@ -283,11 +285,12 @@ def _advice_lines(needs: Requirements) -> Iterator[str]:
         )
 
 
-def _between(tokens: Interval) -> str:
+def between(tokens: Interval) -> str:
+    """A number with its bounds."""
     if tokens.is_exact:
         return f"{tokens.expected:,.0f}"
     return f"{tokens.expected:,.0f} ({tokens.low:,.0f} to {tokens.high:,.0f})"
 
 
 def _count(rows: Interval) -> str:
-    return f"{rows.expected:,.0f}" if rows.is_exact else f"about {_between(rows)}"
+    return f"{rows.expected:,.0f}" if rows.is_exact else f"about {between(rows)}"

@@ -23,7 +23,11 @@ class Database:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        # Beside which long texts lie (see `long_texts`).
+        self.texts = path
         self._journal: Journal | None = None
+        # Where names of tables are looked up.
+        self._catalogs = "job"
         # The steps that made store and journal agree at the opening.
         self.recovery = Recovery()
 
@@ -52,10 +56,16 @@ class Database:
     def cursor(self) -> "Database":
         """A second connection to the same open file, for another thread."""
         cursor = self._connection.cursor()
-        cursor.execute("USE job")
         other = Database(cursor, self.path)
-        other.create_views()
+        other.texts = self.texts
+        other.use(self._catalogs)
         return other
+
+    def use(self, catalogs: str) -> None:
+        """Look names of tables up in these catalogs, the first that has one winning."""
+        self._catalogs = catalogs
+        self.execute(f"SET search_path = '{catalogs}'")
+        self.create_views()
 
     def create_views(self) -> None:
         """Make the views of the states of rows and requests, which belong to the connection."""

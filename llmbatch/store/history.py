@@ -124,13 +124,17 @@ def pending_work(
             db.execute(query("stage_kept_in_own_store"), which)
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))
-            past = _history(db, alike, int(requests), int(rows))
+            past = _history(db, alike, int(requests), int(rows), _asked_before(db))
     positions, sizes, rows = (db.integers(query(name)) for name in _COLUMNS)
     return PendingWork(positions, sizes, rows, past)
 
 
 def _history(
-    db: Database, alike: Callable[[Mapping[str, Any]], bool], requests: int, rows: int
+    db: Database,
+    alike: Callable[[Mapping[str, Any]], bool],
+    requests: int,
+    rows: int,
+    asked: AskedBefore,
 ) -> JobHistory:
     runs = [_past_run(found) for found in db.mappings(query("runs_in_own_store"))]
     wanted = {"runs": [run.run for run in runs if alike(run.spec)], "most": _REQUESTS}
@@ -142,7 +146,7 @@ def _history(
         runs,
         requests,
         rows,
-        _asked_before(db),
+        asked,
     )
 
 
@@ -151,6 +155,16 @@ def _asked_before(db: Database) -> AskedBefore:
     names = db.execute(query("columns_in_own_store"))
     columns = orjson.loads(names[0][0]) if names else []
     return AskedBefore(int(unanswered), int(otherwise), columns)
+
+
+def own_history(db: Database, alike: Callable[[Mapping[str, Any]], bool]) -> JobHistory:
+    """The records of the store that is open, as `pending_work` has those of another one."""
+    db.execute("ATTACH IF NOT EXISTS ':memory:' AS own_store")
+    for table in ("runs", "run_ends", "attempts", "checkpoints", "engine_starts"):
+        db.execute(
+            f"CREATE OR REPLACE VIEW own_store.{table} AS SELECT rowid AS rowid, * FROM job.{table}"
+        )
+    return _history(db, alike, 0, 0, NO_HISTORY.asked)
 
 
 def _past_run(found: Mapping[str, Any]) -> PastRun:

@@ -118,7 +118,7 @@ def replace(
     # Outside of the transaction: see snapshots.replace.
     db.execute(query("stage_rendered"))
     db.execute(query("stage_other_keys"))
-    with long_texts.Writer(db.path, _TEXTS, plan) as long:
+    with long_texts.Writer(db.texts, _TEXTS, plan) as long:
         places: Places = {}
         for batch in batches:
             db.insert(query("stage"), _table(batch, long, places))
@@ -137,7 +137,7 @@ def replace(
         )
     db.execute("DROP TABLE rendered")
     db.execute("DROP TABLE other_keys")
-    long_texts.remove_others(db.path, _TEXTS, plan)
+    long_texts.remove_others(db.texts, _TEXTS, plan)
     return Plan(plan, snapshot, digest, adopted)
 
 
@@ -241,7 +241,7 @@ def _planned(db: Database, found: list[tuple[Any, ...]]) -> list[PlannedRequest]
 
 
 def _text(db: Database, text: str, plan: int, at: int | None, size: int) -> str | LongText:
-    return text if at is None else LongText(long_texts.file_of(db.path, _TEXTS, plan), at, size)
+    return text if at is None else LongText(long_texts.file_of(db.texts, _TEXTS, plan), at, size)
 
 
 def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
@@ -266,4 +266,4 @@ def first_messages(db: Database) -> str | None:
 def has_long_texts(db: Database, plan: int) -> bool:
     """True if all long messages of the plan are there, or it has none."""
     size = db.scalar(query("long_texts_of_requests"))
-    return long_texts.is_whole(db.path, _TEXTS, plan, size)
+    return long_texts.is_whole(db.texts, _TEXTS, plan, size)

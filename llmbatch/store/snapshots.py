@@ -131,7 +131,7 @@ def replace(
     # temporary tables, and the transaction has one statement for each.
     for name in ("stage_rows", "stage_rejects"):
         db.execute(query(name))
-    with long_texts.Writer(db.path, _TEXTS, number) as long:
+    with long_texts.Writer(db.texts, _TEXTS, number) as long:
         for batch in _batches(items):
             _insert(db, batch, long)
     source = describe()
@@ -155,7 +155,7 @@ def replace(
             check(db, made)
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
-    long_texts.remove_others(db.path, _TEXTS, number)
+    long_texts.remove_others(db.texts, _TEXTS, number)
     return made
 
 
@@ -251,6 +251,12 @@ def numbers(db: Database) -> Sequence[int]:
     return db.integers(query("row_numbers"))
 
 
+def rows_at(db: Database, rows: Sequence[int]) -> list[tuple[int, str]]:
+    """These rows as (row, data), in order."""
+    found = db.execute(query("rows_by_number"), {"rows": list(rows)})
+    return [(row, whole(db, data, *place)) for row, data, *place in found]
+
+
 def windows(db: Database, size: int) -> Iterator[list[tuple[int, str]]]:
     """The rows as (row, data), in order, in windows of at most `size` rows, and of few bytes."""
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
@@ -269,10 +275,10 @@ def ranges(db: Database, rows: range, size: int) -> Iterator[tuple[int, int]]:
 
 def whole(db: Database, data: str, snapshot: int, at: int | None, size: int) -> str:
     """The record of which the table has `data`. Raises StoreError where a long one is gone."""
-    return long_texts.found(db.path, _TEXTS, snapshot, data, at, size)
+    return long_texts.found(db.texts, _TEXTS, snapshot, data, at, size)
 
 
 def has_long_texts(db: Database, snapshot: int) -> bool:
     """True if all long records of the snapshot are there, or it has none."""
     size = db.scalar(query("long_texts_of_rows"))
-    return long_texts.is_whole(db.path, _TEXTS, snapshot, size)
+    return long_texts.is_whole(db.texts, _TEXTS, snapshot, size)

@@ -1,6 +1,6 @@
 """From rows to requests: render, name by content, put in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
@@ -33,8 +33,10 @@ def plan(
     order: Sequence[str] | None = None,
     screening: Screening | None = None,
     limits: OtherLimits = other_limits.NONE,
+    rows: Sequence[int] | None = None,
 ) -> Plan:
-    """The plan of `snapshot` for `job`; made anew only if something that shapes it changed.
+    """The plan of `snapshot` for `job`, or of some of its `rows`; made anew only if something that
+    shapes it changed.
 
     `order` is that of a record's fields (`record_order.decide`); None is the input's. `screening`
     finds rows with control tokens; None where the model is not known. `limits`: those of earlier
@@ -55,14 +57,15 @@ def plan(
         spec, snapshot.source.digest, keys.base(), order, screening.tokens, limits.tokens
     )
     current = plans.current(db)
-    if current is not None and current.digest == digest and plans.has_long_texts(db, current.plan):
+    is_same = rows is None and current is not None and current.digest == digest
+    if is_same and current is not None and plans.has_long_texts(db, current.plan):
         return current
     repetition_key = prompts_keys.repetition_key if _separate(spec) else None
     others = [
         prompts_keys.KeyMaker(other, job.task, model_identity) for other in limits.specs(spec)
     ]
     with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
-        batches = _batches(db, renderer, job.task, [keys, *others], screening)
+        batches = _batches(_windows(db, rows), renderer, job.task, [keys, *others], screening)
         adoption = limits.adoption(spec)
         return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key, adoption)
 
@@ -75,8 +78,13 @@ def _separate(spec: JobSpec) -> bool:
     return spec.duplicates == "each"
 
 
+def _windows(db: Database, rows: Sequence[int] | None) -> Iterable[list[tuple[int, str]]]:
+    """The rows to be planned, as (row, data)."""
+    return snapshots.windows(db, _WINDOW) if rows is None else [snapshots.rows_at(db, rows)]
+
+
 def _batches(
-    db: Database,
+    windows: Iterable[list[tuple[int, str]]],
     renderer: Renderer,
     task: Task,
     keys: Sequence[prompts_keys.KeyMaker],
@@ -84,7 +92,7 @@ def _batches(
 ) -> Iterator[list[RenderedRow]]:
     """The rows rendered, in batches that memory holds. `keys`: the maker of their keys, then those
     for other limits."""
-    for window in snapshots.windows(db, _WINDOW):
+    for window in windows:
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
         for (row, data), made in zip(window, rendered, strict=True):

@@ -111,6 +111,11 @@ class Prompt:
         same."""
         column_use.check(self._trees, columns, source, self._titles)
 
+    def columns_used(self, columns: Sequence[str]) -> list[str]:
+        """Those of the columns of an input that the templates use, in their order."""
+        use = column_use.find(self._trees, columns)
+        return [name for name in columns if use.is_whole or name in use.columns]
+
     def notices(self, columns: Sequence[str]) -> list[str]:
         """Lines for the user, about text that looks like a placeholder of a column."""
         return column_use.notices(self._trees, columns, self._titles)

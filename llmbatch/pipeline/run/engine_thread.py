@@ -68,6 +68,11 @@ class EngineThread:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_started(self) -> bool:
+        """True once `start` was called."""
+        return self._thread.ident is not None
+
     def feed(self, feed: Iterable[Request] | None) -> None:
         """Give the engine its next feed; None closes it."""
         self._feeds.put(feed)

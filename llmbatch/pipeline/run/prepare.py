@@ -121,7 +121,7 @@ def open_work(db: Database, context: Context) -> Pending:
     otherwise = None if context.fresh else reopening.settled_otherwise(db, context.job.spec)
     if not (pending.positions or reopened or otherwise or context.fresh):
         return pending
-    _check_engine(db, context)
+    check_engine(db, context)
     if context.fresh:
         recovery.forget_runs(db)
     if otherwise:
@@ -132,7 +132,7 @@ def open_work(db: Database, context: Context) -> Pending:
     return plans.pending(db)
 
 
-def _check_engine(db: Database, context: Context) -> None:
+def check_engine(db: Database, context: Context) -> None:
     """Let the engine check the job. That may import it, which is part of its start."""
     began = context.began + context.timings.prepare
     engine, task = context.engines.first_engine, context.job.task

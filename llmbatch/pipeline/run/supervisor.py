@@ -48,7 +48,9 @@ class Supervisor:
         observer: Observer,
         status: StatusFile,
         forecaster: RunForecaster,
+        was_started: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`was_started`: false if the engine that is ready ran already: no start of this run."""
         self._db = db
         self._run = run
         self._run_spec = run_spec
@@ -60,6 +62,7 @@ class Supervisor:
         self._observer = observer
         self._status = status
         self._forecaster = forecaster
+        self._was_started = was_started
         self._starts = 0
         self._start_seconds = last_start(db)
 
@@ -156,7 +159,9 @@ class Supervisor:
             self._status.phase(phase)
 
     def _ready(self, ready: Ready) -> None:
-        runs.engine_started(self._db, self._run, ready.began, ready.at, ready.info.to_json())
+        if self._was_started():
+            description = ready.info.to_json()
+            runs.engine_started(self._db, self._run, ready.began, ready.at, description)
         self._rounds.stragglers.slots = ready.info.max_num_seqs or 0
         self._reopen(ready.info.max_model_len)
         self._starts += 1

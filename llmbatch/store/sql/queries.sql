@@ -91,6 +91,10 @@ SELECT max(text_at + text_bytes) FROM rows;
 -- name: long_texts_of_requests
 SELECT max(text_at + text_bytes) FROM requests;
 
+-- name: rows_by_number
+SELECT row, data, snapshot, text_at, text_bytes FROM rows
+WHERE row IN (SELECT unnest($rows)) ORDER BY row;
+
 -- name: lengths
 SELECT prompt_tokens, output_tokens FROM attempts
 WHERE verdict = 'answered' AND list_contains($runs, run)

@@ -1,0 +1,83 @@
+"""An engine that outlives a run: the next one finds it running, and its counters at zero."""
+
+from typing import Any
+
+import pytest
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Completed
+from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.engines.base import EngineConfig
+from llmbatch.pipeline.run.kept_engine import EngineKeeper, Lease
+from tests import scripted_engine
+
+
+class Bench:
+    """A keeper of scripted engines, which counts their starts."""
+
+    def __init__(self) -> None:
+        self.keeper = EngineKeeper()
+
+    def lease(self, constraint: Constraint | None = None, **options: Any) -> Lease:
+        config = EngineConfig("m", options, constraint=constraint)
+        return self.keeper.lease(config, lambda: scripted_engine.create(config))
+
+
+def answered(lease: Lease, *texts: str) -> list[str]:
+    requests = [
+        Request(f"{place:032x}", (Message("user", text),), Sampling())
+        for place, text in enumerate(texts, 1)
+    ]
+    with lease as engine:
+        outcomes = list(engine.run(requests))
+    return [one.text for one in outcomes if isinstance(one, Completed)]
+
+
+@pytest.fixture
+def bench() -> Any:
+    bench = Bench()
+    yield bench
+    bench.keeper.close()
+
+
+def test_the_second_run_finds_it_running_and_counts_from_zero(bench: Bench) -> None:
+    first = bench.lease(answer="echo")
+    assert answered(first, "a", "b") == ["a", "b"]
+    assert bench.keeper.was_started()
+    assert first.telemetry().output_tokens == 2
+    second = bench.lease(answer="echo")
+    assert answered(second, "c") == ["c"]
+    assert not bench.keeper.was_started()
+    assert second.telemetry().output_tokens == 1
+    assert second.describe() == first.describe()
+
+
+def test_another_constraint_is_served_and_other_options_are_not(bench: Bench) -> None:
+    assert answered(bench.lease(answer="echo"), "a") == ["a"]
+    answered(bench.lease(Constraint("regex", "a"), answer="echo"), "a")
+    assert not bench.keeper.was_started()
+    answered(bench.lease(answer="echo", window=3), "a")
+    assert bench.keeper.was_started()
+
+
+def test_one_that_died_is_replaced(bench: Bench) -> None:
+    with pytest.raises(EngineError):
+        answered(bench.lease(answer="echo"), "KILL")
+    assert answered(bench.lease(answer="echo"), "a") == ["a"]
+    assert bench.keeper.was_started()
+
+
+def test_one_that_does_not_start_says_why(bench: Bench) -> None:
+    with pytest.raises(EngineError, match="no luck"):
+        answered(bench.lease(start_error="no luck"), "a")
+
+
+def test_a_run_that_is_given_up_gives_up_the_engine(bench: Bench) -> None:
+    with bench.lease(answer="echo", delay=0.02) as engine:
+        outcomes = engine.run(
+            Request(f"{n:032x}", (Message("user", "a"),), Sampling()) for n in range(1, 50)
+        )
+        next(outcomes)
+        outcomes.close()  # type: ignore[attr-defined]
+    assert answered(bench.lease(answer="echo", delay=0.02), "a") == ["a"]
+    assert bench.keeper.was_started()
