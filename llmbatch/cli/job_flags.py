@@ -23,6 +23,7 @@ _METAVARS = {
     "input.escape": "CHARACTER",
     "input.encoding": "NAME",
     "input.null": "TEXT",
+    "input.json_path": "KEYS",
     "input.max_shrink": "P%",
     "output": "FILE",
     "state": "FOLDER",

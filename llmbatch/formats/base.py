@@ -17,7 +17,8 @@ class ReadOptions:
 
     `delimiter`, `quote` and `escape` are single characters, the last two "none" where there is
     none; `skip_lines` counts the lines above the header; `header`: whether the first line names
-    the columns; `null`: texts that stand for a missing value.
+    the columns; `null`: texts that stand for a missing value; `json_path`: the keys to the records
+    in a JSON document; `nan` "null": NaN and infinite numbers of JSON and Parquet are read as null.
     """
 
     delimiter: str | None = None
@@ -27,6 +28,8 @@ class ReadOptions:
     skip_lines: int | None = None
     header: bool = True
     null: tuple[str, ...] = ()
+    json_path: str | None = None
+    nan: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""

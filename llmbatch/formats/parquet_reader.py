@@ -16,6 +16,7 @@ from llmbatch.formats import arrow_json, packed
 from llmbatch.formats.arrow_json import UnreadableValueError
 from llmbatch.formats.base import FIND_OUT, ClosesStream, ReadOptions
 from llmbatch.formats.column_names import own_names
+from llmbatch.formats.json_records import CURE, nulled_notes, without_nan
 
 # A batch has about so many bytes, by what the file says of its rows, and at most so many rows: text
 # that comes again and again is larger in memory than the file says.
@@ -35,6 +36,7 @@ class ParquetReader(ClosesStream):
         except (pa.ArrowException, OSError) as error:
             self._stream.close()
             raise UsageError(f"{name}: is not Parquet, or damaged: {_line(error)}") from error
+        self._nan_is_null, self._nulled = options.nan == "null", 0
         self._schema = self._file.schema_arrow
         self._columns, self._notes = own_names(self._schema.names)
         for column, field in zip(self._columns, self._schema, strict=True):
@@ -49,7 +51,7 @@ class ParquetReader(ClosesStream):
     @property
     def notes(self) -> list[str]:
         """One line for each thing found of which a user should know."""
-        return list(self._notes)
+        return self._notes + nulled_notes(self._nulled)
 
     def __iter__(self) -> Iterator[Record | Reject]:
         line = 0
@@ -84,7 +86,12 @@ class ParquetReader(ClosesStream):
         check = any(_holds_floats(field.type) for field in self._schema)
         for line, text in enumerate(texts, before + 1):
             fault = _fault(text) if check else None
-            yield Reject(line, fault, text[:RAW_LIMIT]) if fault else Record(line, text)
+            mended = without_nan(text.encode()) if fault and self._nan_is_null else None
+            if mended is not None:
+                self._nulled += 1
+                yield Record(line, mended.decode())
+            else:
+                yield Reject(line, fault, text[:RAW_LIMIT]) if fault else Record(line, text)
 
 
 def _holds_floats(kind: pa.DataType) -> bool:
@@ -108,7 +115,7 @@ def _fault(text: str) -> str | None:
     record = json.loads(text, parse_constant=_NoNumber)
     for name, value in record.items():
         if found := _no_number(value):
-            return f"column {name!r} holds {found}, which is no JSON number"
+            return f"column {name!r} holds {found}, which {CURE}"
     return None
 
 

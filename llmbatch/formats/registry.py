@@ -34,7 +34,7 @@ class Format:
 FORMATS = {
     "csv": Format((".csv",), "csv_reader:CsvReader", "csv:CsvWriter"),
     "tsv": Format((".tsv", ".tab"), "csv_reader:TsvReader", "csv:TsvWriter"),
-    "jsonl": Format((".jsonl", ".ndjson"), "jsonl:JsonlReader", "jsonl:JsonlWriter"),
+    "jsonl": Format((".jsonl", ".ndjson"), "json_document:open_json", "jsonl:JsonlWriter"),
     "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
     "xlsx": Format((".xlsx",), "sheet:refuse_input", "sheet:SheetWriter"),
     # The rows are written as Parquet first, which is then loaded (`store/output_table`).
@@ -46,7 +46,8 @@ _COLUMNS = {"parquet": "parquet:columns", "xlsx": "sheet:columns"}
 
 # Settings of the reading that mean something in CSV and TSV alone.
 _OF_TABLES = ("delimiter", "quote", "escape", "skip_lines", "header", "null")
-_BY_SUFFIX = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
+_WRITTEN_SUFFIXES = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
+_BY_SUFFIX = _WRITTEN_SUFFIXES | {".json": "jsonl"}
 
 
 def detect(path: str, format: str | None, *, writing: bool = False) -> str:
@@ -65,11 +66,12 @@ def detect(path: str, format: str | None, *, writing: bool = False) -> str:
     if format is not None:
         return _known(format)
     suffix = plain.suffix.lower()
-    if suffix not in _BY_SUFFIX:
+    suffixes = _WRITTEN_SUFFIXES if writing else _BY_SUFFIX
+    if suffix not in suffixes:
         what = f"no format has the suffix {suffix!r}" if suffix else "has no suffix"
         raise UsageError(
-            f"{path}: {what}{nearest(suffix, _BY_SUFFIX)}; "
-            f"rename it to one of {', '.join(_BY_SUFFIX)} or name the format: {', '.join(FORMATS)}"
+            f"{path}: {what}{nearest(suffix, suffixes)}; "
+            f"rename it to one of {', '.join(suffixes)} or name the format: {', '.join(FORMATS)}"
         )
     return _BY_SUFFIX[suffix]
 

@@ -18,7 +18,7 @@ class TextSource:
         self._by_returns = False
         if self.can_rewind:
             self._encoding = encodings.find(stream, name, encoding)
-            self._by_returns = lines.has_returns_only(self._open())
+            self._by_returns = lines.has_returns_only(self.stream())
 
     @property
     def found(self) -> list[str]:
@@ -28,9 +28,10 @@ class TextSource:
 
     def lines(self) -> Iterator[bytes]:
         """The physical lines from the beginning; those asked for before are of no use any more."""
-        return lines.physical_lines(self._open(), self._name, by_returns=self._by_returns)
+        return lines.physical_lines(self.stream(), self._name, by_returns=self._by_returns)
 
-    def _open(self) -> BinaryIO:
+    def stream(self) -> BinaryIO:
+        """The text from the beginning, as a stream of UTF-8."""
         if not self.can_rewind:
             return self._stream
         return encodings.as_utf8(self._stream, self._encoding.name)

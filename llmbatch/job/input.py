@@ -68,6 +68,15 @@ class InputSpec(Section):
         True, "Take the names of a CSV file's columns from its first line, or call them column_1..."
     )
     null: tuple[str, ...] = neutral((), "Text that stands for a missing value, such as NA.")
+    json_path: str | None = neutral(
+        None,
+        "Keys to the array of records in a JSON document: data, or result.items.",
+        min_length=1,
+    )
+    nan: Literal["reject", "null"] = neutral(
+        "reject",
+        "NaN and infinite numbers of JSON and Parquet: reject the row, or read null.",
+    )
     min_rows: int | None = neutral(
         None,
         "Exit 2 with fewer rows in the input, and leave the output as it is.",
@@ -124,6 +133,8 @@ class InputSpec(Section):
             skip_lines=self.skip_lines,
             header=self.header,
             null=self.null,
+            json_path=self.json_path,
+            nan=None if self.nan == "reject" else self.nan,
         )
 
     @model_validator(mode="before")

@@ -38,7 +38,7 @@ CONTENT = (
     content("two separators", "id,text;a\n1,2;3\n", "--delimiter ',' or --delimiter ';'"),
     content("title", "Report\nid,text\n1,a\n2,b\n", "line 1", "--skip-lines 1"),
     content("header: open quote", '"id,text\n1,a\n', "line 1", "unclosed quote"),
-    content("json array", '[{"text": "a"}]\n', "JSON array", "jq -c '.[]'", input="in.jsonl"),
+    content("json path", '{"data": [{"text": "a"}]}\n', "--json-path data", input="in.json"),
     content("gzip damaged", GZIP[:9] + b"\xff" * 40, "damaged", input="in.csv.gz"),
     content("parquet", b"PAR1", "is not Parquet, or damaged", input="in.parquet"),
     content("unknown suffix", CSV, "no format has the suffix '.cvs'", "'.csv'?", input="in.cvs"),

@@ -29,6 +29,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "input.encoding": ("latin1", "iso8859-1"),
     "input.skip_lines": ("3", 3),
     "input.null": ("NA", ("NA",)),
+    "input.json_path": ("data", "data"),
+    "input.nan": ("null", "null"),
     "input.min_rows": ("7", 7),
     "input.max_shrink": ("20%", "20%"),
     "input.sql_timeout": ("2m", 120.0),

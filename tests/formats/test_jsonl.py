@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import Json, dump_record, parse_record
 from llmbatch.core.records import Record, Reject
 from llmbatch.formats import ReadOptions, lines, open_reader, open_writer
@@ -65,11 +64,11 @@ def test_every_line_of_any_input_is_one_record_or_reject(parts: list[bytes]) -> 
         (b"true", "not a JSON object but true or false"),
         (b'  {"a":x}', "invalid JSON at column 8: unexpected character, expected a JSON value"),
         (b'{"a":1', "invalid JSON at column 7: unexpected end of data"),
-        (b'{"a":NaN}', "invalid JSON at column 6: "),
-        (b'{"a":-Infinity}', "invalid JSON at column "),
+        (b'{"a":NaN}', "NaN is no JSON number"),
+        (b'{"a":-Infinity}', "-Infinity is no JSON number"),
         (b'{"a":1} {"b":2}', "invalid JSON at column 9: "),
-        (b'{"a":"\\ud800"}', "invalid JSON at column 7: no low surrogate in string"),
-        (b'{"a":1e999}', "invalid JSON at column 6: number is infinity"),
+        (b'{"a":"\\ud800"}', "\\ud800 is half of a character"),
+        (b'{"a":1e999}', "1e999 is too large for a number"),
         (b'{"a":"\xff"}', "invalid UTF-8 at byte 7"),
         (b'{"a":"\0"}', "NUL byte"),
         (b'\xef\xbb\xbf{"a":1}', "invalid JSON at column 1"),
@@ -101,21 +100,6 @@ def test_deep_but_allowed_values_and_many_brackets_are_records() -> None:
 
 def test_an_empty_input_has_no_records() -> None:
     assert read(b"") == read(b"\n \n") == read(b"\xef\xbb\xbf") == []
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b'[{"a":1},{"a":2}]', "in.jsonl: is a JSON array, not JSON Lines: convert it with jq"),
-        (b'\n [\n{"a":1},\n{"a":2}\n]\n', "is a JSON array, not JSON Lines"),
-        (b"[]", "is a JSON array"),
-        (b'{\n "a": 1\n}\n', "is JSON over several lines, not JSON Lines: convert it with jq -c ."),
-    ],
-)
-def test_an_input_that_is_one_document_is_refused(data: bytes, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        open_reader("in.jsonl", io.BytesIO(data), "jsonl")
-    assert message in str(caught.value)
 
 
 def test_an_array_of_plain_values_is_one_bad_line() -> None:

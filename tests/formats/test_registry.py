@@ -25,6 +25,7 @@ PACKED = gzip.compress(ROWS, mtime=0)
         ("a.tsv", None, "tsv"),
         ("a.jsonl", None, "jsonl"),
         ("a.ndjson.gz", None, "jsonl"),
+        ("a.json.zst", None, "jsonl"),
         ("a.csv.GZ", None, "csv"),
         ("a.parquet", None, "parquet"),
         ("-", "jsonl", "jsonl"),
@@ -40,9 +41,9 @@ def test_detect(path: str, format: str | None, name: str) -> None:
     ("path", "format", "message"),
     [
         (
-            "a.json",
+            "a.jsnl",
             None,
-            r"a\.json: no format has the suffix '\.json' \(did you mean '\.jsonl'\?\)",
+            r"a\.jsnl: no format has the suffix '\.jsnl' \(did you mean '\.jsonl'\?\)",
         ),
         ("-", None, "-: has no suffix; .* or name the format: csv, tsv, jsonl, parquet"),
         ("a.gz", None, "has no suffix"),
@@ -52,6 +53,12 @@ def test_detect(path: str, format: str | None, name: str) -> None:
 def test_unknown_formats_are_refused(path: str, format: str | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         detect(path, format)
+
+
+def test_json_is_read_and_not_written() -> None:
+    assert detect("a.json", None) == "jsonl"
+    with pytest.raises(UsageError, match=r"suffix '.json' \(did you mean '.jsonl'"):
+        detect("a.json", None, writing=True)
 
 
 def test_packed_output_is_refused() -> None:

@@ -30,6 +30,8 @@ ALTERNATIVES: dict[str, Any] = {
     "input.skip_lines": 2,
     "input.header": False,
     "input.null": ["NA"],
+    "input.json_path": "data",
+    "input.nan": "null",
     "input.min_rows": 7,
     "input.max_shrink": "20%",
     "input.sql": "SELECT 1",
