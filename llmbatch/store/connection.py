@@ -16,7 +16,7 @@ _SETTINGS = (
     "SET enable_progress_bar = false;"
     # The engine needs the memory more than the store does; the rest is spilled. Each thread has
     # buffers of its own, so there are few.
-    "SET memory_limit = '700MB'; SET threads = 2;"
+    "SET memory_limit = '380MB'; SET threads = 2;"
 )
 # The content of a store is data that may come from others: no statement reads or writes other files
 # than its own, and those of the stores in the folder `beside`, which can be attached.
