@@ -9,6 +9,7 @@ from llmbatch.cli.commands import (
     check,
     export,
     help,
+    init,
     plan,
     repair,
     report,
@@ -43,7 +44,9 @@ def cli() -> None:
 
 
 cli.example = _EXAMPLE
-cli.add_group("First steps", samples.samples, plan.plan, try_rows.try_rows, help.show_help)
+cli.add_group(
+    "First steps", samples.samples, init.init, plan.plan, try_rows.try_rows, help.show_help
+)
 cli.add_group("Work", run.run, retry.retry, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Mend", check.check, repair.repair)

@@ -11,6 +11,7 @@ from llmbatch.engines.base import Engine, EngineConfig
 Factory = Callable[[EngineConfig], Engine]
 
 BUILTIN = {"vllm": "llmbatch.engines.vllm.engine:create"}
+_DECLARED = {"vllm": "llmbatch.engines.vllm.options:is_declared"}
 _NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
 
 
@@ -20,6 +21,15 @@ def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, st
     if name in _NAMING_CODE:
         module, _, attribute = _NAMING_CODE[name].partition(":")
         yield from getattr(importlib.import_module(module), attribute)(options)
+
+
+def may_be_option(name: str, option: str) -> bool:
+    """False for what is certainly no option of a built-in engine."""
+    if name not in _DECLARED:
+        return True
+    module, _, attribute = _DECLARED[name].partition(":")
+    declared: bool = getattr(importlib.import_module(module), attribute)(option)
+    return declared
 
 
 def is_outside(name: str) -> bool:

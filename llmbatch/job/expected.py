@@ -126,6 +126,11 @@ def _taken(field: FieldInfo, fault: str) -> str:
     return f"be {either}{_bounds(field, named=fault in _TOO_LARGE)}"
 
 
+def taken(field: FieldInfo) -> str:
+    """The values that a field takes, in words."""
+    return _taken(field, "").removeprefix("be ")
+
+
 def _names(field: FieldInfo) -> list[str]:
     """The words that a field takes."""
     kinds = (kind for kind in members(field.annotation) if get_origin(kind) is Literal)

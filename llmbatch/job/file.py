@@ -13,9 +13,7 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.core.option_name import plain_name
-from llmbatch.engines import registry
-from llmbatch.job import expected
+from llmbatch.job import engine_table, expected, placement
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -48,8 +46,10 @@ def load(
     flags = with_input_table(flags)
     _check_values(flags, None, flags)
     table = _without_rivals(_read_job_file(job_file), flags) if job_file else {}
+    if job_file:
+        engine_table.check_keys(table, job_file, flags)
     if job_file and not trusted:
-        _check_code(table, job_file, flags)
+        engine_table.check_code(table, job_file, flags)
     merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
     if without_output and "output" not in merged:
         merged = without_output | merged
@@ -97,31 +97,6 @@ def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
     problems = [f"{_origin(where, job_file, flags)}: {what}" for where, what in faults(table)]
     if problems:
         raise UsageError("; ".join(problems[:_MOST_FAULTS]))
-
-
-def _check_code(table: Table, job_file: Path, flags: Table) -> None:
-    """Raise UsageError if a job file names code: it is data, and may come from another person.
-
-    An engine or option that a flag gives instead is its user's choice."""
-    engine, given = table.get("engine"), flags.get("engine", {})
-    if not isinstance(engine, dict):
-        return
-    name = str(given.get("name", engine.get("name", "vllm")))
-    if "name" not in given and registry.is_outside(name):
-        raise _code_error(job_file, f"engine.name {name!r} is a module to import", "--engine")
-    chosen = {plain_name(option) for option in given}
-    options = {
-        key: engine[key] for key in engine if key != "name" and plain_name(key) not in chosen
-    }
-    for option, how in registry.naming_code(name, options):
-        raise _code_error(job_file, f"engine.{option} {how}", "--engine-arg")
-
-
-def _code_error(job_file: Path, what: str, flag: str) -> UsageError:
-    return UsageError(
-        f"{job_file}: {what}, and a job file may name no code: give it by {flag}, or say that the "
-        "file is from somebody you trust: --trust-job-file"
-    )
 
 
 def _without_rivals(table: Table, flags: Table) -> Table:
@@ -231,10 +206,14 @@ def _describe(error: dict[str, Any], job_file: Path | None, flags: Table) -> str
     source = str(job_file) if job_file and not _contains(flags, where) else "command line"
     key = ".".join(where)
     if error["type"] == "extra_forbidden":
-        return f"{source}: unknown key {key!r}{nearest(where[-1], _valid_keys(where[:-1]))}"
+        misplaced = placement.hint(where)
+        near = "" if misplaced else nearest(where[-1], _valid_keys(where[:-1]))
+        return f"{source}: unknown key {key!r}{near}{misplaced}"
     if error["type"] == "missing":
         verb, them = ("are", "them") if " and " in key else ("is", "it")
-        return f"{source}: {key} {verb} missing; give {them} by flag or in a job file (see --help)"
+        strayed = placement.strayed(key, _read_table(job_file)) if job_file else ""
+        how = strayed or f"; give {them} by flag or in a job file (see --help)"
+        return f"{source}: {key} {verb} missing{how}"
     return f"{_origin(where, job_file, flags)}: {expected.words(error, JobSpec)}"
 
 

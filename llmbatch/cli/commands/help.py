@@ -30,8 +30,15 @@ def _exit_codes() -> str:
     return console.EXIT_CODES.removeprefix("\b\n").rstrip()
 
 
+def _job_file() -> str:
+    from llmbatch.cli import job_file_reference
+
+    return job_file_reference.text()
+
+
 TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
     "exit-codes": ("what the exit codes mean", _exit_codes),
+    "job-file": ("every key of the job file: its type, default and effect on reuse", _job_file),
     "completion": ("completion by the Tab key in bash, zsh and fish", _completion),
 }
 """The topics beside the commands: a line about each, and the function that makes its text."""
@@ -54,7 +61,7 @@ def _all_names(ctx: click.Context) -> list[str]:
 @click.pass_context
 @console.reported
 def show_help(ctx: click.Context, topic: str | None, everything: bool) -> None:
-    """Show the help of a command, or of a topic: exit-codes, completion."""
+    """Show the help of a command, or of a topic: exit-codes, job-file, completion."""
     root = ctx.find_root()
     if topic is None:
         console.data(root.get_help() + "\n\n" + _topics() + "\n")

@@ -118,6 +118,11 @@ _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 
 
+def is_declared(written: str) -> bool:
+    """True for the name of an option of any version that was looked at."""
+    return plain_name(written) in NEUTRAL_OPTIONS | ANSWER_OPTIONS
+
+
 def is_installed() -> bool:
     return versions.source() is not None
 

@@ -1,0 +1,48 @@
+"""The table [engine] of a job file: options of the engine's own, none of which names code."""
+
+from pathlib import Path
+from typing import Any
+
+from llmbatch.core.errors import UsageError
+from llmbatch.core.option_name import plain_name
+from llmbatch.engines import registry
+from llmbatch.job import placement
+
+Table = dict[str, Any]
+
+
+def check_keys(table: Table, job_file: Path, flags: Table) -> None:
+    """Raise UsageError for a key of another table that stands among the engine's options."""
+    engine = table.get("engine")
+    if not isinstance(engine, dict):
+        return
+    name = str((flags.get("engine") or engine).get("name", engine.get("name", "vllm")))
+    for option in engine:
+        misplaced = placement.hint(("engine", option)) if option != "name" else ""
+        if misplaced and not registry.may_be_option(name, option):
+            raise UsageError(f"{job_file}: unknown key 'engine.{option}'{misplaced}")
+
+
+def check_code(table: Table, job_file: Path, flags: Table) -> None:
+    """Raise UsageError if a job file names code: it is data, and may come from another person.
+
+    An engine or option that a flag gives instead is its user's choice."""
+    engine, given = table.get("engine"), flags.get("engine", {})
+    if not isinstance(engine, dict):
+        return
+    name = str(given.get("name", engine.get("name", "vllm")))
+    if "name" not in given and registry.is_outside(name):
+        raise _code_error(job_file, f"engine.name {name!r} is a module to import", "--engine")
+    chosen = {plain_name(option) for option in given}
+    options = {
+        key: engine[key] for key in engine if key != "name" and plain_name(key) not in chosen
+    }
+    for option, how in registry.naming_code(name, options):
+        raise _code_error(job_file, f"engine.{option} {how}", "--engine-arg")
+
+
+def _code_error(job_file: Path, what: str, flag: str) -> UsageError:
+    return UsageError(
+        f"{job_file}: {what}, and a job file may name no code: give it by {flag}, or say that the "
+        "file is from somebody you trust: --trust-job-file"
+    )
