@@ -24,6 +24,7 @@ _METAVARS = {
     "input.encoding": "NAME",
     "input.null": "TEXT",
     "input.json_path": "KEYS",
+    "input.sheet": "NAME",
     "input.max_shrink": "P%",
     "output": "FILE",
     "state": "FOLDER",

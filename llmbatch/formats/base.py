@@ -18,7 +18,8 @@ class ReadOptions:
     `delimiter`, `quote` and `escape` are single characters, the last two "none" where there is
     none; `skip_lines` counts the lines above the header; `header`: whether the first line names
     the columns; `null`: texts that stand for a missing value; `json_path`: the keys to the records
-    in a JSON document; `nan` "null": NaN and infinite numbers of JSON and Parquet are read as null.
+    in a JSON document; `nan` "null": NaN and infinite numbers of JSON and Parquet are read as null;
+    `sheet`: of a workbook, None: the first.
     """
 
     delimiter: str | None = None
@@ -30,6 +31,7 @@ class ReadOptions:
     null: tuple[str, ...] = ()
     json_path: str | None = None
     nan: str | None = None
+    sheet: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""

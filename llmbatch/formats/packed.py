@@ -9,6 +9,8 @@ import gzip
 import io
 import lzma
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -98,6 +100,17 @@ def head(stream: BinaryIO, size: int) -> bytes:
 def is_packed(stream: BinaryIO) -> bool:
     """True for a stream in which going back costs as much as reading anew."""
     return isinstance(getattr(stream, "raw", None), _Unpacked)
+
+
+def as_file(stream: BinaryIO) -> BinaryIO:
+    """A stream that can be read anywhere: what is unpacked on the way goes to a file first."""
+    if stream.seekable() and not is_packed(stream):
+        return stream
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the reader)
+    with stream:
+        shutil.copyfileobj(stream, kept)
+    kept.seek(0)
+    return kept
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,8 +1,6 @@
 """Parquet, for input: rows as JSON records, exact whatever their types (see `arrow_json`)."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -30,7 +28,7 @@ class ParquetReader(ClosesStream):
 
     def __init__(self, stream: BinaryIO, name: str, options: ReadOptions = FIND_OUT) -> None:
         self._name = name
-        self._stream = _seekable(stream)
+        self._stream = packed.as_file(stream)
         try:
             self._file = pq.ParquetFile(self._stream, buffer_size=_BUFFER, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
@@ -127,17 +125,6 @@ def _no_number(value: Any) -> str | None:
     if not isinstance(value, dict | list):
         return None
     return next(filter(None, map(_no_number, inner)), None)
-
-
-def _seekable(stream: BinaryIO) -> BinaryIO:
-    """A stream that can be read from its end: what is unpacked on the way goes to a file first."""
-    if stream.seekable() and not packed.is_packed(stream):
-        return stream
-    kept = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the reader)
-    with stream:
-        shutil.copyfileobj(stream, kept)
-    kept.seek(0)
-    return kept
 
 
 def _line(error: Exception) -> str:

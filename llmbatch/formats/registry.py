@@ -36,7 +36,7 @@ FORMATS = {
     "tsv": Format((".tsv", ".tab"), "csv_reader:TsvReader", "csv:TsvWriter"),
     "jsonl": Format((".jsonl", ".ndjson"), "json_document:open_json", "jsonl:JsonlWriter"),
     "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
-    "xlsx": Format((".xlsx",), "sheet:refuse_input", "sheet:SheetWriter"),
+    "xlsx": Format((".xlsx",), "sheet_reader:SheetReader", "sheet:SheetWriter"),
     # The rows are written as Parquet first, which is then loaded (`store/output_table`).
     "duckdb": Format((".duckdb",), "parquet:refuse_database", "parquet:ParquetWriter"),
 }
@@ -44,10 +44,23 @@ FORMATS = {
 # Functions for the columns of a file; without one the reader says them.
 _COLUMNS = {"parquet": "parquet:columns", "xlsx": "sheet:columns"}
 
-# Settings of the reading that mean something in CSV and TSV alone.
-_OF_TABLES = ("delimiter", "quote", "escape", "skip_lines", "header", "null")
+_TEXT_TABLES = ("csv", "tsv")
+_TABLES = (*_TEXT_TABLES, "xlsx")
+# The formats in which a setting of the reading means something.
+_MEANT_FOR = {
+    "delimiter": _TEXT_TABLES,
+    "quote": _TEXT_TABLES,
+    "escape": _TEXT_TABLES,
+    "encoding": (*_TEXT_TABLES, "jsonl"),
+    "skip_lines": _TABLES,
+    "header": _TABLES,
+    "null": _TABLES,
+    "json_path": ("jsonl",),
+    "sheet": ("xlsx",),
+}
+_NAMES = {"jsonl": "JSON", "xlsx": "workbooks"}
 _WRITTEN_SUFFIXES = {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
-_BY_SUFFIX = _WRITTEN_SUFFIXES | {".json": "jsonl"}
+_BY_SUFFIX = _WRITTEN_SUFFIXES | {".json": "jsonl", ".xlsm": "xlsx"}
 
 
 def detect(path: str, format: str | None, *, writing: bool = False) -> str:
@@ -106,14 +119,12 @@ def open_reader(
 
 def _check_options(name: str, format: str, options: ReadOptions) -> None:
     """Raise UsageError for a setting that means nothing in this format."""
-    if format in ("csv", "tsv"):
-        return
     for setting in options.given():
-        if setting in _OF_TABLES or (setting == "encoding" and format == "parquet"):
+        meant = _MEANT_FOR.get(setting, FORMATS)
+        if format not in meant:
             flag = "--no-header" if setting == "header" else f"--{setting.replace('_', '-')}"
-            raise UsageError(
-                f"{name}: {flag} is for CSV and TSV, and this is {format}: leave it out"
-            )
+            kinds = "CSV and TSV" if "csv" in meant else _NAMES[next(iter(meant))]
+            raise UsageError(f"{name}: {flag} is for {kinds}, and this is {format}: leave it out")
 
 
 def open_writer(

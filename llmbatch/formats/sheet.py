@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn, Self
+from typing import Any, BinaryIO, Self
 
 from llmbatch.core.errors import UsageError
 from llmbatch.formats.base import ALL_COLUMNS, Misfit, WriteOptions
@@ -27,11 +27,6 @@ _MOST = (
 # Excel's own form for characters that XML cannot hold, and for text that looks like that form.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
-
-
-def refuse_input(stream: BinaryIO, name: str) -> NoReturn:
-    """A workbook cannot be read yet."""
-    raise UsageError(f"{name}: is an Excel workbook: save it as CSV (UTF-8)")
 
 
 def require_library() -> None:

@@ -42,7 +42,7 @@ class InputSpec(Section):
         None, "Take only the first so many of the rows.", by_default="all", ge=1, lt=2**63
     )
     offset: int = neutral(0, "Leave out the first so many of the rows.", ge=0, lt=2**63)
-    format: Literal["csv", "tsv", "jsonl", "parquet"] | None = neutral(
+    format: Literal["csv", "tsv", "jsonl", "parquet", "xlsx"] | None = neutral(
         None, "Format of the input, if its name does not say; needed for standard input."
     )
     delimiter: str | None = neutral(
@@ -76,6 +76,9 @@ class InputSpec(Section):
     nan: Literal["reject", "null"] = neutral(
         "reject",
         "NaN and infinite numbers of JSON and Parquet: reject the row, or read null.",
+    )
+    sheet: str | None = neutral(
+        None, "Sheet of a workbook (.xlsx).", by_default="the first", min_length=1
     )
     min_rows: int | None = neutral(
         None,
@@ -134,6 +137,7 @@ class InputSpec(Section):
             header=self.header,
             null=self.null,
             json_path=self.json_path,
+            sheet=self.sheet,
             nan=None if self.nan == "reject" else self.nan,
         )
 

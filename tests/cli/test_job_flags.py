@@ -31,6 +31,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "input.null": ("NA", ("NA",)),
     "input.json_path": ("data", "data"),
     "input.nan": ("null", "null"),
+    "input.sheet": ("two", "two"),
     "input.min_rows": ("7", 7),
     "input.max_shrink": ("20%", "20%"),
     "input.sql_timeout": ("2m", 120.0),

@@ -32,6 +32,7 @@ ALTERNATIVES: dict[str, Any] = {
     "input.null": ["NA"],
     "input.json_path": "data",
     "input.nan": "null",
+    "input.sheet": "two",
     "input.min_rows": 7,
     "input.max_shrink": "20%",
     "input.sql": "SELECT 1",
