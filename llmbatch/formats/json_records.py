@@ -149,7 +149,18 @@ def _comma_fault(text: str) -> str | None:
     return "a comma after the object: remove it (sed 's/,$//')"
 
 
-_LOOKS: tuple[Callable[[str], str | None], ...] = (_comma_fault, _number_fault, _surrogate_fault)
+def _quote_fault(text: str) -> str | None:
+    if re.match(r"\s*\{\s*'", text) is None:
+        return None
+    return "keys in single quotes, as Python prints them: write it with json.dumps"
+
+
+_LOOKS: tuple[Callable[[str], str | None], ...] = (
+    _comma_fault,
+    _quote_fault,
+    _number_fault,
+    _surrogate_fault,
+)
 
 
 def _kind(value: object) -> str:

@@ -102,6 +102,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_pipe(path: Path) -> bool:
+    """True for what is there and neither a file nor a folder."""
+    try:
+        return path.exists() and not (path.is_file() or path.is_dir())
+    except OSError:
+        return False
+
+
 def make_private(state: Path) -> bool:
     """Create the state folder, readable by its owner only. True if it was not there before."""
     if state.is_dir():

@@ -51,6 +51,10 @@ def test_a_comma_after_a_record_is_named() -> None:
     assert reason('{"a": 1},\n') == "a comma after the object: remove it (sed 's/,$//')"
 
 
+def test_what_python_prints_is_named() -> None:
+    assert reason("{'a': 1}").startswith("keys in single quotes, as Python prints them")
+
+
 def test_text_that_is_json_stays_as_it_is() -> None:
     for value in ({"a": "NaN"}, {"a": -1.5e-3, "b": [None, True]}, {"nan": "\ud83d\ude00"}):
         text = json.dumps(value)

@@ -155,7 +155,7 @@ def _check_sample(spec: "JobSpec", device: "Device | None") -> None:
 
     if device is not None:
         raise UsageError("--sample runs on the device that is there; leave --device out")
-    if any(name == STDIN or not folder.is_file(Path(name)) for name in spec.input.files):
+    if any(name == STDIN or folder.is_pipe(Path(name)) for name in spec.input.files):
         raise UsageError(
             f"{spec.input.name}: a sample needs an input that can be read again: a file"
         )

@@ -125,10 +125,10 @@ def _watch(
 
 def _files(arguments: JobArguments, job: "ReadyJob") -> list[Path]:
     """The files of which a change is worth another try."""
-    from llmbatch.job.input import STDIN
+    from llmbatch.pipeline.rows import input_parts
 
-    inputs = [Path(name) for name in job.spec.input.files if name != STDIN]
-    return [*arguments.sources(), *(path for path in inputs if path.is_file())]
+    inputs = [part.path for part in input_parts.find(job.input).files if not part.is_once]
+    return [*arguments.sources(), *dict.fromkeys(path for path in inputs if path)]
 
 
 class _Watched:
