@@ -1,7 +1,7 @@
 """The requirements of a plan's requests: tokens, memory, time and money, brought together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmbatch.core.interval import Interval
 from llmbatch.engines import base
@@ -73,6 +73,8 @@ def estimate(
     spec = job.spec
     given = assume_engine(spec, engine, pending.history, device)
     assumed = cache_outlook.assume(spec, pending.history, cache_settings(given), given.last)
+    if given.elsewhere and given.settings.kv_cache_blocks is None and assumed.cache.blocks:
+        assumed = replace(assumed, source="by formula")
     outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
     limit = _limit(spec, given)
     prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)

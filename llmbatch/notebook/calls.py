@@ -87,14 +87,15 @@ def plan(
     **given: Any,
 ) -> Plan:
     """Plan a run of the same arguments: what it would do, take and cost. Nothing is computed and
-    nothing written.
+    nothing written. Without an `output` answers of earlier runs are not looked for.
 
     Raises UsageError for what cannot be used.
     """
-    asked = _Asked.of(input, job, given, trusted=trust_job_file)
     with TemporaryDirectory(prefix="llmbatch-table-") as made, console.narrating_to_stderr():
+        nothing = {"output": folder.STDOUT, "state": str(Path(made) / "none")}
+        asked = _Asked.of(input, job, given, trusted=trust_job_file, without_output=nothing)
         spec = asked.spec if asked.is_file else asked.with_table(input, Path(made))
-        return Plan(preview(_ready(spec, asked)))
+        return Plan(preview(_ready(spec, asked), is_kept=spec.state != nothing["state"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,15 @@ class _Asked:
 
     @classmethod
     def of(
-        cls, table: Any, job: str | Path | None, given: dict[str, Any], *, trusted: bool
+        cls,
+        table: Any,
+        job: str | Path | None,
+        given: dict[str, Any],
+        *,
+        trusted: bool,
+        without_output: dict[str, Any] | None = None,
     ) -> "_Asked":
+        """`without_output`: see `job.file.load`."""
         flags, path = settings.to_table(given), None if job is None else Path(job)
         if table is None and path is None and "input" not in flags:
             raise UsageError(
@@ -119,8 +127,8 @@ class _Asked:
             names = table if isinstance(table, list | tuple) else [table]
             files = list(map(str, names)) if is_file else [_TABLE]
             flags |= {"input": flags.get("input", {}) | {"files": files}}
-        spec = file.load(path, flags, trusted=trusted)
-        if spec.output == folder.STDOUT:
+        spec = file.load(path, flags, trusted=trusted, without_output=without_output)
+        if spec.output == folder.STDOUT and not without_output:
             raise UsageError("output: give the name of a file; the answers are in the result, too")
         return cls(spec, file.sources(path, flags), is_file)
 

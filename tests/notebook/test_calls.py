@@ -124,6 +124,8 @@ def test_a_plan_writes_nothing(job: dict[str, Any]) -> None:
     plan = llmbatch.plan(polars.DataFrame(ROWS), **job)
     assert plan.as_dict()["rows_in"] == 3
     assert "Say Grüße" in str(plan)
+    unnamed = llmbatch.plan(ROWS, **{name: job[name] for name in job if name != "output"})
+    assert unnamed.as_dict()["reused_rows"] is None
     assert not [*Path().iterdir()]
 
 
