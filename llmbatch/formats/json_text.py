@@ -19,6 +19,9 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _BRACKETS = re.compile(rb'[{}\[\]"]')
 _ARRAY_OF_OBJECTS = re.compile(rb"\[[ \t\r\n]*\{")
 _LOOK = 4096
+_STRING = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+# An object without others in it, as most records are: found at once, if all of it is held.
+_FLAT = re.compile(rb'\{[^{}\[\]"]*(?:' + _STRING + rb'[^{}\[\]"]*)*\}')
 _IN_STRING = re.compile(rb'["\\\n]')
 _SCALAR_END = re.compile(rb"[ \t\r\n,:\]}{\[]")
 
@@ -35,12 +38,13 @@ class JsonText:
         self._name = name
         self._held = stream.read(_CHUNK).removeprefix(_MARK)
         self._at = 0
-        self._lines_before = 0
+        self._lines_before = self._counted = 0
 
     @property
     def line(self) -> int:
         """The line of the place, from 1."""
-        return 1 + self._lines_before + self._held.count(b"\n", 0, self._at)
+        self._count_lines()
+        return 1 + self._lines_before
 
     def peek(self) -> bytes:
         """The next character that is no white space; nothing at the end."""
@@ -109,10 +113,15 @@ class JsonText:
 
     def _more(self) -> bool:
         """Drop what is behind, and read on. False at the end."""
-        self._lines_before += self._held.count(b"\n", 0, self._at)
+        self._count_lines()
+        self._counted = 0
         self._held = self._held[self._at :] + self._stream.read(_CHUNK)
         self._at = 0
         return bool(self._held)
+
+    def _count_lines(self) -> None:
+        self._lines_before += self._held.count(b"\n", self._counted, self._at)
+        self._counted = self._at
 
     def _upto(self, end: int) -> bytes:
         part = self._held[self._at : end]
@@ -128,6 +137,9 @@ class JsonText:
 
     def _brackets(self) -> Iterator[bytes]:
         """The parts of a string, or of an object or array up to its last bracket."""
+        if flat := _FLAT.match(self._held, self._at):
+            yield self._upto(flat.end())
+            return
         depth, in_string, at = 0, False, self._at
         while True:
             found = (_IN_STRING if in_string else _BRACKETS).search(self._held, at)
