@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from llmbatch.accounting import phases
-from llmbatch.accounting.usage import RunUsage, money_of
+from llmbatch.accounting import former, phases
+from llmbatch.accounting.usage import RunUsage, money_of, priced
 from llmbatch.core import money
 from llmbatch.store import usage_shares
 from llmbatch.store.database import Database
 from llmbatch.store.usage_shares import RunRates, UsageShare
 
-GONE = "rows that left the input"
+GONE = "rows that left the input or were changed"
+FORMER = "requests of an earlier prompt, model or setting"
 IDLE = "runs without work"
 OTHERS = "all other values"
 
@@ -25,8 +26,9 @@ class Share:
     """The use of the rows with these values. `values` are in the order of `Attribution.by`, None
     where a row has no such column or no value.
 
-    `note` stands instead of values for "rows that left the input", "runs without work" (which tried
-    no request) and "all other values" (beyond the 10,000 costliest). `rows` are settled, answered
+    `note` stands instead of values for "rows that left the input or were changed", "requests of an
+    earlier prompt, model or setting", "runs without work" (which tried no request) and "all other
+    values" (beyond the 10,000 costliest). `rows` are settled, answered
     or failed; `pending_rows` are not, though attempts that failed may have cost something. A
     request that rows of several values share counts for each with its part, so token counts may be
     fractions. `device_seconds` and `cost` of all shares add up to those of the job,
@@ -53,9 +55,10 @@ class Attribution:
     tokens (`RunUsage.weights`; by the token: by their prices), that of a request evenly among its
     rows. Where all attempts of a run computed no token, they count the same.
 
-    `total` is in whole quanta; None without a price, or where the runs' currencies differ, and then
-    `share` is that of the device seconds. Values are text: a string as it is, a number as JSON
-    writes its value, so that the string "7" and the number 7 are one.
+    `total` is in whole quanta and that of the runs that had a price, in the newest one's currency,
+    as in `TotalUsage`; None where none had one, and then `share` is that of the device seconds.
+    Values are text: a string as it is, a number as JSON writes its value, so that the string "7"
+    and the number 7 are one.
     """
 
     by: list[str]
@@ -77,9 +80,12 @@ def build(db: Database, runs: Sequence[RunUsage], by: Sequence[str]) -> Attribut
     not have is one without values."""
     if not by:
         return None
-    uses = usage_shares.divide(db, by, [_rates(run) for run in runs], _MOST)
+    paid = priced(runs)
+    rates = [_rates(run, is_paid=run in paid) for run in runs]
+    uses = usage_shares.divide(db, by, rates, _MOST, former.runs(db))
     lines = [_Line(None, used) for used in uses.most]
-    for note, used in ((OTHERS, uses.others), (GONE, uses.gone), (IDLE, _idle(runs))):
+    rest = {OTHERS: uses.others, GONE: uses.gone, FORMER: uses.former, IDLE: _idle(runs, paid)}
+    for note, used in rest.items():
         if used is not None:
             lines.append(_Line(note, used))
     return _of_lines(by, runs, lines)
@@ -131,18 +137,19 @@ def _share(
     )
 
 
-def _rates(run: RunUsage) -> RunRates:
-    """The time and the money for a token of the run, which add up to all of the run's."""
+def _rates(run: RunUsage, *, is_paid: bool) -> RunRates:
+    """The time and the money for a token of the run, which add up to all of the run's; no money
+    for one that is not among those whose money adds up."""
     weighed = _weighed(run)
     seconds = run.seconds * run.devices
     each = seconds / weighed if weighed else 0.0
     tokens = (run.computed_tokens, run.cached_tokens, run.output_tokens)
-    parts = phases.parts(run) or (0.0, 0.0, 0.0)
+    parts = (phases.parts(run) if is_paid else None) or (0.0, 0.0, 0.0)
     costs = [part / number if number else 0.0 for part, number in zip(parts, tokens, strict=True)]
     rates = RunRates(run.run, each * run.weights.prompt, each * run.weights.output, *costs)
     if weighed or not run.requests:
         return rates
-    paid = _paid_by_time(run) / run.requests
+    paid = _paid_by_time(run) / run.requests if is_paid else 0.0
     return replace(rates, attempt_seconds=seconds / run.requests, attempt_cost=paid)
 
 
@@ -151,11 +158,11 @@ def _paid_by_time(run: RunUsage) -> float:
     return (run.cost or 0.0) if run.price_per_million is None else 0.0
 
 
-def _idle(runs: Sequence[RunUsage]) -> UsageShare | None:
+def _idle(runs: Sequence[RunUsage], paid: Sequence[RunUsage]) -> UsageShare | None:
     """The time and the money of runs that tried no request; None if there is neither."""
     idle = [run for run in runs if not run.requests]
     seconds = sum(run.seconds * run.devices for run in idle)
-    cost = sum(map(_paid_by_time, idle))
+    cost = sum(_paid_by_time(run) for run in idle if run in paid)
     return UsageShare((), 0, 0, 0.0, 0.0, seconds, cost) if seconds or cost else None
 
 

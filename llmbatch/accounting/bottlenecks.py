@@ -6,6 +6,7 @@ from typing import Any
 
 from llmbatch.accounting.usage import RunUsage
 from llmbatch.core.step_cost import StepCost, StepMoments, fit
+from llmbatch.core.units import count
 from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.roofline import LeastTime
 
@@ -157,7 +158,7 @@ def _batch_causes(
 
 
 def _batch_advice(work: WorkDone, batches: Batches, by_setting: bool) -> str:
-    ran = f"{batches.ran or 0:,.0f} requests ran at once"
+    ran = f"{count(round(batches.ran or 0), 'request')} ran at once"
     if by_setting:
         return (
             f"{ran}, {batches.best:,.0f} would fit the device's memory: raise max_num_seqs "

@@ -6,7 +6,7 @@ from functools import reduce
 from operator import add
 
 from llmbatch.accounting import phases as accounting_phases
-from llmbatch.accounting.usage import Rates, RunUsage, money_of
+from llmbatch.accounting.usage import Rates, RunUsage, money_of, priced
 from llmbatch.core import step_cost
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.job.cost import TokenPrice
@@ -34,7 +34,9 @@ class Saving:
     `by`: "prefix cache", "duplicates" or "reuse" (answers of earlier runs; known for the last run
     only). The cost assumes that none of the tokens is cached and that no other engine is started;
     a token takes the run's own seconds of generation, or its price. A reused answer takes the
-    seconds of a token from the run that gave it, and the price from the last run."""
+    seconds of a token from the run that gave it, and the price from the last run. A token is
+    counted once: "reuse" has the requests that were answered before, and "duplicates" the rows that
+    share the request of another, whichever run answered it."""
 
     by: str
     prompt_tokens: int
@@ -75,13 +77,13 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The money of some runs, in the job's currency; None throughout where a run has no price or
-    one in another currency.
+    """The money of those runs that had a price, in the newest one's currency (see
+    `TotalUsage.unpriced_runs`); None throughout where none had one.
 
     `basis`: "device time", "tokens", or "mixed" where runs differ. `physical`: the money paid.
     `virtual`: the cost without prefix cache, duplicates and reuse, which is physical and all
     savings. `wasted`: the part of physical that failed attempts took, by the seconds of generation
-    of their tokens. `per_row`: of the rows of the present input that these runs settled.
+    of their tokens. `per_row`: of the rows that these runs settled.
     `prompt_weight`, `output_weight`: device seconds of a computed prompt token and of an output
     token (see `core.step_cost.Weights`). `weights_measured`: true if they follow from the engine's
     steps; else both count the same.
@@ -116,8 +118,9 @@ class AvoidedTokens:
 def build(db: Database, runs: Sequence[RunUsage], listed: TokenPrice | None) -> tuple[Costs, Costs]:
     """The costs of the last run and those of all. Needs at least one run."""
     shared = results.duplicate_tokens(db)
-    every = [_duplicates(run, shared.get(run.run)) for run in runs]
-    last_saved = [*every[-1:], *_reused(db, runs)]
+    every = [_duplicates(run, run, shared.get(run.run)) for run in runs]
+    of_last = [_duplicates(runs[-1], run, shared.get(run.run)) for run in runs]
+    last_saved = [*of_last, *_reused(db, runs)]
     return sum_up(runs[-1:], last_saved, listed), sum_up(runs, every, listed)
 
 
@@ -139,18 +142,20 @@ def _reused(db: Database, runs: Sequence[RunUsage]) -> list[AvoidedTokens]:
     return avoided or [AvoidedTokens("reuse", last, 0, 0, None)]
 
 
-def _duplicates(run: RunUsage, saved: SavedTokens | None) -> AvoidedTokens:
+def _duplicates(run: RunUsage, answered: RunUsage, saved: SavedTokens | None) -> AvoidedTokens:
+    """The tokens that `run` did not compute since rows share the answers of the run `answered`."""
     prompt, output = (saved.prompt_tokens, saved.output_tokens) if saved else (0, 0)
-    return AvoidedTokens("duplicates", run, prompt, output, accounting_phases.rates(run))
+    rates = accounting_phases.rates_like(run, answered)
+    return AvoidedTokens("duplicates", run, prompt, output, rates)
 
 
 def sum_up(
     runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], listed: TokenPrice | None
 ) -> Costs:
     """The costs of these runs; `saved`: tokens that they did not have to compute."""
-    physical = money_of(runs)
-    rows = sum(run.rows for run in runs)
-    savings = _savings(runs, saved, priced=physical is not None)
+    physical, paid = money_of(runs), priced(runs)
+    rows = sum(run.rows for run in paid)
+    savings = _savings(runs, saved, paid)
     per_row = physical / rows if physical is not None and rows else None
     moments = reduce(add, (run.moments for run in runs), StepMoments())
     weights = runs[0].weights if len(runs) == 1 else step_cost.weights(moments)
@@ -158,16 +163,16 @@ def sum_up(
         basis=_basis(runs),
         physical=physical,
         virtual=None if physical is None else physical + sum(each.cost or 0 for each in savings),
-        wasted=None if physical is None else sum(map(_wasted, runs)),
+        wasted=None if physical is None else sum(map(_wasted, paid)),
         per_row=per_row,
         per_1000_rows=None if per_row is None else 1_000 * per_row,
-        per_million=_per_million(runs, physical),
+        per_million=_per_million(paid, physical),
         prompt_weight=weights.prompt,
         output_weight=weights.output,
         weights_measured=weights.measured,
-        phases=_phases(runs, priced=physical is not None),
+        phases=_phases(runs, paid),
         savings=savings,
-        listed=_listed(runs, listed, physical),
+        listed=_listed(paid or runs, listed, physical),
     )
 
 
@@ -189,7 +194,7 @@ def _wasted(run: RunUsage) -> float:
 
 
 def _savings(
-    runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], *, priced: bool
+    runs: Sequence[RunUsage], saved: Sequence[AvoidedTokens], paid: Sequence[RunUsage]
 ) -> list[Saving]:
     cached = [
         AvoidedTokens("prefix cache", run, run.cached_tokens, 0, _uncached(run)) for run in runs
@@ -200,11 +205,11 @@ def _savings(
         cost = sum(
             each.rates.cost_of(each.prompt_tokens, 0, each.output_tokens)
             for each in alike
-            if each.rates is not None
+            if each.rates is not None and each.run in paid
         )
         prompt = sum(each.prompt_tokens for each in alike)
         output = sum(each.output_tokens for each in alike)
-        savings.append(Saving(by, prompt, output, cost if priced else None))
+        savings.append(Saving(by, prompt, output, cost if paid else None))
     return savings
 
 
@@ -236,16 +241,16 @@ def _per_million(runs: Sequence[RunUsage], physical: float | None) -> Prices:
     )
 
 
-def _phases(runs: Sequence[RunUsage], *, priced: bool) -> list[Phase]:
+def _phases(runs: Sequence[RunUsage], paid: Sequence[RunUsage]) -> list[Phase]:
     seconds = [accounting_phases.seconds_by_phase(run) for run in runs]
-    costs = [accounting_phases.cost_by_phase(run) for run in runs]
+    costs = [accounting_phases.cost_by_phase(run) for run in paid]
     phases = [
         Phase(name, sum(each[name] for each in seconds), sum(each[name] for each in costs))
         for name in accounting_phases.PHASES
     ]
     beside = sum(run.checkpoint_seconds for run in runs)
-    phases.append(Phase("checkpoint", beside, sum(map(_checkpoint_cost, runs)), parallel=True))
-    return phases if priced else [replace(phase, cost=None) for phase in phases]
+    phases.append(Phase("checkpoint", beside, sum(map(_checkpoint_cost, paid)), parallel=True))
+    return phases if paid else [replace(phase, cost=None) for phase in phases]
 
 
 def _checkpoint_cost(run: RunUsage) -> float:

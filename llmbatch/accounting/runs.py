@@ -123,7 +123,7 @@ def _run(summary: RunSummary, parts: RunParts, cost: CostSpec) -> RunUsage:
         host=summary.host,
         llmbatch=summary.version,
         checkpoints=summary.checkpoints,
-        rows=parts.rows,
+        rows=int(summary.telemetry.get("rows", parts.rows)),
         seconds=ended.since(began),
         forecast=parts.forecast,
         **_timings(summary, parts, ended),

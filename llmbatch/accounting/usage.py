@@ -10,7 +10,8 @@ from llmbatch.core.step_cost import StepMoments, Weights
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummableUsage:
-    """Amounts that can be summed over runs. Times in seconds; `rows` are rows of the present input.
+    """Amounts that can be summed over runs. Times in seconds; `rows` are those that the runs
+    settled, of the input that each had: one that is tried again by a later run counts for both.
 
     `requests` counts attempts, a request as often as it was tried; the reports' readers know it by
     this name. `retries` are the attempts after the first of a request, `failed_attempts` those that
@@ -105,7 +106,7 @@ class RunResources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUsage(SummableUsage):
-    """One run; `rows` are those that it settled. `forecast` is the forecast of the prefix cache
+    """One run. `forecast` is the forecast of the prefix cache
     (see `estimate.cache_forecast.Forecast`), made when the first engine was ready; None without
     one. `measured_hits` is the share that the forecast was about: of the prompt tokens of first
     attempts, those that the cache served (None if there were no such tokens).
@@ -159,7 +160,8 @@ class RunUsage(SummableUsage):
 class TotalUsage(SummableUsage):
     """Sums and rates over runs. "Overall" rates count all time, "steady" ones generation only.
 
-    Money is None where a run had no price, or one in another currency. The cost of tokens is in
+    Money is that of the runs that had a price, in the newest one's currency; `unpriced_runs` are
+    the numbers of the others, and without any such run it is None. The cost of tokens is in
     `costs.Prices`.
     """
 
@@ -172,13 +174,14 @@ class TotalUsage(SummableUsage):
     device_hours: float
     cost: float | None
     cost_per_1000_rows: float | None
+    unpriced_runs: list[int]
 
 
 def sum_up(runs: Sequence[RunUsage]) -> TotalUsage:
     """The sums over `runs` and the rates that follow from them."""
     summed = [*(field.name for field in fields(SummableUsage)), "device_hours"]
     sums = {name: sum(getattr(run, name) for run in runs) for name in summed}
-    cost = money_of(runs)
+    cost, paid = money_of(runs), priced(runs)
     steady = sums["generate_seconds"]
     overall = sums["seconds"]
     tokens = sums["prompt_tokens"] + sums["output_tokens"]
@@ -191,16 +194,21 @@ def sum_up(runs: Sequence[RunUsage]) -> TotalUsage:
         output_tokens_per_second_steady=_ratio(sums["output_tokens"], steady),
         tokens_per_second_steady=_ratio(tokens, steady),
         cost=cost,
-        cost_per_1000_rows=_price(cost, sums["rows"], 1_000),
+        cost_per_1000_rows=_price(cost, sum(run.rows for run in paid), 1_000),
+        unpriced_runs=[run.run for run in runs if run not in paid],
     )
 
 
+def priced(runs: Sequence[RunUsage]) -> list[RunUsage]:
+    """The runs whose money adds up: those with a price in the currency of the newest of them."""
+    known = [run for run in runs if run.cost is not None]
+    return [run for run in known if run.currency == known[-1].currency]
+
+
 def money_of(runs: Sequence[RunUsage]) -> float | None:
-    """The cost of the runs together; None where one has no price, or one in another currency."""
-    costs = [run.cost for run in runs]
-    if None in costs or len({run.currency for run in runs}) > 1:
-        return None
-    return sum(cost for cost in costs if cost is not None)
+    """The cost of the runs that have a price, together; None where none has one."""
+    costs = [run.cost for run in priced(runs) if run.cost is not None]
+    return sum(costs) if costs or not runs else None
 
 
 def _ratio(amount: float, seconds: float) -> float | None:

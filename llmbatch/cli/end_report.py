@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmbatch.cli import console, report_files
+from llmbatch.cli.notice import Notice
 from llmbatch.core import files
 from llmbatch.core.errors import LlmbatchError
 from llmbatch.job.folder import JobPaths
@@ -22,10 +23,12 @@ from llmbatch.store.opening import open_store
 @dataclass(frozen=True, slots=True)
 class EndReport:
     """The report of a job after a run: beside its store, in the files that the job names, and on
-    stderr unless `quiet`."""
+    stderr unless `quiet`: its first lines, and the details if `verbose`. `notice` gets it, too."""
 
     spec: JobSpec
     quiet: bool
+    verbose: bool = False
+    notice: Notice = field(default_factory=lambda: Notice(None))
 
     def deliver(self, paths: JobPaths, *, only_work: bool = False) -> None:
         """Write the report; with `only_work` not to stderr if the run sent no request.
@@ -41,7 +44,7 @@ class EndReport:
                 self._keep(report, paths)
                 self._write(report)
                 if not self.quiet and (report.last_run.requests or not only_work):
-                    console.narrate(text.render(report, settings=False))
+                    console.narrate(text.render(report, details=self.verbose))
 
     def say(self, line: str) -> None:
         """One line of narration."""
@@ -50,7 +53,8 @@ class EndReport:
 
     def _keep(self, report: Report, paths: JobPaths) -> None:
         with self._unharmed(f"warning: {paths.report}"):
-            files.replace_text(paths.report, json.render(report))
+            self.notice.report = json.render(report)
+            files.replace_text(paths.report, self.notice.report)
             trust.settle(paths.state)
 
     def _write(self, report: Report) -> None:

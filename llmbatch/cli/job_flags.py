@@ -41,6 +41,7 @@ _METAVARS = {
     "run.deadline": "TIME",
     "run.expect_reuse": "P%",
     "run.max_failed": "N|P%",
+    "run.max_new_failed": "N|P%",
     "run.fail_fast": "P%[/N]|off",
     "run.repetition": "N|off",
     "template.thinking": "off|on|N",

@@ -11,6 +11,7 @@ import orjson
 from llmbatch.cli import console
 from llmbatch.cli.narration import held_back, line
 from llmbatch.core import units
+from llmbatch.core.units import count
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status as live
 from llmbatch.pipeline.monitoring.progress import Progress
@@ -73,8 +74,9 @@ def _rows(progress: Progress, view: dict[str, Any]) -> str:
     reused = f", {progress.rows_reused:,} of them before" if progress.rows_reused else ""
     rows = view.get("rows", {})
     counted = [(rows.get(state, 0), state) for state in ("rejected", "skipped")]
-    more = "".join(f", {count:,} {state}" for count, state in counted if count)
-    done = f"{progress.rows_done:,}/{progress.rows:,} rows ({progress.share_of_rows:.0%}){reused}"
+    more = "".join(f", {number:,} {state}" for number, state in counted if number)
+    of = count(progress.rows, "row")
+    done = f"{progress.rows_done:,}/{of} ({progress.share_of_rows:.0%}){reused}"
     return f"{done}, {progress.failed:,} failed{more}"
 
 

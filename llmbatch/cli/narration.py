@@ -5,6 +5,7 @@ from typing import Any
 
 from llmbatch.cli import console
 from llmbatch.core import clock, units, visible
+from llmbatch.core.units import count
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 
 _LINE_INTERVAL = 10.0
@@ -157,7 +158,7 @@ def line(progress: Progress, *, ended: bool = False) -> str:
     hold = "" if ended else held_back(progress)
     further = "".join(f"{part}, " for part in (hold, _cache(progress), cost) if part)
     return (
-        f"{progress.rows_done:,}/{progress.rows:,} rows ({progress.share_of_rows:.0%}), "
+        f"{progress.rows_done:,}/{count(progress.rows, 'row')} ({progress.share_of_rows:.0%}), "
         f"{progress.rows_per_second:,.1f} rows/s, "
         f"{progress.tokens_per_second:,.0f} output tokens/s, {further}"
         f"{progress.failed:,} failed{left}"

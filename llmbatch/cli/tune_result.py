@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core import clock
+from llmbatch.core.units import count
 from llmbatch.tune.candidates import describe, pair
 from llmbatch.tune.gains import MARGIN
 from llmbatch.tune.search import Setting, TuneResult
@@ -53,7 +54,7 @@ def _gain(setting: Setting) -> str:
 
 
 def _verdict(result: TuneResult, *, as_flags: bool) -> Iterator[str]:
-    sampled = f"{result.sampled:,} of {result.planned:,} requests"
+    sampled = f"{result.sampled:,} of {count(result.planned, 'request')}"
     yield f"sample: {sampled}; gain: the smaller and the larger of its two halves"
     if result.signal is not None:
         yield "stopped by a signal: nothing is written"
@@ -80,7 +81,7 @@ def note(result: TuneResult) -> str:
     present = [one.measured for one in result.settings if not one.changes and one.measured]
     rates = [measured.total.tokens_per_second for measured in present]
     then = f"{max(rates):,.0f} -> " if rates else ""
-    what = f"{then}{now:,.0f} tokens/s on {result.sampled:,} requests"
+    what = f"{then}{now:,.0f} tokens/s on {count(result.sampled, 'request')}"
     return f"{clock.now():%Y-%m-%d}: {describe(result.best)}: {what}"
 
 

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,11 @@ class Moment:
 
     at: datetime
     seconds: float | None
+
+    def earlier(self, seconds: float) -> "Moment":
+        """The moment so many seconds before."""
+        at = self.at - timedelta(seconds=seconds)
+        return Moment(at, None if self.seconds is None else self.seconds - seconds)
 
     def since(self, earlier: "Moment") -> float:
         """The seconds from an earlier moment of the same process to this one, never below zero:

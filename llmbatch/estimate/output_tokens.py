@@ -81,10 +81,11 @@ def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) 
     alike = [run for run in past.runs if is_alike(run.spec, spec)]
     sampled, most = all(map(past_runs.is_sample, alike)), _most(spec)
     pairs = [(float(one.prompt), float(one.output)) for one in past.spent]
+    least = interval.of_few(len(pairs)) / 2
     total = (
         PairSample.from_pairs(pairs)
         .total_of_others(requests, prompt_tokens)
-        .at_least_around(_OF_SAMPLE if sampled else _OF_HISTORY)
+        .at_least_around(max(_OF_SAMPLE if sampled else _OF_HISTORY, least))
         .within(0, requests * most)
     )
     long = min(requests, _left_long(past, alike))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from llmbatch.core import units
 from llmbatch.core.interval import Interval
+from llmbatch.core.units import count
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.first_prompt import message_lines
@@ -38,14 +39,16 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
-    yield f"requests  {seen.requests:,} distinct ({seen.duplicates:,} duplicates computed once)"
+    once = f"({count(seen.duplicates, 'duplicate')} computed once)"
+    yield f"requests  {seen.requests:,} distinct {once}"
     if seen.reused_requests is None:
         yield f"reuse     unknown: {seen.reuse_unknown}"
     else:
         pending = seen.requests - seen.reused_requests
-        yield f"reuse     {seen.reused_requests:,} settled already ({seen.reused_rows:,} rows)"
+        rows = count(seen.reused_rows or 0, "row")
+        yield f"reuse     {seen.reused_requests:,} settled already ({rows})"
         yield from (f"{_BLANK}{line}" for line in seen.reuse_reasons)
-        yield f"to do     {pending:,} requests (the plan has {seen.chunks:,} chunks)"
+        yield f"to do     {count(pending, 'request')} (the plan has {count(seen.chunks, 'chunk')})"
     yield from _requirement_lines(seen.requirements)
     for number, line in enumerate(held.lines(seen.constraint)):
         yield f"{_BLANK if number else 'form      '}{line}"
@@ -96,12 +99,12 @@ def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
     if prompt.exact:
         yield f"tokens    {prompt.fitting.expected:,.0f} in the prompts"
     else:
-        looked_at = f"from {prompt.looked_at:,} requests"
+        looked_at = f"from {count(prompt.looked_at, 'request')}"
         yield f"tokens    about {between(prompt.fitting)} in the prompts ({looked_at})"
     if prompt.context.too_long.high:
         yield f"{_BLANK}without those that are too long"
     if prompt.unreadable:
-        yield f"{_BLANK}{prompt.unreadable:,} prompts cannot be encoded: they will fail"
+        yield f"{_BLANK}cannot be encoded and will fail: {count(prompt.unreadable, 'prompt')}"
 
 
 def _context_lines(context: ContextFit) -> Iterator[str]:
@@ -111,13 +114,13 @@ def _context_lines(context: ContextFit) -> Iterator[str]:
     where = f"the longest has {longest.tokens:,}: row {longest.id} on line {longest.line:,}"
     if context.too_long.high:
         yield (
-            f"too long  {_count(context.too_long)} rows exceed the context length of "
-            f"{context.limit:,} tokens ({context.source}) and will fail; {where}"
+            f"too long  {_rows(context.too_long)} beyond the context length of "
+            f"{context.limit:,} tokens ({context.source}) will fail; {where}"
         )
     if context.cut.high:
-        more = " more" if context.too_long.high else ""
+        more = "more " if context.too_long.high else ""
         yield (
-            f"cut       {_count(context.cut)}{more} rows may be cut off: prompt and longest answer "
+            f"cut       {_rows(context.cut, more)} may be cut off: prompt and longest answer "
             f"exceed {context.limit:,} tokens ({context.source})"
         )
 
@@ -126,7 +129,7 @@ def _cache_lines(seen: CacheOutlook) -> Iterator[str]:
     if seen.planned is None or seen.as_input is None:
         return
     planned = seen.planned
-    sampled = f" (from {planned.looked_at:,} requests)"
+    sampled = f" (from {count(planned.looked_at, 'request')})"
     yield (
         f"cache     {_hits(planned)} of them are predicted to be prefix-cache hits; "
         f"in input order {_hits(seen.as_input)}"
@@ -147,7 +150,8 @@ def _assumed(seen: Forecast) -> str:
     size = "no limit" if seen.cache_blocks is None else f"{seen.cache_blocks:,} blocks"
     return (
         f"{seen.source}: {size}, {seen.block_size} tokens in a block, "
-        f"{seen.max_num_seqs:,} requests at a time, answers of {seen.answer_tokens:,.0f} tokens"
+        f"{count(seen.max_num_seqs, 'request')} at a time, "
+        f"answers of {seen.answer_tokens:,.0f} tokens"
     )
 
 
@@ -180,7 +184,7 @@ def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
     yield f"{_BLANK}{_cache_size(memory)} ({source})"
     if memory.fits:
         yield (
-            f"{_BLANK}up to {memory.batch:,} requests run at once (the cache holds "
+            f"{_BLANK}up to {count(memory.batch, 'request')} run at once (the cache holds "
             f"{memory.batch_mean:,} of the mean length, {memory.batch_longest:,} of the longest)"
         )
     else:
@@ -270,7 +274,7 @@ def _advice_lines(needs: Requirements) -> Iterator[str]:
             yield f"order     the planned order spares {spared:,} prompt tokens, about {saved}"
     if (advice := forecasts.advice) is not None and planned is not None:
         sampled = advice.looked_at < planned.requests
-        judged = f"predicted from {advice.looked_at:,} requests" if sampled else "predicted"
+        judged = f"predicted from {count(advice.looked_at, 'request')}" if sampled else "predicted"
         yield (
             f"advice    {advice.text}: prefix-cache hits {_share(advice.hits_now)} -> "
             f"{_share(advice.hits_then)} ({judged}),"
@@ -292,5 +296,7 @@ def between(tokens: Interval) -> str:
     return f"{tokens.expected:,.0f} ({tokens.low:,.0f} to {tokens.high:,.0f})"
 
 
-def _count(rows: Interval) -> str:
-    return f"{rows.expected:,.0f}" if rows.is_exact else f"about {between(rows)}"
+def _rows(rows: Interval, more: str = "") -> str:
+    if rows.is_exact:
+        return count(round(rows.expected), f"{more}row")
+    return f"about {between(rows)} {more}rows"

@@ -201,6 +201,7 @@ def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list
     least = generation_time.OF_SAMPLE if past.samples_only else generation_time.OF_HISTORY
     if not past.same_settings:
         least = generation_time.OF_OTHER_SETTINGS
+    least = max(least, interval.of_few(sum(run.attempts for run in past.runs)))
     tokens = past.computed + past.output * past.sequences_per_token
     done = PastWork(past.steps, tokens, past.seconds, past.cost, past.moments)
     generation = generation_time.by_past_runs(scaled, done, past.rest, least)

@@ -63,6 +63,11 @@ class RunSpec(Section):
     max_failed: str | None = neutral(
         None, "Exit 0 with up to this many rows failed or rejected: 20, or 2% of those not skipped."
     )
+    max_new_failed: str | None = neutral(
+        None,
+        "Exit 0 with up to this many rows failed or rejected that no finished run has reported "
+        "before: 0, 20, or 2% of those that were worked on since.",
+    )
     fail_fast: str | None = neutral(
         None,
         "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200; off never does.",
@@ -105,13 +110,13 @@ class RunSpec(Section):
             raise ValueError("write a number of times, from 2 on, or off")
         return number
 
-    @field_validator("deadline", "max_failed", mode="before")
+    @field_validator("deadline", "max_failed", "max_new_failed", mode="before")
     @classmethod
     def _number_or_text(cls, value: Any) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return f"{value:g}" if is_number else value
 
-    @field_validator("deadline", "max_failed", "fail_fast", "expect_reuse")
+    @field_validator("deadline", "max_failed", "max_new_failed", "fail_fast", "expect_reuse")
     @classmethod
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
@@ -122,6 +127,7 @@ class RunSpec(Section):
 _READERS: dict[str, Callable[[str], object]] = {
     "deadline": stop_rules.check_deadline,
     "max_failed": stop_rules.Tolerance.parse,
+    "max_new_failed": stop_rules.Tolerance.parse,
     "fail_fast": stop_rules.fail_fast_rate,
     "expect_reuse": stop_rules.share,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from llmbatch.core import duration
+from llmbatch.core import duration, units
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
@@ -115,4 +115,4 @@ class FailureWatch:
         count = sum(self._last) if failed and len(self._last) == self._rate.rows else 0
         if count <= self._rate.limit * self._rate.rows:
             return None
-        return f"{count} of the last {self._rate.rows} outcomes failed (--fail-fast)"
+        return f"{count} of the last {units.count(self._rate.rows, 'outcome')} failed (--fail-fast)"

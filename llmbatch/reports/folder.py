@@ -22,7 +22,7 @@ from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 from llmbatch.store.results import Counts
 
-FOLDER_VERSION = 2
+FOLDER_VERSION = 3
 
 State = Literal["ended", "killed", "running", "unread", "new"]
 
@@ -50,11 +50,12 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """Sums over the runs of a job, or of all jobs; `rows`: of the present input, that they settled.
+    """Sums over the runs of a job, or of all jobs; `rows`: those that they settled.
 
     `amounts`: the money by currency, of the runs that had a price; the others are
     `unpriced_runs`, which took `unpriced_hours` of a device. `cost`, in `currency`, and
-    `cost_per_1000_rows` are None unless all runs had a price in one currency.
+    `cost_per_1000_rows` are those of the runs that had a price; None unless it was in one
+    currency.
     """
 
     runs: int
@@ -221,7 +222,7 @@ def sum_up(of: Sequence[RunUsage]) -> RunTotals:
     """The sums over some runs."""
     amounts = _amounts(of)
     unpriced = [run for run in of if run.cost is None]
-    only = amounts[0] if len(amounts) == 1 and not unpriced else None
+    only = amounts[0] if len(amounts) == 1 else None
     return RunTotals(
         runs=len(of),
         rows=sum(run.rows for run in of),

@@ -29,7 +29,8 @@ def standing(job: JobPaths) -> str:
         return str(seen.get("phase", "starting"))
     cost = progress.get("cost")
     paid = "" if cost is None else f", {units.money(cost, progress['currency'])} so far"
-    return f"{seen['phase']}: {progress['rows_done']:,} of {progress['rows']:,} rows{paid}"
+    of = units.count(progress["rows"], "row")
+    return f"{seen['phase']}: {progress['rows_done']:,} of {of}{paid}"
 
 
 def runs(job: JobPaths, cost: CostSpec | None) -> list[RunUsage] | None:

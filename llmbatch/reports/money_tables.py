@@ -77,8 +77,8 @@ def _cost_notes(report: Report) -> Iterator[str]:
         price = f"{run.currency} {units.price(run.price_per_hour)}"
         devices = units.count(run.devices, "device")
         yield f"Paid: {devices} from the start of the run to its end, {price} an hour each."
-    if costs.physical is not None and report.all_costs.physical is None:
-        yield f"All runs have no sum: {wording.no_money(report.runs)}."
+    if without := wording.unpriced(report.runs, report.all_runs, report.currency):
+        yield f"The money of all runs is {without}."
     if len(report.runs) > 1:
         yield "Saved by reuse is reported for the last run only."
     yield _weights(costs)
@@ -144,13 +144,17 @@ def attribution(report: Report, most: int, longest: int = 0) -> Table:
         name = f"({others}, in the JSON report)"
         shown.append(lines.several(name, range(most, len(divided.shares)), "aside"))
     shown.append(lines.several("all", range(len(divided.shares)), "sum"))
-    no_money = f"By device time, without money: {wording.no_money(report.runs)}."
+    notes = []
+    if divided.total is None:
+        notes = [f"By device time, without money: {wording.no_money(report.runs)}."]
+    elif without := wording.unpriced(report.runs, report.all_runs, report.currency):
+        notes = [f"The money is {without}; the device time is that of all runs."]
     return Table(
         key="attribution",
         title=f"Who pays, by {', '.join(divided.by)}",
         header=[" / ".join(divided.by), *lines.header(report.currency)],
         lines=shown,
-        notes=[no_money] if divided.total is None else [],
+        notes=notes,
     )
 
 
@@ -176,7 +180,7 @@ class _Shares:
         self._pending = any(share.pending_rows for share in attribution.shares)
 
     def header(self, currency: str) -> list[str]:
-        rows = ["rows settled", *(["rows pending"] if self._pending else [])]
+        rows = ["rows of the input", *(["rows pending"] if self._pending else [])]
         tokens = ["computed prompt tokens", "output tokens"]
         return [*rows, *tokens, "device time", f"cost, {currency}", "share"]
 

@@ -13,7 +13,7 @@ STYLES = tuple(_STYLES.values())
 
 # How reports begin, of a job and of a folder.
 _REPORT = re.compile(
-    rb"[^\n]+ -> [^\n]+\n  rows +[\d,]+ in = "  # text
+    rb"[^\n]+ -> [^\n]+\n(  input +[^\n]+\n(    +[^\n]+\n)*)?  rows +[\d,]+ in = "  # text
     rb"|## [\d,]+ of [\d,]+ rows? answered\n"  # Markdown
     rb"|(## )?(no|[\d,]+) jobs? below "
     rb"|<!doctype html>.*<title>[^<]*: llmbatch report</title>"

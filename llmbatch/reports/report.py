@@ -8,17 +8,20 @@ from llmbatch.accounting.attribution import Attribution
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
-from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, sum_up
+from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, priced, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.engines.info import EngineInfo
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
-from llmbatch.job.input import InputSpec
+from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import columns
-from llmbatch.store import plans, results, run_records, snapshots
+from llmbatch.reports import answers
+from llmbatch.reports.answers import AnswerFigures
+from llmbatch.store import failures, plans, results, run_records, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
-from llmbatch.store.run_records import StartRecord
+from llmbatch.store.run_records import RunSummary, StartRecord
 
 REPORT_VERSION = 5
 # Reasons for which rows were skipped: all but a few jobs have one.
@@ -37,10 +40,12 @@ class FailureLine:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Rows that share the request of another, the tokens that computing each by itself would have
-    taken, and their cost (see `costs.Saving`; None without a price)."""
+    """Rows that share the request of another, those of them that have an answer, the tokens that
+    computing each of these by itself would have taken, and their cost (see `costs.Saving`; None
+    without a price)."""
 
     rows: int
+    answered: int
     prompt_tokens: int
     output_tokens: int
     cost: float | None
@@ -57,7 +62,9 @@ class ConstraintUse:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is reported of a job. `last_run` and `all_runs` have the same figures, and so have
+    """All that is reported of a job. `new_failures`: those that no run before the last one had met
+    when it came to its end; `reused`: rows that were answered before the last run; `answers`: None
+    while no row has one. `last_run` and `all_runs` have the same figures, and so have
     their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
@@ -66,7 +73,7 @@ class Report:
     `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
     `rejects`: the reasons for which lines of the input never became rows; `input_notes`: the
     findings about how the input is written; `constraint` as the last engine said, None where it did
-    not, and for a job without one."""
+    not, and for a job without one. `currency`: that of all amounts."""
 
     version: int
     input: str
@@ -74,6 +81,8 @@ class Report:
     model: str
     rows_in: int
     counts: Counts
+    new_failures: NewFailures
+    answers: AnswerFigures | None
     reused: int
     requests: int
     control_token_rows: int
@@ -108,40 +117,43 @@ def build(db: Database, cost: CostSpec | None = None) -> Report | None:
     summaries = run_records.summaries(db)
     if not summaries:
         return None
-    spec = stored.read_settings(summaries[-1].spec)
-    settings = runs.cost_of(spec, cost)
+    spec = stored.read_spec(summaries[-1].spec)[0]
+    settings = runs.cost_of(spec.model_dump(mode="json", by_alias=True), cost)
     _check(db, cost)
     starts = run_records.starts(db)
     every = runs.read(db, summaries, starts, cost)
-    return _assemble(db, spec, summaries[-1].reused, starts, every, settings)
+    return _assemble(db, spec, summaries[-1], starts, every, settings)
 
 
 def _assemble(
     db: Database,
-    spec: dict[str, Any],
-    reused: int,
+    spec: JobSpec,
+    last: RunSummary,
     starts: list[StartRecord],
     every: list[RunUsage],
     settings: CostSpec,
 ) -> Report:
-    """The report of these runs. `spec` and `reused` are of the last one."""
+    """The report of these runs. `spec` is that of the `last` one."""
     counts, plan = results.counts(db), plans.counts(db)
+    paid = priced(every)
     worked = next((run for run in reversed(every) if run.requests), None)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
-        input=InputSpec.model_validate(spec["input"]).name,
-        output=spec["output"],
-        model=spec["model"],
+        input=spec.input.name,
+        output=spec.output,
+        model=spec.model,
         rows_in=counts.rows_in,
         counts=counts,
-        reused=reused,
+        new_failures=failures.count_new(db, last.run),
+        answers=answers.build(db, spec, plan.requests),
+        reused=last.reused,
         requests=plan.requests,
         control_token_rows=plan.control,
         cut_answers=results.cut_answers(db),
         reasoning_tokens=results.reasoning_tokens(db),
-        duplicates=_duplicates(plan.duplicates, all_costs),
-        currency=settings.currency,
+        duplicates=_duplicates(db, plan.duplicates, all_costs),
+        currency=paid[-1].currency if paid else settings.currency,
         last_run=sum_up(every[-1:]),
         all_runs=sum_up(every),
         costs=last_costs,
@@ -161,8 +173,8 @@ def _assemble(
     )
 
 
-def _constraint(spec: dict[str, Any], starts: list[StartRecord]) -> ConstraintUse | None:
-    if (spec.get("answer") or {}).get("constrain") == "check":
+def _constraint(spec: JobSpec, starts: list[StartRecord]) -> ConstraintUse | None:
+    if spec.answer.constrain == "check":
         return ConstraintUse("", [])
     told = starts[-1].description.get("grammar") if starts else None
     return ConstraintUse(told["backend"], told["check_only"]) if told else None
@@ -181,9 +193,10 @@ def _last_engine(starts: list[StartRecord], run: RunUsage) -> EngineInfo | None:
     return EngineInfo.from_json(own[-1].description) if own else None
 
 
-def _duplicates(rows: int, every: Costs) -> Duplicates:
+def _duplicates(db: Database, rows: int, every: Costs) -> Duplicates:
     saved = next(saving for saving in every.savings if saving.by == "duplicates")
-    return Duplicates(rows, saved.prompt_tokens, saved.output_tokens, saved.cost)
+    answered = results.duplicates_answered(db)
+    return Duplicates(rows, answered, saved.prompt_tokens, saved.output_tokens, saved.cost)
 
 
 def _failure(count: FailureCount) -> FailureLine:

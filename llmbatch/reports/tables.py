@@ -7,7 +7,7 @@ from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.timeline import Mark
 from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units
-from llmbatch.reports import money_tables, wording
+from llmbatch.reports import answer_words, money_tables, wording
 from llmbatch.reports.money_tables import heads
 from llmbatch.reports.report import Report
 from llmbatch.reports.table import NONE, Table, TableLine, places
@@ -23,6 +23,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
         failures(report),
         rejects(report),
         skips(report),
+        *answer_words.tables(report, longest),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),
@@ -43,8 +44,8 @@ def rows(report: Report) -> Table:
         "rejected": counts.rejected,
         "skipped": counts.skipped,
         "pending": counts.pending,
-        "duplicates": report.duplicates.rows,
         "reused": report.reused,
+        "equal to another": report.duplicates.answered,
     }
     line = TableLine([*map(units.number, numbers.values())])
     return Table("rows", "Rows", [*numbers], [line], texts=())
@@ -215,7 +216,7 @@ def _of_steps(number: int, usage: TotalUsage) -> str:
 def _work_notes(report: Report) -> Iterator[str]:
     yield (
         f"{units.count(report.requests, 'distinct request')}; "
-        f"{units.count(report.duplicates.rows, 'row')} shared the answer of another; "
+        f"{wording.duplicates(report.duplicates)}; "
         f"{units.count(report.reused, 'row')} had an answer from earlier runs."
     )
     if held := wording.control_tokens(report.control_token_rows):
@@ -228,11 +229,10 @@ def _work_notes(report: Report) -> Iterator[str]:
         yield f"Thinking: {held}."
     if attempts := wording.attempts(report.rows_by_attempts):
         yield f"Rows settled by the number of attempts: {attempts}."
-    forecast, hits = report.runs[-1].forecast, report.runs[-1].measured_hits
-    if forecast is not None and hits is not None:
+    if (forecast := report.runs[-1].forecast) is not None:
         yield (
-            f"Prefix cache: {units.share(hits)} of the prompt tokens of first attempts were "
-            f"served by it; {units.share(forecast['hits'])} were forecast."
+            f"The prefix cache was forecast to serve {units.share(forecast['hits'])} of the prompt "
+            "tokens of first attempts."
         )
 
 

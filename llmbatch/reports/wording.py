@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from llmbatch.accounting.costs import Listed
-from llmbatch.accounting.usage import RunResources, RunUsage
+from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
 from llmbatch.core import units
 from llmbatch.engines import grammar_plan
-from llmbatch.reports.report import ConstraintUse
+from llmbatch.reports.report import ConstraintUse, Duplicates
 from llmbatch.store.results import SettledRows
 
 _MISSING = "(none)"
 _EMPTY = "(empty)"
 _BETWEEN = " / "
+_MOST_NAMED = 5
+_LONGEST_ID = 40
 
 # As our own names look, or as a value in quotes does.
 _LIKE_OURS = re.compile(r"\(.*\)|['\"].*", re.DOTALL)
@@ -42,12 +44,75 @@ def values(given: Sequence[str | None], longest: int = 0) -> list[str]:
         _quoted(each) if each and len(given) > 1 and _BETWEEN in each else value(each)
         for each in given
     ]
-    return [f"{each[: longest - 1]}…" if 0 < longest < len(each) else each for each in apart]
+    return [cut(each, longest) for each in apart]
+
+
+def cut(text: str, longest: int) -> str:
+    """A text, cut after `longest` characters (0: never)."""
+    return f"{text[: longest - 1]}…" if 0 < longest < len(text) else text
+
+
+TERMS = {
+    "request": "what the engine is asked for a row; rows that ask the same share one",
+    "token": "a piece of a word, in which models read, write and are paid",
+    "prefix cache": "beginnings of prompts that the engine keeps and need not compute again",
+    "reused": "answered by an earlier run, since exactly the same was asked",
+    "attempt": "one try of a request; what fails may be tried again",
+    "step": "one pass of the engine over the requests that run at once",
+    "checkpoint": "answers written to the store; a kill loses none before it",
+    "device-hour": "one device for one hour, from the start of a run to its end",
+}
+"""The terms of the details, each in a few words."""
+
+
+def place(row: str, line: int) -> str:
+    """A row of the input, by its id, unless that is its line."""
+    if row == str(line):
+        return f"line {units.number(line)}"
+    return f"row {cut(value(row), _LONGEST_ID)} (line {units.number(line)})"
+
+
+def newness(new: int, of: int) -> str:
+    """The number of failures that no run had met when it came to its end, of so many."""
+    if new == 0:
+        return "none new"
+    return "new" if new == of == 1 else "all new" if new == of else f"{units.number(new)} new"
+
+
+def unpriced(runs: Sequence[RunUsage], total: TotalUsage, currency: str) -> str:
+    """The runs whose money is not in the total, with the reasons; empty where there are none."""
+    out = [run for run in runs if run.run in total.unpriced_runs and total.cost is not None]
+    foreign = [run for run in out if run.cost is not None]
+    free = [run for run in out if run.cost is None]
+    parts = []
+    if free:
+        parts.append(f"{_runs(free)}, which had no price")
+    if foreign:
+        paid = sorted({run.currency for run in foreign})
+        parts.append(f"{_runs(foreign)}, paid in {' and '.join(paid)}, not {currency}")
+    return f"without {' and '.join(parts)}" if parts else ""
+
+
+def _runs(runs: Sequence[RunUsage]) -> str:
+    """Runs by their numbers: all of a few, the first ones of many."""
+    shown = ", ".join(str(run.run) for run in runs[:_MOST_NAMED])
+    more = len(runs) - _MOST_NAMED
+    further = f" and {units.number(more)} more" if more > 0 else ""
+    return f"run{'' if len(runs) == 1 else 's'} {shown}{further}"
 
 
 def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> str:
     """The name of rows with these values, or of what a note says of no values."""
     return f"({note})" if note is not None else _BETWEEN.join(values(given, longest))
+
+
+def duplicates(shared: Duplicates) -> str:
+    """The rows that are equal to another in what is asked, and those of them that have its
+    answer."""
+    if not shared.rows:
+        return "no duplicates"
+    answered = units.number(shared.answered)
+    return f"{units.count(shared.rows, 'duplicate')} of another row, {answered} of them answered"
 
 
 def constraint(use: ConstraintUse | None) -> str:
@@ -87,15 +152,9 @@ def compared(ratio: float) -> str:
 
 
 def no_money(runs: Sequence[RunUsage]) -> str:
-    """The reason why the runs' money is not known, and a way to know it."""
-    if all(run.cost is not None for run in runs):
-        named = sorted({run.currency for run in runs})
-        return (
-            f"prices in different currencies ({', '.join(named)}), which do not add up; "
-            f"give one for all, as in --price-per-hour 2.50 --currency {named[0]}"
-        )
-    which = "" if len(runs) == 1 else " (every run needs one)"
-    return f"give --price-per-hour or --price-per-million to see money{which}"
+    """A way to know the money of runs of which none had a price."""
+    these = "the run" if len(runs) == 1 else "the runs"
+    return f"{these} had no price; give --price-per-hour or --price-per-million to see money"
 
 
 def listed(price: Listed | None, currency: str) -> str:

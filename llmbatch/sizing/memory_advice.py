@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llmbatch.core.units import count
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.settings import EngineSettings
@@ -157,9 +158,10 @@ def _small_batch(need: MemoryNeed, cache: int, sequences: int) -> Iterator[str]:
         return
     if holds >= 2 * sequences:
         larger = 1 << (holds.bit_length() - 1)
-        yield f"--engine-arg max_num_seqs={larger}: the cache holds {holds:,} requests at once"
+        held = count(holds, "request")
+        yield f"--engine-arg max_num_seqs={larger}: the cache holds {held} at once"
     elif holds < sequences:
-        yield f"the cache holds {holds:,} requests of the mean length at once, a small batch"
+        yield f"the cache holds {count(holds, 'request')} of the mean length at once, a small batch"
         if need.device.kind == "cpu" or need.settings.kv_cache_memory_bytes:
             yield "give it more by --engine-arg kv_cache_memory_bytes=BYTES"
         yield from _smaller_cache(need)

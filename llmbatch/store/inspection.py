@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from llmbatch.core import units
 from llmbatch.core.errors import InvariantError
 from llmbatch.store import (
     frames,
@@ -54,7 +55,10 @@ def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:
     counted = results.violations(db)
     if deep:
         counted |= _differences(db, store)
-    violations = {name: f"{count:,} violations" if count else "" for name, count in counted.items()}
+    violations = {
+        name: f"{units.count(count, 'violation')}" if count else ""
+        for name, count in counted.items()
+    }
     return violations | {"the_journal_is_whole": found.damage(journal.path_for(store))}
 
 

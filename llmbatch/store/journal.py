@@ -9,6 +9,7 @@ from typing import BinaryIO, Self
 
 from llmbatch.core import drafts, files
 from llmbatch.core.errors import StoreError, UnwrittenError
+from llmbatch.core.units import count
 from llmbatch.store import frames
 from llmbatch.store.frames import ORIGIN, Columns, Frame, Link, Tables
 
@@ -42,14 +43,16 @@ class Recovery:
         path = path_for(store)
         steps = []
         if self.replayed:
-            steps.append(f"{store}: lacked {self.replayed:,} transactions, taken from its journal")
+            steps.append(
+                f"{store}: lacked {count(self.replayed, 'transaction')}, taken from its journal"
+            )
         if self.rewritten:
             what = "was damaged" if self.kept else "lacked what the store holds"
             steps.append(f"{path}: {what}, written anew from the store")
         if self.torn:
             steps.append(
-                f"{path}: its last {self.torn:,} bytes are no whole transaction (never finished, "
-                "or damaged), cut off"
+                f"{path}: its end ({count(self.torn, 'byte')}) is no whole transaction (never "
+                "finished, or damaged), cut off"
             )
         if self.kept:
             steps.append(f"what was there is kept as {self.kept}")

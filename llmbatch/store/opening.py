@@ -28,6 +28,7 @@ MIGRATIONS = (
     ("schema_10.sql",),
     ("schema_11.sql",),
     ("schema_12.sql",),
+    ("schema_13.sql",),
 )
 
 

@@ -220,7 +220,12 @@ def duplicate_tokens(db: Database) -> dict[int, SavedTokens]:
     return {saved.run: saved for saved in found}
 
 
+def duplicates_answered(db: Database) -> int:
+    """The rows that have the answer of another."""
+    return int(db.scalar(query("duplicates_answered")))
+
+
 def reused_tokens(db: Database, run: int) -> dict[int, SavedTokens]:
-    """By the run that answered: tokens of the rows that were answered before `run`."""
+    """By the run that answered: tokens of the requests that were answered before `run`."""
     found = db.values(SavedTokens, query("reused_tokens"), {"run": run})
     return {saved.run: saved for saved in found}

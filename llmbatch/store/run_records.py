@@ -12,7 +12,7 @@ from llmbatch.store.statements import query
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run. `spec`: its settings, as JSON text. `reused`: rows that were settled before it.
+    """One run. `spec`: its settings, as JSON text. `reused`: rows that were answered before it.
 
     `ended`, `reason`, `exit_code` and `timings` (seconds by phase) are None for a run that was
     killed, or still works. `committed` is the moment of its last checkpoint (None before the first
@@ -77,8 +77,14 @@ def _run_tokens(run: int, **columns: Any) -> tuple[int, RunTokens]:
 
 
 def rows(db: Database) -> dict[int, int]:
-    """By run, the rows of the current plan that it settled."""
+    """By run, the rows that it settled, as far as that can still be counted: a request that is not
+    planned any more counts as one row."""
     return dict(db.execute(query("run_rows")))
+
+
+def of_newest_snapshot(db: Database) -> set[int]:
+    """The runs that worked on the rows that are in the store now."""
+    return {run for (run,) in db.execute(query("runs_of_newest_snapshot"))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _FIELDS = [field.name for field in fields(Attempt)]
 
 def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> int:
     """Record that this process works since `started`; returns the number of the run."""
-    reused = db.scalar(query("settled_before"))
+    reused = db.scalar(query("answered_before"))
     run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
     _record(
         db,

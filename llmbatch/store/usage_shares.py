@@ -45,17 +45,24 @@ class UsageShare:
 @dataclass(frozen=True, slots=True)
 class UsageShares:
     """`most`: the groups of rows that used most, the costliest first; `others`: all other groups
-    together; `gone`: requests that no row has any more. Either is None where there are none."""
+    together; `gone`: requests that no row has any more, without the `former` ones, of runs that
+    asked in another way. Each is None where there are none."""
 
     most: list[UsageShare]
     others: UsageShare | None
     gone: UsageShare | None
+    former: UsageShare | None
 
 
 def divide(
-    db: Database, columns: Sequence[str], rates: Sequence[RunRates], most: int
+    db: Database,
+    columns: Sequence[str],
+    rates: Sequence[RunRates],
+    most: int,
+    former: Sequence[int],
 ) -> UsageShares:
-    """All attempts of the runs with `rates`, by the values of `columns` of the current plan's rows.
+    """All attempts of the runs with `rates`, by the values of `columns` of the current plan's rows;
+    `former`: the runs that asked in another way.
 
     Values are compared as text: a string as it is, a number as JSON writes its value, so that
     the string "7" and the number 7 are one, and so are 1.10 and 1.1.
@@ -70,11 +77,13 @@ def divide(
         UsageShare(tuple(first), *rest) for first, *rest in _records(db, "used_most", most=most)
     ]
     (total,) = _records(db, "used_in_all")
-    (gone,) = _records(db, "used_by_no_row")
+    left = _records(db, "used_by_no_row", former=list(former))
+    gone, past = ([used[1:] for used in left if used[0] is of] for of in (False, True))
     return UsageShares(
         found,
         _rest(UsageShare((), *total), found),
-        UsageShare((), 0, 0, *gone[1:]) if gone[0] else None,
+        UsageShare((), 0, 0, *gone[0]) if gone else None,
+        UsageShare((), 0, 0, *past[0]) if past else None,
     )
 
 
@@ -94,7 +103,7 @@ def _stage(db: Database, rates: Sequence[RunRates]) -> None:
     db.execute(query("stage_used"))
 
 
-def _records(db: Database, name: str, **parameters: int) -> list[tuple[Any, ...]]:
+def _records(db: Database, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
     return db.execute(query(name), parameters or ())
 
 

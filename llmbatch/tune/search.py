@@ -15,6 +15,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import plain_name
+from llmbatch.core.units import count
 from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import preflight
@@ -136,8 +137,8 @@ class _SettingSearch:
         half = min(map(len, self._drawn.halves))
         if half < window and self._result.sampled < self._result.planned:
             self._tell(
-                f"the engine takes {window:,} requests at a time and each half of the sample has "
-                f"{half:,}: --rows {trial_requests.rows_for(window):,} would tell more"
+                f"the engine takes {count(window, 'request')} at a time and each half of the "
+                f"sample has {half:,}: --rows {trial_requests.rows_for(window):,} would tell more"
             )
 
     def _suggested(self) -> Mapping[str, Sequence[Any]]:

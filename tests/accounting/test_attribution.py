@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from llmbatch.accounting.attribution import GONE, IDLE, OTHERS, Attribution
+from llmbatch.accounting.attribution import FORMER, IDLE, OTHERS, Attribution
 from llmbatch.core import money
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
@@ -294,7 +294,7 @@ def expected(rows: list[Told], worked: list[Run], report: Report) -> dict[Owner,
             by_time = [Fraction(1)] * len(run.tries)
             by_cost = by_cost if price else by_time
         for each, for_time, for_cost in zip(run.tries, by_time, by_cost, strict=True):
-            found = owners[each.request] or [(none, GONE)]
+            found = owners[each.request] or [(none, FORMER)]
             for owner in found:
                 mine = parts[owner]
                 mine.cost += paid * for_cost / (sum(by_cost) or 1) / len(found)
@@ -349,7 +349,7 @@ def test_what_no_row_has_used_is_noted() -> None:
     told = [(share.values, share.note, share.rows, share.cost) for share in found.shares]
     assert told == [
         (["a"], None, 1, 0.015),
-        ([None], GONE, 0, 0.015),
+        ([None], FORMER, 0, 0.015),
         ([None], IDLE, 0, 0.01),
         (["b"], None, 0, 0.0),
     ]
@@ -393,15 +393,15 @@ def lines_of(report: Report) -> dict[str, list[str]]:
     return {name: [cell.replace(" ", "") for cell in cells] for name, *cells in parts}
 
 
-def test_it_is_said_why_there_is_no_money() -> None:
+def test_it_is_said_which_money_is_not_in_the_sum() -> None:
     tries = [Try(0, 0, 0, 3)]
     worked = [Run(1.0, tries), Run(1.0, tries, {"price_per_hour": 3.6, "currency": "EUR"})]
     with held([Told({"t": "a"}, 0)], worked) as db:
         shown = job.render(reported(db, "t"))
-    why = "prices in different currencies (EUR, USD), which do not add up"
-    assert f"without money: {why}; give one for all" in shown
-    assert f" device-hours; {why}\n" in shown
-    assert "\n              give one for all, as in --price-per-hour 2.50 --currency EUR\n" in shown
+    without = "without run 1, paid in USD, not EUR"
+    assert f"\n  The money is {without}; the device time is that of all runs.\n" in shown
+    assert f"\n              all 2 runs: EUR 0.001000; 2.0 s; {without}\n" in shown
+    assert f"\n              money {without}\n" in shown
 
 
 def test_without_a_price_the_seconds_are_divided() -> None:

@@ -175,17 +175,29 @@ def test_a_run_that_computed_nothing_makes_the_others_dearer() -> None:
 
 
 @pytest.mark.parametrize("other", [{"price_per_hour": None}, {"currency": "EUR"}])
-def test_money_that_does_not_add_up_is_not_told(other: dict[str, Any]) -> None:
-    found = of(WEIGHTED, replace(WEIGHTED, **other), input=1, output=2)
+def test_money_that_does_not_add_up_is_left_out(other: dict[str, Any]) -> None:
+    odd = replace(WEIGHTED, **other)
+    found, alone = of(odd, WEIGHTED, input=1, output=2), of(WEIGHTED, input=1, output=2)
+    assert (found.physical, found.per_1000_rows) == (alone.physical, alone.per_1000_rows)
+    assert found.per_million == alone.per_million
+    assert (found.virtual, found.wasted) == (alone.virtual, alone.wasted)
+    costs = [phase.cost for phase in found.phases]
+    assert costs == [phase.cost for phase in alone.phases]
+    assert phases(found)["engine start"][0] == 1200.0
+    # The price to compare with is that of the same tokens.
+    assert found.listed == alone.listed
+
+
+def test_without_any_price_there_is_no_money() -> None:
+    found = of(replace(WEIGHTED, price_per_hour=None), input=1, output=2)
     assert found.physical is found.virtual is found.wasted is found.per_1000_rows is None
     each = found.per_million
     assert {getattr(each, price.name) for price in fields(each)} == {None}
     assert {phase.cost for phase in found.phases} == {None}
     assert {saving.cost for saving in found.savings} == {None}
-    assert phases(found)["engine start"][0] == 1200.0
-    # What others would ask for the tokens is known all the same.
+    # The price of others for the tokens is known all the same.
     assert found.listed is not None
-    assert found.listed.cost == pytest.approx(2 * (0.7 + 0.6))
+    assert found.listed.cost == pytest.approx(0.7 + 0.6)
     assert found.listed.ratio is None
 
 

@@ -103,10 +103,19 @@ def test_each_run_has_its_own_price() -> None:
     assert sum_up([RUN, replace(RUN, price_per_hour=1.0, devices=1)]).cost == 9.0
 
 
-def test_a_run_without_a_price_leaves_the_sum_unknown() -> None:
-    usage = sum_up([RUN, replace(RUN, price_per_hour=None)])
-    assert usage.cost is usage.cost_per_1000_rows is None
+def test_a_run_without_a_price_is_named_and_left_out_of_the_sum() -> None:
+    usage, alone = sum_up([RUN, replace(RUN, run=2, price_per_hour=None)]), sum_up([RUN])
+    assert usage.unpriced_runs == [2]
+    assert (usage.cost, usage.cost_per_1000_rows) == (alone.cost, alone.cost_per_1000_rows)
     assert usage.device_hours == 4.0
+    none = sum_up([replace(RUN, price_per_hour=None)])
+    assert (none.cost, none.cost_per_1000_rows, none.unpriced_runs) == (None, None, [1])
+
+
+def test_only_the_newest_currency_is_summed() -> None:
+    euro = replace(RUN, run=2, currency="EUR")
+    usage = sum_up([RUN, euro, replace(RUN, run=3, price_per_hour=None)])
+    assert (usage.cost, usage.unpriced_runs) == (sum_up([euro]).cost, [1, 3])
 
 
 def test_a_free_device_costs_nothing_rather_than_an_unknown_sum() -> None:

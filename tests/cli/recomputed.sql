@@ -113,9 +113,9 @@ FROM requests JOIN runs USING (run) WHERE answered;
 -- name: reuse
 -- Answers of the runs before the last one, each at the rates of its own run: all have one price.
 SELECT
-    sum(copies * prompt_tokens) AS prompt_tokens,
-    sum(copies * output_tokens) AS output_tokens,
-    sum(copies * (prompt_tokens * for_computed + output_tokens * for_output)) AS cost
+    sum(prompt_tokens) AS prompt_tokens,
+    sum(output_tokens) AS output_tokens,
+    sum(prompt_tokens * for_computed + output_tokens * for_output) AS cost
 FROM requests JOIN runs USING (run)
 WHERE answered AND run < (SELECT max(run) FROM runs);
 

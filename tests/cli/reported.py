@@ -15,8 +15,9 @@ from llmbatch.store.opening import open_store
 from tests.cli.command import ENGINE
 
 
-def work(folder: Path, rows: list[str], **changes: Any) -> Report:
-    """Run the job to its end, with `changes` in its tables, and build its report."""
+def work(folder: Path, rows: list[str], *, sample: int | None = None, **changes: Any) -> Report:
+    """Run the job to its end, or a `sample` of it, with `changes` in its tables, and build its
+    report."""
     (folder / "in.jsonl").write_text("".join(json.dumps({"t": row}) + "\n" for row in rows))
     table: dict[str, Any] = {
         "input": str(folder / "in.jsonl"),
@@ -26,7 +27,8 @@ def work(folder: Path, rows: list[str], **changes: Any) -> Report:
         "engine": {"name": ENGINE, "counter": str(folder / "counter")} | changes.pop("engine", {}),
     }
     spec = JobSpec.model_validate(table | changes)
-    execute.execute(preflight.make_ready(spec), Silent(), forecaster=Forecaster)
+    ready = preflight.make_ready(spec)
+    execute.execute(ready, Silent(), sample_size=sample, forecaster=Forecaster)
     return read(job_folder.paths_for(spec).store)
 
 

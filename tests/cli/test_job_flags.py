@@ -79,6 +79,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.max_cost": ("7", 7.0),
     "run.max_rows": ("7", 7),
     "run.max_failed": ("2%", "2%"),
+    "run.max_new_failed": ("0", "0"),
     "run.fail_fast": ("2%", "2%"),
     "run.expect_reuse": ("90%", "90%"),
     "run.if_locked": ("skip", "skip"),
@@ -110,7 +111,7 @@ def load(*more: str, command: str = "run") -> JobSpec:
     context = cli.commands[command].make_context(command, [*NEEDED, *more])
     given = {name: context.params[name] for name in context.params if name != "job"}
     reports = tuple(str(path) for path in given.pop("reports", ()))
-    own = ("fresh", "log_json", "quiet")
+    own = ("fresh", "log_json", "quiet", "verbose", "notify")
     flags = {name: given[name] for name in given if name not in own} | {"run__reports": reports}
     return JobArguments.parse(["in.csv"], flags).load()
 

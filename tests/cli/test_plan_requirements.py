@@ -261,7 +261,7 @@ def test_rows_that_are_too_long_are_counted_as_the_run_will_fail_them(job: Quick
     }
     said = text(job, "--max-tokens", "10", engine=engine)
     (line,) = lines(said, "too long")
-    assert line.startswith("12 rows exceed the context length of 70 tokens (max_model_len)")
+    assert line.startswith("12 rows beyond the context length of 70 tokens (max_model_len)")
     assert job.run("-q", "--max-tokens", "10", engine=engine).code == 3
     assert sum(one["error"]["kind"] == "too_long" for one in job.errors()) == 12
 

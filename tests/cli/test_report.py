@@ -208,15 +208,16 @@ def test_duplicates_are_counted_and_priced(tmp_path: Path) -> None:
     costs = {phase.name: phase.cost or 0.0 for phase in report.all_costs.phases}
     assert 0 < saved.cost < usage.cost
     assert saved.cost == pytest.approx((costs["prefill"] + costs["decode"]) / 8 * 6)
-    assert "2 prompt and 4 output tokens not computed again, about USD " in told(
-        report, "duplicates"
-    )
+    assert saved.answered == 2
+    assert "; 2 duplicates of another row, 2 of them answered; " in told(report, "requests")
+    assert " by duplicates; without that USD " in told(report, "saved")
 
 
 def test_failed_duplicates_save_nothing(tmp_path: Path) -> None:
     report = work(tmp_path, ["FAIL:refused_request x"] * 3)
-    assert (report.duplicates.rows, report.duplicates.output_tokens) == (2, 0)
-    assert told(report, "duplicates") == ""
+    saved = report.duplicates
+    assert (saved.rows, saved.answered, saved.output_tokens) == (2, 0, 0)
+    assert "; 2 duplicates of another row, 0 of them answered; " in told(report, "requests")
 
 
 def test_cache_hits_stand_beside_their_forecast(tmp_path: Path) -> None:
@@ -226,8 +227,9 @@ def test_cache_hits_stand_beside_their_forecast(tmp_path: Path) -> None:
     assert forecast is not None
     # Six of eight words stand in whole blocks that seven of the eight rows find.
     assert forecast["cached_tokens"] == 42
-    assert told(report, "cache hits") == (
-        "cache hits  0.0% of the prompt tokens; 65.6% forecast for 8 requests"
+    assert told(report, "forecast") == (
+        "forecast    66 % of the prompt tokens from the prefix cache, for the first tries of "
+        "8 requests"
     )
     assert json.loads(as_json.render(report))["runs"][0]["forecast"]["hits"] == 0.6562
 
@@ -291,7 +293,7 @@ def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
     work(tmp_path, ["a"], cost={"price_per_million": "0/1000000", "currency": "EUR"})
     work(tmp_path, ["a", "b"])
     report = work(tmp_path, ["a", "b", "c"], cost={"price_per_million": "0/2000000"})
-    third, second, first = job.render(report, settings=False).splitlines()[-3:]
+    third, second, first = job.render(report).split("\nwords\n")[0].splitlines()[-3:]
     assert first.endswith("  EUR 2.0000  finished (exit code 0)")
     assert second.endswith("  -  finished (exit code 0)")
     assert third.endswith("  USD 4.0000  finished (exit code 0)")
@@ -300,7 +302,8 @@ def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
 def test_without_a_price_there_is_no_money(tmp_path: Path) -> None:
     report = work(tmp_path, ["a", "b"])
     assert told(report, "cost").endswith(
-        " device-hours; give --price-per-hour or --price-per-million to see money"
+        " device-hours; the run had no price\n"
+        "give --price-per-hour or --price-per-million to see money"
     )
     assert told(report, "saved") == told(report, "listed") == ""
 

@@ -133,7 +133,7 @@ def test_an_engine_that_says_only_when_it_is_ready_that_it_has_more_room(quick: 
     write(quick, LONG, f"{LONG} LENGTH:10", "good", "another")
     done = quick.run()
     assert (done.code, quick.computed()) == (0, 3)
-    assert "2 rows that were too long are tried again" in done.stderr
+    assert "tried again, since they were too long: 2 rows" in done.stderr
     assert "4/4 rows (100%)" in done.stderr
     assert_sound(quick)
 

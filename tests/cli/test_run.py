@@ -142,7 +142,7 @@ def test_equal_rows_are_computed_once(job: Job) -> None:
     job.write("in.csv", "id,text\n" + "".join(f"{n},row {n % 3}\n" for n in range(30)))
     finished = job.run()
     assert (finished.code, job.computed()) == (0, 3)
-    assert "3 distinct, 27 duplicates saved" in finished.stderr
+    assert "27 rows got the answer of an equal row" in finished.stderr
     assert len({record["response"] for record in job.records()}) == 3
 
 

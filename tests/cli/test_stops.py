@@ -324,7 +324,7 @@ def test_all_limits_can_stand_in_the_job_file(quick: QuickJob) -> None:
     quick.write("job.toml", JOB_FILE + ENGINE + RUN)
     stopped = quick.command("run", "--trust-job-file", "job.toml")
     assert stopped.code == 4
-    assert "--max-rows reached; 1 rows left" in stopped.stderr.splitlines()[-1]
+    assert "--max-rows reached; 1 row left" in stopped.stderr.splitlines()[-1]
     # A flag wins.
     assert quick.command("run", "--trust-job-file", "job.toml", "-q", "--max-rows", "5").code == 0
 

@@ -9,7 +9,7 @@ ROWS = "text\na\nb\nFAIL:unfinished_thinking c\n"
 
 def test_thinking_stands_beside_the_answer(quick: QuickJob) -> None:
     quick.write("in.csv", ROWS)
-    done = quick.run("--thinking", "on", "--meta")
+    done = quick.run("--thinking", "on", "--meta", "-v")
     assert done.code == 3
     first = quick.records()[0]
     assert first["response"].startswith("answer ")

@@ -126,10 +126,12 @@ def test_the_costliest_is_first_and_currencies_are_not_added(tmp_path: Path) -> 
 def test_runs_without_a_price_are_not_taken_for_free(tmp_path: Path) -> None:
     job(tmp_path, 2, cost=PAID)
     report = job(tmp_path, 4)
-    assert report.all_runs.cost is None
+    assert report.all_runs.cost == report.runs[0].cost
+    assert report.all_runs.unpriced_runs == [2]
     (line,) = build(tmp_path).jobs
     assert line.spent is not None
-    assert (line.spent.cost, line.spent.cost_per_1000_rows) == (None, None)
+    assert line.spent.cost == pytest.approx(report.all_runs.cost)
+    assert line.spent.cost_per_1000_rows == pytest.approx(report.all_runs.cost_per_1000_rows)
     (paid,) = line.spent.amounts
     assert paid.cost == pytest.approx(report.runs[0].cost)
     assert paid.rows == 2

@@ -197,7 +197,7 @@ def test_a_damaged_end_that_nobody_holds_is_told(store: Path) -> None:
     store.unlink()
     with open_store(store) as db:
         told = db.recovery.describe(store)
-    assert "bytes are no whole transaction (never finished, or damaged), cut off" in told
+    assert "bytes) is no whole transaction (never finished, or damaged), cut off" in told
     assert path.with_name("journal.damaged").exists()
 
 

@@ -31,6 +31,6 @@ def test_a_shared_answer_has_one_length(healthy: Database) -> None:
 def test_tokens_that_were_not_computed_belong_to_the_run_that_answered(healthy: Database) -> None:
     assert results.duplicate_tokens(healthy) == {1: SavedTokens(1, 9, 1)}
     assert results.reused_tokens(healthy, 1) == {}
-    assert results.reused_tokens(healthy, 2) == {1: SavedTokens(1, 18, 2)}
+    assert results.reused_tokens(healthy, 2) == {1: SavedTokens(1, 9, 1)}
     runs.reopen(healthy, runs.dead(healthy, []))
     assert [failure.kind for failure in results.failures(healthy)] == ["template"]

@@ -10,6 +10,7 @@ import click
 from llmbatch.cli import console
 from llmbatch.cli.options import JobArguments, JobCommand, job_options, text_or_json
 from llmbatch.core.errors import ExitCode, UsageError
+from llmbatch.core.units import count
 
 if TYPE_CHECKING:
     from llmbatch.job.spec import JobSpec
@@ -170,6 +171,6 @@ def _run(job: "ReadyJob", sample: int) -> "RunResult":
     observer = narration.observer(quiet=False)
     result = execute(job, observer, sample_size=sample, forecaster=Forecaster)
     if result.exit_code in _SIGNALS:
-        console.say(f"{result.reason}; {result.counts.pending:,} rows left")
+        console.say(f"{result.reason}; {count(result.counts.pending, 'row')} left")
         console.leave_at_once(result.exit_code)
     return result

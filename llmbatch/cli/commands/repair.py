@@ -8,6 +8,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job
+from llmbatch.core.units import count
 
 if TYPE_CHECKING:
     from llmbatch.store.repair import Repair
@@ -40,17 +41,19 @@ def _describe(result: "Repair", state: Path) -> Iterator[str]:
     for path in result.kept:
         yield f"{path}: damaged, kept under this name"
     if result.torn:
-        last = f"{state / 'journal'}: its last {result.torn:,} bytes are no whole transaction"
+        last = (
+            f"{state / 'journal'}: its end ({count(result.torn, 'byte')}) is no whole transaction"
+        )
         yield f"{last} (never finished, or damaged)"
     if result.lost:
-        yield f"{result.lost:,} transactions of the damaged journal could not be recovered"
+        yield f"{count(result.lost, 'transaction')} of the damaged journal could not be recovered"
     if result.unread:
         tables = ", ".join(result.unread)
         yield f"tables of the damaged store that could not be read whole: {tables}"
     if result.rewritten:
         yield f"{state / 'journal'}: written anew, of all that the store holds"
     yield (
-        f"{result.replayed:,} transactions replayed from the journal; "
-        f"the store holds {result.answers:,} answers"
+        f"{count(result.replayed, 'transaction')} replayed from the journal; "
+        f"the store holds {count(result.answers, 'answer')}"
     )
     yield "run the same command as before: it computes only what is missing"

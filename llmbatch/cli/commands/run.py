@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import JobArguments, JobCommand, job_options
+from llmbatch.core import units
 from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
 
 if TYPE_CHECKING:
     from llmbatch.cli.end_report import EndReport
     from llmbatch.cli.eventlog import EventLog
+    from llmbatch.cli.notice import Notice
     from llmbatch.pipeline.prompts.ready_job import ReadyJob
     from llmbatch.pipeline.run.execute import RunResult
 
@@ -53,14 +55,24 @@ _EXAMPLE = """\
     help="Write the report there, too: .txt, .json, .md or .html; may be repeated. Instead of "
     "those of the job file.",
 )
+@click.option(
+    "--notify",
+    metavar="COMMAND",
+    help="Run this shell command at the end, however the run ends, for a minute at most. It gets "
+    "the report as JSON on standard input, and LLMBATCH_STATE, LLMBATCH_EXIT_CODE, LLMBATCH_REASON "
+    "and LLMBATCH_OUTPUT in its environment.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all of the report, as llmbatch report.")
 @console.reported
 def run(
     job: tuple[str, ...],
     quiet: bool,
+    verbose: bool,
     fresh: bool,
     log_json: Path | None,
     reports: tuple[Path, ...],
+    notify: str | None,
     **given: Any,
 ) -> None:
     """Start or resume a job.
@@ -71,16 +83,31 @@ def run(
 
     A file that llmbatch has not written is neither replaced nor appended to.
     """
-    arguments = JobArguments.parse(job, _with_reports(given, reports))
-    _run(arguments, quiet=quiet, fresh=fresh, log_json=log_json)
+    from llmbatch.cli.notice import Notice
+
+    notice = Notice(notify)
+    with notice.told():
+        arguments = JobArguments.parse(job, _with_reports(given, reports))
+        show = Show(quiet, verbose, log_json)
+        code = _run(arguments, show, notice, fresh=fresh)
+    notice.send(code)
+    console.leave_at_once(code)
+
+
+class Show(NamedTuple):
+    """The narration of a run, and the file of its events."""
+
+    quiet: bool
+    verbose: bool
+    log_json: Path | None
 
 
 def _with_reports(given: dict[str, Any], reports: Sequence[Path]) -> dict[str, Any]:
     return given | {"run__reports": tuple(str(path) for path in reports)}
 
 
-def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | None) -> None:
-    """Run the job, deliver its report, and leave with its exit code."""
+def _run(arguments: JobArguments, show: Show, notice: "Notice", *, fresh: bool) -> ExitCode:
+    """Run the job, deliver its report, and return its exit code."""
     from llmbatch.cli import eventlog, narration, report_files
     from llmbatch.cli.end_report import EndReport
     from llmbatch.estimate.cache_forecaster import Forecaster
@@ -89,22 +116,29 @@ def _run(arguments: JobArguments, *, quiet: bool, fresh: bool, log_json: Path | 
 
     spec = arguments.load()
     files = CommandFiles(arguments.sources(), report_files.targets(spec))
-    report = EndReport(spec, quiet or log_json == eventlog.TO_STDERR)
+    is_log = show.log_json == eventlog.TO_STDERR
+    report = EndReport(spec, show.quiet or is_log, show.verbose, notice)
+    notice.about = {"LLMBATCH_OUTPUT": spec.output}
     observer = narration.observer(quiet=report.quiet)
-    log = None if log_json is None else eventlog.open_log(log_json, spec, files, observer)
+    log = None
+    if show.log_json is not None:
+        log = eventlog.open_log(show.log_json, spec, files, observer)
     job = None
     try:
         job = make_ready(spec, files)
         result = execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
     except LlmbatchError as error:
+        notice.reason = str(error)
         _failed(error, job, log, report)
-        if log_json == eventlog.TO_STDERR:
+        if is_log:
+            notice.send(error.exit_code)
             console.leave_with(error)  # its event is in the log already
         raise
     report.deliver(job.paths)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.asked:
         report.say(_ending(result, job, fresh=fresh))
-    console.leave_at_once(result.exit_code)
+    notice.reason = result.reason
+    return result.exit_code
 
 
 def _failed(
@@ -127,7 +161,7 @@ def _failed(
 def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
     if result.counts.pending:
         how = "without --fresh " if fresh else ""
-        pending = f"{result.counts.pending:,} rows left"
+        pending = f"{units.count(result.counts.pending, 'row')} left"
         return f"{result.reason}; {pending}: run the same command {how}again"
     if result.counts.failed + result.counts.rejected:
         return f"{result.reason}; see {job.output.errors}"

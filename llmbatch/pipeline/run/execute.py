@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 
-from llmbatch.core import clock
+from llmbatch.core import clock, units
 from llmbatch.core.errors import (
     EngineError,
     ExitCode,
@@ -15,6 +15,7 @@ from llmbatch.core.errors import (
     UsageError,
 )
 from llmbatch.job import folder
+from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.stop_rules import Tolerance
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
@@ -32,8 +33,9 @@ from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
-from llmbatch.store import field_groups, plans, results, run_records, runs
+from llmbatch.store import failures, field_groups, plans, results, run_records, runs
 from llmbatch.store.database import Database
+from llmbatch.store.failures import NewFailures
 from llmbatch.store.live_copy import CopyService
 from llmbatch.store.lock import JobLock
 from llmbatch.store.plans import Pending
@@ -239,13 +241,18 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         for notice in export.export(db, context.job.output, counts).notices:
             context.observer.phase(f"warning: {context.job.output.path}: {notice}")
         context.timings.export = clock.seconds() - began
-    code, reason = exit_of(counts, context.stop, context.job.spec.run.max_failed)
+    new = failures.count_new(db, run)
+    code, reason = exit_of(counts, new, context.stop, context.job.spec.run)
+    if counts.pending == 0:
+        failures.keep_known(db, run)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts)
 
 
-def exit_of(counts: Counts, stop: StopRequest, max_failed: str | None) -> tuple[ExitCode, str]:
-    """The exit code of a run that ended in order, and the reason in a word or two."""
+def exit_of(
+    counts: Counts, new: NewFailures, stop: StopRequest, rules: RunSpec
+) -> tuple[ExitCode, str]:
+    """The exit code of a run that ended in order, and the reason in a few words."""
     if counts.pending:
         code = ExitCode(128 + stop.signal) if stop.signal else ExitCode.STOPPED
         return code, stop.reason or "stopped"
@@ -255,9 +262,23 @@ def exit_of(counts: Counts, stop: StopRequest, max_failed: str | None) -> tuple[
         return ExitCode.INCOMPLETE, "finished, no row was asked: all were skipped"
     if lost == 0:
         return ExitCode.OK, "finished"
-    if max_failed and counts.answered and Tolerance.parse(max_failed).covers(lost, counts.asked):
-        return ExitCode.OK, f"finished, {lost:,} rows not answered (--max-failed {max_failed})"
-    return ExitCode.INCOMPLETE, "finished, not every row answered"
+    known = ", none of them new" if not new.rows else f", {new.rows:,} of them new"
+    told = f"finished, {units.count(lost, 'row')} not answered{known if new.rows < lost else ''}"
+    if counts.answered and (granted := _granted(counts, new, rules)):
+        return ExitCode.OK, f"{told} ({granted})"
+    return ExitCode.INCOMPLETE, told
+
+
+def _granted(counts: Counts, new: NewFailures, rules: RunSpec) -> str:
+    """The flags that let these failures pass; empty if none does, or if one does not."""
+    asked = (
+        ("--max-failed", rules.max_failed, counts.failed + counts.rejected, counts.asked),
+        ("--max-new-failed", rules.max_new_failed, new.rows, new.worked),
+    )
+    given = [(f"{name} {text}", text, rows, of) for name, text, rows, of in asked if text]
+    if not all(Tolerance.parse(text).covers(rows, of) for _, text, rows, of in given):
+        return ""
+    return ", ".join(flag for flag, *_ in given)
 
 
 def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:

@@ -7,6 +7,7 @@ costs and what each request in it adds (`core.step_cost`).
 
 from collections.abc import Sequence
 
+from llmbatch.core import units
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Pending
@@ -26,7 +27,7 @@ def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, int, in
 
 def reason(count: int) -> str:
     """The reason of the end of a run that was a sample, and has left something to do."""
-    return f"{SAMPLE_REASON} {count:,} rows"
+    return f"{SAMPLE_REASON} {units.count(count, 'row')}"
 
 
 def groups(positions: Sequence[int]) -> list[list[int]]:

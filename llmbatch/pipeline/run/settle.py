@@ -151,6 +151,7 @@ class Settlement:
         counted = asdict(_sum(self._past, telemetry))
         del counted["held_back_until"]  # a time by this process's clock, of no use to others
         return counted | {
+            "rows": self.counters.rows_done - self.counters.rows_reused,
             "latency": list(self._latency),
             "resources": asdict(used) if used else None,
         }

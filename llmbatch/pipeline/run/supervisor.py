@@ -6,6 +6,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
+from llmbatch.core.units import count
 from llmbatch.engines.base import Engine
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
@@ -159,13 +160,16 @@ class Supervisor:
             self._status.phase(phase)
 
     def _ready(self, ready: Ready) -> None:
+        # The first start of a run has begun with the check of its engine, as in the run's timings.
+        before = 0.0 if self._starts else self._settlement.timings.engine_start
+        began = ready.began.earlier(before)
         if self._was_started():
             description = ready.info.to_json()
-            runs.engine_started(self._db, self._run, ready.began, ready.at, description)
+            runs.engine_started(self._db, self._run, began, ready.at, description)
         self._rounds.stragglers.slots = ready.info.max_num_seqs or 0
         self._reopen(ready.info.max_model_len)
         self._starts += 1
-        self._start_seconds = ready.at.since(ready.began)
+        self._start_seconds = ready.at.since(began)
         self._status.engine(self._starts - 1, ready.info)
         if self._starts == 1:
             self._forecaster.ready(ready.info)
@@ -181,7 +185,7 @@ class Supervisor:
             rows = runs.reopen(self._db, dead)
             self._settlement.reopened(rows)
             self._rounds.reopened()
-            self._observer.phase(f"{rows:,} rows that were too long are tried again")
+            self._observer.phase(f"tried again, since they were too long: {count(rows, 'row')}")
 
     def _died(self, session: EngineSession, reason: str) -> bool | None:
         self._rounds.interrupted()

@@ -6,15 +6,24 @@ from pathlib import PurePath
 from typing import Any
 
 from llmbatch.core import units, visible
-from llmbatch.reports import engine_settings, money_tables, tables, wording
+from llmbatch.reports import (
+    answer_words,
+    engine_settings,
+    first_lines,
+    money_tables,
+    tables,
+    wording,
+)
 from llmbatch.reports.html import figures, figures_over_time, summary, svg
 from llmbatch.reports.html.figures import Figure
 from llmbatch.reports.report import Report
 
 _MOST = 25
 _MOST_HIDDEN = 500
+_LONGEST_ANSWER = 1_000
 
 _SECTIONS = {
+    "answers": "Answers",
     "cost": "Cost",
     "time": "Time",
     "limit": "Limit",
@@ -25,6 +34,7 @@ _SECTIONS = {
     "work": "Work",
     "runs": "Runs",
     "engine": "Engine",
+    "words": "Words",
 }
 
 
@@ -36,8 +46,11 @@ def render(report: Report) -> str:
         title=PurePath(report.output).name,
         sections=_SECTIONS,
         run=report.runs[-1],
+        terms=wording.TERMS,
         states=summary.states(report),
         tiles=summary.tiles(report),
+        first=first_lines.build(report),
+        answer_tables=answer_words.tables(report, _LONGEST_ANSWER),
         idle=summary.idle(report),
         tables={table.key: table for table in tables.build(report, _MOST)},
         further_shares=money_tables.further_shares(report, _MOST, _MOST_HIDDEN),

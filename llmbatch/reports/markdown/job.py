@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llmbatch.core import units
-from llmbatch.reports import tables, wording
+from llmbatch.reports import first_lines, tables, wording
 from llmbatch.reports.markdown.markup import escaped, table
 from llmbatch.reports.report import Report
 
@@ -24,6 +24,9 @@ def _lines(report: Report) -> Iterator[str]:
         f"From {escaped(report.input)} to **{escaped(report.output)}**, model "
         f"{escaped(report.model)}. Last run: {escaped(wording.ended(report.runs[-1]), _LONGEST)}."
     )
+    yield ""
+    for line in first_lines.build(report):
+        yield f"- **{line.label}:** {'; '.join(map(escaped, line.texts))}"
     yield from ("", *table(rows))
     for each in rest:
         if each.lines or each.notes:

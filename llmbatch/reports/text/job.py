@@ -7,7 +7,14 @@ from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units, visible
 from llmbatch.core.units import number, rate
-from llmbatch.reports import engine_settings, money_tables, tables, wording
+from llmbatch.reports import (
+    answer_words,
+    engine_settings,
+    first_lines,
+    money_tables,
+    tables,
+    wording,
+)
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import money
 from llmbatch.reports.text.columns import columns
@@ -16,22 +23,32 @@ from llmbatch.reports.text.money import line as _line
 _MOST = 10
 _LONGEST = 60
 _SHOWN_REASONS = 3
+_TERM = 14
 
 
-def render(report: Report, *, settings: bool = True) -> str:
-    """Labelled lines, at most 100 columns wide where the values allow it; with the engine's
-    settings or without."""
-    lines = [*_lines(report), *(_engine(report) if settings else ())]
+def render(report: Report, *, details: bool = True) -> str:
+    """Labelled lines, at most 100 columns wide where the values allow it: those that matter first,
+    then the details, if they are wanted."""
+    lines = [*_first(report), *(_details(report) if details else ())]
     return "".join(f"{visible.line(line)}\n" for line in lines)
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _first(report: Report) -> Iterator[str]:
     yield f"{report.input} -> {report.output}"
-    for note in report.input_notes:
-        yield _line("input", note)
-    yield _line("rows", _rows(report))
+    for line in first_lines.build(report):
+        yield from _labelled(line.label, line.texts)
+    if report.counts.answered:
+        yield from _labelled("answers", answer_words.lines(report.answers))
+
+
+def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
+    for number_, text in enumerate(texts):
+        yield _line("" if number_ else label, text)
+
+
+def _details(report: Report) -> Iterator[str]:
+    yield "details"
     yield _line("requests", _requests(report))
-    yield from _duplicates(report)
     if held := wording.control_tokens(report.control_token_rows):
         yield _line("control", held)
     if cut := wording.cut_answers(report.cut_answers):
@@ -42,7 +59,6 @@ def _lines(report: Report) -> Iterator[str]:
         yield _line("thinking", held)
     if attempts := wording.attempts(report.rows_by_attempts):
         yield _line("attempts", f"rows settled: {attempts}")
-    yield from _usage(report)
     for failure in report.failures:
         yield _line("failed", f"{number(failure.rows)} {failure.kind}: {failure.example[:120]}")
         yield _line("", f"advice: {failure.advice}")
@@ -50,35 +66,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield _line("rejected", f"{number(each.rows)}: {each.reason[:120]} ({each.where})")
     for skip in report.skips:
         yield _line("skipped", f"{number(skip.rows)} not asked: {skip.reason[:120]}")
+    yield from _usage(report)
     yield from _tables(report)
-
-
-def _rows(report: Report) -> str:
-    counts = report.counts
-    pending = f" + {number(counts.pending)} pending" if counts.pending else ""
-    skipped = f" + {number(counts.skipped)} skipped" if counts.skipped else ""
-    return (
-        f"{number(report.rows_in)} in = {number(counts.answered)} answered + "
-        f"{number(counts.failed)} failed + {number(counts.rejected)} rejected{skipped}{pending}"
-    )
+    yield from _terms()
+    yield from _engine(report)
 
 
 def _requests(report: Report) -> str:
+    """Equal rows have one request."""
     return (
-        f"{number(report.requests)} distinct, {number(report.duplicates.rows)} duplicates saved, "
-        f"{number(report.reused)} rows reused from earlier runs"
-    )
-
-
-def _duplicates(report: Report) -> Iterator[str]:
-    saved = report.duplicates
-    if saved.prompt_tokens + saved.output_tokens == 0:
-        return
-    money = "" if saved.cost is None else f", about {units.money(saved.cost, report.currency)}"
-    yield _line(
-        "duplicates",
-        f"{number(saved.prompt_tokens)} prompt and {number(saved.output_tokens)} output tokens not "
-        f"computed again{money}",
+        f"{number(report.requests)} distinct; {wording.duplicates(report.duplicates)}; "
+        f"{units.count(report.reused, 'row')} reused from earlier runs"
     )
 
 
@@ -142,8 +140,8 @@ def _spent(usage: TotalUsage) -> Iterator[str]:
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
     yield _line(
         "tokens",
-        f"{number(usage.prompt_tokens)} prompt ({number(usage.cached_tokens)} cached, "
-        f"{share:.1%}), {number(usage.output_tokens)} output",
+        f"{number(usage.prompt_tokens)} in prompts ({number(usage.cached_tokens)} served by the "
+        f"prefix cache, {units.share(share)}), {number(usage.output_tokens)} in answers",
     )
     yield _line(
         "time",
@@ -160,13 +158,13 @@ def _spent(usage: TotalUsage) -> Iterator[str]:
     yield from _steps(usage)
     yield _line(
         "speed",
-        f"steady {rate(usage.rows_per_second_steady)} rows/s, "
+        f"while generating {rate(usage.rows_per_second_steady)} rows/s, "
         f"{rate(usage.output_tokens_per_second_steady)} output tokens/s, "
         f"{rate(usage.tokens_per_second_steady)} tokens/s",
     )
     yield _line(
         "",
-        f"overall {rate(usage.rows_per_second_overall)} rows/s, "
+        f"from start to end {rate(usage.rows_per_second_overall)} rows/s, "
         f"{rate(usage.output_tokens_per_second_overall)} output tokens/s",
     )
 
@@ -183,15 +181,15 @@ def _steps(usage: TotalUsage) -> Iterator[str]:
 
 def _forecast(run: RunUsage) -> Iterator[str]:
     forecast = run.forecast
-    if forecast is None or run.measured_hits is None:
+    if forecast is None:
         return
     least = "at least " if forecast["at_least"] else ""
     requests, looked_at = forecast["requests"], forecast["looked_at"]
     sample = "" if looked_at == requests else f" by {number(looked_at)} of them"
     yield _line(
-        "cache hits",
-        f"{run.measured_hits:.1%} of the prompt tokens; {least}{forecast['hits']:.1%} forecast for "
-        f"{units.count(requests, 'request')}{sample}",
+        "forecast",
+        f"{least}{units.share(forecast['hits'])} of the prompt tokens from the prefix cache, for "
+        f"the first tries of {units.count(requests, 'request')}{sample}",
     )
 
 
@@ -204,6 +202,12 @@ def _tables(report: Report) -> Iterator[str]:
         if table.lines:
             yield f"{table.title[0].lower()}{table.title[1:]}"
             yield from (f"  {text}" for text in [*columns(table), *table.notes])
+
+
+def _terms() -> Iterator[str]:
+    yield "words"
+    for term, meaning in wording.TERMS.items():
+        yield f"  {term:<{_TERM}}{meaning}"
 
 
 def _engine(report: Report) -> Iterator[str]:

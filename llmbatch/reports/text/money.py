@@ -32,6 +32,8 @@ def costs(
             yield line("", way)
         return
     yield line("cost", _total(spent, hours, currency))
+    if without := wording.unpriced(runs, usage, currency):
+        yield line("", f"money {without}")
     if spent.physical > 0:
         yield line("", f"of which {_phases(spent)}")
         if spent.per_million.total is not None:

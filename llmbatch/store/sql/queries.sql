@@ -343,11 +343,11 @@ ORDER BY runs.run;
 -- name: count_states
 SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states GROUP BY state;
 
--- name: settled_before
--- Rows of the current plan whose requests were settled before the run began.
+-- name: answered_before
+-- Rows of the current plan whose requests were answered before the run began.
 SELECT coalesce(sum(copies), 0) FROM requests
 JOIN current_plan USING (plan)
-SEMI JOIN settled USING (key);
+SEMI JOIN (SELECT key FROM settled WHERE verdict = 'answered') AS answered USING (key);
 
 -- name: engine_runs
 -- The longest sequence that the engines of each run took, where they reported it.
@@ -440,6 +440,12 @@ ORDER BY rows.row;
 
 -- ---------------------------------------------------------------- report
 
+-- name: duplicates_answered
+-- Rows that have the answer of another.
+SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)
+FROM requests JOIN current_plan USING (plan) JOIN settled USING (key)
+WHERE copies > 1 AND verdict = 'answered';
+
 -- name: plan_counts
 SELECT
     (SELECT count(*) FROM planned_rows) AS rows,
@@ -462,12 +468,12 @@ WHERE copies > 1 AND verdict = 'answered'
 GROUP BY settled.run ORDER BY settled.run;
 
 -- name: reused_tokens
--- Tokens of the answered rows of the current plan that were answered before a run, by the run
--- that answered them.
+-- Tokens of the requests of the current plan that were answered before a run, by the run that
+-- answered them. What rows that share one saved is in `duplicate_tokens`.
 SELECT
     settled.run,
-    CAST(coalesce(sum(copies * prompt_tokens), 0) AS BIGINT) AS prompt_tokens,
-    CAST(coalesce(sum(copies * output_tokens), 0) AS BIGINT) AS output_tokens
+    CAST(coalesce(sum(prompt_tokens), 0) AS BIGINT) AS prompt_tokens,
+    CAST(coalesce(sum(output_tokens), 0) AS BIGINT) AS output_tokens
 FROM requests
 JOIN current_plan USING (plan)
 JOIN settled USING (key)
@@ -519,8 +525,14 @@ FROM attempts GROUP BY run ORDER BY run;
 SELECT CAST(coalesce(sum(reasoning_tokens), 0) AS BIGINT) FROM attempts;
 
 -- name: run_rows
--- Rows of the current plan by the run that settled them.
-SELECT run, count(*) AS rows FROM row_states WHERE run IS NOT NULL GROUP BY run;
+-- Rows by the run that settled them. How many shared a request is known of the current plan only.
+SELECT run, CAST(sum(coalesce(copies, 1)) AS BIGINT) AS rows
+FROM attempts LEFT JOIN requests USING (key)
+WHERE verdict <> 'retry' GROUP BY run;
+
+-- name: runs_of_newest_snapshot
+SELECT run FROM runs JOIN plans USING (plan)
+WHERE snapshot = (SELECT max(snapshot) FROM snapshots);
 
 -- name: engine_starts
 -- As they were recorded: a wall clock that is set back would put them into another order.
@@ -627,6 +639,7 @@ SELECT
 CREATE OR REPLACE TEMP VIEW attempt_shares AS
 SELECT
     attempts.key,
+    run,
     attempts.prompt_tokens - attempts.cached_tokens AS computed,
     attempts.output_tokens AS output,
     computed * prompt_seconds + output * output_seconds + attempt_seconds AS seconds,
@@ -699,11 +712,12 @@ SELECT
 FROM used;
 
 -- name: used_by_no_row
--- Of attempts whose requests no row of the current plan has.
+-- Of attempts whose requests no row of the current plan has, by whether their run asked in another
+-- way (`$former`).
 SELECT
-    CAST(count(*) AS BIGINT) AS attempts,
-    coalesce(CAST(sum(computed) AS DOUBLE), 0) AS computed,
-    coalesce(CAST(sum(output) AS DOUBLE), 0) AS output,
-    coalesce(sum(seconds), 0) AS seconds, coalesce(sum(cost), 0) AS cost
+    list_contains($former, run) AS is_former,
+    CAST(sum(computed) AS DOUBLE) AS computed, CAST(sum(output) AS DOUBLE) AS output,
+    sum(seconds) AS seconds, sum(cost) AS cost
 FROM attempt_shares
-ANTI JOIN (SELECT requests.key FROM requests JOIN current_plan USING (plan)) AS present USING (key);
+ANTI JOIN (SELECT requests.key FROM requests JOIN current_plan USING (plan)) AS present USING (key)
+GROUP BY is_former;

@@ -98,6 +98,7 @@ ALTERNATIVES: dict[str, Any] = {
     "run.max_cost": 10.0,
     "run.max_rows": 100,
     "run.max_failed": "2%",
+    "run.max_new_failed": "0",
     "run.fail_fast": "50%/20",
     "run.metrics_file": "llmbatch.prom",
     "run.reports": ["report.html"],

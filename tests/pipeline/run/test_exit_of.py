@@ -6,9 +6,13 @@ import pytest
 
 from llmbatch.core import errors
 from llmbatch.core.errors import ExitCode
+from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.run.execute import exit_of
 from llmbatch.pipeline.run.stop_request import StopRequest
+from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts
+
+NONE_NEW = NewFailures()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ from llmbatch.store.results import Counts
 def test_the_exit_of_a_run(counts: Counts, number: int | None, code: int) -> None:
     stop = StopRequest()
     stop.signal = number
-    found, reason = exit_of(counts, stop, None)
+    found, reason = exit_of(counts, NONE_NEW, stop, RunSpec())
     assert found == code
     assert isinstance(found, ExitCode)
     assert reason
@@ -63,14 +67,43 @@ def test_the_exit_of_a_run(counts: Counts, number: int | None, code: int) -> Non
 def test_failures_within_the_tolerance_are_a_success(
     tolerance: str, counts: Counts, code: int
 ) -> None:
-    assert exit_of(counts, StopRequest(), tolerance)[0] == code
+    assert exit_of(counts, NONE_NEW, StopRequest(), RunSpec(max_failed=tolerance))[0] == code
 
 
 def test_the_reason_of_a_stop_is_told() -> None:
     stop = StopRequest()
     stop.request("--max-rows reached")
     stop.request("another reason, which came later")
-    assert exit_of(Counts(pending=1), stop, None) == (ExitCode.STOPPED, "--max-rows reached")
+    found = exit_of(Counts(pending=1), NONE_NEW, stop, RunSpec())
+    assert found == (ExitCode.STOPPED, "--max-rows reached")
+
+
+@pytest.mark.parametrize(
+    ("rules", "new", "code", "told"),
+    [
+        ({}, NewFailures(0, 0, 9), 3, "finished, 3 rows not answered, none of them new"),
+        ({"max_new_failed": "0"}, NewFailures(0, 0, 9), 0, "none of them new (--max-new-failed 0)"),
+        ({"max_new_failed": "0"}, NewFailures(1, 0, 9), 3, "3 rows not answered, 1 of them new"),
+        ({"max_new_failed": "0"}, NewFailures(0, 1, 9), 3, "3 rows not answered, 1 of them new"),
+        (
+            {"max_new_failed": "10%"},
+            NewFailures(1, 0, 10),
+            0,
+            "1 of them new (--max-new-failed 10%)",
+        ),
+        ({"max_new_failed": "10%"}, NewFailures(1, 0, 9), 3, "1 of them new"),
+        # Both must hold where both are given.
+        ({"max_new_failed": "3", "max_failed": "2"}, NewFailures(), 3, "none of them new"),
+        ({"max_new_failed": "0", "max_failed": "3"}, NewFailures(1, 0, 9), 3, "1 of them new"),
+        ({"max_new_failed": "9"}, NewFailures(2, 1, 9), 0, "finished, 3 rows not answered (--max"),
+    ],
+)
+def test_failures_that_were_reported_before_can_pass(
+    rules: dict[str, str], new: NewFailures, code: int, told: str
+) -> None:
+    counts = Counts(answered=50, failed=2, rejected=1)
+    found, reason = exit_of(counts, new, StopRequest(), RunSpec.model_validate(rules))
+    assert (found, told in reason) == (code, True), reason
 
 
 def test_rows_in_are_all_rows() -> None:
