@@ -149,7 +149,7 @@ def test_names_keep_their_underscores() -> None:
 
 def test_it_says_what_the_report_says(report: Report) -> None:
     text = job.render(report)
-    assert "Last run: finished, 2 rows not answered, none of them new (exit code 3)." in text
+    assert "Last run: finished, 2 rows not answered, none new (exit code 3)." in text
     counts = next(tables(text))
     assert counts[0][:5] == ["rows in", "answered", "failed", "rejected", "skipped"]
     assert counts[2] == ["6", "4", "2", "0", "0", "0", "3", "1"]

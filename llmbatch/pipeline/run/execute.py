@@ -262,7 +262,7 @@ def exit_of(
         return ExitCode.INCOMPLETE, "finished, no row was asked: all were skipped"
     if lost == 0:
         return ExitCode.OK, "finished"
-    known = ", none of them new" if not new.rows else f", {new.rows:,} of them new"
+    known = ", none new" if not new.rows else f", {new.rows:,} new"
     told = f"finished, {units.count(lost, 'row')} not answered{known if new.rows < lost else ''}"
     if counts.answered and (granted := _granted(counts, new, rules)):
         return ExitCode.OK, f"{told} ({granted})"

@@ -81,20 +81,20 @@ def test_the_reason_of_a_stop_is_told() -> None:
 @pytest.mark.parametrize(
     ("rules", "new", "code", "told"),
     [
-        ({}, NewFailures(0, 0, 9), 3, "finished, 3 rows not answered, none of them new"),
-        ({"max_new_failed": "0"}, NewFailures(0, 0, 9), 0, "none of them new (--max-new-failed 0)"),
-        ({"max_new_failed": "0"}, NewFailures(1, 0, 9), 3, "3 rows not answered, 1 of them new"),
-        ({"max_new_failed": "0"}, NewFailures(0, 1, 9), 3, "3 rows not answered, 1 of them new"),
+        ({}, NewFailures(0, 0, 9), 3, "finished, 3 rows not answered, none new"),
+        ({"max_new_failed": "0"}, NewFailures(0, 0, 9), 0, "none new (--max-new-failed 0)"),
+        ({"max_new_failed": "0"}, NewFailures(1, 0, 9), 3, "3 rows not answered, 1 new"),
+        ({"max_new_failed": "0"}, NewFailures(0, 1, 9), 3, "3 rows not answered, 1 new"),
         (
             {"max_new_failed": "10%"},
             NewFailures(1, 0, 10),
             0,
-            "1 of them new (--max-new-failed 10%)",
+            "1 new (--max-new-failed 10%)",
         ),
-        ({"max_new_failed": "10%"}, NewFailures(1, 0, 9), 3, "1 of them new"),
+        ({"max_new_failed": "10%"}, NewFailures(1, 0, 9), 3, "1 new"),
         # Both must hold where both are given.
-        ({"max_new_failed": "3", "max_failed": "2"}, NewFailures(), 3, "none of them new"),
-        ({"max_new_failed": "0", "max_failed": "3"}, NewFailures(1, 0, 9), 3, "1 of them new"),
+        ({"max_new_failed": "3", "max_failed": "2"}, NewFailures(), 3, "none new"),
+        ({"max_new_failed": "0", "max_failed": "3"}, NewFailures(1, 0, 9), 3, "1 new"),
         ({"max_new_failed": "9"}, NewFailures(2, 1, 9), 0, "finished, 3 rows not answered (--max"),
     ],
 )
