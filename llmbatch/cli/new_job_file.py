@@ -9,6 +9,7 @@ from typing import Any
 import tomlkit
 from pydantic.fields import FieldInfo
 
+from llmbatch.core import units
 from llmbatch.job.fields import default_text, leaves
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows.first_look import ColumnLook, FirstLook
@@ -47,7 +48,7 @@ def _head(seen: FirstLook, job_file: Path | None) -> Iterator[str]:
     yield f"# What each key does: llmbatch help job-file. What a run would do: llmbatch plan {file}"
     yield f"# The run: llmbatch run {file}"
     yield "#"
-    yield f"# The columns, by the first {seen.rows:,} rows:"
+    yield f"# The columns, by the first {units.count(seen.rows, 'row')}:"
     width = min(30, max(len(_shown(column.name)) for column in seen.columns))
     for column in seen.columns:
         yield f"#   {_shown(column.name):{width}}  {_described(column, seen.rows)}"

@@ -39,8 +39,7 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
-    once = f"({count(seen.duplicates, 'duplicate')} computed once)"
-    yield f"requests  {seen.requests:,} distinct {once}"
+    yield f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} beside them)"
     if seen.reused_requests is None:
         yield f"reuse     unknown: {seen.reuse_unknown}"
     else:

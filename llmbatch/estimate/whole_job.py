@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmbatch.core import units
 from llmbatch.core.interval import Interval, PairSample
 from llmbatch.engines.base import Engine
 from llmbatch.estimate import cache_outlook, output_tokens, past_runs, requirements, time_and_cost
@@ -64,8 +65,8 @@ def _tokens(spec: JobSpec, past: JobHistory, requests: int) -> tuple[TokenEstima
 def lines(whole: WholeJob, rows: int) -> Iterator[str]:
     """The estimate for a person; `rows`: of the input."""
     prompt, output = between(whole.tokens.prompt), between(whole.tokens.output)
-    answers = "1 answer" if whole.known == 1 else f"{whole.known:,} answers"
-    yield f"all {rows:,} rows, by {answers}:"
+    what = "the row" if rows == 1 else f"all {rows:,} rows"
+    yield f"{what}, by {units.count(whole.known, 'answer')}:"
     yield f"  tokens  about {prompt} of prompts, {output} of answers"
     if whole.time.seconds is not None:
         yield f"  time    about {span(whole.time.seconds)}, the engine's start included"

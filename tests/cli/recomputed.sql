@@ -125,7 +125,6 @@ SELECT
     sum(wasted_prompt * for_computed + wasted_cached * (for_cached - for_computed)
         + wasted_output * for_output) AS wasted,
     sum(cached * (for_computed - for_cached)) AS prefix_cache,
-    sum(cost) / (SELECT count(*) FROM tried) AS per_row,
     1e6 * sum(cost) / sum(prompt + output) AS per_million,
     1e6 * sum(
         CASE

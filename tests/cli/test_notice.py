@@ -12,7 +12,7 @@ from tests.cli.command import QuickJob
 
 
 def told(folder: Path, notice: Notice, code: int) -> dict[str, str]:
-    """What a command finds in its environment."""
+    """The variables that a command finds in its environment."""
     notice.command = f"env > {folder}/env; cat > {folder}/stdin"
     notice.send(code)
     lines = (folder / "env").read_text().splitlines()

@@ -59,6 +59,8 @@ _NEVER_ONE = (
     "outcomes all failed for one reason",
     "lines, from the first to the last answer",
     "possible:,.0f} requests",
+    "{count:,} rows are",
+    "{rows:,} rows",  # beside the words for one
 )
 
 

@@ -37,6 +37,7 @@ def test_they_say_what_came_out_what_failed_and_what_to_do(tmp_path: Path) -> No
     assert told["went wrong"] == [
         "2 failed and 1 rejected, all new",
         "2 too_long, such as row c (line 3): too long",
+        "1 rejected: odd (line 5)",
     ]
     assert told["next"] == [
         "shorten the row or raise max_model_len",

@@ -40,6 +40,7 @@ _UNDONE = {
         "ALTER TABLE requests DROP COLUMN text_characters",
     ),
     12: ("ALTER TABLE reopenings DROP COLUMN max_tokens",),
+    13: ("DROP TABLE known_failures",),
 }
 # Since when frames have links.
 _LINKED = 5

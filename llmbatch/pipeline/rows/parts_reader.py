@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmbatch import formats
-from llmbatch.core import exact_json
+from llmbatch.core import exact_json, units
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 from llmbatch.formats.base import Reader
@@ -89,7 +89,9 @@ class PartsReader:
         if not others or not first:
             return []
         more = len(others) - _SHOWN
-        told = "; ".join(others[:_SHOWN]) + (f"; and {more:,} more files" if more > 0 else "")
+        told = "; ".join(others[:_SHOWN]) + (
+            f"; and {units.count(more, 'more file')}" if more > 0 else ""
+        )
         return [f"files with other columns than {self._short[0]}: {told}"]
 
     def _check_id_column(self, part: Part, columns: list[str]) -> None:
