@@ -39,12 +39,11 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
-    yield f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} beside them)"
+    yield f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} of them)"
     if seen.reused_requests is None:
         yield f"reuse     unknown: {seen.reuse_unknown}"
     else:
-        pending = seen.requests - seen.reused_requests
-        rows = count(seen.reused_rows or 0, "row")
+        pending, rows = seen.requests - seen.reused_requests, count(seen.reused_rows or 0, "row")
         yield f"reuse     {seen.reused_requests:,} settled already ({rows})"
         yield from (f"{_BLANK}{line}" for line in seen.reuse_reasons)
         yield f"to do     {count(pending, 'request')} (the plan has {count(seen.chunks, 'chunk')})"
