@@ -13,6 +13,8 @@ HEAD_BYTES = 2048
 """The bytes at the beginning of a file, unpacked, by which it is known."""
 
 _SHEET = "soffice --headless --convert-to csv {file}"
+_ATTACH = '--sql "ATTACH {name!r} AS db; SELECT * FROM db.TABLE"'
+_A_TABLE = "read a table of it, in place of the file"
 _NO_ROWS = "give a table with a row for each: its name or its text"
 
 
@@ -48,10 +50,8 @@ _UNPACK_FIRST = "unpack it, and give the files in it"
 _EACH = "take its text out, and put each text into a row of a table"
 # By content, the more special first.
 _KINDS = (
-    _Kind("a SQLite database", "sqlite3 -csv -header {file} 'SELECT * FROM TABLE' > {csv}",
-          rb"SQLite format 3\0", (".sqlite", ".sqlite3"), "export a table"),
-    _Kind("a DuckDB database", "duckdb {file} -c \"COPY (FROM 'TABLE') TO {parquet!r}\"",
-          rb".{8}DUCK", (".duckdb", ".ddb"), "export a table"),
+    _Kind("a SQLite database", _ATTACH, rb"SQLite format 3\0", (".sqlite", ".sqlite3"), _A_TABLE),
+    _Kind("a DuckDB database", _ATTACH, rb".{8}DUCK", (".duckdb", ".ddb"), _A_TABLE),
     _Kind("an Arrow file", _arrow("feather", "read_table"), rb"ARROW1|FEA1",
           (".feather", ".arrow", ".ipc")),
     _Kind("an Arrow stream",
