@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmbatch.core.errors import UsageError
@@ -39,6 +39,7 @@ def records(data: bytes | str, name: str = "in.json", **options: Any) -> list[An
     return [json.loads(each.data) if isinstance(each, Record) else each.reason for each in found]
 
 
+@settings(max_examples=40)
 @given(OBJECTS, st.sampled_from([None, 0, 2]), st.booleans(), st.integers(3, 40))
 def test_every_shape_gives_the_same_records(
     values: list[Any], indent: int | None, ascii: bool, chunk: int
