@@ -72,8 +72,11 @@ def _sources(report: Report) -> Iterator[str]:
 def _went_wrong(report: Report) -> Iterator[str]:
     counts, new = report.counts, report.new_failures
     lost = counts.failed + counts.rejected
-    if not lost:
+    if deaths := report.last_run.engine_deaths:
+        yield f"the engine died {count(deaths, 'time')}; what was in flight is asked again"
+    if not lost and not deaths:
         yield "nothing: no row failed, and none was rejected"
+    if not lost:
         return
     what = {"failed": counts.failed, "was rejected" if lost == 1 else "rejected": counts.rejected}
     parts = [f"{number(rows)} {state}" for state, rows in what.items() if rows]

@@ -82,7 +82,7 @@ def test_a_dead_letter_that_killed_the_engine_can_be_reopened(quick: QuickJob) -
     write(quick, ROWS | {17: "KILL"})
     assert quick.run("-q", engine="window=4").code == 3
     assert quick.computed() == 29
-    assert "1 rows reopened" in quick.command("retry", "out.jsonl", "--kind", "engine_crash").stderr
+    assert "1 row reopened" in quick.command("retry", "out.jsonl", "--kind", "engine_crash").stderr
     # It is the only one left now, so it is unknown whether it is to blame.
     assert quick.run("-q", "--engine-restarts", "1").code in (3, 5)
     assert quick.command("check", "out.jsonl").code == 0

@@ -53,6 +53,23 @@ def test_each_night_only_what_is_new_is_computed(quick: QuickJob) -> None:
     assert quick.command("check", "out.jsonl").code == 0
 
 
+def test_failures_that_are_known_alarm_once(quick: QuickJob) -> None:
+    write(quick, texts(3) | {7: "FAIL"})
+    night = ("--max-new-failed", "0")
+    first = quick.run(*night)
+    assert first.code == 3
+    assert "\n  went wrong  1 failed, new\n" in first.stderr
+    write(quick, texts(4) | {7: "FAIL"})
+    second = quick.run(*night)
+    assert second.code == 0
+    assert "\n  went wrong  1 failed, none new\n" in second.stderr
+    assert "finished, 1 row not answered, none new (--max-new-failed 0)" in second.stderr
+    # Without the flag they are failures as ever.
+    assert quick.run("-q").code == 3
+    write(quick, texts(4) | {7: "FAIL", 8: "FAIL too"})
+    assert quick.run("-q", *night).code == 3
+
+
 def test_forgetting_computes_all_again(quick: QuickJob) -> None:
     assert (quick.run("-q").code, quick.computed()) == (0, 3)
     before = quick.output.read_bytes()

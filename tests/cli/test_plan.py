@@ -60,7 +60,7 @@ def test_it_shows_what_the_planned_order_gains(job: QuickJob) -> None:
     assert "tokens    7,363 in the prompts" in lines
     hits = "79.5 % of them are predicted to be prefix-cache hits; in input order 0.0 %"
     assert f"cache     {hits}" in lines
-    (line,) = (line for line in lines if "requests at a time" in line)
+    (line,) = (line for line in lines if " at a time, answers" in line)
     assert "(as the job's last engine: 7 blocks, 10 tokens in a block" in line
     assert not any(line.startswith("advice") for line in lines)
 

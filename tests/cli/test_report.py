@@ -12,7 +12,7 @@ from llmbatch.core import clock
 from llmbatch.reports import json as as_json
 from llmbatch.reports.report import Report
 from llmbatch.reports.text import job
-from llmbatch.store import runs
+from llmbatch.store import run_records, runs
 from llmbatch.store.opening import open_store
 from tests.cli.command import Job, llmbatch, wait_for
 from tests.cli.reported import read, work
@@ -193,6 +193,15 @@ def test_the_status_of_an_ended_job_has_no_time_left(job: Job, style: str) -> No
     assert "5/20 rows (25%)" in seen or '"rows_done": 5' in seen
     assert " left" not in seen
     assert "eta_seconds" not in seen
+
+
+def test_the_start_of_an_engine_has_one_duration(tmp_path: Path) -> None:
+    """That of its check, which may import it, and of the start itself."""
+    report = work(tmp_path, ["a"], engine={"check_delay": 0.2, "start_delay": 0.1})
+    with open_store(tmp_path / "out.llmbatch/job.duckdb", read_only=True) as db:
+        (start,) = run_records.starts(db)
+    assert start.seconds == pytest.approx(report.last_run.engine_start_seconds, abs=1e-6)
+    assert start.seconds >= 0.3
 
 
 def test_duplicates_are_counted_and_priced(tmp_path: Path) -> None:

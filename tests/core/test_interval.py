@@ -161,3 +161,8 @@ def test_a_sample_is_summed_up_as_by_hand() -> None:
         (27.03175845645359, 1.73725205507394), rel=1e-9
     )
     assert PairSample.from_pairs([(5.0, 2.0)] * 7) == PairSample(7, 5.0, 2.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("count", "share"), [(0, 0.9), (1, 0.9), (4, 0.5), (100, 0.1)])
+def test_few_things_show_little(count: int, share: float) -> None:
+    assert interval.of_few(count) == pytest.approx(share)

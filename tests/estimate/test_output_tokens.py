@@ -88,6 +88,17 @@ def test_what_comes_is_inside_as_often_as_it_is_told(
     )
 
 
+@pytest.mark.parametrize(("seen", "least"), [(1, 0.5), (2, 0.35), (4, 0.25), (400, 0.025)])
+def test_a_few_answers_that_are_alike_promise_little(seen: int, least: float) -> None:
+    """Two answers of the same length by chance do not make the length of all certain."""
+    known = [RequestTokens(50, 3, 1)] * seen
+    past = JobHistory({}, (), known, (run(reason="sample of 2 rows"),))
+    total = output_tokens.expect(spec(), past, 1_000, 50_000.0).total
+    assert total.expected == 3_000
+    assert total.low <= 3_000 * (1 - least)
+    assert total.high >= 3_000 * (1 + least)
+
+
 def _told(
     job: JobSpec, before: PastRun, known: Sequence[RequestTokens], coming: Sequence[RequestTokens]
 ) -> list[tuple[Interval, float]]:
