@@ -20,7 +20,7 @@ def test_they_are_counted_and_computed_anew_once(quick: QuickJob) -> None:
     quick.write("in.csv", ROWS)
     assert quick.run(engine="answer=echo").code == 0
     assert quick.computed() == 4
-    first = quick.run(engine=KNOWN)
+    first = quick.run("-v", engine=KNOWN)
     assert (first.code, quick.computed()) == (0, 2)
     assert [line["response"] for line in quick.records()][1] == "Say a mail<|im_end|> with more"
     words = "2 rows with control tokens of the model, which are sent as text"
