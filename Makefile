@@ -143,7 +143,7 @@ model: $(READY)  ## Train the bundled model from scratch (see samples/model/READ
 	$(BIN)/python samples/model/train.py
 
 pins: $(READY)  ## Write .ci/constraints.txt again, with the newest versions that pyproject.toml allows
-	echo uv | $(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python $(TORCH) --extra cpu --extra dev \
+	printf 'uv\nhatchling\neditables\n' | $(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python $(TORCH) --extra cpu --extra dev \
 	    --no-annotate --custom-compile-command 'make pins' --output-file .ci/constraints.txt pyproject.toml - >/dev/null
 
 audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known faults (needs the network)
