@@ -1,5 +1,6 @@
 """The requirements of all rows of a job, by those that were tried."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ def _tokens(spec: JobSpec, past: JobHistory, requests: int) -> tuple[TokenEstima
     what the prefix cache will serve: at most half of the prompts is assumed."""
     lengths = PairSample.from_pairs([(0.0, float(one.prompt)) for one in past.spent])
     prompt = lengths.total_of_others(requests, 0.0).at_least_around(_OTHERS)
+    prompt = prompt.within(float(requests), math.inf)  # a prompt has a token at least
     output = output_tokens.expect(spec, past, requests, prompt.expected)
     total = prompt + output_tokens.prompts_again(past, requests, prompt.expected)
     cached = Interval(0, 0, total.expected / 2)

@@ -71,6 +71,7 @@ def test_the_newest_answers_are_shown_while_it_runs(busy: tuple[Job, Running]) -
     shown = job.command("tail", "out.jsonl", "-n", "2")
     assert (shown.code, shown.stderr) == (0, "")
     assert [line.split()[1] for line in shown.stdout.splitlines()] == ["answered"] * 2
+    assert "1 tokens" not in shown.stdout
 
 
 def test_a_plan_says_that_it_cannot_know_what_is_reused(busy: tuple[Job, Running]) -> None:

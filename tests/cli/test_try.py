@@ -39,6 +39,7 @@ def test_rows_are_shown_with_their_columns_and_what_all_would_take(job: QuickJob
     assert "  lang" not in found.stdout
     assert "2 rows of 4 that --where lets through in " in found.stdout
     assert lines[-4].startswith("all 8 rows, by 2 answers:")
+    assert "(-" not in lines[-3], "fewer tokens than none"
     assert lines[-1].startswith("  cost    about USD ")
     assert " to " in lines[-1]
     assert job.names() == {"in.csv", "out.llmbatch"}

@@ -10,6 +10,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job, text_or_json
+from llmbatch.core import units
 from llmbatch.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,4 +77,5 @@ def _line(settled: "SettledRequest") -> str:
     one_line = " ".join(what.split())
     shown = one_line if len(one_line) <= _LONGEST else f"{one_line[:_LONGEST]}..."
     state = "answered" if settled.verdict == "answered" else "failed"
-    return f"{settled.request[:8]}  {state:<8}  {settled.output_tokens:>6,} tokens  {shown}"
+    tokens = units.count(settled.output_tokens, "token")
+    return f"{settled.request[:8]}  {state:<8}  {tokens:>13}  {shown}"
