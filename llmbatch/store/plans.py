@@ -91,7 +91,7 @@ class PlanCounts:
 
 def settled_rows(db: Database) -> int:
     """The rows of the current plan whose requests are settled."""
-    return int(db.scalar(query("settled_before")))
+    return int(db.scalar(query("settled_rows")))
 
 
 def counts(db: Database) -> PlanCounts:

@@ -171,10 +171,17 @@ def test_a_sample_of_all_that_is_left_finishes_the_job(job: QuickJob) -> None:
     assert job.computed() == 120
 
 
-def test_failures_of_a_sample_are_no_failure_of_the_plan(job: QuickJob) -> None:
-    job.write("in.csv", "id,text\n" + "".join(f"{n},FAIL {n}\n" for n in range(20)))
+def test_a_sample_of_failures_alone_is_a_failure_of_the_plan(job: QuickJob) -> None:
+    rows = [f"{n},{'FAIL ' if n < 19 else ''}{n}\n" for n in range(20)]
+    job.write("in.csv", "id,text\n" + "".join(rows))
     assert planned(job, "--sample", "20")["reused_requests"] == 20
     assert job.status()["exit_code"] == 3
+    job.write("in.csv", "id,text\n" + "".join(rows[:19]))
+    done = job.command(
+        "plan", *job.arguments("-p", "{{ text }}", engine=ENGINE)[1:], "--sample", "9"
+    )
+    assert done.code == 3
+    assert "none of the sample's rows was answered" in done.stderr
 
 
 def test_retries_of_a_sample_stay_in_the_sample(job: QuickJob) -> None:
@@ -298,6 +305,7 @@ FIELDS = {
     "control_token_rows", "control_token_failures", "constraint", "skips", "skipped",
     "reused_requests", "reused_rows", "chunks", "prompt", "output", "tokens", "memory", "device",
     "time", "cost", "notices", "stops", "first_messages", "prefix_cache",
+    "rejects", "reuse_reasons", "reuse_unknown",
 }  # fmt: skip
 
 

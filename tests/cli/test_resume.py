@@ -56,8 +56,8 @@ def test_what_cannot_change_an_answer_computes_nothing(finished: Job) -> None:
 
 
 def test_what_can_change_an_answer_computes_every_row(finished: Job) -> None:
-    changes = (["-p", "Tell {{ text }}"], ["-m", "other"], ["--max-tokens", "99"])
-    for flags in (*changes, ["--regex", "a+"]):
+    changes = (["-p", "Tell {{ text }}"], ["-m", "other"], ["--regex", "a+"])
+    for flags in changes:
         assert (finished.run(*flags).code, finished.computed()) == (0, 12), flags
     assert (finished.run(engine="variant=2").code, finished.computed()) == (0, 12)
     # And back: the answers of the first run are still there.

@@ -92,7 +92,8 @@ def test_a_run_that_asks_nothing_is_no_success(rows: Job) -> None:
     assert "no row was asked: all were skipped" in ended.stderr
     assert rows.records() == []
     rows.write("in.jsonl", "")
-    assert rows.run().code == 0
+    assert "--min-rows 0" in rows.run().error
+    assert rows.run("--min-rows", "0").code == 0
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])

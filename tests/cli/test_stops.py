@@ -332,8 +332,8 @@ def test_all_limits_can_stand_in_the_job_file(quick: QuickJob) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        'deadline = "soon"', "deadline = 2", "max_cost = 0", 'max_cost = "2 USD"', "max_rows = 0",
-        "max_rows = 1.5", 'max_failed = "2 %"', "max_failed = -1", 'fail_fast = "half"',
+        'deadline = "soon"', "deadline = -2", "max_cost = 0", 'max_cost = "2 USD"', "max_rows = 0",
+        "max_rows = 1.5", 'max_failed = "2 in 100"', "max_failed = -1", 'fail_fast = "half"',
         "grace = -1", "stall_timeout = 0", "engine_restarts = -1", "attempts = 0", "attempts = 17",
         'if_locked = "maybe"', 'deadline = "99999999999h"', "grace = nan",
         "max_cost = nan", "stall_timeout = nan", "max_failed = true",

@@ -57,8 +57,8 @@ def _check_files(job: ReadyJob, beside: CommandFiles, inputs: Sequence[Path]) ->
     spec, state = job.spec, job.paths.state
     # With a store, it says later on whether the output is that of an earlier run.
     known = folder.holds_job(state)
-    own = [earlier_files.errors_target]
-    own += [] if job.output.is_stdout else [earlier_files.output_target]
+    own = [] if job.output.is_stdout else [earlier_files.output_target]
+    own.append(earlier_files.errors_target)
     written = [*(make(job.output, known=known) for make in own), *_metrics(spec), *beside.writes]
     reads = _reads(spec, beside) | dict.fromkeys(inputs, "input")
     targets.check_state(state, reads, written, _model(spec))

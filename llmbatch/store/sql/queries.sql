@@ -721,3 +721,9 @@ SELECT
 FROM attempt_shares
 ANTI JOIN (SELECT requests.key FROM requests JOIN current_plan USING (plan)) AS present USING (key)
 GROUP BY is_former;
+
+-- name: settled_rows
+-- Rows of the current plan whose requests are settled.
+SELECT coalesce(sum(copies), 0) FROM requests
+JOIN current_plan USING (plan)
+SEMI JOIN settled USING (key);
