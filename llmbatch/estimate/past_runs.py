@@ -10,8 +10,8 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate.batching import StepCount
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.run.sample import SAMPLE_REASON
 from llmbatch.store.history import JobHistory, PastRun
+from llmbatch.store.run_records import SAMPLE_REASON
 
 # The newest runs say most: engines, machines and their load change.
 _NEWEST = 8

@@ -13,7 +13,7 @@ from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig, check_ahead
 from llmbatch.engines.grammar_plan import GrammarPlan
-from llmbatch.estimate import limit_warnings, requirements
+from llmbatch.estimate import limit_warnings, past_runs, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -118,7 +118,10 @@ def _check_as_run(db: Database, job: ReadyJob, past: JobHistory, *, locked: bool
     spec, output, state = job.spec, job.output, job.paths.state
     named = earlier_files.named_by([run.spec for run in past.runs], state)
     whole_output.check_against(
-        [(run.exit_code, run.spec) for run in past.runs], spec, output, state
+        [(run.exit_code, run.spec) for run in past.runs if not past_runs.is_sample(run)],
+        spec,
+        output,
+        state,
     )
     export.check(db, output, named)
     sizes = plans.counts(db)
@@ -143,9 +146,11 @@ def _config(job: ReadyJob) -> EngineConfig:
     return EngineConfig(spec.model, spec.engine.options, chat=chat, constraint=job.task.constraint)
 
 
-def _template_notices(db: Database, job: ReadyJob) -> list[str]:
+def _input_notices(db: Database, job: ReadyJob) -> list[str]:
     snapshot = snapshots.newest(db)
-    return job.prompt.notices(snapshot.source.columns) if snapshot else []
+    if snapshot is None:
+        return []
+    return [*snapshot.source.notes, *job.prompt.notices(snapshot.source.columns)]
 
 
 def _read_pending(db: Database, job: ReadyJob, engine: Engine) -> tuple[PendingWork, bool]:
@@ -199,7 +204,7 @@ def _preview(
         requirements=needs,
         reuse_unknown=unknown,
         reuse_reasons=_reuse_reasons(db, job, pending),
-        notices=[*notices, *screening.notices(), *_template_notices(db, job)],
+        notices=[*notices, *screening.notices(), *_input_notices(db, job)],
         constraint=constraint,
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost

@@ -1,6 +1,7 @@
 """The lines of a report that matter first, in the words that all of its forms share: what came out,
 what went wrong, what it cost, what to do next, and what the answers are like."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from llmbatch.reports.report import FailureLine, Report
 _MOST_KINDS = 5
 _MOST_ADVICE = 3
 _LONGEST_MESSAGE = 160
+# The note of an input of which only some rows are taken.
+_PART = re.compile(r"only [\d,]+ of its .* taken \((?P<flags>.*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,9 @@ def next_steps(report: Report) -> list[str]:
         are = "is" if counts.pending == 1 else "are"
         pending = f"{count(counts.pending, 'row')} {are} pending"
         steps.append(f"{pending}: run the same command again to go on")
+    for note in report.input_notes:
+        if (found := _PART.fullmatch(note)) and not counts.pending:
+            steps.append(f"the other rows were not chosen: leave {found['flags']} out to go on")
     steps += list(dict.fromkeys(each.advice for each in report.failures))[:_MOST_ADVICE]
     if counts.rejected:
         steps.append("mend the rejected lines, which are in the error file with their reasons")

@@ -46,8 +46,22 @@ def described(table: Mapping[str, Any], key: str, text: str, offset: int | None)
     return f"{line} (line {row}, column {column} of the query)"
 
 
+def _of_csv(first: str, rest: str) -> str:
+    """What is wrong in a CSV file, and in which: DuckDB says so in the lines below the first."""
+    lines = [line.strip() for line in rest.splitlines()]
+    reasons = [
+        line for line in lines if line.endswith(".") and not line.startswith("Original Line:")
+    ]
+    files = [line.removeprefix("file = ") for line in lines if line.startswith("file = ")]
+    encoding = " (read it with read_csv('FILE', encoding = 'latin-1'), or save it as UTF-8)"
+    hint = encoding if "utf-8" in rest else ""
+    return f"{': '.join([*files, first])}: {' '.join(reasons[:2])}{hint}"
+
+
 def _first_line(message: str) -> str:
     """The message without the part of the query that DuckDB shows below it, and most hints."""
     first, _, rest = message.strip().partition("\n")
+    if "CSV Error on Line" in first:
+        first = _of_csv(first, rest)
     hint = next((line.strip() for line in rest.splitlines() if line.startswith("Candidate")), "")
     return f"{_KIND.sub('', first.strip())} {hint}".strip()

@@ -9,6 +9,9 @@ from llmbatch.core.stored import json_table
 from llmbatch.store.database import Database
 from llmbatch.store.statements import query
 
+SAMPLE_REASON = "sample of"
+"""The beginning of the reason for which a run of a sample ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -33,6 +36,11 @@ class RunSummary:
     committed: Moment | None
     telemetry: Mapping[str, Any]
     checkpoints: int
+
+    @property
+    def is_sample(self) -> bool:
+        """True if it was of a sample of the rows, and so wrote no output."""
+        return (self.reason or "").startswith(SAMPLE_REASON)
 
 
 def summaries(db: Database) -> list[RunSummary]:

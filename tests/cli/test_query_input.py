@@ -72,3 +72,11 @@ def test_an_output_of_all_rows_is_not_replaced_by_that_of_some(job: QuickJob) ->
     job.computed()
     assert job.run("--limit", "1", "--overwrite").code == 0
     assert (len(job.records()), job.computed()) == (1, 0)
+
+
+def test_a_table_in_another_encoding_is_named_with_the_cure(job: QuickJob) -> None:
+    job.write("land.csv", "id;land\r\n1;Österreich\r\n".encode("cp1252"))
+    refused = query(job, "SELECT * FROM 'land.csv'")
+    assert refused.code == 2
+    assert "land.csv" in refused.error
+    assert "encoding = 'latin-1'" in refused.error

@@ -175,7 +175,7 @@ def texts(value: Any) -> Iterator[str]:
 
 def test_what_a_program_reads_means_the_same_on_a_terminal(terminal: Terminal) -> None:
     assert terminal.job.command(*terminal.run("-q", *GONE)).code == 5
-    # The JSON of `tune` holds settings and reasons, which are looked at above, and here is no answer.
+    # The JSON of `tune` holds settings and reasons, which are looked at above; there is no answer.
     asked = {"plan": ("plan", *terminal.run()[1:]), "tune": (), "tail": ()}
     for name, flag in formats():
         arguments = asked.get(name, (name, OUT))

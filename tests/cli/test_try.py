@@ -123,3 +123,17 @@ def test_an_answer_is_broken_into_the_lines_of_the_terminal(
 ) -> None:
     shown = list(try_view._labelled("answer", text, 6, 40))
     assert shown == lines if lines else shown[-1] == "          ... 2 more lines"
+
+
+def test_after_a_try_the_output_of_a_part_is_still_one(job: QuickJob) -> None:
+    first = job.run("--limit", "3")
+    assert first.code == 0
+    assert "leave --limit 3 out to go on" in first.stderr
+    assert tried(job, "-p", "Tell {{ text }}", "--rows", "2", "--first").code == 0
+    planned = job.command("plan", *job.arguments("--limit", "3")[1:])
+    assert (planned.code, "only 3 of its 8 rows are taken" in planned.stdout) == (0, True)
+    again = job.run("-p", "Tell {{ text }}", "--limit", "3")
+    assert (again.code, len(job.records())) == (0, 3), again.stderr
+    assert job.run().code == 0
+    refused = job.run("--limit", "3")
+    assert "holds the answers to all rows" in refused.error

@@ -109,7 +109,7 @@ def check(
         where, line, hint = titles[alike.what], f", line {alike.line}", alike.hint
     raise UsageError(
         f"{where}{line}: uses no column of {source}, so every row would ask the same; {hint}; "
-        "where that is meant, say --constant-prompt"
+        "if all rows are to ask the same, say --constant-prompt"
     )
 
 

@@ -18,12 +18,13 @@ _FINISHED = (ExitCode.OK, ExitCode.INCOMPLETE)
 def check(db: Database, spec: JobSpec, output: OutputFile, state: Path) -> None:
     """Raise UsageError for a run of some of the rows whose output is that of a run of all."""
     if spec.input.is_part:
-        ends = [(run.exit_code, json_table(run.spec)) for run in run_records.summaries(db)]
+        runs = [run for run in run_records.summaries(db) if not run.is_sample]
+        ends = [(run.exit_code, json_table(run.spec)) for run in runs]
         check_against(ends, spec, output, state)
 
 
 def check_against(ends: Sequence[End], spec: JobSpec, output: OutputFile, state: Path) -> None:
-    """The same by the exit codes and specs of the job's runs, the oldest first."""
+    """The same by the exit codes and specs of the job's runs but for samples, the oldest first."""
     if not spec.input.is_part or spec.overwrite or output.is_stdout or not output.path.exists():
         return
     for exit_code, kept in reversed(ends):

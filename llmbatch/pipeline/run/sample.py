@@ -11,6 +11,7 @@ from llmbatch.core import units
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 from llmbatch.store.plans import Pending
+from llmbatch.store.run_records import SAMPLE_REASON
 
 # A group is so many times as large as the one before.
 _GROWTH = 1.35
@@ -53,10 +54,6 @@ def _sizes(count: int) -> list[int]:
     if sizes and rest:
         sizes[-1] += rest
     return sizes
-
-
-SAMPLE_REASON = "sample of"
-"""The beginning of that reason."""
 
 
 def spread(count: int, wanted: int) -> list[int]:

@@ -25,7 +25,7 @@ def told(template: str, system: str | None = None) -> list[str]:
 def test_a_prompt_without_columns_is_refused() -> None:
     assert constant("Hello") == (
         "prompt (p.txt): uses no column of in.csv, so every row would ask the same; write one as "
-        "{{ id }} (columns: id, text, First Name, body); where that is meant, say "
+        "{{ id }} (columns: id, text, First Name, body); if all rows are to ask the same, say "
         "--constant-prompt"
     )
     assert constant("{{ 'text' }} {# {{ text }} #} {% raw %}{{ text }}{% endraw %}", "Be kind")
