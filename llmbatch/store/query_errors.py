@@ -47,7 +47,7 @@ def described(table: Mapping[str, Any], key: str, text: str, offset: int | None)
 
 
 def _of_csv(first: str, rest: str) -> str:
-    """What is wrong in a CSV file, and in which: DuckDB says so in the lines below the first."""
+    """The fault of a CSV file, and its name, which DuckDB says in the lines below the first."""
     lines = [line.strip() for line in rest.splitlines()]
     reasons = [
         line for line in lines if line.endswith(".") and not line.startswith("Original Line:")
