@@ -1,5 +1,6 @@
 """The doubts about the dialect of a CSV file: each refuses it, and names the flag that ends it."""
 
+import re
 from collections.abc import Sequence
 
 from llmbatch.core.errors import UsageError
@@ -9,6 +10,7 @@ from llmbatch.formats.dialect_trial import ALIKE, Trial, width_of
 # Not tried, but named where they would split all lines alike.
 _RARE = ("^", "~", "\x01", "\x1f", "\x1e", "§", "¦")
 _MOST_TITLES = 20
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 _FLAGS = {"\t": "tab", "\x01": "$'\\x01'", "\x1f": "$'\\x1f'", "\x1e": "$'\\x1e'"}
 
 
@@ -36,6 +38,35 @@ def refuse_doubtful(tries: Sequence[Trial], name: str, options: ReadOptions) -> 
                 f"{name}: every line has {shown(sign)}: if it is the separator, add --delimiter "
                 f"{flag(sign)}, else --delimiter none"
             )
+
+
+def refuse_missing_header(tried: Trial, name: str, options: ReadOptions) -> None:
+    """Raise UsageError where the first line looks like one more record."""
+    if options.skip_lines is None and options.header and _begins_with_a_row(tried):
+        raise UsageError(
+            f"{name}: line {tried.starts[0] + 1} looks like a row and not like a header "
+            f"({tried.rows[0][0]!r} above numbers): if there is no header, add --no-header; if it "
+            "is one, add --skip-lines 0"
+        )
+
+
+def _begins_with_a_row(tried: Trial) -> bool:
+    """True if the first column is named by a number, other ones are not, and it holds numbers. Not
+    for 0, by which programs name the first of columns without a name."""
+    names, *rows = tried.rows or [[]]
+    values = [row[0] for row in rows if row and row[0].strip()]
+    return (
+        len(names) > 1
+        and names[0].strip() != "0"
+        and _is_number(names[0])
+        and not all(map(_is_number, names))
+        and bool(values)
+        and all(map(_is_number, values))
+    )
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def _titles(tried: Trial) -> int:

@@ -97,6 +97,7 @@ def _chosen(lines: list[str], name: str, options: ReadOptions, asked: Dialect) -
         raise dialect_doubts.ambiguous(name, first, rival)
     if not first.is_alike:
         dialect_doubts.refuse_doubtful(tries, name, options)
+    dialect_doubts.refuse_missing_header(first, name, options)
     return replace(first.dialect, trailing=options.header and first.is_trailing)
 
 

@@ -102,6 +102,9 @@ def test_a_format_has_a_separator_of_its_own() -> None:
          "none"),
         ("a,b\n1,2,3\n1,2,3\n", "if it is the header, name the missing columns"),
         ("a^b\n1^x\n2^y\n", "every line has '^': if it is the separator, add --delimiter '^'"),
+        ("1,hello\n2,bye\n", "line 1 looks like a row and not like a header ('1' above numbers): "
+         "if there is no header, add --no-header; if it is one, add --skip-lines 0"),
+        ("1.5;x\n2.5;y\n;z\n3;w\n", "('1.5' above numbers)"),
     ],
 )  # fmt: skip
 def test_where_no_guess_is_safe_the_flag_is_named(data: str, said: str) -> None:
@@ -113,6 +116,12 @@ def test_where_no_guess_is_safe_the_flag_is_named(data: str, said: str) -> None:
     [
         ("a,b;c\n1,2;3\n", {"delimiter": ";"}, [["1,2", "3"]]),
         ("a^b\n1^x\n2^y\n", {"delimiter": "^"}, AB),
+        ("1,a\n2,b\n", {"header": False}, [["1", "a"], ["2", "b"]]),
+        ("1,a\n2,b\n", {"skip_lines": 0}, [["2", "b"]]),
+        # Numbers may name columns: of programs, of years, of data that is none.
+        ("0,a\n2,b\n", {}, [["2", "b"]]),
+        ("1990,1991\n2,3\n", {}, [["2", "3"]]),
+        ("1,a\nx,b\n", {}, [["x", "b"]]),
         ("Report\n\na;b\n1;x\n2;y\n", {"skip_lines": 2}, AB),
         ("text\nHello, world\nBye, world\n", {"delimiter": "none"},
          [["Hello, world"], ["Bye, world"]]),
@@ -139,7 +148,7 @@ def test_lines_are_those_of_the_file() -> None:
 
 def test_without_a_header_columns_have_numbers() -> None:
     assert read("1;x\n2;y\n", header=False)[:2] == (["column_1", "column_2"], AB)
-    (note,) = read("1,hello\n2,bye\n").notes
+    (note,) = read("1,hello\n2,bye\n", skip_lines=0).notes
     assert "line 1 is taken for the header ('1', 'hello'): add --no-header" in note
 
 
