@@ -10,8 +10,8 @@ from llmbatch.core.interval import Interval
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate.batching import StepCount
 from llmbatch.job.spec import JobSpec
+from llmbatch.store import run_records
 from llmbatch.store.history import JobHistory, PastRun
-from llmbatch.store.run_records import SAMPLE_REASON
 
 # The newest runs say most: engines, machines and their load change.
 _NEWEST = 8
@@ -78,7 +78,7 @@ def _without_samples(runs: Sequence[PastRun]) -> Sequence[PastRun]:
 
 def is_sample(run: PastRun) -> bool:
     """True for a run of a sample (see `pipeline.run.sample`)."""
-    return (run.reason or "").startswith(SAMPLE_REASON)
+    return run_records.is_sample(run.reason)
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,12 @@ class RunSummary:
     @property
     def is_sample(self) -> bool:
         """True if it was of a sample of the rows, and so wrote no output."""
-        return (self.reason or "").startswith(SAMPLE_REASON)
+        return is_sample(self.reason)
+
+
+def is_sample(reason: str | None) -> bool:
+    """True for the reason for which a run of a sample ends."""
+    return (reason or "").startswith(SAMPLE_REASON)
 
 
 def summaries(db: Database) -> list[RunSummary]:
