@@ -11,6 +11,7 @@ from llmbatch.core import exact_json, files
 from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
 from llmbatch.pipeline.rows.columns import USAGE
+from llmbatch.pipeline.rows.row_errors import error_of
 from llmbatch.store import results, snapshots
 from llmbatch.store.database import Database
 
@@ -53,12 +54,8 @@ def _chain(first: _Placed, rest: Iterator[_Placed]) -> Iterator[_Placed]:
 
 
 def _failed_record(row: Mapping[str, Any], *, meta: bool) -> str:
-    error = {
-        "kind": row["kind"],
-        "message": row["message"],
-        "attempts": row["attempt"] or 0,
-        "answer": row["answer"],
-    }
+    error = error_of(row)
+    assert error is not None, "the row has failed"
     if meta:
         error |= {name: row[name] for name in USAGE}
     data = row["data"]
