@@ -1,13 +1,16 @@
 """The smallest answers that satisfy a constraint: what the scripted engine says."""
 
+import base64
 import hashlib
 import json
+import math
 import re
+import struct
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Ask, Constraint, Request, Sampling
 
 INVALID = "not a valid answer"
 
@@ -17,6 +20,24 @@ def free_text(request: Request) -> str:
     content = [(message.role, message.content) for message in request.messages]
     digest = hashlib.sha256(json.dumps([content, request.sampling.seed]).encode()).hexdigest()
     return f"answer {digest[:12]}"
+
+
+def asked(request: Request, ask: Ask) -> str:
+    """The answer to what is no text, by a hash of the messages: see `Ask`."""
+    content = [(message.role, message.content) for message in request.messages]
+
+    def number(*of: object) -> float:
+        digest = hashlib.sha256(json.dumps([content, *of]).encode()).digest()
+        return int.from_bytes(digest[:4], "big") / 2**32
+
+    if ask.kind == "labels":
+        return json.dumps([round(-8 * number(label), 6) for label in ask.labels])
+    count = {"embed": ask.dimensions or 8, "score": 1, "heads": 3}[ask.kind]
+    values = [number(index) for index in range(count)]
+    length = math.sqrt(sum(value * value for value in values)) if ask.kind == "embed" else 1
+    total = sum(values) if ask.kind == "heads" else 1
+    packed = struct.pack(f"<{count}f", *(value / length / total for value in values))
+    return base64.b64encode(packed).decode()
 
 
 def measured(request: Request, text: str, words: int) -> tuple[str, str]:

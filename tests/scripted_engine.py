@@ -349,6 +349,8 @@ class ScriptedEngine:
         return self._marked(request, prompt, text, words)
 
     def _text(self, request: Request) -> str:
+        if request.ask is not None:
+            return scripted_answers.asked(request, request.ask)
         if self._options.answer == "said":
             return request.messages[-1].content
         if request.constraint is not None:
@@ -382,7 +384,7 @@ class ScriptedEngine:
             kept = text.split()[:room]
             text, reason = (" ".join(kept), "context") if len(kept) == room else (text, reason)
         cached = min(words, self._options.cached_words)
-        output = len(text.split())
+        output = 0 if request.ask is not None and request.ask.pools else len(text.split())
         usage = Usage(prompt=words, cached=cached, output=output)
         if self._thinks:
             thought = replace(usage, output=output + 2, reasoning=2)

@@ -32,11 +32,19 @@ class Reject:
 RAW_LIMIT = 10_000
 
 
+Role = Literal["system", "user", "assistant", "prefill", "text", "query", "document"]
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One message of a chat, or what stands in the place of one.
 
-    role: Literal["system", "user", "assistant"]
+    "prefill": the last one of a chat, the beginning of the answer, with which the answer's text
+    begins, too. "text": the only one, which is sent as it is, without a chat template. "query" and
+    "document": a pair, in this order.
+    """
+
+    role: Role
     content: str
 
 
@@ -84,11 +92,35 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """The object of a request that is no text.
+
+    `kind` "labels": how likely each of `labels` is as the answer; "embed": the vector of a text, of
+    `dimensions` numbers (None: all of the model's), of length 1 with `normalize` (None: as the
+    model has it); "score": one number of a pair; "heads": the numbers of a classification head.
+
+    The text of its `Completed` is a JSON array of natural log probabilities for "labels", in their
+    order, and else base64 of float32 numbers (little-endian).
+    """
+
+    kind: Literal["labels", "embed", "score", "heads"]
+    labels: tuple[str, ...] = ()
+    dimensions: int | None = None
+    normalize: bool | None = None
+
+    @property
+    def pools(self) -> bool:
+        """True if no token is generated for it."""
+        return self.kind != "labels"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The engine-ready form of a row, named by its content key (32 hex digits).
 
-    `sampling` and `constraint` are shared objects: engines may cache by identity. `body` is a JSON
-    object of what the row asks for besides.
+    `sampling`, `constraint` and `ask` are shared objects: engines may cache by identity. `body` is
+    a JSON object of what the row asks for besides. `ask`: what is asked for, where that is no text;
+    `adapter`: the digest of the adapter that answers it, one of `EngineConfig.adapters`.
     """
 
     key: str
@@ -96,3 +128,5 @@ class Request:
     sampling: Sampling
     constraint: Constraint | None = None
     body: Mapping[str, Any] | None = None
+    ask: Ask | None = None
+    adapter: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Lost, Outcome
-from llmbatch.core.records import ChatSettings, Constraint, Message, Request, Sampling
+from llmbatch.core.records import Ask, ChatSettings, Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
@@ -21,7 +21,9 @@ class EngineConfig:
     `options` are the engine's own, as the user wrote them;
     `log_path` is where the engine's own noise goes (None: leave it alone);
     `chat` is how its prompts are made of messages.
-    `constraint` is that of its requests, for an engine that must know it before its start.
+    `constraint` is that of its requests, for an engine that must know it before its start, and
+    `ask` what they ask for where that is no text: one without it may run a model in another way.
+    `adapters`: the folders of those that requests may name, by digest.
     """
 
     model: str
@@ -29,6 +31,8 @@ class EngineConfig:
     log_path: str | None = None
     chat: ChatSettings = field(default_factory=ChatSettings)
     constraint: Constraint | None = None
+    ask: Ask | None = None
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

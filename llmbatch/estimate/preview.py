@@ -21,7 +21,7 @@ from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import limits, reopening, reuse
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
-from llmbatch.pipeline.tasks import held
+from llmbatch.pipeline.tasks import engine_config, held
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
@@ -141,9 +141,7 @@ def _reuse_reasons(db: Database, job: ReadyJob, pending: PendingWork) -> list[st
 
 
 def _config(job: ReadyJob) -> EngineConfig:
-    spec = job.spec
-    chat = spec.template.to_settings()
-    return EngineConfig(spec.model, spec.engine.options, chat=chat, constraint=job.task.constraint)
+    return engine_config.make(job.spec, job.task)
 
 
 def _input_notices(db: Database, job: ReadyJob) -> list[str]:

@@ -77,7 +77,13 @@ class JobSpec(Section):
         "input has a column of such a name, it is called response_NAME.",
     )
     model: str = neutral(..., "Folder or name of the model.")  # its identity is in the key
-    prompt: str = rendered(
+    task: Literal["generate", "classify", "embed", "score"] = answer(
+        "generate",
+        "What is asked for each row: a text, one of some labels, the vector of a text, or how well "
+        "two texts fit.",
+        in_key_by_default=False,
+    )
+    prompt: str | None = rendered(
         ...,
         "Jinja2 template of the user message; columns are variables. @FILE reads it.",
         min_length=1,
@@ -135,6 +141,11 @@ class JobSpec(Section):
         return self
 
     @property
+    def needs_prompt(self) -> bool:
+        """True if the messages of a row are made by the templates `prompt` and `system`."""
+        return self.prompt is not None
+
+    @property
     def devices(self) -> int:
         """The number of devices that are paid: as the job says, or else the engine's options."""
         return self.cost.devices or self.engine.devices
@@ -148,7 +159,7 @@ class JobSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _input_table(cls, value: Any) -> Any:
-        return with_input_table(value) if isinstance(value, Mapping) else value
+        return _with_prompt(with_input_table(value)) if isinstance(value, Mapping) else value
 
     @field_validator("columns", "keep", mode="before")
     @classmethod
@@ -173,3 +184,9 @@ class JobSpec(Section):
         if len(set(value)) < len(value) and not isinstance(value, str):
             raise ValueError("names a column twice")
         return value
+
+
+def _with_prompt(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A table without a prompt where none is needed: a row has its messages from elsewhere."""
+    is_needed = table.get("task") != "score"
+    return table if is_needed or "prompt" in table else {**table, "prompt": None}

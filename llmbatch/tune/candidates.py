@@ -7,8 +7,9 @@ from typing import Any
 from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import written_names
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig, Tunable
+from llmbatch.engines.base import Engine, Tunable
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import engine_config
 from llmbatch.pipeline.tasks import registry as tasks
 
 Options = Mapping[str, Any]
@@ -28,14 +29,8 @@ class Candidates:
         """A new engine, not started. Raises UsageError for an option that cannot be used."""
         written = written_names(self.options)
         options = self.options | {written.get(name, name): changes[name] for name in changes}
-        config = EngineConfig(
-            self._spec.model,
-            options,
-            str(self._log),
-            self._spec.template.to_settings(),
-            tasks.make(self._spec).constraint,
-        )
-        return self._factory(config)
+        task = tasks.make(self._spec)
+        return self._factory(engine_config.make(self._spec, task, self._log, options))
 
     def check(self, knobs: Mapping[str, Sequence[Any]]) -> None:
         """Raise UsageError if a value cannot be used or could change an answer."""

@@ -78,9 +78,9 @@ def test_any_names_and_values_make_a_file_that_can_be_read(tickets: Path) -> Non
     )
     assert init("tickets.csv").exit_code == 0
     spec = file.load(Path("job.toml"), {"model": "m"})
-    assert '{{ row["Order no."] }}' in spec.prompt
-    assert '{{ row["for"] }}' in spec.prompt
-    assert "{{ größe }}" in spec.prompt
+    assert '{{ row["Order no."] }}' in (spec.prompt or "")
+    assert '{{ row["for"] }}' in (spec.prompt or "")
+    assert "{{ größe }}" in (spec.prompt or "")
     done = CliRunner().invoke(cli, ["plan", "job.toml", "-m", "m", "--engine", ENGINE])
     assert done.exit_code == 0
 

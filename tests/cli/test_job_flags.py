@@ -46,6 +46,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "keep": ("skipped,failed", ("skipped", "failed")),
     "output_format": ("csv", "csv"),
     "table": ("t", "t"),
+    "task": ("embed", "embed"),
     "columns": ("a,b", ("a", "b")),
     "record_order": ("a,b", ("a", "b")),
     "duplicates": ("each", "each"),

@@ -24,4 +24,4 @@ def test_their_jobs_can_be_made_ready(name: str) -> None:
     job = ready_job.make(file.load(TEXTS / f"{name}.toml", {}))
     assert (job.task.constraint is not None) is (name == "facts")
     for column in ("place", "year"):
-        assert f"{{{{ {column}" not in job.spec.prompt
+        assert f"{{{{ {column}" not in (job.spec.prompt or "")

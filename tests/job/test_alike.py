@@ -11,6 +11,7 @@ from llmbatch.job.spec import JobSpec
 
 BASE = {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}"}
 OTHER: dict[str, Any] = {
+    "task": "embed",
     "model": "n",
     "prompt": "{{ u }}",
     "system": "Be brief",

@@ -96,12 +96,13 @@ def check(
     if not find(trees, columns).is_none:
         return
     alike = next(_lookalikes(trees, columns), None)
+    first = titles.get("prompt") or next(iter(titles.values()), "prompt")
     unknown = next((key for tree in trees.values() for key in _keys_of_row(tree) if key), None)
     if alike is None and unknown is not None:
-        where, line = titles["prompt"], ""
+        where, line = first, ""
         hint = f"there is no column {unknown!r}{nearest_column(unknown, columns)}"
     elif alike is None:
-        where, line = titles["prompt"], ""
+        where, line = first, ""
         shown = ", ".join(columns[:_SHOWN]) or "none"
         example = written(columns[0]) if columns else "{{ text }}"
         hint = f"write one as {example} (columns: {shown})"

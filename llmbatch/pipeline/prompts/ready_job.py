@@ -6,6 +6,7 @@ from llmbatch.job import folder
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.needs import Needs
+from llmbatch.pipeline.prompts.pieces import pieces_of
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.rows import input_file, output_file
 from llmbatch.pipeline.rows.input_file import InputFile
@@ -30,7 +31,13 @@ class ReadyJob:
 def make(spec: JobSpec) -> ReadyJob:
     """Make a job ready; no file is looked at (see `preflight.make_ready`). Raises UsageError for a
     template, a constraint or a format that cannot be used."""
-    prompt = Prompt(spec.prompt, spec.system, needs=Needs.of(spec), files=spec.template_files)
+    prompt = Prompt(
+        spec.prompt,
+        spec.system,
+        needs=Needs.of(spec),
+        files=spec.template_files,
+        pieces=pieces_of(spec),
+    )
     task = registry.make(spec)
     task.require_valid()
     paths = folder.paths_for(spec)

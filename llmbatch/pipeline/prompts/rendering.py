@@ -14,6 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
 from llmbatch.pipeline.prompts.needs import EmptyRowError, Needs
+from llmbatch.pipeline.prompts.pieces import Piece
 from llmbatch.pipeline.prompts.system_role import put_before_user
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 
@@ -65,10 +66,18 @@ class Renderer:
             large = [data for data in asked if len(data) > small]
             answers = self._elsewhere(large)
             for data in asked:
-                made = next(answers) if len(data) > small else self._here(data)
+                made = self._whole(next(answers), data) if len(data) > small else self._here(data)
                 if self._system_as_user and isinstance(made, list):
                     made = put_before_user(made)
                 yield made
+
+    def _whole(self, made: MessagesOrError, data: str) -> MessagesOrError:
+        if not isinstance(made, list):
+            return made
+        try:
+            return self._prompt.with_given(made, data)
+        except TemplateError as error:
+            return error
 
     def _here(self, data: str) -> MessagesOrError:
         try:
@@ -116,8 +125,9 @@ def _read(one: Any) -> MessagesOrError:
 def make_function(settings: Sequence[Any]) -> Callable[[str], str]:
     """The function of the helper: rows to their messages, each a list of pairs, a
     reason for which there are none, or an object with what the row lacks."""
-    template, system, order, columns, needs, limit, memory = settings
-    prompt = Prompt(template, system, order, columns, Needs.from_settings(needs))
+    pieces, order, columns, needs, limit, memory = settings
+    made = [Piece(*piece) for piece in pieces]
+    prompt = Prompt(None, None, order, columns, Needs.from_settings(needs), pieces=made)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     def answer(rows: str) -> str:

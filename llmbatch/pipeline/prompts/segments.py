@@ -50,8 +50,10 @@ class Segment:
 
 
 def segments(spec: JobSpec) -> list[Segment] | None:
-    """The segments of the system prompt and the prompt; None if they depend on each other, or may
-    take more than the row says."""
+    """The segments of the system prompt and the prompt; None if they depend on each other, may
+    take more than the row says, or are not all of a row's messages."""
+    if not spec.needs_prompt:
+        return None
     environment = TemplateEnvironment()
     environment.keep_trailing_newline = True
     made: list[Segment] = []

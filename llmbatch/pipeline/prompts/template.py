@@ -1,27 +1,30 @@
 """From a row to the messages of its request."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import jinja2
 import jinja2.nodes
 
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError
-from llmbatch.core.records import Message
+from llmbatch.core.records import Message, Role
 from llmbatch.pipeline.prompts import column_use, refusals, sandbox
 from llmbatch.pipeline.prompts.environment import TemplateEnvironment
 from llmbatch.pipeline.prompts.needs import NO_NEEDS, EmptyRowError, Needs
+from llmbatch.pipeline.prompts.pieces import PROMPT, SYSTEM, Piece, of_chat
 from llmbatch.pipeline.prompts.values import EmptyRecord, any_says_something
 
 # Names that every template may use beside the columns; a column of that name wins.
 _OWN_NAMES = {"row", "record"}
-_ROLES: dict[str, Literal["system", "user"]] = {"system prompt": "system", "prompt": "user"}
 # Of each message: its role, the name of its template for people, the compiled template.
-Parts = list[tuple[Literal["system", "user"], str, jinja2.Template]]
+Parts = list[tuple[Role, str, jinja2.Template]]
+Given = Callable[[Mapping[str, Any]], list[Message]]
+"""Makes messages of a row without a template. Raises TemplateError."""
 
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 
@@ -43,23 +46,31 @@ class Prompt:
 
     def __init__(
         self,
-        prompt: str,
+        prompt: str | None,
         system: str | None,
         order: Sequence[str] = (),
         columns: Iterable[str] = (),
         needs: Needs = NO_NEEDS,
         files: Mapping[str, str] = NO_FILES,
+        pieces: Sequence[Piece] | None = None,
+        given: Given | None = None,
     ) -> None:
         """`columns`: see `for_rows`; `needs`: what a row must hold to be asked; `files`: the names
-        of the files that hold the "prompt" and the "system" prompt, where they stand in files."""
+        of the files that hold the "prompt" and the "system" prompt, where they stand in files;
+        `pieces`: all templates of a job that has others than these two; `given`: makes messages,
+        which follow those of the templates."""
         self._environment = TemplateEnvironment()
-        self._sources = {"system prompt": system, "prompt": prompt}
-        self._titles = _titles(files)
-        self._parts = _compiled(self._sources, self._environment, self._titles)
+        self._pieces = of_chat(prompt, system) if pieces is None else tuple(pieces)
+        self._given = given
+        self._sources = {piece.title: piece.source for piece in self._pieces}
+        self._titles = _titles(self._sources, files)
+        self._parts = _compiled(self._pieces, self._environment, self._titles)
         trees = self._trees
         self._wanted = {name: what for what, tree in trees.items() for name in sandbox.names(tree)}
         # The longest row (characters) that is surely rendered to little and in no time.
-        self.small_row = min(_small_row(trees[what], self._sources[what] or "") for what in trees)
+        self.small_row = min(
+            (_small_row(trees[what], self._sources[what]) for what in trees), default=sys.maxsize
+        )
         self._needs = needs
         self._always = set().union(*map(sandbox.always_written, trees.values()))
         self._must_write = needs.placeholders and any(map(sandbox.has_placeholders, trees.values()))
@@ -69,8 +80,7 @@ class Prompt:
         self._order = order
         # What makes this prompt again elsewhere.
         self.settings = (
-            self._sources["prompt"],
-            self._sources["system prompt"],
+            [list(piece) for piece in self._pieces],
             list(order),
             sorted(_OWN_NAMES & set(columns)),
             self._needs.settings,
@@ -95,9 +105,7 @@ class Prompt:
         known = list(columns)
         self._needs.check_columns(known, source)
         for what, template in self._sources.items():
-            refusals.check_names(
-                template or "", known, self._environment, partial(self._refused, what)
-            )
+            refusals.check_names(template, known, self._environment, partial(self._refused, what))
         for name, what in sorted(self._wanted.items()):
             if name not in known and name not in _OWN_NAMES:
                 shown = ", ".join(known[:20]) or "none"
@@ -109,7 +117,8 @@ class Prompt:
     def check_use(self, columns: Sequence[str], source: str) -> None:
         """Raise UsageError if no template uses a column of `source`: all rows would ask the
         same."""
-        column_use.check(self._trees, columns, source, self._titles)
+        if self._given is None:
+            column_use.check(self._trees, columns, source, self._titles)
 
     def columns_used(self, columns: Sequence[str]) -> list[str]:
         """Those of the columns of an input that the templates use, in their order."""
@@ -137,9 +146,17 @@ class Prompt:
         context = self._context(row)
         if self._must_write and not self._surely_writes(row):
             self._check_written(context)
-        return [
+        made = [
             Message(role, fill(what, template, context)) for role, what, template in self._parts
         ]
+        return made if self._given is None else made + self._given(row)
+
+    def with_given(self, made: list[Message], data: str) -> list[Message]:
+        """The messages that the templates have made of a row elsewhere, and those without one.
+        Raises TemplateError as `render` does."""
+        if self._given is None:
+            return made
+        return made + self._given(exact_json.parse_record(data))
 
     def _surely_writes(self, row: dict[str, Any]) -> bool:
         """True if a column whose text is always written is not empty; so it is in most rows."""
@@ -164,7 +181,7 @@ class Prompt:
     @cached_property
     def _marking(self) -> tuple[Parts, TemplateEnvironment]:
         environment = TemplateEnvironment(is_marking=True)
-        return _compiled(self._sources, environment, self._titles), environment
+        return _compiled(self._pieces, environment, self._titles), environment
 
     def _emptiness(self) -> str:
         names = sorted(self._wanted.keys() - self._own_names)
@@ -190,19 +207,18 @@ class Prompt:
         return {name: row[name] for name in self._order if name in row} | row
 
 
-def _titles(files: Mapping[str, str]) -> dict[str, str]:
+def _titles(titles: Iterable[str], files: Mapping[str, str]) -> dict[str, str]:
     """The names of the templates for people, with the files in which they stand."""
-    named = {"system prompt": files.get("system"), "prompt": files.get("prompt")}
-    return {what: what if file is None else f"{what} ({file})" for what, file in named.items()}
+    named = {SYSTEM: files.get("system"), PROMPT: files.get("prompt")}
+    return {what: what if named.get(what) is None else f"{what} ({named[what]})" for what in titles}
 
 
 def _compiled(
-    sources: Mapping[str, str | None], environment: TemplateEnvironment, titles: Mapping[str, str]
+    pieces: Iterable[Piece], environment: TemplateEnvironment, titles: Mapping[str, str]
 ) -> Parts:
     return [
-        (_ROLES[what], what, _compile(titles[what], source, environment))
-        for what, source in sources.items()
-        if source is not None
+        (piece.role, piece.title, _compile(titles[piece.title], piece.source, environment))
+        for piece in pieces
     ]
 
 

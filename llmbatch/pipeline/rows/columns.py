@@ -44,6 +44,9 @@ _META = {"finish_reason": "text", "attempts": "integer"} | USAGE
 ERROR, RAW = "error", "raw"
 """The columns of why a row has no answer, and of an input line that never became a row."""
 
+RESPONSE = "response"
+"""The field of an answer that stands in the job's column of the answer."""
+
 # Names in a Misfit of what has no column yet; no column has a blank name.
 WHOLE = ""
 """All of an answer."""
@@ -76,6 +79,8 @@ class Layout:
         self._meta = _free_names(beside, columns)
         parts = answer.parts if self._is_table else {}
         taken = [*columns, *self._meta.values()]
+        # The fields of an answer, in the columns that they have in every format.
+        self._fields = _free_names([name for name in answer.fields if name != RESPONSE], taken)
         self._spread = _free_names(parts, taken)
         # Beside the parts of answers, the column of whole ones must have another name.
         taken = [*taken, *self._spread.values()] if self._spread else []
@@ -88,6 +93,8 @@ class Layout:
             types[self.rest] = "json"
         if not types or WHOLE in misfits:
             types[self._response] = "json" if WHOLE in misfits else answer.whole
+        if answer.fields:
+            types = _fields(answer.fields, self._fields | {RESPONSE: self._response})
         types = types if output.has_answers else {}
         self.columns: dict[str, str] = types | {
             column: beside[name] for name, column in self._meta.items()
@@ -114,6 +121,13 @@ class Layout:
         return row.get("attempt" if name == "attempts" else name)
 
     def _response_of(self, text: str) -> dict[str, Any]:
+        if self._given[0].answer.fields:
+            names = self._fields | {RESPONSE: self._response}
+            document = exact_json.parse_record(text)
+            return {
+                names[name]: _as_cell(names[name], value, self.columns[names[name]])
+                for name, value in document.items()
+            }
         if not self._is_json:
             return {self._response: text}
         if not self._is_table:
@@ -154,6 +168,11 @@ class Layout:
         except (ValueError, TypeError, RecursionError):
             return None
         return cells
+
+
+def _fields(kinds: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """The types of the columns of an answer's fields, in the order of the fields."""
+    return {names[name]: kind for name, kind in kinds.items()}
 
 
 def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig, control_tokens_of
+from llmbatch.engines.base import Engine, control_tokens_of
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.tasks import engine_config
 
 
 class IdentityLookup:
@@ -41,13 +42,7 @@ class EngineFactory:
     def __init__(self, job: ReadyJob) -> None:
         spec = job.spec
         self._factory = registry.load(spec.engine.name)
-        self._config = EngineConfig(
-            spec.model,
-            spec.engine.options,
-            str(job.paths.log),
-            spec.template.to_settings(),
-            job.task.constraint,
-        )
+        self._config = engine_config.make(spec, job.task, job.paths.log)
         self._spare: Engine | None = self._factory(self._config)
         self.first_engine = self._spare
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, ExitCode, HelperError, UnwrittenError, UsageError
-from llmbatch.engines.base import EngineConfig
 from llmbatch.job import folder
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits, planner, record_order
@@ -29,6 +28,7 @@ from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
+from llmbatch.pipeline.tasks import engine_config
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import field_groups, part, plans, results, runs, snapshots
 from llmbatch.store.database import Database
@@ -205,13 +205,7 @@ class TrySession:
         done = counts.answered + counts.failed
         counters = RunCounters(done + counts.pending, rows_reused=done, rows_done=done)
         counters.size = plans.pending_size(db)
-        config = EngineConfig(
-            spec.model,
-            spec.engine.options,
-            str(job.paths.log),
-            spec.template.to_settings(),
-            job.task.constraint,
-        )
+        config = engine_config.make(spec, job.task, job.paths.log)
         with closing(observer), job.task.check() as check:
             accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
             settlement = Settlement(

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llmbatch.constraints.json_check import Judge
 from llmbatch.core.outcomes import Tries
-from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,9 @@ class AnswerColumns:
     `whole`: the type of one column that takes all of an answer. `is_json`: True if an answer is
     JSON; then `parts` are the types of the columns that its properties are spread over in a table,
     by name, maybe none, and `has_rest` is True if one more is there for properties without a name.
-    `reasons`: True if a column takes what the model thought before.
+    `reasons`: True if a column takes what the model thought before. `fields`: types of the columns
+    that an answer, a JSON object with these properties, is spread over in every format; "response"
+    is the job's own column of the answer. Without any, `whole` and `parts` say it.
     """
 
     whole: str
@@ -25,6 +27,7 @@ class AnswerColumns:
     is_json: bool = False
     has_rest: bool = False
     reasons: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -49,6 +52,10 @@ class Task(Protocol):
     @property
     def constraint(self) -> Constraint | None:
         """The constraint that the engine has to keep: the form, unless answers are only checked."""
+
+    @property
+    def ask(self) -> Ask | None:
+        """The object of its requests, where that is no text."""
 
     @property
     def columns(self) -> AnswerColumns:

@@ -35,6 +35,7 @@ class Generate:
     only_checked: bool = False
     reasons: bool = False
     keeps_cut: bool = False
+    ask: None = None
     name: str = NAME
     sections: tuple[str, ...] = ("sampling", "answer", "template")
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 
+from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import generate
+from llmbatch.pipeline.tasks import embed, generate
 from llmbatch.pipeline.tasks.base import Task
 
-BUILTIN: dict[str, Callable[[JobSpec], Task]] = {generate.NAME: generate.make}
+BUILTIN: dict[str, Callable[[JobSpec], Task]] = {
+    generate.NAME: generate.make,
+    embed.NAME: embed.make,
+}
 
 
 def make(spec: JobSpec) -> Task:
-    """The task of a job. So far there is one. With a second one the spec gets a key `task`, which
-    names one of `BUILTIN` and is declared ANSWER."""
-    return BUILTIN[generate.NAME](spec)
+    """The task of a job. Raises UsageError for one that there is not."""
+    if spec.task not in BUILTIN:
+        raise UsageError(f"--task {spec.task}: use one of {', '.join(BUILTIN)}")
+    return BUILTIN[spec.task](spec)

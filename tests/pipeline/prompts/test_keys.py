@@ -44,6 +44,7 @@ ALTERNATIVES: dict[str, Any] = {
     "output": "other.csv",
     "output_format": "csv",
     "table": "t",
+    "task": "embed",
     "columns": ["t"],
     "excel": True,
     "overwrite": True,
@@ -208,7 +209,7 @@ def test_a_template_acts_through_its_messages_only(place: str) -> None:
     def rendered(job: JobSpec, record: str) -> tuple[str, str]:
         made = maker(job)
         order = () if isinstance(job.record_order, str) else job.record_order
-        prompt = Prompt(job.prompt + "{{ record }}", job.system or "Hello", order)
+        prompt = Prompt(f"{job.prompt}{{{{ record }}}}", job.system or "Hello", order)
         as_user = job.template.system_as_user
         messages = put_before_user(prompt.render(record)) if as_user else prompt.render(record)
         return made.base(), made.key(messages_text(messages))

@@ -1,0 +1,33 @@
+"""The templates of a job, by the messages that they make."""
+
+from typing import NamedTuple
+
+from llmbatch.core.records import Role
+from llmbatch.job.spec import JobSpec
+
+
+class Piece(NamedTuple):
+    """One template: the role of its message, its name for people, its source."""
+
+    role: Role
+    title: str
+    source: str
+
+
+SYSTEM, PROMPT = "system prompt", "prompt"
+
+
+def of_chat(prompt: str | None, system: str | None) -> tuple[Piece, ...]:
+    """The templates of a chat, those that there are."""
+    roles: tuple[tuple[Role, str, str | None], ...] = (
+        ("system", SYSTEM, system),
+        ("user", PROMPT, prompt),
+    )
+    return tuple(Piece(role, title, text) for role, title, text in roles if text is not None)
+
+
+def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
+    """The templates of a job, in the order of its messages."""
+    if spec.task == "embed":
+        return (Piece("text", PROMPT, spec.prompt or ""),)
+    return of_chat(spec.prompt, spec.system)

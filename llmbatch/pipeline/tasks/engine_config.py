@@ -1,0 +1,24 @@
+"""The configuration of a job's engines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmbatch.engines.base import EngineConfig
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks.base import Task
+
+
+def make(
+    spec: JobSpec, task: Task, log: Path | None = None, options: Mapping[str, Any] | None = None
+) -> EngineConfig:
+    """The configuration of an engine for the job. `log`: where its noise goes; `options`: in place
+    of the job's own."""
+    return EngineConfig(
+        spec.model,
+        spec.engine.options if options is None else options,
+        None if log is None else str(log),
+        spec.template.to_settings(),
+        task.constraint,
+        task.ask,
+    )
