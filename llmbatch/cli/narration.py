@@ -150,6 +150,13 @@ def _cost(progress: Progress, about: str) -> str:
     return f"{so_far} of {about}{units.rough_money(progress.projected_cost)}"
 
 
+def _pace(progress: Progress) -> str:
+    """Tokens in a second; those of prompts where there are no others, as of vectors."""
+    if progress.prompt_tokens and not progress.output_tokens:
+        return f"{progress.prompt_tokens_per_second:,.0f} prompt tokens/s"
+    return f"{progress.tokens_per_second:,.0f} output tokens/s"
+
+
 def line(progress: Progress, *, ended: bool = False) -> str:
     """Progress in one plain line; without the remaining time if the run has `ended`."""
     eta = None if ended else progress.eta_seconds
@@ -160,6 +167,6 @@ def line(progress: Progress, *, ended: bool = False) -> str:
     return (
         f"{progress.rows_done:,}/{count(progress.rows, 'row')} ({progress.share_of_rows:.0%}), "
         f"{progress.rows_per_second:,.1f} rows/s, "
-        f"{progress.tokens_per_second:,.0f} output tokens/s, {further}"
+        f"{_pace(progress)}, {further}"
         f"{progress.failed:,} failed{left}"
     )

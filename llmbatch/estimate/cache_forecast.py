@@ -190,7 +190,7 @@ def answer_lengths(spec: JobSpec, known: Sequence[int]) -> Sequence[int]:
     """
     if known:
         return known
-    most = spec.sampling.max_tokens
+    most = spec.longest_answer
     if spec.answer.choice is not None:
         return [min(most, len(choice) // 3 + 2) for choice in spec.answer.choice]
     return [min(most, _LONG)]

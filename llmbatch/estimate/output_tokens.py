@@ -30,10 +30,10 @@ class OutputTokens:
 
     `source`: "history" (requests of earlier runs with the same prompt and settings), "sample" (of
     sample runs only), "choices" (the texts of the allowed answers), "max_tokens" (what is allowed:
-    an upper bound); `known`: the number of these requests. `each`: tokens of an answer on the mean,
-    be it cut off or refused; `retries`: further tries for each request. `left_long`: the number of
-    further answers that the upper bound takes to be as long as is allowed, because a run that was
-    stopped may have left them.
+    an upper bound), "none" (the task makes no tokens); `known`: the number of these requests.
+    `each`: tokens of an answer on the mean, be it cut off or refused; `retries`: further tries for
+    each request. `left_long`: the number of further answers that the upper bound takes to be as
+    long as is allowed, because a run that was stopped may have left them.
     """
 
     total: Interval
@@ -49,9 +49,14 @@ def expect(
 ) -> OutputTokens:
     """The output tokens of `requests` requests with so many prompt tokens in all. `room`: tokens
     that the context length leaves for an answer, on the mean."""
+    if not spec.longest_answer:
+        none = Interval.exactly(0.0)
+        return OutputTokens(
+            none, 0.0, "none", 0, _retries(past.spent, requests) if past.spent else none
+        )
     if past.spent:
         return _seen(spec, past, requests, prompt_tokens)
-    most = min(spec.sampling.max_tokens, room or spec.sampling.max_tokens)
+    most = min(spec.longest_answer, room or spec.longest_answer)
     single = [min(length, most) for length in lengths(spec, past)]
     each = sum(single) / len(single)
     if spec.answer.choice is not None:
@@ -71,7 +76,7 @@ def lengths(spec: JobSpec, past: JobHistory) -> list[float]:
 
 def _bounds(spec: JobSpec, choices: Sequence[str]) -> tuple[float, float]:
     """Tokens of one answer at least and at most."""
-    most = spec.sampling.max_tokens
+    most = spec.longest_answer
     low = min(len(choice) for choice in choices) // _LONG_TOKEN + 1
     high = max(len(choice) for choice in choices) / _SHORT_TOKEN + 2
     return min(most, low), min(most, high)
@@ -90,7 +95,7 @@ def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) 
     )
     long = min(requests, _left_long(past, alike))
     if long:
-        more = total.high + long * spec.sampling.max_tokens
+        more = total.high + long * spec.longest_answer
         total = replace(total, high=min(more, requests * most))
     retries = _retries(past.spent, requests)
     tries = requests * (1 + retries.expected)
@@ -102,7 +107,7 @@ def _seen(spec: JobSpec, past: JobHistory, requests: int, prompt_tokens: float) 
 def _most(spec: JobSpec) -> int:
     """Output tokens that all tries of one request can make: each that is cut off may make twice
     as many as the one before (`tasks.retry`)."""
-    return spec.sampling.max_tokens * ((1 << spec.run.attempts) - 1)
+    return spec.longest_answer * ((1 << spec.run.attempts) - 1)
 
 
 def _left_long(past: JobHistory, alike: Sequence[PastRun]) -> int:

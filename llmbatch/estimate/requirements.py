@@ -169,7 +169,7 @@ def cache_settings(given: EngineAssumptions) -> EngineSettings:
 
 def _limit(spec: JobSpec, given: EngineAssumptions) -> ContextLimit:
     """The longest sequence that the engine will take."""
-    longest = spec.sampling.max_tokens
+    longest = spec.longest_answer
     option = given.settings.max_model_len or 0
     if option > 0:
         return ContextLimit(option, "max_model_len", longest)
@@ -219,7 +219,7 @@ def _memory(
         weight_bytes=given.engine.weight_bytes(),
         settings=given.settings.updated(given.last),
         tokens_mean=prompt.mean + output.each,
-        tokens_longest=_longest(prompt, spec.sampling.max_tokens),
+        tokens_longest=_longest(prompt, spec.longest_answer),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.core.units import count
+from llmbatch.estimate import memory_text
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import CacheOutlook
 from llmbatch.estimate.first_prompt import message_lines
@@ -16,7 +17,6 @@ from llmbatch.estimate.requirements import Requirements
 from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TimePart
 from llmbatch.pipeline.tasks import held
 from llmbatch.sizing.device import Device
-from llmbatch.sizing.memory import Memory
 
 _BLANK = " " * 10
 # Parts of the time below this share of it are shown together.
@@ -77,7 +77,7 @@ def _control_lines(seen: Preview) -> Iterator[str]:
 def _requirement_lines(needs: Requirements) -> Iterator[str]:
     yield from _token_lines(needs)
     if needs.memory is not None and needs.device is not None:
-        yield from _memory_lines(needs.memory, needs.device.title)
+        yield from memory_text.lines(needs.memory, needs.device.title)
     yield from _time_lines(needs.time)
     yield from _cost_lines(needs.cost, needs.device)
 
@@ -162,6 +162,9 @@ _SOURCES = {
 
 
 def _output_lines(output: OutputTokens) -> Iterator[str]:
+    if output.source == "none":
+        yield "output    no tokens: this task computes its prompts alone"
+        return
     source = _SOURCES[output.source].format(known=output.known)
     yield (
         f"output    about {between(output.total)} tokens, {units.number(output.each)} for "
@@ -173,28 +176,6 @@ def _output_lines(output: OutputTokens) -> Iterator[str]:
         yield f"{_BLANK}left what takes long"
     if output.retries.expected:
         yield f"{_BLANK}{units.share(output.retries.expected)} of the requests are tried again"
-
-
-def _memory_lines(memory: Memory, device: str) -> Iterator[str]:
-    weights, usable = units.size(memory.weight_bytes), units.size(memory.usable_bytes)
-    source = "as the job's last engine said" if memory.measured else "by formula"
-    yield f"memory    {device}: {weights} of {usable} for weights,"
-    yield f"{_BLANK}{_cache_size(memory)} ({source})"
-    if memory.fits:
-        yield (
-            f"{_BLANK}up to {count(memory.batch, 'request')} run at once (the cache holds "
-            f"{memory.batch_mean:,} of the mean length, {memory.batch_longest:,} of the longest)"
-        )
-    else:
-        yield f"{_BLANK}it does not fit"
-    yield from (f"{_BLANK}{line}" for line in memory.advice)
-
-
-def _cache_size(memory: Memory) -> str:
-    return (
-        f"{units.size(memory.cache_bytes)} for a cache of {memory.cache_tokens:,} tokens, "
-        f"{units.size(memory.token_bytes)} each"
-    )
 
 
 _TIME_SOURCES = {

@@ -146,6 +146,12 @@ class JobSpec(Section):
         return self.prompt is not None
 
     @property
+    def longest_answer(self) -> int:
+        """The most tokens of an answer at the first try; 0 for a task that makes none, and at least
+        one for that of a label, which is measured where one would begin."""
+        return {"generate": self.sampling.max_tokens, "classify": 1}.get(self.task, 0)
+
+    @property
     def devices(self) -> int:
         """The number of devices that are paid: as the job says, or else the engine's options."""
         return self.cost.devices or self.engine.devices

@@ -1,7 +1,7 @@
 """Stores that an earlier version has left, made by its own command line and kept as they were.
 
-`finished` holds a whole run with every fate that a row may have; the process of `killed` got SIGKILL
-at its fourth answer, with checkpoints of two.
+`finished` holds a whole run with every fate that a row may have; the process of `killed` got
+SIGKILL at its fourth answer, with checkpoints of two.
 """
 
 import tarfile

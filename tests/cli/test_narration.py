@@ -176,3 +176,8 @@ def test_zero_is_an_amount_that_is_told() -> None:
     seen |= {"updated_at": "2026-01-01T00:00:01", "age_seconds": 0.0}
     (cost,) = [text for text in live_view.lines(seen) if "cost" in text]
     assert cost.endswith("USD 0.000000 so far, about 0.000000 in the end")
+
+
+def test_a_task_that_makes_no_tokens_shows_those_of_its_prompts() -> None:
+    done = Progress(10, 10, 0, 0, output_tokens=0, prompt_tokens=500, seconds=5.0)
+    assert ", 100 prompt tokens/s, " in narration.line(done)

@@ -112,3 +112,15 @@ def _told(
         (found.retries, sum(one.tries - 1 for one in coming) / len(coming)),
         (again, sum(one.prompt * (one.tries - 1) for one in coming)),
     ]
+
+
+@pytest.mark.parametrize("task", ["embed", "score"])
+def test_a_task_without_text_makes_no_tokens(task: str) -> None:
+    job = JobSpec.model_validate(
+        {"input": "a.csv", "output": "b.jsonl", "model": "m", "prompt": "{{ t }}", "task": task}
+    )
+    spendings: list[list[RequestTokens]] = [[], [RequestTokens(9, 0, 1), RequestTokens(7, 0, 2)]]
+    for spent in spendings:
+        past = JobHistory({}, (), spent, ())
+        told = output_tokens.expect(job, past, 100, 800.0)
+        assert (told.total, told.each, told.source) == (Interval.exactly(0.0), 0.0, "none")

@@ -34,7 +34,7 @@ class RunLimits:
         self._drain_seconds = 0.0
         self._tokens: TokenBudget | None = None
         if spec.cost.price_per_million is not None and spec.run.max_cost is not None:
-            longest = spec.sampling.max_tokens
+            longest = spec.longest_answer
             self._tokens = TokenBudget(spec.run.max_cost, spec.cost.price_per_million, longest)
 
     def take(self, in_flight: int = 0) -> bool:

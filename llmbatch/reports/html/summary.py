@@ -101,8 +101,9 @@ def _time(report: Report) -> Tile:
 def _speed(report: Report) -> Tile:
     last = report.last_run
     rows = f"{units.rate(last.rows_per_second_steady)} rows/s while generating"
-    speed = units.rate(last.output_tokens_per_second_steady)
-    return Tile("Output tokens/s", speed, [rows])
+    if last.prompt_tokens and not last.output_tokens:
+        return Tile("Tokens/s", units.rate(last.tokens_per_second_steady), [rows])
+    return Tile("Output tokens/s", units.rate(last.output_tokens_per_second_steady), [rows])
 
 
 def _limit(report: Report) -> Tile:
