@@ -1,4 +1,4 @@
-"""What engines answer that is no text, by kind of `core.records.Ask`, for each that answers it.
+"""Answers of engines that are no text, by kind of `core.records.Ask`, for each that gives them.
 
 A further engine or kind is a fixture in `conftest`, and its name in ASKED.
 """
