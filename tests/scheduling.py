@@ -24,6 +24,7 @@ SHARING = frozenset(
     {
         "tests/contracts/test_engine_contract.py",
         "tests/engines/vllm/test_memory_formula.py",
+        "tests/engines/vllm/test_choices.py",
         "tests/engines/vllm/test_engine.py",
         "tests/engines/vllm/test_refusals.py",
         "tests/engines/vllm/test_ways.py",

@@ -20,7 +20,9 @@ from llmbatch.store.database import Database
 from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, StartRecord
 
 # The engine's counters; an older llmbatch did not have all of them.
-_COUNTERS = ("preemptions", "recomputed_tokens", "steps", "starved_steps", "sequences")
+_COUNTERS = (
+    "preemptions", "recomputed_tokens", "spared_tokens", "steps", "starved_steps", "sequences",
+)  # fmt: skip
 _TOKENS = (
     "prompt_tokens", "cached_tokens", "output_tokens",
     "wasted_prompt_tokens", "wasted_cached_tokens", "wasted_output_tokens",

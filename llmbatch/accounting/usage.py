@@ -23,6 +23,8 @@ class SummableUsage:
     `steps` are the engine's, `starved_steps` those of them that had room for another request while
     rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
     the engine had nothing to do. `recomputed_tokens`: computed again after one of `preemptions`.
+    `spared_tokens`: output tokens that at least would have been drawn, had the answers to choices
+    not ended where one text was left.
     Of a killed run only the work before its last checkpoint is known.
     """
 
@@ -46,6 +48,7 @@ class SummableUsage:
     export_seconds: float
     preemptions: int
     recomputed_tokens: int
+    spared_tokens: int
     steps: int
     starved_steps: int
     sequences: int

@@ -52,7 +52,8 @@ class Telemetry:
 
     The others stay 0 where they are unknown: `cache_usage` in 0..1; `preemptions`: how often a
     running request lost its place in the cache, and `recomputed_tokens`: what had to be computed
-    again for that.
+    again for that; `spared_tokens`: output tokens that at least would have been drawn for answers
+    whose rest was known.
 
     An engine without steps, such as a client of a server, leaves all that is counted in steps at 0:
     reports and forecasts then say nothing of batches. `steps` themselves; `starved_steps`: those
@@ -69,6 +70,7 @@ class Telemetry:
     cache_usage: float = 0.0
     preemptions: int = 0
     recomputed_tokens: int = 0
+    spared_tokens: int = 0
     steps: int = 0
     starved_steps: int = 0
     sequences: int = 0

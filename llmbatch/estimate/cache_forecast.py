@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llmbatch.constraints.choice_left import ChoiceLeft
 from llmbatch.core.messages import messages_of
 from llmbatch.core.records import Message
 from llmbatch.engines.info import EngineInfo
@@ -185,12 +186,21 @@ def _cache(known: EngineSettings) -> Cache:
 
 def answer_lengths(spec: JobSpec, known: Sequence[int]) -> Sequence[int]:
     """The lengths of answers to expect: those that the job has had; else, for choices, by their
-    characters (about three make a token, and one ends the answer); else the longest allowed,
-    or `_LONG` if that is less: few answers use up what they are allowed.
+    characters (about three make a token, and one ends the answer, if that does not end where one
+    choice is left); else the longest allowed, or `_LONG` if that is less: few answers use up what
+    they are allowed.
     """
     if known:
         return known
     most = spec.longest_answer
     if spec.answer.choice is not None:
-        return [min(most, len(choice) // 3 + 2) for choice in spec.answer.choice]
+        return [min(most, length) for length in _choice_lengths(spec, spec.answer.choice)]
     return [min(most, _LONG)]
+
+
+def _choice_lengths(spec: JobSpec, choices: Sequence[str]) -> Iterator[int]:
+    left = ChoiceLeft(choices)
+    drawn_to_the_end = spec.sampling.stop or spec.reasons or spec.answer.constrain == "check"
+    for choice in choices:
+        whole, settled = len(choice) // 3 + 2, (left.settled_after(choice) - 1) // 3 + 1
+        yield whole if drawn_to_the_end else min(whole, settled)

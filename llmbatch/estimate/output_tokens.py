@@ -19,9 +19,8 @@ from llmbatch.store.history import JobHistory, PastRun, RequestTokens
 # Rows that are still to come may differ from those that were answered, however many these were.
 _OF_HISTORY = 0.1
 _OF_SAMPLE = 0.04
-# The least and the most characters that a token of a choice stands for, and one token more that
-# may or may not end the answer.
-_LONG_TOKEN, _SHORT_TOKEN = 8, 1.5
+# The fewest characters that a token of a choice stands for; one token more may end the answer.
+_SHORT_TOKEN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def lengths(spec: JobSpec, past: JobHistory) -> list[float]:
 def _bounds(spec: JobSpec, choices: Sequence[str]) -> tuple[float, float]:
     """Tokens of one answer at least and at most."""
     most = spec.longest_answer
-    low = min(len(choice) for choice in choices) // _LONG_TOKEN + 1
+    low = 1  # the first may leave one choice only
     high = max(len(choice) for choice in choices) / _SHORT_TOKEN + 2
     return min(most, low), min(most, high)
 

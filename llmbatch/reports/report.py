@@ -23,7 +23,7 @@ from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
 from llmbatch.store.run_records import RunSummary, StartRecord
 
-REPORT_VERSION = 5
+REPORT_VERSION = 6
 # Reasons for which rows were skipped: all but a few jobs have one.
 _MOST_REASONS = 20
 

@@ -221,6 +221,8 @@ def _work_notes(report: Report) -> Iterator[str]:
     )
     if held := wording.control_tokens(report.control_token_rows):
         yield f"{held}."
+    if spared := wording.spared(report.all_runs.spared_tokens):
+        yield f"Output tokens: {spared}."
     if cut := wording.cut_answers(report.cut_answers):
         yield f"{cut} (on_truncated: keep)."
     if held := wording.constraint(report.constraint):

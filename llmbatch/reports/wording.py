@@ -139,6 +139,16 @@ def reasoning(tokens: int) -> str:
     return f"{units.number(tokens)} of all output tokens, before the answers" if tokens else ""
 
 
+def spared(tokens: int) -> str:
+    """A note on the `tokens`, and more, that need not be drawn; empty where there are none."""
+    if not tokens:
+        return ""
+    return (
+        f"at least {units.number(tokens)} more were spared, each of them a step of its request: "
+        "only one of the choices was left"
+    )
+
+
 def compared(ratio: float) -> str:
     """Another price, `ratio` times this cost, in words: less, more, or so many times."""
     if ratio < 0.1:

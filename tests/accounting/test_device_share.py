@@ -37,7 +37,7 @@ def run(**changes: Any) -> RunUsage:
             "rows", "retries", "failed_attempts", "wasted_prompt_tokens", "wasted_cached_tokens",
             "wasted_output_tokens", "prepare_seconds", "engine_start_seconds",
             "engine_stop_seconds", "idle_seconds", "checkpoint_seconds", "export_seconds",
-            "preemptions", "recomputed_tokens", "starved_steps", "engine_restarts",
+            "preemptions", "recomputed_tokens", "spared_tokens", "starved_steps", "engine_restarts",
             "engine_deaths", "in_flight_at_deaths", "cached_tokens",
         ),
         0,

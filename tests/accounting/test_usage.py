@@ -37,6 +37,7 @@ RUN = RunUsage(
     export_seconds=50.0,
     preemptions=2,
     recomputed_tokens=300,
+    spared_tokens=700,
     steps=1000,
     starved_steps=10,
     sequences=60_000,

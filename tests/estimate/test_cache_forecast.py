@@ -123,7 +123,12 @@ def test_lengths_of_answers_are_those_the_job_has_had_or_may_have() -> None:
     assert lengths([7, 8]) == [7, 8]
     assert lengths([], sampling={"max_tokens": 30}) == [30]
     assert lengths([], sampling={"max_tokens": 30_000}) == [512]
-    assert lengths([], answer={"choice": ["a", "refund"]}) == [2, 4]
+    assert lengths([], answer={"choice": ["a", "refund"]}) == [1, 1]  # the first piece decides
+    assert lengths([], answer={"choice": ["refund", "refunds"]}) == [3, 3]
+    whole = {"choice": ["a", "refund"]}
+    assert lengths([], answer=whole, sampling={"stop": ["x"]}) == [2, 4]
+    assert lengths([], answer=whole | {"constrain": "check"}) == [2, 4]
+    assert lengths([], answer=whole, template={"thinking": "on"}) == [2, 4]
 
 
 def kept(bench: Bench) -> list[dict[str, Any]]:

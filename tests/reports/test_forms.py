@@ -215,6 +215,14 @@ def test_a_run_that_computed_nothing_says_so(tmp_path: Path) -> None:
     assert "Saved by reuse is reported for the last run only." in page
 
 
+def test_what_was_not_drawn_is_told(report: Report) -> None:
+    assert "spared" not in html_job.render(report) + text_job.render(report)
+    total = replace(report.all_runs, spared_tokens=1234)
+    saved = replace(report, last_run=total, all_runs=total)
+    assert "at least 1,234 more were spared" in text_job.render(saved)
+    assert "Output tokens: at least 1,234 more were spared" in html_job.render(saved)
+
+
 def test_a_small_run_pays_for_its_engine_start(report: Report) -> None:
     shown = replace(report, attribution=attribution(["t"], [share_of(["a"])]))
     assert "the start of its engine" in html_job.render(shown).split('id="attribution"')[1]

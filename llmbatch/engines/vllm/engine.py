@@ -22,6 +22,7 @@ from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
     ahead,
     defaults,
+    early_end,
     failure_reasons,
     grammar,
     leftovers,
@@ -208,6 +209,7 @@ class VllmEngine:
             parameters,
             self._stats,
             reasoning.make(options, own, tokenizer),
+            early_end.make(client.engine, self._backend, self._config.constraint),
             max_model_len=described["max_model_len"],
             window=described["window"],
             waiting_tokens=max(

@@ -17,6 +17,7 @@ from llmbatch.core.records import Request
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import Answer, StepOutput
+from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
 from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters
 from llmbatch.engines.vllm.stats import Stats
@@ -38,6 +39,7 @@ class VllmSession:
     parameters: Parameters
     stats: Stats
     reasoning: Reasoning | None
+    early_end: EarlyEnd
     max_model_len: int
     window: int
     waiting_tokens: int
@@ -98,8 +100,10 @@ class InFlight:
         session = self._session
         number = str(next(session.numbers))
         try:
-            template = session.parameters.make(request.sampling, request.constraint)
             tokens = self._encode(request)
+            thinks = session.reasoning is not None and not session.reasoning.is_over(tokens)
+            sampling = request.sampling if thinks else session.early_end.sampling(request)
+            template = session.parameters.make(sampling, request.constraint)
             length = len(tokens)
             if length + 1 > session.max_model_len:
                 text = f"prompt has {length} tokens, the context length is {session.max_model_len}"
@@ -112,7 +116,7 @@ class InFlight:
         except Exception as error:  # vLLM and its parts may raise anything
             return Failed(request.key, "refused_request", one_line(error))
         self._sent[number] = request
-        if session.reasoning is not None and not session.reasoning.is_over(tokens):
+        if thinks:
             self._thinking.add(number)
         self._waiting[number] = length
         self._waiting_tokens += length
@@ -160,6 +164,13 @@ class InFlight:
         kind, text = "unfinished_thinking", made.text
         return Failed(made.key, kind, message, usage, text, made.finish_reason)
 
+    def _ended(self, request: Request, answer: Answer) -> Ended | None:
+        """The end of an answer to a choice that was cut because the rest of it is known."""
+        ended = self._session.early_end.ended(request, answer.tokens)
+        if ended is not None:
+            self._session.stats.spare(ended.spared)
+        return ended
+
     def _outcome(self, request: Request, answer: Answer) -> Outcome:
         is_thinking = answer.number in self._thinking
         self._thinking.discard(answer.number)
@@ -168,6 +179,8 @@ class InFlight:
         if not answer.tokens and reason not in ("stop", "length"):
             usage = Usage()  # it was turned away before its prompt was computed
         self._session.stats.count(usage)
+        if reason == "length" and not is_thinking and (early := self._ended(request, answer)):
+            return Completed(request.key, early.text, "stop", usage)
         text = answer.text
         if text is None or (tokenizer.decodes and not request.sampling.stop):
             text = tokenizer.decode(answer.tokens, stopped=reason == "stop")

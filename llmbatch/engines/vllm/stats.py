@@ -28,7 +28,7 @@ class Stats:
         self._moments = Steps(tokens_per_step, longest_prompt)
         self._usage = Usage()
         self._steps = self._starved = self._sequences = 0
-        self._preemptions = self._recomputed = 0
+        self._preemptions = self._recomputed = self._spared = 0
         self._idle = 0.0
         self._empty_since: float | None = None
         self._last: Any = None
@@ -70,6 +70,10 @@ class Stats:
             total.output + usage.output,
         )
 
+    def spare(self, tokens: int) -> None:
+        """Add tokens that need not be drawn."""
+        self._spared += tokens
+
     def rest(self) -> None:
         """The run is over; nothing is in flight any more."""
         if self._empty_since is not None:
@@ -83,6 +87,7 @@ class Stats:
             prompt_tokens=self._usage.prompt,
             cached_tokens=self._usage.cached,
             output_tokens=self._usage.output,
+            spared_tokens=self._spared,
             running=last.num_running_reqs if last else 0,
             waiting=last.num_waiting_reqs if last else 0,
             cache_usage=last.kv_cache_usage if last else 0.0,

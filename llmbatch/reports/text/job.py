@@ -143,6 +143,8 @@ def _spent(usage: TotalUsage) -> Iterator[str]:
         f"{number(usage.prompt_tokens)} in prompts ({number(usage.cached_tokens)} served by the "
         f"prefix cache, {units.share(share)}), {number(usage.output_tokens)} in answers",
     )
+    if spared := wording.spared(usage.spared_tokens):
+        yield _line("", spared)
     yield _line(
         "time",
         f"{usage.seconds:,.1f} s = reading and planning {usage.prepare_seconds:,.1f} + engine "

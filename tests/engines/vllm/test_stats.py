@@ -70,3 +70,11 @@ def test_recomputed_tokens_are_those_that_the_cache_had_lost() -> None:
     stats = Stats(max_num_seqs=4)
     stats.step(step(said(running=1)), rows_left=True)
     assert (stats.telemetry().preemptions, stats.telemetry().recomputed_tokens) == (2, 20)
+
+
+def test_tokens_that_are_spared_add_up() -> None:
+    stats = Stats(max_num_seqs=4)
+    stats.spare(3)
+    stats.spare(2)
+    assert stats.telemetry().spared_tokens == 5
+    assert stats.telemetry().output_tokens == 0

@@ -1,0 +1,131 @@
+"""The early end of an answer that is one of a choice: once the pieces drawn leave one text, the
+rest is known and need not be drawn.
+
+A grammar holds each piece to the texts of the choice, whatever the temperature, the penalties and
+the seed are. So nothing but the rest of the only text left can follow, and the answer is the same.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from llmbatch.constraints.choice_left import ChoiceLeft
+from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.engines.vllm.sampling import check_sampling
+
+BACKEND = "xgrammar"
+_KEPT = 4096
+
+Pieces = Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer, and how many tokens at least would have been drawn for the rest of it."""
+
+    text: str
+    spared: int
+
+
+class EarlyEnd:
+    """Ends answers to choices by their limit of tokens, which costs the engine nothing: the number
+    of pieces after which one text is left, whichever are drawn.
+
+    An answer that may be cut inside of a text, by a stop string, is left as it is.
+    """
+
+    def __init__(self, read_pieces: Callable[[], Pieces | None]) -> None:
+        """`read_pieces` gives the bytes of each token, as the grammar has them; None where they are
+        not known, and no answer ends early. It is called once, when a choice comes."""
+        self._read_pieces = read_pieces
+        self._left = lru_cache(_KEPT)(_left)
+        self._bounded = lru_cache(_KEPT)(self._bound)
+        self._spared = lru_cache(_KEPT)(self._fewest)
+
+    @cached_property
+    def _pieces(self) -> Pieces | None:
+        return self._read_pieces()
+
+    @cached_property
+    def _spellings(self) -> tuple[frozenset[bytes], int]:
+        """All pieces, and the bytes of the longest."""
+        known = frozenset(self._pieces or ())
+        return known, max(map(len, known), default=0)
+
+    def sampling(self, request: Request) -> Sampling:
+        """The sampling to send a request with, whose model does not think before its answer.
+        Raises RefusedError as `check_sampling` does."""
+        if request.constraint is None or request.constraint.kind != "choice":
+            return request.sampling
+        return self._bounded(request.sampling, request.constraint)
+
+    def _bound(self, sampling: Sampling, constraint: Constraint | None) -> Sampling:
+        left = self._left(sampling.stop, constraint)
+        if left is None or self._pieces is None:
+            return sampling
+        check_sampling(sampling)
+        if left.most_pieces >= sampling.max_tokens:
+            return sampling
+        return replace(sampling, max_tokens=left.most_pieces)
+
+    def ended(self, request: Request, tokens: Sequence[int]) -> Ended | None:
+        """The end of an answer that was cut after these tokens; None where more than one text, or
+        none, is left."""
+        left = self._left(request.sampling.stop, request.constraint)
+        if left is None or self._pieces is None:
+            return None
+        begun = b"".join(self._pieces[token] for token in tokens)
+        text = left.only(begun)
+        if text is None:
+            return None
+        return Ended(text, self._spared(text.encode()[len(begun) :]) + 1)
+
+    def _fewest(self, text: bytes) -> int:
+        """The fewest tokens that spell a text."""
+        known, longest = self._spellings
+        fewest = [0]
+        for end in range(1, len(text) + 1):
+            begins = range(max(0, end - longest), end)
+            spelled = [fewest[begin] for begin in begins if text[begin:end] in known]
+            fewest.append(min(spelled, default=fewest[-1]) + 1)
+        return fewest[-1]
+
+
+def _left(stop: Sequence[str], constraint: Constraint | None) -> ChoiceLeft | None:
+    """The choice of a request whose answer may end early."""
+    if constraint is None or constraint.kind != "choice" or stop:
+        return None
+    try:
+        texts = json.loads(constraint.value)
+    except ValueError:
+        return None  # it is refused when its parameters are made
+    is_choice = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    return ChoiceLeft(texts) if is_choice else None
+
+
+def make(engine: Any, backend: str, constraint: Constraint | None) -> EarlyEnd:
+    """For an LLMEngine with this backend of grammars. `constraint`: of its requests, as far as it
+    is known; the pieces are read at once if it is a choice."""
+    made = EarlyEnd(lambda: _read_pieces(engine, backend))
+    if constraint is not None:
+        made.sampling(Request("", (), Sampling(), constraint))
+    return made
+
+
+def _read_pieces(engine: Any, backend: str) -> Pieces | None:
+    """The bytes of each token of an LLMEngine, as its grammars have them; None where that is not
+    known."""
+    tokenizer, config = engine.get_tokenizer(), engine.vllm_config.model_config
+    special = hasattr(tokenizer, "init_xgrammar") or "mistral" in type(tokenizer).__name__.lower()
+    if backend != BACKEND or special:
+        return None  # vLLM makes those in other ways
+    import xgrammar
+
+    try:
+        size = config.get_vocab_size()
+        info = xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=size)
+        return list(info.decoded_vocab)
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        return None  # of a tokenizer that it does not know

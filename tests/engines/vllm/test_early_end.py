@@ -1,0 +1,68 @@
+"""The limit of answers to choices, and their end where one text is left."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
+from tests.engines.vllm.requests import ask, choice
+
+PIECES = [b"", b"b", b"ref", b"und", b"s", b"refund", b"\xc3", b"\xa9", b"u", b"nd"]
+
+
+def of(*texts: str, **sampling: object) -> Request:
+    return ask("hello", choice(*texts), **sampling)
+
+
+def test_the_limit_is_where_one_text_is_left() -> None:
+    early = EarlyEnd(lambda: PIECES)
+    assert early.sampling(of("billing", "refund")).max_tokens == 1
+    assert early.sampling(of("refund", "refunds", max_tokens=20)).max_tokens == 7
+    assert early.sampling(of("refund", "refunds", max_tokens=5)).max_tokens == 5
+    sent = early.sampling(of("billing", "refund", temperature=0.7, top_p=0.9, seed=3))
+    assert sent == Sampling(temperature=0.7, top_p=0.9, seed=3, max_tokens=1)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ask("hello"),
+        ask("hello", Constraint("regex", "billing|refund")),
+        of("billing", "refund", stop=("fund",)),  # it may cut the answer inside of a text
+        ask("hello", Constraint("choice", "[1, 2]")),
+        ask("hello", Constraint("choice", "{")),
+    ],
+)
+def test_others_are_sent_and_end_as_they_are(request_: Request) -> None:
+    early = EarlyEnd(lambda: PIECES)
+    assert early.sampling(request_) is request_.sampling
+    assert early.ended(request_, [1]) is None
+
+
+def test_nothing_ends_early_where_the_pieces_are_not_known() -> None:
+    early = EarlyEnd(lambda: None)
+    asked = of("billing", "refund")
+    assert early.sampling(asked) is asked.sampling
+    assert early.ended(asked, [1]) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "tokens", "ended"),
+    [
+        (("billing", "refund"), [2], Ended("refund", 2)),  # "und" and the end
+        (("billing", "refunds"), [2], Ended("refunds", 3)),
+        (("billing", "refund"), [5], Ended("refund", 1)),
+        (("refund", "refunds"), [5], None),
+        (("refund", "refunds"), [2, 3], None),
+        (("refund", "refunds"), [2, 3, 4], Ended("refunds", 1)),
+        (("é", "b"), [6], Ended("é", 2)),  # within a character
+        (("é", "è"), [6], None),
+        (("billing", "refund"), [4], None),  # no text begins so
+        (("xyz", "refund"), [], None),
+    ],
+)
+def test_an_answer_ends_as_its_only_text(
+    texts: Sequence[str], tokens: list[int], ended: Ended | None
+) -> None:
+    assert EarlyEnd(lambda: PIECES).ended(of(*texts), tokens) == ended
