@@ -98,15 +98,23 @@ class Ask:
     `kind` "labels": how likely each of `labels` is as the answer; "embed": the vector of a text, of
     `dimensions` numbers (None: all of the model's), of length 1 with `normalize` (None: as the
     model has it); "score": one number of a pair; "heads": the numbers of a classification head.
+    `pooling`: how the vectors of the tokens become one, for a model that does not say it;
+    `prompt_name`: which of the model's prefixes a text gets (None: the model's default one).
+    `overflow`: what becomes of a text that is too long: a failure, the vector of its beginning, or
+    the mean of the vectors of its parts, weighted by their tokens.
 
     The text of its `Completed` is a JSON array of natural log probabilities for "labels", in their
-    order, and else base64 of float32 numbers (little-endian).
+    order, and else base64 of float32 numbers (little-endian); where an "embed" may overflow, in a
+    JSON object as `vector`, with `cut`, the tokens left out, or `parts`, how many there are.
     """
 
     kind: Literal["labels", "embed", "score", "heads"]
     labels: tuple[str, ...] = ()
     dimensions: int | None = None
     normalize: bool | None = None
+    pooling: Literal["cls", "mean", "last"] | None = None
+    prompt_name: str | None = None
+    overflow: Literal["fail", "truncate", "split"] = "fail"
 
     @property
     def pools(self) -> bool:

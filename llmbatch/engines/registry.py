@@ -10,7 +10,7 @@ from llmbatch.engines.base import Engine, EngineConfig
 
 Factory = Callable[[EngineConfig], Engine]
 
-BUILTIN = {"vllm": "llmbatch.engines.vllm.engine:create"}
+BUILTIN = {"vllm": "llmbatch.engines.vllm.kinds:create"}
 _DECLARED = {"vllm": "llmbatch.engines.vllm.options:is_declared"}
 _NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
 

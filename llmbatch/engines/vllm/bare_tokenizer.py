@@ -43,6 +43,7 @@ class BareTokenizer:
         except Exception as error:  # a plain Exception
             raise ValueError(str(error)) from error
         self.chat_template = texts.template
+        self.truncation_side = str(texts.settings.get("truncation_side") or "right")
         self._special_tokens = dict(texts.special_tokens)
         self._texts = texts
 

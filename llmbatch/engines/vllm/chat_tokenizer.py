@@ -11,6 +11,7 @@ from llmbatch.engines.vllm import chat_trial, model_texts, processes, start, thi
 from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer
 from llmbatch.engines.vllm.contents_apart import ContentsApart
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
+from llmbatch.engines.vllm.text_tokens import TextTokens
 
 REPLACEMENT = "\ufffd"
 _MODES = ("auto", "hf")
@@ -47,6 +48,14 @@ class ChatTokenizer:
             else ContentsApart(self._fast, self._text, add_special_tokens=not self._has_template)
         )
         self.decodes = self._fast is not None and _is_byte_level(self._fast)
+
+    def texts(self) -> TextTokens | None:
+        """The same tokenizer for texts without a chat; None where it is not the Rust one."""
+        if self._fast is None:
+            return None
+        inputs = getattr(self._tokenizer, "model_input_names", ("token_type_ids",))
+        side = str(getattr(self._tokenizer, "truncation_side", "right"))
+        return TextTokens(self._fast, side=side, has_types="token_type_ids" in inputs)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """The token ids of the prompt, ready for the model's answer. No content becomes a control

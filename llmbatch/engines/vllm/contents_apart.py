@@ -139,7 +139,7 @@ class ContentsApart:
 
     def _renamed(self) -> Any:
         if self._copy is None:
-            self._copy = _renamed(self._backend, self._names)
+            self._copy = renamed_copy(self._backend, self._names)
         return self._copy
 
 
@@ -225,7 +225,7 @@ def _is_found_in_normalized_text(backend: Any) -> bool:
     return not merges_only or any(token.normalized for token in tokens)
 
 
-def _renamed(backend: Any, names: Mapping[str, str]) -> Any:
+def renamed_copy(backend: Any, names: Mapping[str, str]) -> Any:
     """A copy of a tokenizer in which tokens have other names and the same ids."""
     from tokenizers import Tokenizer
 

@@ -10,7 +10,8 @@ class Answer:
 
     `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of the reason for the
     end, None while more is to come; `text`: None where the tokens are still to be decoded;
-    `error`: the reason for which vLLM took the request back.
+    `error`: the reason for which vLLM took the request back; `vector`: what a pooling model gives,
+    a tensor.
     """
 
     number: str
@@ -20,6 +21,7 @@ class Answer:
     reason: str | None = None
     text: str | None = None
     error: str | None = None
+    vector: Any = None
 
 
 @dataclass(slots=True)
@@ -72,9 +74,15 @@ class CoreChannel(Protocol):
 
 
 def answer_of(output: Any) -> Answer:
-    """From vLLM's own form of a finished request, its RequestOutput."""
-    (completion,) = output.outputs
+    """From vLLM's own form of a finished request, its RequestOutput or PoolingRequestOutput."""
     error = getattr(output, "error", None)  # vLLM has it since 0.33
+    vector = getattr(output.outputs, "data", None)
+    if vector is not None:
+        given = Answer(output.request_id, len(output.prompt_token_ids), vector=vector)
+        given.cached, given.reason = output.num_cached_tokens or 0, "stop"
+        given.error = None if error is None else error.message
+        return given
+    (completion,) = output.outputs
     return Answer(
         output.request_id,
         len(output.prompt_token_ids),

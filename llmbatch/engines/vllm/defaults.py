@@ -33,6 +33,8 @@ def with_defaults(options: Mapping[str, Any], folder: Path | None) -> dict[str, 
     from vllm.platforms import current_platform
 
     defaults: dict[str, Any] = {"enable_prefix_caching": True}
+    if options.get("runner") == "pooling":
+        defaults = {}  # not every such model can share prefixes: vLLM knows
     if "watermark" in vllm_options.installed_fields():
         defaults["watermark"] = WATERMARK
     if current_platform.is_cpu():

@@ -54,7 +54,6 @@ NOT_INSTALLED = (
     "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
 )
 
-
 # To the log of a run; never through a link, never waiting for the other end of a pipe.
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -67,6 +66,8 @@ def create(config: EngineConfig) -> "VllmEngine":
 
 class VllmEngine:
     """See `llmbatch.engines.base.Engine` for what it promises."""
+
+    _flight: type[InFlight] = InFlight
 
     def __init__(
         self, config: EngineConfig, options: Mapping[str, Any], folder: Path | None
@@ -170,20 +171,27 @@ class VllmEngine:
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
-        self._backend = grammar.backend_for(options, self._config.constraint)
-        structured = {"structured_outputs_config": grammar.config(options, self._backend)}
-        client.start(model, options | structured, local=self._folder is not None)
-        engine = client.engine
-        described = start.description(engine, options) | client.way
+        client.start(model, options | self._further(options), local=self._folder is not None)
+        described = start.description(client.engine, options) | client.way
         described["window"] = WINDOW_FACTOR * described["max_num_seqs"]
-        if self._config.constraint is not None:
-            described["grammar"] = grammar.plan_for(options, self._config.constraint).to_json()
+        described |= self._described(client, options)
         self._info = EngineInfo.from_json(described | start.sizes(self))
         self._session = self._make_session(client, described, options)
-        engine.get_supported_tasks()  # asked once and kept: later it could hang on a dead core
+        client.engine.get_supported_tasks()  # kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
         gc.collect()
         gc.freeze()
+
+    def _further(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that follow from what the requests ask for."""
+        self._backend = grammar.backend_for(options, self._config.constraint)
+        return {"structured_outputs_config": grammar.config(options, self._backend)}
+
+    def _described(self, client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings for what requests ask for, as the started engine has them."""
+        constraint = self._config.constraint
+        held = None if constraint is None else grammar.plan_for(options, constraint)
+        return {} if held is None else {"grammar": held.to_json()}
 
     def _make_session(
         self, client: Client, described: Mapping[str, Any], options: Mapping[str, Any]
@@ -237,7 +245,7 @@ class VllmEngine:
         session = self._session
         if session is None:
             raise EngineError(f"engine died: {self._end}")
-        in_flight = InFlight(session, requests)
+        in_flight = self._flight(session, requests)
         self._stats.begin()
         try:
             yield from in_flight.outcomes()

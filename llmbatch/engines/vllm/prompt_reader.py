@@ -51,6 +51,11 @@ class PromptReader:
         tokenizer = self._tokenizer()
         return tokenizer if isinstance(tokenizer, str) else None
 
+    def tokenizer(self) -> ChatTokenizer | None:
+        """The model's tokenizer; None where there is none without vLLM."""
+        loaded = self._tokenizer()
+        return None if isinstance(loaded, str) else loaded
+
     def _tokenizer(self) -> ChatTokenizer | str:
         if self._loaded is None:
             model, chat = self._config.model, self._config.chat

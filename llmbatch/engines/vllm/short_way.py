@@ -48,7 +48,7 @@ class ShortWay:
         request = copy.copy(template)
         request.request_id, request.prompt_token_ids = number, tokens
         request.arrival_time = clock.seconds()  # decides between requests of equal priority
-        if template.sampling_params.detokenize:
+        if template.sampling_params is not None and template.sampling_params.detokenize:
             engine.input_processor.assign_request_id(request)
             engine.output_processor.add_request(request, None)
             self._renamed[request.request_id] = number
@@ -93,6 +93,7 @@ class ShortWay:
             if output.prefill_stats is not None:
                 answer.cached = output.prefill_stats.num_cached_tokens
         answer.tokens += output.new_token_ids
+        answer.vector = output.pooling_output
         if output.finish_reason is not None:
             answer.reason = str(output.finish_reason)
             error = getattr(output, "error", None)  # since vLLM 0.33

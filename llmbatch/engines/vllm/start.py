@@ -28,7 +28,7 @@ def build(
     set_environment(local=local)
     # It keeps for ever the temporary folder that it finds when it is imported.
     import vllm.model_executor.model_loader.weight_utils  # noqa: F401
-    from vllm.config import StructuredOutputsConfig
+    from vllm.config import PoolerConfig, StructuredOutputsConfig
     from vllm.engine.arg_utils import EngineArgs
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
@@ -38,6 +38,8 @@ def build(
     if isinstance(structured, Mapping):
         # vLLM writes its reasoning parser into it, which it can do to no table.
         chosen["structured_outputs_config"] = StructuredOutputsConfig(**structured)
+    if isinstance(pooler := chosen.get("pooler_config"), Mapping):
+        chosen["pooler_config"] = PoolerConfig(**pooler)
     arguments = EngineArgs(model=model, **chosen)
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
     config.llmbatch_child_setup = processes.ChildSetup(str(scratch.path))

@@ -31,9 +31,11 @@ CALLS: Mapping[str, tuple[int, tuple[str, ...]]] = {
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "vllm.v1.engine.EngineCoreRequest": (
         "request_id", "external_req_id", "prompt_token_ids", "sampling_params", "arrival_time",
+        "pooling_params",
     ),
     "vllm.v1.engine.EngineCoreOutput": (
         "request_id", "new_token_ids", "finish_reason", "events", "prefill_stats",
+        "pooling_output",
     ),
     "vllm.v1.engine.EngineCoreEvent": ("timestamp",),
     "vllm.v1.engine.EngineCoreOutputs": ("outputs", "scheduler_stats", "timestamp"),

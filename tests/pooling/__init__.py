@@ -1,0 +1,1 @@
+"""Numbers of texts, held against transformers on the same weights."""
