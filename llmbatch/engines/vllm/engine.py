@@ -5,7 +5,6 @@ the engine several times cheaper than vLLM's own.
 """
 
 import gc
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from llmbatch.engines.vllm import (
     ahead,
     defaults,
     early_end,
+    engine_log,
     failure_reasons,
     grammar,
     leftovers,
@@ -53,9 +53,6 @@ WAITING_STEPS = 4
 NOT_INSTALLED = (
     "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
 )
-
-# To the log of a run; never through a link, never waiting for the other end of a pipe.
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def create(config: EngineConfig) -> "VllmEngine":
@@ -159,14 +156,7 @@ class VllmEngine:
     def _open_log(self) -> None:
         if self._config.log_path is None or self._log is not None:
             return
-        # Never closed: vLLM's logging goes on using it until this process ends.
-        path = Path(self._config.log_path)
-        try:
-            descriptor = os.open(path, _APPEND, 0o600)
-            self._log = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
-        except OSError:  # no log must never stop a run, and no noise may reach the screen
-            nowhere = Path(os.devnull)
-            self._log = nowhere.open("a", encoding="utf-8")
+        self._log = engine_log.opened(self._config.log_path)
         self._log_start = self._log.tell()
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
