@@ -39,6 +39,7 @@ from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.pooling import Pooling
 from tests import scripted_answers, scripted_clock
 
 MARKER = re.compile(
@@ -79,6 +80,7 @@ class Options:
     kv_cache_blocks: int = 0
     cached_words: int = 0  # so many words of each prompt count as served by the cache
     tensor_parallel_size: int = 1  # of no consequence here, but for what is paid
+    pooling: str = ""  # what it says its numbers are, and their labels: softmax+a+b+c
     control: str = ""  # the control tokens of its model, with spaces between; none: not known
     variant: str = ""  # part of the identity: another model of the same name
     clock: str = "real"  # real: it sleeps; scripted: it moves `tests.scripted_clock` instead
@@ -155,6 +157,10 @@ class ScriptedEngine:
             return None
         backend, *left = self._options.backend.split("+")
         return GrammarPlan(backend, tuple(CheckOnly("$", word) for word in left))
+
+    def pooling(self) -> Pooling | None:
+        output, *labels = self._options.pooling.split("+")
+        return Pooling(output, labels=tuple(labels)) if output else None  # type: ignore[arg-type]
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         time.sleep(self._options.check_delay)
@@ -414,7 +420,8 @@ class ScriptedEngine:
             prefix_caching=self._options.block_size > 0,
             block_size=self._options.block_size,
             kv_cache_blocks=self._options.kv_cache_blocks,
-            settings={} if plan is None else {"grammar": plan.to_json()},
+            settings=({} if plan is None else {"grammar": plan.to_json()})
+            | ({} if (pooling := self.pooling()) is None else {"pooling": pooling.to_json()}),
         )
 
     def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:

@@ -33,6 +33,7 @@ _METAVARS = {
     "require": "COLUMN",
     "answer.schema": "FILE",
     "answer.regex": "PATTERN",
+    "score.group_by": "COLUMN",
     "template.chat_template": "FILE",
     "cost.price_per_million": "IN/OUT[/CACHED]",
     "cost.listed_price": "IN/OUT[/CACHED]",

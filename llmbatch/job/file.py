@@ -26,6 +26,8 @@ _FORMS = {"choice", "schema", "regex"}
 # A job has one of these, and one of those.
 _INPUTS = frozenset({"files", "sql"})
 _PRICES = ("price_per_hour", "price_per_million")
+# The templates of no table, and those of [score].
+_OF_CHAT, _OF_PAIR = ("prompt", "system"), ("query", "document")
 # Of values that cannot be kept the first ones are reported.
 _MOST_FAULTS = 3
 
@@ -77,17 +79,23 @@ def _template_files(job_file: Path | None, flags: Table) -> dict[str, str]:
     named = _templates(flags, Path())
     if job_file is None:
         return named
-    table = _read_table(job_file)
-    return (
-        _templates({key: table[key] for key in table if key not in flags}, job_file.parent) | named
-    )
+    of_file = _templates(_read_table(job_file), job_file.parent)
+    return {key: of_file[key] for key in of_file if key not in _texts(flags)} | named
+
+
+def _texts(table: Table) -> Table:
+    """The templates of a table by their names, as they are written there."""
+    pair = table.get("score")
+    of_pair = pair if isinstance(pair, dict) else {}
+    return {key: table[key] for key in _OF_CHAT if key in table} | {
+        key: of_pair[key] for key in _OF_PAIR if key in of_pair
+    }
 
 
 def _templates(table: Table, folder: Path) -> dict[str, str]:
-    texts = {key: table.get(key) for key in ("prompt", "system")}
     return {
         key: str(folder / text[1:])
-        for key, text in texts.items()
+        for key, text in _texts(table).items()
         if isinstance(text, str) and text.startswith("@")
     }
 
@@ -150,10 +158,12 @@ def _named_files(table: Table, folder: Path) -> list[Path]:
 def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
     """The table with the content of `@file` prompts and of schema files in place of their names."""
     filled = dict(table)
-    for key in ("prompt", "system"):
-        value = table.get(key)
-        if isinstance(value, str) and value.startswith("@"):
-            filled[key] = _read_text(folder / value[1:], f"{source}: {key}: ")
+    for key, name in _templates(table, Path()).items():
+        text = _read_text(folder / name, f"{source}: {key}: ")
+        if key in _OF_CHAT:
+            filled[key] = text
+        else:
+            filled["score"] = filled["score"] | {key: text}
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")

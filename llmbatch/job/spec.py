@@ -13,6 +13,7 @@ from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
+from llmbatch.job.score import ScoreSpec
 from llmbatch.job.template import TemplateSpec
 
 
@@ -121,6 +122,7 @@ class JobSpec(Section):
     input: InputSpec = neutral(..., "The input, and how it is read")
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
+    score: ScoreSpec = fields.answer(ScoreSpec(), "The pairs of `--task score`, and the best ones")
     template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"
@@ -149,7 +151,15 @@ class JobSpec(Section):
     def longest_answer(self) -> int:
         """The most tokens of an answer at the first try; 0 for a task that makes none, and at least
         one for that of a label, which is measured where one would begin."""
+        if self.by_head:
+            return 0
         return {"generate": self.sampling.max_tokens, "classify": 1}.get(self.task, 0)
+
+    @property
+    def by_head(self) -> bool:
+        """True if texts are classified by the model's own classification head, whose labels they
+        get: the job names none."""
+        return self.task == "classify"
 
     @property
     def devices(self) -> int:

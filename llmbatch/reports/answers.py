@@ -86,12 +86,13 @@ def build(db: Database, spec: JobSpec, requests: int) -> AnswerFigures | None:
 
 def _distributions(db: Database, spec: JobSpec) -> Iterator[Distribution]:
     columns = registry.make(spec).columns
-    if not columns.parts:
+    parts = columns.fields or columns.parts
+    if not parts:
         allowed = spec.answer.choice
         if found := _of_member(db, None, columns.whole, allowed):
             yield found
         return
-    members = list(columns.parts.items())[:_MOST_MEMBERS]
+    members = list(parts.items())[:_MOST_MEMBERS]
     for name, kind in members:
         if found := _of_member(db, name, kind, _enum(spec.answer.json_schema, name)):
             yield found
@@ -112,6 +113,8 @@ def _of_member(db: Database, member: str | None, kind: str, allowed: Any) -> Dis
     if kind == "json":
         return None
     seen = answers.take_values(db, member)
+    if member is not None and not seen.rows and not allowed:
+        return None
     if kind in ("integer", "number") and not seen.no_numbers and seen.rows:
         measured = answers.measure_values(db)
         return Distribution(

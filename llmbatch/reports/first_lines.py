@@ -58,6 +58,8 @@ def _rows(report: Report) -> Iterator[str]:
         yield f"({'; '.join(told)})"
     for skip in report.skips[:_MOST_KINDS]:
         yield f"{number(skip.rows)} not asked: {wording.cut(skip.reason, _LONGEST_MESSAGE)}"
+    if report.ranking is not None and report.ranking.left_out:
+        yield wording.ranking(report.ranking)
     if cut := wording.cut_answers(report.cut_answers):
         yield f"{cut} (--on-truncated keep; their finish_reason says so)"
     if sources := list(_sources(report)):

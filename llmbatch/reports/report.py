@@ -14,7 +14,7 @@ from llmbatch.engines.info import EngineInfo
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.rows import columns
+from llmbatch.pipeline.rows import columns, output_file, ranking
 from llmbatch.reports import answers
 from llmbatch.reports.answers import AnswerFigures
 from llmbatch.store import failures, plans, results, run_records, snapshots
@@ -61,6 +61,19 @@ class ConstraintUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """The answered rows by their scores, in `groups`: those with the same value in the column
+    `group_by`, or with the same query (None). `written`: the best `top` of each, or all (None);
+    `left_out`: the other answered ones, which are not in the output."""
+
+    group_by: str | None
+    top: int | None
+    groups: int
+    written: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that is reported of a job. `new_failures`: those that no run before the last one had met
     when it came to its end; `reused`: rows that were answered before the last run; `answers`: None
@@ -69,6 +82,7 @@ class Report:
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
+    `ranking`: None for a job that ranks no rows;
     `cut_answers`: answered rows whose answer was cut and is kept;
     `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
     `rejects`: the reasons for which lines of the input never became rows; `input_notes`: the
@@ -86,6 +100,7 @@ class Report:
     reused: int
     requests: int
     control_token_rows: int
+    ranking: Ranking | None
     cut_answers: int
     reasoning_tokens: int
     duplicates: Duplicates
@@ -150,6 +165,7 @@ def _assemble(
         reused=last.reused,
         requests=plan.requests,
         control_token_rows=plan.control,
+        ranking=_ranking(db, spec),
         cut_answers=results.cut_answers(db),
         reasoning_tokens=results.reasoning_tokens(db),
         duplicates=_duplicates(db, plan.duplicates, all_costs),
@@ -171,6 +187,14 @@ def _assemble(
         constraint=_constraint(spec, starts),
         details=distributions.build(db, worked),
     )
+
+
+def _ranking(db: Database, spec: JobSpec) -> Ranking | None:
+    best = output_file.best_of(spec)
+    if best is None:
+        return None
+    found = ranking.rank(db, best)
+    return Ranking(best.group_by, best.top, found.groups, found.kept, found.others)
 
 
 def _constraint(spec: JobSpec, starts: list[StartRecord]) -> ConstraintUse | None:

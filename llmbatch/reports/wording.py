@@ -8,7 +8,7 @@ from llmbatch.accounting.costs import Listed
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
 from llmbatch.core import units
 from llmbatch.engines import grammar_plan
-from llmbatch.reports.report import ConstraintUse, Duplicates
+from llmbatch.reports.report import ConstraintUse, Duplicates, Ranking
 from llmbatch.store.results import SettledRows
 
 _MISSING = "(none)"
@@ -125,6 +125,18 @@ def control_tokens(rows: int) -> str:
     if not rows:
         return ""
     return f"{units.count(rows, 'row')} with control tokens of the model, which are sent as text"
+
+
+def ranking(given: Ranking) -> str:
+    """The answered rows that are written because they are the best of their groups."""
+    of = "the same query" if given.group_by is None else f"the same {value(given.group_by)}"
+    best = "the best one" if given.top == 1 else f"the best {units.number(given.top or 0)}"
+    groups = f"of rows with {of}"
+    return (
+        f"{units.number(given.written)} of the answered ones are written, {best} of each of "
+        f"{units.count(given.groups, 'group')} {groups}; {units.number(given.left_out)} are not "
+        "(--top)"
+    )
 
 
 def cut_answers(rows: int) -> str:

@@ -17,6 +17,7 @@ OTHER: dict[str, Any] = {
     "system": "Be brief",
     "sampling": {"max_tokens": 9},
     "answer": {"choice": ["a", "b"]},
+    "score": {"query": "{{ t }}"},
     "template": {"kwargs": {"enable_thinking": False}},
 }
 """Another value of each field by which runs differ."""

@@ -1,6 +1,6 @@
 """`llmbatch export`: the answers so far, or other rows, in another file."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from llmbatch.core.version import VERSION
 if TYPE_CHECKING:
     from llmbatch.job.folder import JobPaths
     from llmbatch.job.spec import JobSpec
+    from llmbatch.pipeline.rows.export import Written
     from llmbatch.pipeline.rows.output_file import OutputFile
     from llmbatch.store.database import Database
     from llmbatch.store.results import Counts
@@ -137,15 +138,19 @@ def write_answers(
             raise
     for notice in written.notices:
         console.say(f"warning: {output}: {notice}")
-    return _describe(written.rows, counts, target)
+    return _describe(written, counts, target)
 
 
-def _describe(rows: int, counts: "Counts", target: "OutputFile") -> str:
+def _describe(done: "Written", counts: "Counts", target: "OutputFile") -> str:
     to = "standard output" if target.is_stdout else str(target.path)
+    rows = done.rows
     if target.where is not None:
         return f"{rows:,} rows of {counts.rows_in:,} written to {to}"
-    written = [f"{getattr(counts, state):,} {state}" for state in target.states]
-    return f"{' and '.join(written)} rows of {counts.rows_in:,} written to {to}"
+    left_out = 0 if done.ranked is None else done.ranked.others
+    by_state = asdict(counts) | {"answered": counts.answered - left_out}
+    written = [f"{by_state[state]:,} {state}" for state in target.states]
+    others = f" ({left_out:,} answered and not among the best: --top)" if left_out else ""
+    return f"{' and '.join(written)} rows of {counts.rows_in:,} written to {to}{others}"
 
 
 def _target(spec: "JobSpec", paths: "JobPaths", only: str | None) -> "OutputFile":

@@ -141,6 +141,8 @@ def plan_digest(
     and runs (`other_limits`) among whose answers some were looked for."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     parts.append({"rendering": _RENDERING_VERSION})
+    if spec.task == "score":
+        parts.append({"pair": [spec.score.query, spec.score.document]})
     if spec.require or spec.ask_empty:
         parts.append({"require": list(spec.require), "ask_empty": spec.ask_empty})
     if order:

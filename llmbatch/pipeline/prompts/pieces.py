@@ -28,6 +28,9 @@ def of_chat(prompt: str | None, system: str | None) -> tuple[Piece, ...]:
 
 def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
     """The templates of a job, in the order of its messages."""
-    if spec.task == "embed":
+    if spec.task == "score":
+        query, document = spec.score.query or "", spec.score.document or ""
+        return Piece("query", "query", query), Piece("document", "document", document)
+    if spec.task == "embed" or spec.by_head:
         return (Piece("text", PROMPT, spec.prompt or ""),)
     return of_chat(spec.prompt, spec.system)

@@ -10,6 +10,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.engines.control_tokens import Finder
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.pieces import pieces_of
 
 CONTROL_TOKENS = "control_tokens"
 """The kind of failure of a row that holds control tokens."""
@@ -25,7 +26,7 @@ class Screening:
         self.tokens = None if tokens is None else tuple(sorted(tokens))
         self.rejects = spec.control_tokens == "reject"
         self._finder = Finder(self.tokens or ())
-        self._in_prompt = self._finder.held_by(filter(None, (spec.prompt, spec.system)))
+        self._in_prompt = self._finder.held_by(piece.source for piece in pieces_of(spec))
         if self.rejects and tokens is None:
             raise UsageError(
                 "--control-tokens reject: the control tokens of this model are not known before "

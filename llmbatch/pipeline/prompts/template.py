@@ -13,10 +13,11 @@ import jinja2.nodes
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message, Role
-from llmbatch.pipeline.prompts import column_use, refusals, sandbox
+from llmbatch.pipeline.prompts import column_use, refusals, sandbox, speakers
 from llmbatch.pipeline.prompts.environment import TemplateEnvironment
 from llmbatch.pipeline.prompts.needs import NO_NEEDS, EmptyRowError, Needs
 from llmbatch.pipeline.prompts.pieces import PROMPT, SYSTEM, Piece, of_chat
+from llmbatch.pipeline.prompts.speakers import Speaker
 from llmbatch.pipeline.prompts.values import EmptyRecord, any_says_something
 
 # Names that every template may use beside the columns; a column of that name wins.
@@ -72,8 +73,7 @@ class Prompt:
             (_small_row(trees[what], self._sources[what]) for what in trees), default=sys.maxsize
         )
         self._needs = needs
-        self._always = set().union(*map(sandbox.always_written, trees.values()))
-        self._must_write = needs.placeholders and any(map(sandbox.has_placeholders, trees.values()))
+        self._speakers = list(speakers.find(self._pieces, trees)) if needs.placeholders else []
         self._fit(order, columns)
 
     def _fit(self, order: Sequence[str], columns: Iterable[str]) -> None:
@@ -87,7 +87,6 @@ class Prompt:
         )
         # Where some rows have such a column it means the column in all of them.
         self._own_names = _OWN_NAMES - set(columns)
-        self._always_record = "record" in self._always & self._own_names
 
     def for_rows(self, order: Sequence[str], columns: Iterable[str] = ()) -> Self:
         """The same templates with another order of a record's fields, for rows with these
@@ -144,11 +143,10 @@ class Prompt:
         if self._needs.columns:
             self._needs.check(row)
         context = self._context(row)
-        if self._must_write and not self._surely_writes(row):
-            self._check_written(context)
-        made = [
-            Message(role, fill(what, template, context)) for role, what, template in self._parts
-        ]
+        for speaker in self._speakers:
+            if not self._surely_writes(row, speaker):
+                self._check_written(context, speaker)
+        made = [self._message(*part, context) for part in self._parts]
         return made if self._given is None else made + self._given(row)
 
     def with_given(self, made: list[Message], data: str) -> list[Message]:
@@ -158,36 +156,40 @@ class Prompt:
             return made
         return made + self._given(exact_json.parse_record(data))
 
-    def _surely_writes(self, row: dict[str, Any]) -> bool:
+    def _message(
+        self, role: Role, what: str, template: jinja2.Template, context: dict[str, Any]
+    ) -> Message:
+        text = fill(what, template, context)
+        if role in speakers.ALONE and (not text or text.isspace()):
+            raise EmptyRowError(f"the {what} is empty")
+        return Message(role, text)
+
+    def _surely_writes(self, row: dict[str, Any], speaker: Speaker) -> bool:
         """True if a column whose text is always written is not empty; so it is in most rows."""
-        for name in self._always:
+        for name in speaker.always:
             value = row.get(name)
             if type(value) is str and value and not value.isspace():
                 return True
-        return self._always_record and any_says_something(row.values())
+        is_record = "record" in speaker.always and "record" in self._own_names
+        return is_record and any_says_something(row.values())
 
-    def _check_written(self, context: dict[str, Any]) -> None:
+    def _check_written(self, context: dict[str, Any], speaker: Speaker) -> None:
         """Raise EmptyRowError for a row of which the templates write nothing, whatever it lacks."""
         parts, environment = self._marking
         environment.has_written = False
         try:
             for _, what, template in parts:
-                fill(what, template, context)
+                if what in speaker.titles:
+                    fill(what, template, context)
         except TemplateError:
             return  # it fails again, with its reason
         if not environment.has_written:
-            raise EmptyRowError(self._emptiness())
+            raise EmptyRowError(speaker.emptiness(self._own_names))
 
     @cached_property
     def _marking(self) -> tuple[Parts, TemplateEnvironment]:
         environment = TemplateEnvironment(is_marking=True)
         return _compiled(self._pieces, environment, self._titles), environment
-
-    def _emptiness(self) -> str:
-        names = sorted(self._wanted.keys() - self._own_names)
-        columns = "columns" if len(names) > 1 else "column"
-        of = f" ({columns} {', '.join(names)})" if names else ""
-        return f"all that the prompt would say of the row is empty{of}"
 
     def context(self, data: str) -> dict[str, Any]:
         """The names that the templates know, with their values in a row."""
@@ -210,7 +212,8 @@ class Prompt:
 def _titles(titles: Iterable[str], files: Mapping[str, str]) -> dict[str, str]:
     """The names of the templates for people, with the files in which they stand."""
     named = {SYSTEM: files.get("system"), PROMPT: files.get("prompt")}
-    return {what: what if named.get(what) is None else f"{what} ({named[what]})" for what in titles}
+    found = {what: named.get(what, files.get(what)) for what in titles}
+    return {what: what if file is None else f"{what} ({file})" for what, file in found.items()}
 
 
 def _compiled(

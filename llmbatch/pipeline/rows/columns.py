@@ -41,6 +41,8 @@ USAGE = {
 REASONING = "reasoning"
 """The column of what a model thought before its answer."""
 _META = {"finish_reason": "text", "attempts": "integer"} | USAGE
+RANK = "rank"
+"""The column of a row's place in its group, from 1."""
 ERROR, RAW = "error", "raw"
 """The columns of why a row has no answer, and of an input line that never became a row."""
 
@@ -181,6 +183,8 @@ def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:
     meta = _META | ({"reasoning_tokens": "integer"} if output.answer.reasons else {})
     chosen = set(output.columns) - set(columns)
     beside = {name: kind for name, kind in meta.items() if output.meta or name in chosen}
+    if output.best is not None:
+        beside = {RANK: "integer"} | beside
     if output.answer.reasons:
         beside = {REASONING: "text"} | beside
     if output.has_errors:
@@ -256,7 +260,8 @@ def is_explained(output: OutputFile, columns: Sequence[str], found: AbstractSet[
     """True if a file with the columns `found` may be an output of the job with these input columns:
     each of its columns is one of the input or of an answer."""
     layout = Layout(replace(output, meta=True, columns=()), columns)
-    ours = {*columns, *layout.columns, *_META, REASONING, "reasoning_tokens", ERROR, RAW, SKIPPED}
+    ours = {*columns, *layout.columns, *_META, REASONING, "reasoning_tokens", RANK}
+    ours |= {ERROR, RAW, SKIPPED}
     return all(name in ours or name.startswith("response") for name in found)
 
 

@@ -16,12 +16,13 @@ from llmbatch import formats
 from llmbatch.core import files
 from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.formats.base import ALL_COLUMNS, WriteOptions
-from llmbatch.pipeline.rows import chosen_rows, earlier_files, error_file, row_errors
-from llmbatch.pipeline.rows.columns import Layout
+from llmbatch.pipeline.rows import chosen_rows, earlier_files, error_file, ranking, row_errors
+from llmbatch.pipeline.rows.columns import RANK, Layout
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
 from llmbatch.store import output_table, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED
+from llmbatch.store.ranks import RankCounts, Ranks
 from llmbatch.store.results import Counts
 from llmbatch.store.snapshots import Snapshot
 
@@ -35,10 +36,12 @@ _TYPED = ("parquet", "duckdb", "xlsx")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The number of records in an output, and lines on what its user has to know."""
+    """The number of records in an output, and lines on what its user has to know. `ranked`: the
+    answered rows that were ranked, if they were."""
 
     rows: int
     notices: Sequence[str] = ()
+    ranked: RankCounts | None = None
 
 
 def export(db: Database, output: OutputFile, counts: Counts) -> Written:
@@ -67,6 +70,8 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
         layout = Layout(output, columns)
         options = _options(db, output, layout, snapshot)
         choose = chosen_rows.compile_condition(output.where, columns, layout, options)
+        ranked = None if output.best is None else ranking.rank(db, output.best)
+        expected -= 0 if ranked is None else ranked.others
         with _opened(output) as stream:
             written = write_rows(
                 stream,
@@ -79,7 +84,7 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
             )
             if output.where is None:
                 error_file.check_count(output.path, written.rows, expected)
-    return written
+    return replace(written, ranked=ranked)
 
 
 def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = None) -> None:
@@ -92,6 +97,8 @@ def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = Non
         rows = snapshot.row_count + snapshot.reject_count * ("rejected" in output.states)
         formats.check_rows(str(output.path), output.format_name, rows)
         Layout(output, snapshot.source.columns)
+        if output.best is not None:
+            ranking.check(output.best, snapshot)
 
 
 def _options(
@@ -118,12 +125,22 @@ def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:
     answer."""
     states = [state for state in output.states if state != "rejected"]
     rows = results.in_input_order(db, states)
+    if output.best is not None:
+        rows = _best(rows, Ranks(db))
     if output.states == (SKIPPED,):
         return (row | {"answer": row["message"], "state": ANSWERED} for row in rows)
     if "rejected" not in output.states:
         return rows
     rejected = (row_errors.rejected_row(reject) for reject in results.rejects(db))
     return heapq.merge(rows, rejected, key=lambda row: (row["file"], row["line"]))
+
+
+def _best(rows: Iterator[dict[str, Any]], ranks: Ranks) -> Iterator[dict[str, Any]]:
+    """The answered rows that have a rank, with it, and all others."""
+    for row in rows:
+        rank = ranks.of(row["row"])
+        if rank is not None or row["state"] != ANSWERED:
+            yield row | {RANK: rank}
 
 
 @contextmanager

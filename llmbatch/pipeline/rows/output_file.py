@@ -15,13 +15,23 @@ FAILED = ("failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
+class Best:
+    """The ranking of the scored rows of each group: those with the same value in `group_by` (None:
+    with the same query). Only the best `top` of each are written; None: all, with their rank."""
+
+    top: int | None = None
+    group_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputFile:
     """`answer`: the columns of the task; `response_column`: the name of the one that takes a whole
     answer; `meta`: with columns that say how the answer came to be; `states`: those of
     the rows that are written; `columns`: those that are written, in their order (none: all);
     `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
     the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
-    `input_delimiter`: the separator that the job says its input has."""
+    `input_delimiter`: the separator that the job says its input has; `best`: the ranking of its
+    answered rows, if it has one."""
 
     path: Path
     format_name: str
@@ -36,15 +46,17 @@ class OutputFile:
     errors: Path = Path()
     overwrite: bool = False
     input_delimiter: str | None = None
+    best: Best | None = None
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
         reason = AnswerColumns("text", {})
-        return replace(self, answer=reason, response_column=SKIPPED, states=(SKIPPED,))
+        states = (SKIPPED,)
+        return replace(self, answer=reason, response_column=SKIPPED, states=states, best=None)
 
     def of_failed_rows(self) -> "OutputFile":
         """The file for the failed and rejected rows alone, each with its error."""
-        return replace(self, states=FAILED)
+        return replace(self, states=FAILED, best=None)
 
     @property
     def is_stdout(self) -> bool:
@@ -92,7 +104,15 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         errors=folder.errors_for(spec),
         overwrite=spec.overwrite,
         input_delimiter=spec.input.delimiter,
+        best=best_of(spec),
     )
+
+
+def best_of(spec: JobSpec) -> Best | None:
+    """The ranking that a job wants of its rows; None if it wants none."""
+    score = spec.score
+    is_ranked = spec.task == "score" and (score.top is not None or score.group_by is not None)
+    return Best(score.top, score.group_by) if is_ranked else None
 
 
 def _format(spec: JobSpec) -> str:

@@ -14,6 +14,7 @@ from llmbatch.core.errors import (
     UnwrittenError,
     UsageError,
 )
+from llmbatch.engines.pooling import pooling_of
 from llmbatch.job import folder
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.stop_rules import Tolerance
@@ -201,7 +202,8 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
     bounds, status, take = context.limits, context.status, context.engines.next_engine
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
-    with closing(observer), job.task.check() as check:
+    pooling = pooling_of(context.engines.first_engine)
+    with closing(observer), job.task.check(pooling) as check:
         accept = Acceptance(
             check, loops_fail=job.task.sampling.repetition > 0, keeps_cut=job.spec.run.keeps_cut
         )

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, ExitCode, HelperError, UnwrittenError, UsageError
+from llmbatch.engines.pooling import pooling_of
 from llmbatch.job import folder
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits, planner, record_order
@@ -206,7 +207,8 @@ class TrySession:
         counters = RunCounters(done + counts.pending, rows_reused=done, rows_done=done)
         counters.size = plans.pending_size(db)
         config = engine_config.make(spec, job.task, job.paths.log)
-        with closing(observer), job.task.check() as check:
+        pooling = pooling_of(context.engines.first_engine)
+        with closing(observer), job.task.check(pooling) as check:
             accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
             settlement = Settlement(
                 db, run, settings, accept, counters, context.timings, observer, stop,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from llmbatch.constraints.json_check import Judge
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
+from llmbatch.engines.pooling import Pooling
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +77,6 @@ class Task(Protocol):
     def notices(self) -> list[str]:
         """Lines for the user about what is asked, before anything is run."""
 
-    def check(self) -> AbstractContextManager[Judge]:
-        """The check of its answers, bounded in time, for use inside the context."""
+    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+        """The check of its answers, bounded in time, for use inside the context. `pooling`: how the
+        engine makes numbers of texts, where it says so."""

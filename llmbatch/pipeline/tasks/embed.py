@@ -8,6 +8,7 @@ from typing import Any
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.engines.pooling import Pooling
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
@@ -40,7 +41,7 @@ class Embed:
     def notices(self) -> list[str]:
         return []
 
-    def check(self) -> AbstractContextManager[Judge]:
+    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         return nullcontext(lambda text: Judgement(None, text))
 
 

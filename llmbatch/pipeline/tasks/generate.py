@@ -13,6 +13,7 @@ from llmbatch.constraints.json_check import Judge
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.engines.pooling import Pooling
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import retry
 from llmbatch.pipeline.tasks.base import AnswerColumns
@@ -81,7 +82,7 @@ class Generate:
             "name under `required` what every answer must have"
         ]
 
-    def check(self) -> AbstractContextManager[Judge]:
+    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         return BoundedCheck(self.form)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import embed, generate
+from llmbatch.pipeline.tasks import embed, generate, heads, score
 from llmbatch.pipeline.tasks.base import Task
 
 BUILTIN: dict[str, Callable[[JobSpec], Task]] = {
     generate.NAME: generate.make,
+    heads.NAME: heads.make,
     embed.NAME: embed.make,
+    score.NAME: score.make,
 }
 
 

@@ -438,6 +438,46 @@ FROM rows JOIN results USING (row)
 WHERE rows.row BETWEEN $first AND $last AND results.row BETWEEN $first AND $last
 ORDER BY rows.row;
 
+-- ---------------------------------------------------------------- ranks
+
+-- name: stage_request_groups
+CREATE OR REPLACE TEMP TABLE request_groups (key UUID, name UUID);
+
+-- name: stage_request_group
+INSERT INTO request_groups SELECT CAST(key AS UUID), CAST(md5(name) AS UUID) FROM batch;
+
+-- name: group_rows_of_requests
+CREATE OR REPLACE TEMP TABLE row_groups AS
+SELECT row, name FROM planned_rows JOIN current_plan USING (plan) JOIN request_groups USING (key);
+
+-- name: stage_row_groups
+CREATE OR REPLACE TEMP TABLE row_groups (row BIGINT, name UUID);
+
+-- name: stage_row_group
+INSERT INTO row_groups SELECT row, CAST(md5(name) AS UUID) FROM batch;
+
+-- name: rank_rows
+CREATE OR REPLACE TEMP TABLE row_ranks AS
+SELECT row, name, row_number() OVER (PARTITION BY name ORDER BY score DESC, row) AS rank
+FROM (
+    SELECT row, name, CAST(json_extract_string(answer, '$.response') AS DOUBLE) AS score
+    FROM row_states JOIN row_groups USING (row)
+    WHERE state = 'answered'
+);
+
+-- name: rank_counts
+SELECT
+    count(DISTINCT name) AS groups,
+    count(*) FILTER (rank <= coalesce($top, rank)) AS kept,
+    count(*) FILTER (rank > $top) AS others
+FROM row_ranks;
+
+-- name: keep_best
+DELETE FROM row_ranks WHERE rank > $top;
+
+-- name: ranks_window
+SELECT row, rank FROM row_ranks WHERE row >= ? AND row < ?;
+
 -- ---------------------------------------------------------------- report
 
 -- name: duplicates_answered

@@ -11,6 +11,7 @@ from llmbatch.job.fields import Affects, answer
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys
 from llmbatch.pipeline.prompts.keys import KeyMaker
+from llmbatch.pipeline.prompts.pieces import pieces_of
 from llmbatch.pipeline.prompts.system_role import put_before_user
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.tasks import registry
@@ -75,6 +76,10 @@ ALTERNATIVES: dict[str, Any] = {
     "answer.schema": {"type": "object"},
     "answer.regex": "a+",
     "answer.constrain": "check",
+    "score.query": "{{ t }}",
+    "score.document": "{{ u }}",
+    "score.top": 3,
+    "score.group_by": "t",
     "template.chat_template": "{{ messages[0].content }}",
     "template.kwargs": {"enable_thinking": False},
     "template.system_as_user": True,
@@ -205,7 +210,25 @@ def test_the_engines_own_options_are_left_to_its_identity() -> None:
     assert key(spec("engine", {"window": 3})) == key(spec())
 
 
-@pytest.mark.parametrize("place", declared(Affects.RENDERED))
+PAIR = {"query": "{{ t }}", "document": "about {{ t }}"}
+
+
+@pytest.mark.parametrize("name", PAIR)
+def test_a_template_of_a_pair_acts_through_its_message_only(name: str) -> None:
+    def rendered(**other: str) -> tuple[str, str]:
+        job = JobSpec.model_validate(BASE | {"task": "score", "score": PAIR | other})
+        made, prompt = maker(job), Prompt(None, None, pieces=pieces_of(job))
+        return made.base(), made.key(messages_text(prompt.render('{"t": "x"}')))
+
+    base, plain = rendered()
+    same_base, changed = rendered(**{name: "of {{ t }}"})
+    assert base == same_base
+    assert plain != changed
+
+
+@pytest.mark.parametrize(
+    "place", [name for name in declared(Affects.RENDERED) if not name.startswith("score.")]
+)
 def test_a_template_acts_through_its_messages_only(place: str) -> None:
     def rendered(job: JobSpec, record: str) -> tuple[str, str]:
         made = maker(job)

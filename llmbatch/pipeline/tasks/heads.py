@@ -1,0 +1,77 @@
+"""The task of classifying with a model that has a classification head: the labels are its own."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.constraints.json_check import Judge, Judgement
+from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Tries
+from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.engines.pooling import Pooling
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import classified, numbers
+from llmbatch.pipeline.tasks.base import AnswerColumns
+
+NAME = "classify"
+PROBABILITIES = "probabilities"
+"""The column with the probability of every label, the likeliest first: a JSON object. Those of a
+softmax add up to 1; independent ones, of a model whose texts may have several labels, do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """See `base.Task`."""
+
+    ask: Ask
+    has_system: bool
+    columns: AnswerColumns
+    sampling: Sampling
+    form: None = None
+    constraint: None = None
+    name: str = NAME
+    sections: tuple[str, ...] = ()
+
+    def body(self, data: str) -> Mapping[str, Any] | None:
+        return None
+
+    def request(
+        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
+    ) -> Request:
+        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
+
+    def require_valid(self) -> None:
+        if self.has_system:
+            raise UsageError(
+                "--system: a classification head takes one text, the prompt: leave it out"
+            )
+
+    def notices(self) -> list[str]:
+        return []
+
+    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+        labels = pooling.labels if pooling is not None else ()
+
+        def judge(text: str) -> Judgement:
+            try:
+                values = numbers.read(text).values
+            except ValueError as error:
+                return Judgement(f"holds no probabilities: {error}", text)
+            named = labels or tuple(f"LABEL_{place}" for place in range(len(values)))
+            if not values or len(values) != len(named):
+                return Judgement(f"has {len(values)} numbers for {len(named)} labels", text)
+            return Judgement(None, numbers.as_answer(_answer(named, values)))
+
+        return nullcontext(judge)
+
+
+def _answer(labels: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+    every = {labels[place]: values[place] for place in classified.ranked(values)}
+    return classified.fields(labels, values, None) | {PROBABILITIES: every}
+
+
+def make(spec: JobSpec) -> Heads:
+    """The task of a job without labels of its own."""
+    columns = AnswerColumns("text", {}, fields={**classified.FIELDS, PROBABILITIES: "json"})
+    return Heads(Ask("heads"), spec.system is not None, columns, Sampling(max_tokens=1))

@@ -1,0 +1,83 @@
+"""The task of scoring: one number that says how well two texts fit."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from llmbatch.constraints.json_check import Judge, Judgement
+from llmbatch.core.errors import UsageError
+from llmbatch.core.outcomes import Tries
+from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.engines.pooling import Pooling
+from llmbatch.job.score import ScoreSpec
+from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import numbers
+from llmbatch.pipeline.tasks.base import AnswerColumns
+
+NAME = "score"
+KIND = "score_kind"
+"""The column that says what a score is: the model's number after a sigmoid, that number itself
+("raw"), or the cosine of two vectors; of two models of one family the one may give this and the
+other that."""
+_KINDS = ("sigmoid", "raw", "cosine")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """See `base.Task`."""
+
+    ask: Ask
+    pair: ScoreSpec
+    has_prompt: bool
+    columns: AnswerColumns
+    sampling: Sampling
+    form: None = None
+    constraint: None = None
+    name: str = NAME
+    sections: tuple[str, ...] = ("score",)
+
+    def body(self, data: str) -> Mapping[str, Any] | None:
+        return None
+
+    def request(
+        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
+    ) -> Request:
+        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
+
+    def require_valid(self) -> None:
+        given = {"--query": self.pair.query, "--document": self.pair.document}
+        if missing := [flag for flag, text in given.items() if text is None]:
+            raise UsageError(
+                f"--task score: {' and '.join(missing)} {'are' if missing[1:] else 'is'} missing: "
+                "the templates of the two texts of a pair, such as --query '{{ question }}' "
+                "--document '{{ passage }}'"
+            )
+        if self.has_prompt:
+            raise UsageError(
+                "--task score: a pair has two templates, --query and --document, and neither a "
+                "prompt nor a system prompt: leave these out"
+            )
+
+    def notices(self) -> list[str]:
+        return []
+
+    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+        kind = pooling.output if pooling is not None and pooling.output in _KINDS else None
+
+        def judge(text: str) -> Judgement:
+            try:
+                found = numbers.read(text)
+                (value,) = found.values
+            except ValueError as error:
+                return Judgement(f"is no score: {error}", text)
+            return Judgement(None, numbers.as_answer({"response": value, KIND: kind}))
+
+        return nullcontext(judge)
+
+
+def make(spec: JobSpec) -> Score:
+    """The task of a job."""
+    has_prompt = spec.prompt is not None or spec.system is not None
+    columns = AnswerColumns("number", {}, fields={"response": "number", KIND: "text"})
+    return Score(Ask("score"), spec.score, has_prompt, columns, Sampling(max_tokens=1))
