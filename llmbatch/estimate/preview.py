@@ -125,9 +125,7 @@ def _check_as_run(db: Database, job: ReadyJob, past: JobHistory, *, locked: bool
     )
     export.check(db, output, named)
     sizes = plans.counts(db)
-    reuse.require(
-        spec, past.settled_rows, sizes.requests + sizes.duplicates, reuse.newest(past.runs)
-    )
+    reuse.require(spec, past.settled_rows, sizes.asked, reuse.newest(past.runs))
 
 
 def _reuse_reasons(db: Database, job: ReadyJob, pending: PendingWork) -> list[str]:

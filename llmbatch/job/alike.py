@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from llmbatch.job import fields
+from llmbatch.job.fields import Section
 from llmbatch.job.spec import JobSpec
 
 # The order of a record's fields changes how much prompts share, and hardly what is answered.
@@ -17,7 +18,24 @@ _SHAPING = (fields.shaping(JobSpec) | {"model"}) - _HARDLY_SHAPING
 def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
     """True if a run of the spec `kept` (as the store has it) was asked as one of `spec` will be."""
     wanted = spec.model_dump(mode="json", by_alias=True)
-    return all(_with_defaults(name, kept.get(name)) == wanted[name] for name in _SHAPING)
+    return all(
+        _shaping_of(name, _with_defaults(name, kept.get(name))) == _shaping_of(name, wanted[name])
+        for name in _SHAPING
+    )
+
+
+def _shaping_of(name: str, value: Any) -> Any:
+    """A value, of a table without the keys that shape no answer."""
+    section = JobSpec.model_fields[name].annotation
+    if not (isinstance(section, type) and issubclass(section, Section) and isinstance(value, dict)):
+        return value
+    return {key: value[key] for key in value if key not in _neutral(section)}
+
+
+@cache
+def _neutral(section: type[Section]) -> frozenset[str]:
+    names = {field.alias or name for name, field in section.model_fields.items()}
+    return frozenset(names) - fields.shaping(section)
 
 
 @cache

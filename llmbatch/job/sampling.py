@@ -1,4 +1,4 @@
-"""The tables [sampling] and [answer]: the drawing of tokens, and the form of an answer."""
+"""The tables [sampling] and [answer]: how tokens and samples are drawn, and an answer's form."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from pydantic import field_validator, model_validator
 from llmbatch.core.exact_json import dump_record
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint, Sampling
-from llmbatch.job.fields import Section, answer
+from llmbatch.job.fields import Section, answer, neutral
 
 
 class SamplingSpec(Section):
@@ -27,9 +27,22 @@ class SamplingSpec(Section):
     repetition_penalty: float = answer(1.0, "Above 1 discourages repeated tokens.", gt=0, le=2)
     presence_penalty: float = answer(0.0, "Above 0 favours new tokens.", ge=-2, le=2)
     frequency_penalty: float = answer(0.0, "Above 0 discourages frequent tokens.", ge=-2, le=2)
+    # Each sample has a request, and a key, of its own; the first that of a job without samples.
+    samples: int = neutral(
+        1,
+        "Answers to draw for each row, at a temperature above 0; all of them are written.",
+        ge=1,
+        le=1000,
+    )
+    # What is computed is the same.
+    vote: bool = neutral(
+        False,
+        "Of the samples of a row write the answer that most of them gave, and `agreement`: the "
+        "share of all of them that gave it.",
+    )
 
     def to_sampling(self) -> Sampling:
-        return Sampling(**self.model_dump())
+        return Sampling(**self.model_dump(exclude={"samples", "vote"}))
 
 
 class AnswerSpec(Section):

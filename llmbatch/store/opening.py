@@ -29,6 +29,7 @@ MIGRATIONS = (
     ("schema_11.sql",),
     ("schema_12.sql",),
     ("schema_13.sql",),
+    ("schema_14.sql",),
 )
 
 

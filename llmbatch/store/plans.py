@@ -2,53 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.outcomes import Tries
-from llmbatch.store import arrow_columns, long_texts
+from llmbatch.store import arrow_columns, long_texts, rendered_rows
 from llmbatch.store.database import Database
 from llmbatch.store.long_texts import LongText
+from llmbatch.store.rendered_rows import Places, RenderedRow
 from llmbatch.store.statements import query
 
-_RENDERED = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("key", pa.string()),
-        ("kind", pa.string()),
-        ("message", pa.string()),
-        ("messages", pa.string()),
-        ("body", pa.string()),
-        ("text_at", pa.int64()),
-        ("text_bytes", pa.int64()),
-        ("text_characters", pa.int64()),
-    ]
-)
-
-
 _TEXTS = "plan"
-Places = dict[str, tuple[int, int]]
-"""The places of the long messages that were put into the file, by key."""
-
 SKIPPED = "skipped"
 """In place of the kind of a failure: the row lacks what the prompt needs, so it is not asked."""
-
-
-class RenderedRow(NamedTuple):
-    """A row's request (`key`, `messages` and `body` as JSON), or why there is none (`kind`,
-    `message`). The `message` of a row that has a request says that it holds control tokens.
-    `other_keys`: those that it would have with other limits for its answer."""
-
-    row: int
-    key: str | None
-    kind: str | None
-    message: str | None
-    messages: str | None
-    body: str | None = None
-    other_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +48,12 @@ def current(db: Database) -> Plan | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """The rows of the current plan, its different `requests`, the rows that share the request of
-    another (`duplicates`), and those that hold control tokens of the model and are sent
-    (`control`)."""
+    """The rows of the current plan, those of them that have requests (`asked`), the different
+    `requests`, the rows that share those of another (`duplicates`), and those that hold control
+    tokens of the model and are sent (`control`)."""
 
     rows: int
+    asked: int
     requests: int
     duplicates: int
     control: int
@@ -107,21 +77,25 @@ def replace(
     batches: Iterable[list[RenderedRow]],
     repetition_key: Callable[[str, int], str] | None,
     adoption: Adoption | None = None,
+    *,
+    votes: bool = False,
 ) -> Plan:
     """Make `batches` the current plan, in one transaction.
 
     `repetition_key(key, n)` gives the n-th repetition of a request a key of its own, so that it
     is computed by itself; None lets equal requests share one answer. `adoption`: answers that are
-    looked for under the rows' other keys.
+    looked for under the rows' other keys. `votes`: the samples of a row vote.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
     # Outside of the transaction: see snapshots.replace.
     db.execute(query("stage_rendered"))
     db.execute(query("stage_other_keys"))
+    is_sampled = False
     with long_texts.Writer(db.texts, _TEXTS, plan) as long:
         places: Places = {}
         for batch in batches:
-            db.insert(query("stage"), _table(batch, long, places))
+            is_sampled = is_sampled or rendered_rows.is_sampled(batch)
+            db.insert(query("stage"), rendered_rows.table(batch, long, places))
             if adoption is not None:
                 db.insert(query("stage_other"), _other_keys(batch))
     adopted = 0 if adoption is None else _adopt(db, adoption)
@@ -131,10 +105,11 @@ def replace(
         for table in ("planned_rows", "requests"):
             db.execute(f"DELETE FROM {table}")
         db.execute(query("plan_rows"), {"plan": plan})
-        db.execute(query("plan_requests"), {"plan": plan})
         db.execute(
-            "INSERT INTO plans VALUES (?, ?, ?, ?)", [plan, snapshot, digest, utc(clock.now())]
+            query("plan_sampled_requests" if is_sampled else "plan_requests"), {"plan": plan}
         )
+        made = [plan, snapshot, digest, utc(clock.now()), votes]
+        db.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", made)
     db.execute("DROP TABLE rendered")
     db.execute("DROP TABLE other_keys")
     long_texts.remove_others(db.texts, _TEXTS, plan)
@@ -151,38 +126,21 @@ def _adopt(db: Database, adoption: Adoption) -> int:
 
 
 def _other_keys(batch: list[RenderedRow]) -> pa.Table:
-    pairs = [(rendered.row, key) for rendered in batch for key in rendered.other_keys]
-    rows, keys = zip(*pairs, strict=True) if pairs else ((), ())
-    schema = pa.schema([("row", pa.int64()), ("key", pa.string())])
-    return arrow_columns.typed_table([rows, keys], schema)
+    found = [(each.row, each.sample, key) for each in batch for key in each.other_keys]
+    columns = list(zip(*found, strict=True)) if found else [()] * 3
+    schema = pa.schema([("row", pa.int64()), ("sample", pa.int32()), ("key", pa.string())])
+    return arrow_columns.typed_table(columns, schema)
 
 
 def _separate_repetitions(db: Database, repetition_key: Callable[[str, int], str]) -> None:
     repeats = db.arrow(query("staged_repeats")).to_pydict()
     keys = [
-        repetition_key(key.replace("-", ""), sample)
-        for key, sample in zip(repeats["key"], repeats["sample"], strict=True)
+        repetition_key(key.replace("-", ""), number)
+        for key, number in zip(repeats["key"], repeats["repetition"], strict=True)
     ]
     if keys:
-        db.insert(query("restage"), arrow_columns.table({"row": repeats["row"], "key": keys}))
-
-
-def _table(batch: list[RenderedRow], long: long_texts.Writer, places: Places) -> pa.Table:
-    kept = [_kept(rendered, long, places) for rendered in batch]
-    columns = list(zip(*kept, strict=True)) if batch else [()] * len(_RENDERED)
-    return arrow_columns.typed_table(columns, _RENDERED)
-
-
-def _kept(rendered: RenderedRow, long: long_texts.Writer, places: Places) -> tuple[Any, ...]:
-    """The values of a rendered row in the table; requests that are equal share one long text."""
-    text = rendered.messages or ""
-    if len(text) < long_texts.LONG:
-        return *rendered[:-1], None, None, None  # its other keys are in a table of their own
-    assert rendered.key is not None, "only requests have messages"
-    place = places.get(rendered.key)
-    if place is None:
-        place = places[rendered.key] = long.put(text)
-    return *rendered._replace(messages=long_texts.sort_text(text))[:-1], *place, len(text)
+        columns = {name: repeats[name] for name in ("row", "sample")}
+        db.insert(query("restage"), arrow_columns.table(columns | {"key": keys}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,21 +164,26 @@ def pending(db: Database) -> Pending:
     return Pending(positions, {position: Tries(*counts) for position, *counts in tried})
 
 
-def pending_size(db: Database) -> int:
-    """The number of characters in the messages of all pending requests."""
-    return int(db.scalar(query("pending_size")))
+def pending_size(db: Database) -> tuple[int, float]:
+    """The number of characters in the messages of all pending requests, and the rows that these
+    answer (see `PlannedRequest.rows`)."""
+    characters, rows = db.execute(query("pending_size"))[0]
+    return int(characters), rows
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRequest:
-    """A request as it is stored: its place, its key, the rows it answers, its messages, and what
-    it asks for besides (a JSON object)."""
+    """A request as it is stored: its place, its key, how many rows or samples of rows it answers
+    (`copies`), its messages, and what it asks for besides (a JSON object). `sample`: the number of
+    the sample; `rows`: the rows that it answers, one of several samples as its share of a row."""
 
     position: int
     key: str
     copies: int
     text: str | LongText
     body: str | None = None
+    sample: int = 0
+    rows: float = 1
 
     @property
     def messages(self) -> str:
@@ -235,8 +198,10 @@ def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
 
 def _planned(db: Database, found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
     return [
-        PlannedRequest(position, key.replace("-", ""), copies, _text(db, text, *place), body)
-        for position, key, copies, text, body, *place in found
+        PlannedRequest(
+            position, key.replace("-", ""), copies, _text(db, text, *place), body, sample, rows
+        )
+        for position, key, copies, text, body, sample, rows, *place in found
     ]
 
 

@@ -134,7 +134,7 @@ def engine_runs(db: Database, statement: str = "engine_runs") -> list[EngineRun]
 
 def dead(db: Database, kinds: Sequence[str], made_in: Sequence[int] = ()) -> Columns:
     """The attempts that made dead letters of requests of the current plan, with the number of rows
-    (`copies`) and the output tokens of each: those that failed in one of `kinds`, in one of the
+    (`rows`) and the output tokens of each: those that failed in one of `kinds`, in one of the
     runs `made_in`. An empty sequence stands for all kinds, or all runs."""
     return db.columns(query("dead_attempts"), {"kinds": list(kinds), "runs": list(made_in)})
 
@@ -145,10 +145,11 @@ def cut(db: Database, *, keeps_cut: bool) -> Columns:
     return db.columns(query("cut_attempts"), {"keeps_cut": keeps_cut})
 
 
-def reopen(db: Database, attempts: Columns, max_tokens: int | None = None) -> int:
+def reopen(db: Database, attempts: Columns, max_tokens: int | None = None) -> float:
     """Let the requests of these attempts be tried again, with answers of up to `max_tokens` (None:
-    as the job has it). Returns the number of their rows."""
-    rows = attempts["copies"]
+    as the job has it). Returns the number of their rows, of a row with several samples the share
+    that these are."""
+    rows = attempts["rows"]
     if rows:
         found = {name: attempts[name] for name in ("key", "attempt")}
         found["reopened_at"] = [utc(clock.now())] * len(rows)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import NO_TRIES
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.prepare import plan_aside
+from llmbatch.pipeline.tasks import samples
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, results
 from llmbatch.store.database import Database
@@ -69,7 +69,4 @@ def rows_for(half: int) -> int:
 
 
 def _requests(db: Database, task: Task, first: int, last: int) -> list[Request]:
-    return [
-        task.request(one.key, messages_of(one.messages), NO_TRIES, body_of(one.body))
-        for one in plans.requests(db, first, last)
-    ]
+    return [samples.request_of(task, one, NO_TRIES) for one in plans.requests(db, first, last)]

@@ -33,7 +33,7 @@ from llmbatch.reports.text import job
 from llmbatch.store import plans, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
-from llmbatch.store.plans import RenderedRow
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
 

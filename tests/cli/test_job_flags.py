@@ -58,6 +58,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "sampling.max_tokens": ("7", 7),
     "sampling.seed": ("7", 7),
     "sampling.stop": ("s", ("s",)),
+    "sampling.samples": ("7", 7),
     "answer.choice": ("c", ("c",)),
     "answer.regex": ("r", "r"),
     "score.query": ("{{ q }}", "{{ q }}"),
@@ -94,6 +95,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 
 SWITCHES = {
+    "sampling.vote",
     "input.header",
     "template.system_as_user",
     "meta",
@@ -147,6 +149,7 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     assert given == {"thinking": False, "effort": "low"}
     assert [load("--thinking", text).template.thinking for text in ("off", "on")] == ["off", "on"]
     assert load("--system-as-user").template.system_as_user
+    assert load("--vote").sampling.vote
     prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
     assert (prices.price_per_million, prices.listed_price) != (None, None)
     assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")

@@ -134,6 +134,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "engines/digests.py",
             "engines/model_files.py",
             "pipeline/rows/ingest.py",
+            "pipeline/tasks/samples.py",
             "store/frames.py",
             "store/long_texts.py",
         },

@@ -16,7 +16,7 @@ from llmbatch.reports.report import Report
 from llmbatch.store import failures, plans, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
-from llmbatch.store.plans import RenderedRow
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
 

@@ -41,6 +41,13 @@ _UNDONE = {
     ),
     12: ("ALTER TABLE reopenings DROP COLUMN max_tokens",),
     13: ("DROP TABLE known_failures",),
+    14: (
+        "ALTER TABLE planned_rows DROP COLUMN sample",
+        "ALTER TABLE planned_rows DROP COLUMN samples",
+        "ALTER TABLE requests DROP COLUMN sample",
+        "ALTER TABLE requests DROP COLUMN row_share",
+        "ALTER TABLE plans DROP COLUMN votes",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -11,7 +11,7 @@ from llmbatch.core.records import Record
 from llmbatch.store import plans, results, runs, snapshots, statements
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
-from llmbatch.store.plans import RenderedRow
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
 
@@ -41,7 +41,13 @@ DAMAGES: dict[str, list[str]] = {
     "no_row_is_planned_twice": [
         "INSERT INTO planned_rows SELECT * FROM planned_rows WHERE row = 1"
     ],
+    "samples_count_from_zero_without_gaps": [
+        "UPDATE planned_rows SET sample = 1 WHERE row = 1",
+        "UPDATE planned_rows SET samples = 2 WHERE row = 1",
+        "INSERT INTO planned_rows SELECT * REPLACE (2 AS sample) FROM planned_rows WHERE row = 1",
+    ],
     "every_planned_key_has_one_request": [
+        "UPDATE requests SET row_share = 0.5 WHERE position = 0",
         "DELETE FROM requests WHERE position = 0",
         "INSERT INTO requests SELECT * FROM requests WHERE position = 0",
         "UPDATE requests SET copies = copies + 1",

@@ -13,7 +13,7 @@ from llmbatch.store import long_texts, plans, results, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.long_texts import LONG
 from llmbatch.store.opening import open_store
-from llmbatch.store.plans import RenderedRow
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.snapshots import Row, Source
 
 KEYS = [f"{number:032x}" for number in range(9)]
@@ -54,7 +54,7 @@ def test_records_and_messages_come_back_as_they_were(db: Database) -> None:
     planned = plans.requests(db, 0, 9)
     assert sorted(request.messages for request in planned) == sorted(map(messages, TEXTS))
     assert plans.first_messages(db) == messages(TEXTS[0])
-    assert plans.pending_size(db) == sum(len(messages(text)) for text in TEXTS)
+    assert plans.pending_size(db) == (sum(len(messages(text)) for text in TEXTS), len(TEXTS))
 
 
 def test_the_tables_hold_only_a_part(db: Database) -> None:

@@ -8,7 +8,8 @@ import pytest
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.plans import Plan, PlanCounts, PlannedRequest, RenderedRow
+from llmbatch.store.plans import Plan, PlanCounts, PlannedRequest
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.snapshots import Row, Source
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -84,17 +85,17 @@ def test_rows_that_share_a_key_share_a_request(planned: Database) -> None:
     assert {request.key: request.copies for request in requests(planned)} == {A: 2, B: 1, C: 1}
     assert keys_of_rows(planned) == [C, A, B, A, None]
     counts = plans.counts(planned)
-    assert counts == PlanCounts(rows=5, requests=3, duplicates=1, control=0)
+    assert counts == PlanCounts(rows=5, asked=4, requests=3, duplicates=1, control=0)
 
 
-def test_samples_get_requests_of_their_own(planned: Database) -> None:
+def test_repetitions_get_requests_of_their_own(planned: Database) -> None:
     rows = [rendered(n, A, "same") for n in (1, 2, 3)] + [rendered(4, B, "x"), failed(5)]
     replace(planned, rows, own)
     assert keys_of_rows(planned) == [A, own(A, 1), own(A, 2), B, None]
     assert [request.copies for request in requests(planned)] == [1, 1, 1, 1]
 
 
-def test_samples_are_numbered_by_row_whatever_the_order_of_planning(planned: Database) -> None:
+def test_repetitions_are_numbered_by_row_whatever_the_order_of_planning(planned: Database) -> None:
     rows = [rendered(n, A, "same") for n in (3, 1, 5, 2, 4)]
     replace(planned, rows, own)
     assert keys_of_rows(planned) == [A, own(A, 1), own(A, 2), own(A, 3), own(A, 4)]

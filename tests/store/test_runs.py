@@ -13,6 +13,7 @@ from llmbatch.core.outcomes import Verdict
 from llmbatch.store import plans, results, runs
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.runs import Attempt
 
 Spawn = Callable[[str], "subprocess.Popen[str]"]
@@ -63,10 +64,8 @@ def test_a_try_that_may_be_repeated_settles_nothing(healthy: Database) -> None:
 
 def test_answers_outlive_their_plan(healthy: Database) -> None:
     """An answer is found by its key, by any plan that asks for it again."""
-    rows = [
-        plans.RenderedRow(n, key, None, None, "m" + key) for n, key in enumerate([A, B, C, A], 1)
-    ]
-    rows.append(plans.RenderedRow(6, A, None, None, "m" + A))
+    rows = [RenderedRow(n, key, None, None, "m" + key) for n, key in enumerate([A, B, C, A], 1)]
+    rows.append(RenderedRow(6, A, None, None, "m" + A))
     plans.replace(healthy, 1, "other", [rows], None)
     assert results.counts(healthy) == results.Counts(answered=3, failed=1, pending=1, rejected=1)
     run = runs.begin(healthy, 2, clock.moment(), {})

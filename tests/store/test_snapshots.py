@@ -8,7 +8,7 @@ import pytest
 from llmbatch.core.records import Record, Reject
 from llmbatch.store import plans, results, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.plans import RenderedRow
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.snapshots import Row, Snapshot, Source
 
 

@@ -54,7 +54,9 @@ def reopen(job: Path, kinds: list[str], max_tokens: int | None = None) -> int:
         dead = runs.dead(db, kinds)
         if max_tokens is not None:
             _check_limit(max_tokens, dead["output_tokens"])
-        return runs.reopen(db, dead, max_tokens)
+        pending = results.counts(db).pending
+        runs.reopen(db, dead, max_tokens)
+        return results.counts(db).pending - pending
 
 
 def _cut_kinds(kinds: list[str]) -> list[str]:

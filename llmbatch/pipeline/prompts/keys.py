@@ -2,8 +2,8 @@
 
 A key is BLAKE2b-128 (RFC 7693) over the JSON of everything that can change the answer: the task,
 model identity, sampling and constraint once per job, then the rendered messages, the body (if there
-is one) and the number of the repetition of each request. What is not in here must not change an
-answer.
+is one) and the numbers of the sample and of the repetition of each request. What is not in here
+must not change an answer.
 """
 
 import hashlib
@@ -122,9 +122,18 @@ def _has_copy(constraint: Constraint | None) -> bool:
     )
 
 
-def repetition_key(key: str, sample: int) -> str:
-    """The key of the n-th own sample (from 1) of a request; the first (0) has the plain key."""
-    return hashlib.blake2b(f"{key}:{sample}".encode(), digest_size=_KEY_BYTES).hexdigest()
+def repetition_key(key: str, number: int) -> str:
+    """The key of a repetition (from 1) of a request that other rows have, too, and that is computed
+    for each of them; the first (0) has the plain key."""
+    return hashlib.blake2b(f"{key}:{number}".encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def sample_key(key: str, sample: int) -> str:
+    """The key of a sample of a row; the first (0) has the plain key, so that more samples are
+    computed beside it. Its repetitions are those of a request with this key."""
+    if sample == 0:
+        return key
+    return hashlib.blake2b(f"{key}/{sample}".encode(), digest_size=_KEY_BYTES).hexdigest()
 
 
 def plan_digest(
@@ -137,8 +146,9 @@ def plan_digest(
 ) -> str:
     """A digest of all that shapes a plan: the rows, the templates and how they are rendered, the
     keys' base, which rows are asked, the order of a record's fields, what becomes of duplicates,
-    of rows that hold one of the model's `control_tokens` (None: they are not known), and the limits
-    and runs (`other_limits`) among whose answers some were looked for."""
+    of the samples of a row, of rows that hold one of the model's `control_tokens` (None: they are
+    not known), and the limits and runs (`other_limits`) among whose answers some were looked for.
+    """
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     parts.append({"rendering": _RENDERING_VERSION})
     if spec.task == "score":
@@ -151,6 +161,8 @@ def plan_digest(
         parts.append({"system_as_user": True})
     if spec.duplicates != "auto":
         parts.append({"duplicates": spec.duplicates})
+    if spec.sampling.samples > 1:
+        parts.append({"samples": spec.sampling.samples, "vote": spec.sampling.vote})
     if control_tokens is not None:
         parts.append({"control_tokens": [spec.control_tokens, *control_tokens]})
     if other_limits:

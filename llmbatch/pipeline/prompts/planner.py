@@ -17,7 +17,8 @@ from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.plans import SKIPPED, Plan, RenderedRow
+from llmbatch.store.plans import SKIPPED, Plan
+from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.snapshots import Snapshot
 
 _WINDOW = 20_000
@@ -65,9 +66,12 @@ def plan(
         prompts_keys.KeyMaker(other, job.task, model_identity) for other in limits.specs(spec)
     ]
     with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
-        batches = _batches(_windows(db, rows), renderer, job.task, [keys, *others], screening)
-        adoption = limits.adoption(spec)
-        return plans.replace(db, snapshot.snapshot, digest, batches, repetition_key, adoption)
+        rendered = _batches(_windows(db, rows), renderer, job.task, [keys, *others], screening)
+        batches = (_sampled(batch, spec.sampling.samples) for batch in rendered)
+        adoption, votes = limits.adoption(spec), spec.sampling.vote
+        return plans.replace(
+            db, snapshot.snapshot, digest, batches, repetition_key, adoption, votes=votes
+        )
 
 
 def _separate(spec: JobSpec) -> bool:
@@ -123,6 +127,28 @@ def _named(
     body = None if asked is None else json_text(asked)
     key, *others = (maker.key(messages, body, as_text=note is not None) for maker in keys)
     return RenderedRow(row, key, None, note, messages, body, tuple(others))
+
+
+def _sampled(batch: list[RenderedRow], samples: int) -> list[RenderedRow]:
+    """Each row that has a request so many times, with a key for each sample."""
+    if samples == 1:
+        return batch
+    return [
+        each
+        for rendered in batch
+        for each in ([rendered] if rendered.key is None else _samples(rendered, samples))
+    ]
+
+
+def _samples(rendered: RenderedRow, samples: int) -> Iterator[RenderedRow]:
+    assert rendered.key is not None, "a row without a request is not asked"
+    for sample in range(samples):
+        yield rendered._replace(
+            key=prompts_keys.sample_key(rendered.key, sample),
+            other_keys=tuple(prompts_keys.sample_key(key, sample) for key in rendered.other_keys),
+            sample=sample,
+            samples=samples,
+        )
 
 
 def _check_response_column(spec: JobSpec, snapshot: Snapshot) -> None:

@@ -22,14 +22,15 @@ class Timings:
 
 @dataclass
 class RunCounters:
-    """Counts of the run so far; each row of a shared request counts. `size`: characters of the
+    """Counts of the run so far; each row of a shared request counts, and one of several samples as
+    its share of a row. `size`: characters of the
     messages of all requests of the run, and `size_done` of those that are settled; `began`:
     clock.seconds() from which rates count."""
 
-    rows: int
-    rows_reused: int
-    rows_done: int = 0
-    failed: int = 0
+    rows: float
+    rows_reused: float
+    rows_done: float = 0
+    failed: float = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -40,10 +41,10 @@ class RunCounters:
 
     def progress(self, at: float) -> Progress:
         return Progress(
-            self.rows,
-            self.rows_done,
-            self.rows_reused,
-            self.failed,
+            round(self.rows),
+            round(self.rows_done),
+            round(self.rows_reused),
+            round(self.failed),
             self.output_tokens,
             self.prompt_tokens,
             max(0.0, at - self.began),
@@ -55,7 +56,7 @@ class RunCounters:
         return Usage(self.prompt_tokens, self.cached_tokens, self.output_tokens)
 
     @property
-    def rows_to_do(self) -> int:
+    def rows_to_do(self) -> float:
         """The rows that the run is to settle."""
         return self.rows - self.rows_reused
 

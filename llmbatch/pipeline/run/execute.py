@@ -225,10 +225,10 @@ def _choose(
     db: Database, context: Context, pending: Pending, counts: Counts
 ) -> tuple[Pending, RunCounters]:
     """The requests of this run: all that are pending, or a sample of them."""
-    done, rows = counts.answered + counts.failed, counts.pending
-    if context.sample_size is None:
-        size = plans.pending_size(db)
-    else:
+    size, rows = plans.pending_size(db)
+    # Of a row with several samples some may be done.
+    done = counts.answered + counts.failed + counts.pending - rows
+    if context.sample_size is not None:
         pending, rows, size = sample.choose(db, pending, context.sample_size)
     return pending, RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from llmbatch.core import clock
-from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import NO_TRIES, Completed, Outcome, Tries
 from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Stragglers
+from llmbatch.pipeline.tasks import samples
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans
 from llmbatch.store.database import Database
@@ -19,12 +19,13 @@ from llmbatch.store.plans import PlannedRequest
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request in flight. `position`: in the plan; `copies`: rows that it answers; `tries`: its
-    failed ones; `sent_at`: clock.seconds(); `size`: characters of its messages."""
+    """A request in flight. `position`: in the plan; `rows`: those that it answers, one of several
+    samples as its share of a row; `tries`: its failed ones; `sent_at`: clock.seconds(); `size`:
+    characters of its messages."""
 
     key: str
     position: int
-    copies: int
+    rows: float
     tries: Tries
     sent_at: float
     size: int = 0
@@ -110,16 +111,15 @@ class RequestFeed:
     def _request(self, planned: PlannedRequest) -> Request:
         position = planned.position
         tries = self._newer_tries.get(position) or self._tries.get(position, NO_TRIES)
-        messages = messages_of(planned.messages)
         self._in_flight[planned.key] = Ticket(
             planned.key,
             position,
-            planned.copies,
+            planned.rows,
             tries,
             clock.seconds(),
             len(planned.messages),
         )
-        return self._task.request(planned.key, messages, tries, body_of(planned.body))
+        return samples.request_of(self._task, planned, tries)
 
     def take(self, outcome: Outcome) -> Ticket:
         """Take a request out of flight whose outcome has come."""

@@ -59,11 +59,11 @@ def dead_letters(db: Database, limit: SequenceLimit | None) -> Columns | None:
     """The dead letters that may succeed with this limit; None where there are none."""
     shorter = runs_with_shorter(runs.engine_runs(db), limit)
     dead = runs.dead(db, kinds_helped_by(CONTEXT), shorter) if shorter else None
-    return dead if dead and dead["copies"] else None
+    return dead if dead and dead["rows"] else None
 
 
 def settled_otherwise(db: Database, spec: JobSpec) -> Columns | None:
     """The requests of answers that were cut and count the other way by now: answers as failures, or
     dead letters as answers; None where there are none."""
     found = runs.cut(db, keeps_cut=spec.run.keeps_cut)
-    return found if found["copies"] else None
+    return found if found["rows"] else None

@@ -165,4 +165,4 @@ def check(db: Database, spec: JobSpec) -> None:
     """`require` for a job's own store, once it is planned and before an engine is started."""
     if spec.run.expect_reuse is not None:
         sizes = plans.counts(db)
-        require(spec, plans.settled_rows(db), sizes.requests + sizes.duplicates, last_run(db))
+        require(spec, plans.settled_rows(db), sizes.asked, last_run(db))

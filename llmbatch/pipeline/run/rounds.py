@@ -141,7 +141,7 @@ class Rounds:
             (planned,) = plans.requests(self._db, position, position)
             tries = plans.pending(self._db).tries.get(position, NO_TRIES)
             size = len(planned.messages)
-            ticket = Ticket(planned.key, position, planned.copies, tries, 0.0, size)
+            ticket = Ticket(planned.key, position, planned.rows, tries, 0.0, size)
             self._settlement.write_off(ticket, kind, f"alone with this request, {reason}")
             self._pending = None
         self.isolation.to_write_off.clear()

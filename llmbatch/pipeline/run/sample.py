@@ -17,12 +17,12 @@ from llmbatch.store.run_records import SAMPLE_REASON
 _GROWTH = 1.35
 
 
-def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, int, int]:
+def choose(db: Database, pending: Pending, count: int) -> tuple[Pending, float, int]:
     """`count` of the pending requests, or all that there are; how many rows they answer, and
     how many characters their messages have."""
     positions = [pending.positions[index] for index in spread(len(pending.positions), count)]
     planned = plans.requests_at(db, positions)
-    rows, size = sum(one.copies for one in planned), sum(len(one.messages) for one in planned)
+    rows, size = sum(one.rows for one in planned), sum(len(one.messages) for one in planned)
     return Pending(positions, pending.tries), rows, size
 
 

@@ -82,10 +82,10 @@ class Settlement:
         if isinstance(decision, TryAgain):
             counters.to_retry += 1
             return
-        counters.rows_done += ticket.copies
+        counters.rows_done += ticket.rows
         counters.size_done += ticket.size
         if isinstance(decision, DeadLetter):
-            counters.failed += ticket.copies
+            counters.failed += ticket.rows
 
     def store(self, decision: Decision, ticket: Ticket) -> None:
         """Keep a try for the next checkpoint."""
@@ -113,7 +113,7 @@ class Settlement:
         self.store(decision, ticket)
         self.commit(Telemetry())
 
-    def reopened(self, rows: int) -> None:
+    def reopened(self, rows: float) -> None:
         """Count rows as pending that counted as done before the run."""
         self.counters.rows_reused -= rows
         self.counters.rows_done -= rows
@@ -151,7 +151,7 @@ class Settlement:
         counted = asdict(_sum(self._past, telemetry))
         del counted["held_back_until"]  # a time by this process's clock, of no use to others
         return counted | {
-            "rows": self.counters.rows_done - self.counters.rows_reused,
+            "rows": round(self.counters.rows_done - self.counters.rows_reused),
             "latency": list(self._latency),
             "resources": asdict(used) if used else None,
         }

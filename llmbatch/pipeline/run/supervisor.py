@@ -1,6 +1,7 @@
 """Supervision of a run's engines: one is started, and another when it has died or hangs."""
 
 from collections.abc import Callable
+from math import ceil
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
@@ -185,7 +186,9 @@ class Supervisor:
             rows = runs.reopen(self._db, dead)
             self._settlement.reopened(rows)
             self._rounds.reopened()
-            self._observer.phase(f"tried again, since they were too long: {count(rows, 'row')}")
+            self._observer.phase(
+                f"tried again, since they were too long: {count(ceil(rows), 'row')}"
+            )
 
     def _died(self, session: EngineSession, reason: str) -> bool | None:
         self._rounds.interrupted()

@@ -203,9 +203,9 @@ class TrySession:
     ) -> None:
         job, stop, observer = context.job, context.stop, context.observer
         spec, settings = job.spec, job.spec.run
-        done = counts.answered + counts.failed
-        counters = RunCounters(done + counts.pending, rows_reused=done, rows_done=done)
-        counters.size = plans.pending_size(db)
+        size, rows = plans.pending_size(db)
+        done = counts.answered + counts.failed + counts.pending - rows
+        counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
         config = engine_config.make(spec, job.task, job.paths.log)
         pooling = pooling_of(context.engines.first_engine)
         with closing(observer), job.task.check(pooling) as check:

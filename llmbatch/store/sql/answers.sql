@@ -32,13 +32,15 @@ SELECT row FROM (
         count(*) OVER () AS places
     FROM planned_rows JOIN current_plan USING (plan)
     SEMI JOIN (SELECT key FROM settled WHERE verdict = 'answered') AS answered USING (key)
+    WHERE sample = 0
 )
 WHERE place IN (1, (places + 1) // 2, places) ORDER BY row;
 
 -- name: answers_at
+-- Of several samples of a row the first.
 SELECT rows.id, rows.line, left(settled.answer, $longest) AS answer
 FROM rows JOIN planned_rows USING (row) JOIN settled USING (key)
-WHERE list_contains($rows, row) AND verdict = 'answered' ORDER BY row;
+WHERE list_contains($rows, row) AND sample = 0 AND verdict = 'answered' ORDER BY row;
 
 -- name: stage_whole
 CREATE OR REPLACE TEMP TABLE shown_values AS

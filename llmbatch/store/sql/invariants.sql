@@ -25,17 +25,31 @@ FULL JOIN planned_rows USING (row)
 WHERE held.row IS NULL OR planned_rows.row IS NULL;
 
 -- name: no_row_is_planned_twice
-SELECT count(*) - count(DISTINCT row) FROM planned_rows;
+SELECT count(*) FILTER (sample = 0) - count(DISTINCT row) FROM planned_rows;
+
+-- name: samples_count_from_zero_without_gaps
+-- ... and only a row that has a request has several.
+SELECT count(*) FROM (
+    SELECT row FROM planned_rows GROUP BY row
+    HAVING count(*) <> max(samples) OR max(samples) <> min(samples) OR min(sample) <> 0
+        OR max(sample) <> max(samples) - 1 OR count(DISTINCT sample) <> count(*)
+        OR (count(*) > 1 AND count(key) <> count(*))
+);
 
 -- name: every_planned_key_has_one_request
--- ... which counts its rows truly.
+-- ... which counts its rows and their samples truly.
 SELECT count(*) FROM (
-    SELECT key, count(*) AS copies FROM planned_rows WHERE key IS NOT NULL GROUP BY key
+    SELECT key, count(*) AS copies, sum(1 / samples) AS row_share
+    FROM planned_rows WHERE key IS NOT NULL GROUP BY key
 ) AS wanted
 FULL JOIN (
-    SELECT key, count(*) AS requests, sum(copies) AS copies FROM requests GROUP BY key
+    SELECT
+        key, count(*) AS requests, sum(copies) AS copies,
+        sum(coalesce(row_share, copies)) AS row_share
+    FROM requests GROUP BY key
 ) AS held USING (key)
-WHERE held.requests IS DISTINCT FROM 1 OR held.copies IS DISTINCT FROM wanted.copies;
+WHERE held.requests IS DISTINCT FROM 1 OR held.copies IS DISTINCT FROM wanted.copies
+    OR abs(held.row_share - wanted.row_share) > 1e-9 * wanted.copies;
 
 -- name: positions_count_from_zero_without_gaps
 SELECT abs(count(*) - coalesce(max(position) + 1, 0)) + (count(*) - count(DISTINCT position))
@@ -108,7 +122,7 @@ FROM snapshots JOIN current_plan USING (snapshot);
 
 -- name: every_row_is_answered_failed_skipped_or_pending
 SELECT abs(
-    (SELECT count(*) FROM planned_rows)
+    (SELECT count(*) FROM planned_rows WHERE sample = 0)
     - (SELECT count(*) FROM row_states WHERE state IN ('answered', 'failed', 'skipped', 'pending'))
 );
 

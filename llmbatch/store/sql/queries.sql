@@ -127,27 +127,31 @@ SELECT plans.plan, plans.snapshot, plans.digest FROM plans JOIN current_plan USI
 -- name: stage_rendered
 CREATE OR REPLACE TEMP TABLE rendered (
     row BIGINT, key UUID, kind VARCHAR, message VARCHAR, messages VARCHAR, body VARCHAR,
-    text_at BIGINT, text_bytes BIGINT, text_characters BIGINT
+    text_at BIGINT, text_bytes BIGINT, text_characters BIGINT, sample INTEGER DEFAULT 0,
+    samples INTEGER DEFAULT 1
 );
 
 -- name: stage
-INSERT INTO rendered SELECT * REPLACE (CAST(key AS UUID) AS key) FROM batch;
+INSERT INTO rendered BY NAME SELECT * REPLACE (CAST(key AS UUID) AS key) FROM batch;
 
 -- name: staged_repeats
--- Rows whose request was met before, with the number of the repetition (from 1), in row order.
-SELECT row, CAST(key AS VARCHAR) AS key, copy - 1 AS sample
+-- Rows whose request was met before, with the number of the repetition (from 1), in row order. The
+-- samples of one row have keys of their own, so each meets its like in other rows only.
+SELECT row, sample, CAST(key AS VARCHAR) AS key, copy - 1 AS repetition
 FROM (
-    SELECT row, key, row_number() OVER (PARTITION BY key ORDER BY row) AS copy
+    SELECT row, sample, key, row_number() OVER (PARTITION BY key ORDER BY row) AS copy
     FROM rendered WHERE key IS NOT NULL
 )
 WHERE copy > 1
 ORDER BY row;
 
 -- name: restage
-UPDATE rendered SET key = CAST(batch.key AS UUID) FROM batch WHERE rendered.row = batch.row;
+UPDATE rendered SET key = CAST(batch.key AS UUID) FROM batch
+WHERE rendered.row = batch.row AND rendered.sample = batch.sample;
 
 -- name: plan_rows
-INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORDER BY row;
+INSERT INTO planned_rows
+SELECT $plan, row, key, kind, message, sample, samples FROM rendered ORDER BY row, sample;
 
 -- name: plan_requests
 -- Requests that share a prefix run together: sorted by their rendered messages, once, and then
@@ -155,7 +159,7 @@ INSERT INTO planned_rows SELECT $plan, row, key, kind, message FROM rendered ORD
 INSERT INTO requests
 SELECT
     $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
-    text_characters
+    text_characters, 0, NULL
 FROM (
     SELECT key, copies, messages, body, text_at, text_bytes, text_characters
     FROM rendered
@@ -166,12 +170,31 @@ FROM (
     ORDER BY messages, key
 );
 
+-- name: plan_sampled_requests
+-- The same where rows have several samples.
+INSERT INTO requests
+SELECT
+    $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
+    text_characters, sample, row_share
+FROM (
+    SELECT
+        key, copies, messages, body, text_at, text_bytes, text_characters, sample, row_share
+    FROM rendered
+    JOIN (
+        SELECT
+            key, min(row) AS row, count(*) AS copies,
+            CASE WHEN max(samples) > 1 THEN sum(1 / samples) END AS row_share
+        FROM rendered WHERE key IS NOT NULL GROUP BY key
+    ) USING (row, key)
+    ORDER BY messages, key
+);
+
 -- name: stage_other_keys
 -- The keys that the requests of rows would have with other limits for the answer.
-CREATE OR REPLACE TEMP TABLE other_keys (row BIGINT, key UUID);
+CREATE OR REPLACE TEMP TABLE other_keys (row BIGINT, sample INTEGER, key UUID);
 
 -- name: stage_other
-INSERT INTO other_keys SELECT row, CAST(key AS UUID) FROM batch;
+INSERT INTO other_keys SELECT row, sample, CAST(key AS UUID) FROM batch;
 
 -- name: run_specs_in_own_store
 SELECT run, spec FROM own_store.runs ORDER BY run;
@@ -181,23 +204,27 @@ SELECT run, spec FROM own_store.runs ORDER BY run;
 -- that they have now.
 UPDATE rendered SET key = adopted.key
 FROM (
-    SELECT row, min(key) AS key
+    SELECT row, sample, min(key) AS key
     FROM other_keys JOIN {settled} USING (key)
     ANTI JOIN (
         SELECT key FROM {attempts} WHERE verdict <> 'answered' AND kind <> 'truncated'
     ) AS drawn_anew USING (key)
     WHERE verdict = 'answered' AND finish_reason = 'stop' AND output_tokens < $limit
-    GROUP BY row
+    GROUP BY row, sample
 ) AS adopted
-WHERE rendered.row = adopted.row
+WHERE rendered.row = adopted.row AND rendered.sample = adopted.sample
     AND rendered.key NOT IN (SELECT key FROM {settled} WHERE verdict = 'answered');
 
 -- name: pending_positions
 SELECT position FROM pending ORDER BY position;
 
 -- Characters of the messages of all that is pending.
+-- ... and the rows that wait for it; of a row with several samples the share that these are.
 -- name: pending_size
-SELECT coalesce(sum(coalesce(text_characters, length(messages))), 0) FROM requests SEMI JOIN pending USING (position);
+SELECT
+    coalesce(sum(coalesce(text_characters, length(messages))), 0),
+    coalesce(sum(coalesce(row_share, copies)), 0)
+FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
 SELECT position, attempts, since_reopened, truncated, invalid, repeated, max_tokens
@@ -236,16 +263,20 @@ WHERE CASE
 END;
 
 -- name: settled_in_own_store
-SELECT count(*), coalesce(sum(copies), 0) FROM requests
+SELECT count(*), coalesce(round(sum(coalesce(row_share, copies))), 0) FROM requests
 SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body, plan, text_at, text_bytes
+SELECT
+    position, CAST(key AS VARCHAR) AS key, copies, messages, body, sample,
+    coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
 FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- name: requests_at
-SELECT position, CAST(key AS VARCHAR) AS key, copies, messages, body, plan, text_at, text_bytes
+SELECT
+    position, CAST(key AS VARCHAR) AS key, copies, messages, body, sample,
+    coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
 FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
@@ -345,7 +376,7 @@ SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states 
 
 -- name: answered_before
 -- Rows of the current plan whose requests were answered before the run began.
-SELECT coalesce(sum(copies), 0) FROM requests
+SELECT CAST(coalesce(round(sum(coalesce(row_share, copies))), 0) AS BIGINT) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN (SELECT key FROM settled WHERE verdict = 'answered') AS answered USING (key);
 
@@ -360,7 +391,7 @@ GROUP BY runs.run, runs.spec ORDER BY runs.run;
 -- name: cut_attempts
 -- Those that settle a request of the current plan by an answer that was cut: as a dead letter, or
 -- as an answer, of which the one is to be the other by now.
-SELECT settled.key, settled.attempt, requests.copies
+SELECT settled.key, settled.attempt, coalesce(row_share, copies) AS rows
 FROM settled
 JOIN requests USING (key)
 JOIN current_plan ON current_plan.plan = requests.plan
@@ -376,7 +407,8 @@ WHERE state = 'answered' AND finish_reason IN ('length', 'context');
 
 -- name: dead_attempts
 -- Those that settle a request of the current plan, with the rows that each one fails.
-SELECT settled.key, settled.attempt, requests.copies, settled.output_tokens
+SELECT
+    settled.key, settled.attempt, coalesce(row_share, copies) AS rows, settled.output_tokens
 FROM settled
 JOIN requests USING (key)
 JOIN current_plan ON current_plan.plan = requests.plan
@@ -406,25 +438,23 @@ SELECT * FROM attempts WHERE run = ? AND checkpoint BETWEEN ? AND ? ORDER BY che
 CREATE OR REPLACE TEMP TABLE results AS
 SELECT
     row_states.*,
-    coalesce(wasted_prompt_tokens - CASE WHEN state = 'failed' THEN prompt_tokens ELSE 0 END, 0)
-        AS wasted_prompt_tokens,
-    coalesce(wasted_cached_tokens - CASE WHEN state = 'failed' THEN cached_tokens ELSE 0 END, 0)
-        AS wasted_cached_tokens,
-    coalesce(wasted_output_tokens - CASE WHEN state = 'failed' THEN output_tokens ELSE 0 END, 0)
-        AS wasted_output_tokens
+    coalesce(wasted_prompt_tokens, 0) AS wasted_prompt_tokens,
+    coalesce(wasted_cached_tokens, 0) AS wasted_cached_tokens,
+    coalesce(wasted_output_tokens, 0) AS wasted_output_tokens
 FROM row_states
 LEFT JOIN (
     SELECT
-        key,
+        row,
         CAST(sum(prompt_tokens) AS BIGINT) AS wasted_prompt_tokens,
         CAST(sum(cached_tokens) AS BIGINT) AS wasted_cached_tokens,
         CAST(sum(output_tokens) AS BIGINT) AS wasted_output_tokens
     FROM attempts
     LEFT JOIN (SELECT DISTINCT key, attempt, TRUE AS is_reopened FROM reopenings) AS reopened
         USING (key, attempt)
-    WHERE verdict <> 'answered' OR is_reopened
-    GROUP BY key
-) AS failed_attempts USING (key)
+    JOIN planned_rows USING (key)
+    WHERE (verdict = 'retry' OR is_reopened) AND row BETWEEN $first AND $last
+    GROUP BY row
+) AS failed_attempts USING (row)
 WHERE row BETWEEN $first AND $last AND list_contains($states, state)
 ORDER BY row;
 
@@ -482,17 +512,19 @@ SELECT row, rank FROM row_ranks WHERE row >= ? AND row < ?;
 
 -- name: duplicates_answered
 -- Rows that have the answer of another.
-SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT)
+SELECT CAST(round(coalesce(sum((copies - 1) * coalesce(row_share / copies, 1)), 0)) AS BIGINT)
 FROM requests JOIN current_plan USING (plan) JOIN settled USING (key)
 WHERE copies > 1 AND verdict = 'answered';
 
 -- name: plan_counts
 SELECT
-    (SELECT count(*) FROM planned_rows) AS rows,
+    (SELECT count(*) FROM planned_rows WHERE sample = 0) AS rows,
+    (SELECT count(*) FROM planned_rows WHERE sample = 0 AND key IS NOT NULL) AS asked,
     (SELECT count(*) FROM requests) AS requests,
-    (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL)
-        - (SELECT count(*) FROM requests) AS duplicates,
-    (SELECT count(*) FROM planned_rows WHERE key IS NOT NULL AND message IS NOT NULL) AS control;
+    (SELECT CAST(round(coalesce(sum((copies - 1) * coalesce(row_share / copies, 1)), 0)) AS BIGINT)
+        FROM requests) AS duplicates,
+    (SELECT count(*) FROM planned_rows
+        WHERE key IS NOT NULL AND message IS NOT NULL AND sample = 0) AS control;
 
 -- name: duplicate_tokens
 -- Tokens that answered rows of the current plan did not cost, because they share a request, by
@@ -566,7 +598,7 @@ SELECT CAST(coalesce(sum(reasoning_tokens), 0) AS BIGINT) FROM attempts;
 
 -- name: run_rows
 -- Rows by the run that settled them. How many shared a request is known of the current plan only.
-SELECT run, CAST(sum(coalesce(copies, 1)) AS BIGINT) AS rows
+SELECT run, CAST(round(sum(coalesce(row_share, copies, 1))) AS BIGINT) AS rows
 FROM attempts LEFT JOIN requests USING (key)
 WHERE verdict <> 'retry' GROUP BY run;
 
@@ -635,8 +667,9 @@ SELECT
     checkpoint,
     CAST(sum(attempts.prompt_tokens) AS BIGINT) AS prompt_tokens,
     CAST(sum(attempts.output_tokens) AS BIGINT) AS output_tokens,
-    CAST(coalesce(sum(coalesce(requests.copies, 1)) FILTER (verdict <> 'retry'), 0) AS BIGINT)
-        AS rows
+    CAST(round(coalesce(
+        sum(coalesce(row_share, requests.copies, 1)) FILTER (verdict <> 'retry'), 0
+    )) AS BIGINT) AS rows
 FROM attempts LEFT JOIN requests USING (key)
 WHERE run = $run GROUP BY checkpoint;
 
@@ -695,14 +728,14 @@ CREATE OR REPLACE TEMP TABLE used (
 );
 
 -- name: add_used
--- Of some rows, but for skipped ones, by the values that the JSON pointers name. A request that rows share is divided
--- evenly among them.
+-- Of some rows, but for skipped ones, by the values that the JSON pointers name. A request that rows
+-- share is divided evenly among them.
 INSERT INTO used
 WITH
 some_rows AS (
     SELECT
-        json_extract_string(data, $pointers) AS by_values, planned_rows.key,
-        planned_rows.kind IS NOT NULL AS is_unmade
+        json_extract_string(data, $pointers) AS by_values, planned_rows.row, planned_rows.key,
+        sample, planned_rows.kind IS NOT NULL AS is_unmade
     FROM rows
     JOIN planned_rows USING (row)
     JOIN current_plan USING (plan)
@@ -721,8 +754,10 @@ by_request AS (
 some_settled AS (SELECT key, TRUE AS is_settled FROM settled SEMI JOIN some_rows USING (key))
 SELECT
     by_values,
-    count(*) FILTER (is_unmade OR is_settled),
-    count(*) FILTER (NOT is_unmade AND is_settled IS NULL),
+    -- With several samples a row is pending until all of them have settled.
+    count(*) FILTER (sample = 0)
+        - count(DISTINCT row) FILTER (NOT is_unmade AND is_settled IS NULL),
+    count(DISTINCT row) FILTER (NOT is_unmade AND is_settled IS NULL),
     coalesce(sum(computed / copies), 0),
     coalesce(sum(output / copies), 0),
     coalesce(sum(seconds / copies), 0),
@@ -764,6 +799,6 @@ GROUP BY is_former;
 
 -- name: settled_rows
 -- Rows of the current plan whose requests are settled.
-SELECT coalesce(sum(copies), 0) FROM requests
+SELECT CAST(coalesce(round(sum(coalesce(row_share, copies))), 0) AS BIGINT) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);

@@ -6,7 +6,8 @@
 -- The newest plan, if it is for the newest snapshot; otherwise no row: a new snapshot has no
 -- plan until it is planned.
 CREATE OR REPLACE TEMP VIEW current_plan AS
-SELECT plan, snapshot FROM (SELECT plan, snapshot FROM plans ORDER BY plan DESC LIMIT 1)
+SELECT plan, snapshot, votes
+FROM (SELECT plan, snapshot, votes FROM plans ORDER BY plan DESC LIMIT 1)
 WHERE snapshot = (SELECT max(snapshot) FROM snapshots);
 
 -- name: settled
@@ -65,8 +66,80 @@ JOIN current_plan USING (plan)
 ANTI JOIN settled USING (key)
 LEFT JOIN failed_tries USING (key);
 
+-- name: sampled_states
+-- The states of the rows of which several samples are asked for: pending until all of these have
+-- settled, then failed if one has failed (where they vote: if all have), for the reason of the first.
+-- What is settled is written in other words than in `settled`: of a subplan that two parts of
+-- `row_states` share DuckDB makes a table for both, also where no row has several samples.
+CREATE OR REPLACE TEMP VIEW sampled_states AS
+SELECT
+    row,
+    key,
+    CASE WHEN is_pending THEN 'pending' WHEN is_failed THEN 'failed' ELSE 'answered' END AS state,
+    CASE WHEN is_failed THEN failure.kind END AS kind,
+    CASE WHEN is_failed
+        THEN concat(failure.message, ' (', failed, ' of ', samples, ' samples failed)') END
+        AS message,
+    CASE WHEN NOT is_pending THEN run END AS run,
+    CASE WHEN NOT is_pending THEN attempt END AS attempt,
+    CASE
+        WHEN is_failed THEN failure.finish_reason
+        WHEN NOT is_pending THEN coalesce(cut_reason, finish_reason)
+    END AS finish_reason,
+    -- Of all samples, a JSON array with null for one that has failed; of a failed row the text that
+    -- was not accepted.
+    CASE
+        WHEN is_failed THEN failure.answer
+        WHEN NOT is_pending THEN CAST(to_json(answers) AS VARCHAR)
+    END AS answer,
+    CASE WHEN NOT is_pending THEN prompt_tokens END AS prompt_tokens,
+    CASE WHEN NOT is_pending THEN cached_tokens END AS cached_tokens,
+    CASE WHEN NOT is_pending THEN output_tokens END AS output_tokens,
+    CASE WHEN NOT is_pending AND NOT is_failed AND thought > 0
+        THEN CAST(to_json(reasonings) AS VARCHAR) END AS reasoning,
+    CASE WHEN NOT is_pending THEN reasoning_tokens END AS reasoning_tokens,
+    samples
+FROM (
+    SELECT
+        planned_rows.row,
+        min(planned_rows.key) FILTER (sample = 0) AS key,
+        any_value(samples) AS samples,
+        count(*) FILTER (verdict = 'dead') AS failed,
+        count(verdict) < count(*) AS is_pending,
+        NOT is_pending AND failed > 0 AND (failed = count(*) OR NOT any_value(votes)) AS is_failed,
+        arg_min(
+            {
+                'kind': tries.kind, 'message': tries.message, 'finish_reason': finish_reason,
+                'answer': answer
+            },
+            sample
+        ) FILTER (verdict = 'dead') AS failure,
+        arg_min(finish_reason, sample) FILTER (
+            verdict = 'answered' AND finish_reason IN ('length', 'context')
+        ) AS cut_reason,
+        arg_min(finish_reason, sample) FILTER (verdict = 'answered') AS finish_reason,
+        list(CASE WHEN verdict = 'answered' THEN answer END ORDER BY sample) AS answers,
+        list(CASE WHEN verdict = 'answered' THEN reasoning END ORDER BY sample) AS reasonings,
+        count(reasoning) FILTER (verdict = 'answered') AS thought,
+        max(run) AS run,
+        max(attempt) AS attempt,
+        CAST(sum(prompt_tokens) AS BIGINT) AS prompt_tokens,
+        CAST(sum(cached_tokens) AS BIGINT) AS cached_tokens,
+        CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+        CAST(sum(reasoning_tokens) AS BIGINT) AS reasoning_tokens
+    FROM planned_rows
+    JOIN current_plan USING (plan)
+    LEFT JOIN (
+        SELECT every.* FROM attempts AS every ANTI JOIN reopenings USING (key, attempt)
+        WHERE verdict <> 'retry'
+    ) AS tries ON tries.key = planned_rows.key
+    WHERE samples > 1
+    GROUP BY planned_rows.row
+);
+
 -- name: row_states
--- The state of every row of the current plan.
+-- The state of every row of the current plan. `samples`: how many the row has; of several, the tokens
+-- are those of all, the tries those of the one that took most, and the answer is an array.
 CREATE OR REPLACE TEMP VIEW row_states AS
 SELECT
     planned_rows.row,
@@ -79,7 +152,7 @@ SELECT
         ELSE 'pending'
     END AS state,
     coalesce(planned_rows.kind, settled.kind) AS kind,
-    -- The message of a planned row that has a request is no failure's: see plans.RenderedRow.
+    -- The message of a planned row that has a request is no failure's: see RenderedRow.
     CASE WHEN planned_rows.kind IS NULL THEN settled.message ELSE planned_rows.message END
         AS message,
     settled.run,
@@ -90,7 +163,11 @@ SELECT
     settled.cached_tokens,
     settled.output_tokens,
     settled.reasoning,
-    settled.reasoning_tokens
+    settled.reasoning_tokens,
+    planned_rows.samples
 FROM planned_rows
 JOIN current_plan USING (plan)
-LEFT JOIN settled ON settled.key = planned_rows.key;
+LEFT JOIN settled ON settled.key = planned_rows.key
+WHERE samples = 1
+UNION ALL
+FROM sampled_states;

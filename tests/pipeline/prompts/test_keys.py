@@ -72,6 +72,8 @@ ALTERNATIVES: dict[str, Any] = {
     "sampling.repetition_penalty": 1.1,
     "sampling.presence_penalty": 0.5,
     "sampling.frequency_penalty": 0.5,
+    "sampling.samples": 3,
+    "sampling.vote": True,
     "answer.choice": ["a", "b"],
     "answer.schema": {"type": "object"},
     "answer.regex": "a+",
