@@ -44,7 +44,11 @@ def measure(llm: Any, counted: Counted, variant: dict[str, Any]) -> dict[str, An
     from vllm import SamplingParams
 
     prompts = prompts_of(llm, json.loads(Path(variant["requests"]).read_text()))
-    sampling = SamplingParams(temperature=0.0, max_tokens=variant["max_tokens"])
+    sampling = SamplingParams(
+        temperature=0.0,
+        max_tokens=variant["max_tokens"],
+        structured_outputs=_choice(variant["choice"]),
+    )
     size = variant.get("chunk") or len(prompts)
     llm.reset_prefix_cache()
     steps = counted.steps
@@ -62,7 +66,13 @@ def measure(llm: Any, counted: Counted, variant: dict[str, Any]) -> dict[str, An
         "output_tokens": sum(lengths),
         "longest": max(lengths),
         "steps": counted.steps - steps,
-    }
+    } | ({"answers": [output.outputs[0].text for output in outputs]} if variant["choice"] else {})
+
+
+def _choice(answers: Sequence[str] | None) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return StructuredOutputsParams(choice=list(answers)) if answers else None
 
 
 def main() -> None:

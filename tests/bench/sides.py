@@ -98,11 +98,13 @@ def llmbatch(
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing that a baseline process measures. `chunk`: requests for each `generate`."""
+    """One thing that a baseline process measures. `chunk`: requests for each `generate`; `choice`:
+    the allowed answers, which are then among the figures (`answers`)."""
 
     requests: Sequence[Any]
     max_tokens: int
     chunk: int | None = None
+    choice: Sequence[str] | None = None
 
 
 def generate(
@@ -118,6 +120,7 @@ def generate(
             "requests": str(path),
             "max_tokens": variant.max_tokens,
             "chunk": variant.chunk,
+            "choice": variant.choice,
         }
     task = {"model": bench.model, "engine": dict(bench.engine), "variants": described}
     command = [sys.executable, str(_BASELINE), str(result)]

@@ -1,8 +1,10 @@
 """The inputs of the suite, the same at every call, and the settings that all sides share."""
 
+import ast
 import csv
 import json
 import random
+import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -112,6 +114,28 @@ def _prose(chance: random.Random, words: int) -> str:
     """Words as they stand in tickets, in no order."""
     known = [word for ticket in tickets()[:50] for word in ticket["text"].split()]
     return " ".join(chance.choices(known, k=words))
+
+
+def docstrings(rows: int) -> Iterator[Row]:
+    """Real texts that every machine has: first lines of the docstrings in Python's library."""
+    seen = set[str]()
+    library = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(library.rglob("*.py")):
+        if {"test", "tests", "site-packages", "idlelib"} & set(path.parts):
+            continue
+        for text in _first_lines(path):
+            if text not in seen and len(seen) < rows:
+                seen.add(text)
+                yield {"id": str(len(seen)), "text": text}
+
+
+def _first_lines(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            text = (ast.get_docstring(node) or "").partition("\n")[0].strip()
+            if len(text.split()) >= 5:
+                yield text
 
 
 def write_rows(path: Path, rows: Iterator[Row]) -> Path:
