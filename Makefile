@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale schemas sweep model pins audit clean
+.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice schemas sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -135,6 +135,10 @@ bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, me
 
 sweep: $(READY)  ## Read the tables of other projects' test suites as llmbatch, pandas and DuckDB do (FOLDERS="unpacked sdists")
 	$(BIN)/python -m tests.sweep.sweep $(FOLDERS)
+
+bench-choice: $(READY)  ## Labels of several tokens against LLM.generate with the same choice, on a real small model (fetched once, 93 MB)
+	sh samples/texts/model.sh $(BIN) demo-llm
+	$(BIN)/python tests/bench/choices.py demo-llm/SmolLM2-135M-Instruct --write
 
 schemas: $(READY)  ## Print where the grammars of schemas as zod, Pydantic and OpenAI's helpers write them differ from the check
 	$(BIN)/python -m tests.constraints.makers.table

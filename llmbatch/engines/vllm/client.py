@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.vllm import failure_reasons, leftovers, processes, start, ways
-from llmbatch.engines.vllm.core_channel import CoreChannel, StepOutput
+from llmbatch.engines.vllm.core_channel import CoreChannel, IsSettled, StepOutput
 from llmbatch.engines.vllm.public_way import StepStats
 from llmbatch.engines.vllm.versions import MISMATCHES
 
@@ -52,12 +52,14 @@ class Client:
         with self._calls:
             return self._require_alive().make_template(parameters)
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
+    def add(
+        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+    ) -> None:
         """Send a request. Raises EngineError if the engine is gone, else what vLLM raises."""
         with self._calls:
             channel = self._require_alive()
             try:
-                channel.add(number, tokens, template)
+                channel.add(number, tokens, template, is_settled)
             except Exception as error:
                 # Distinguished here, or the death of the engine would be a fault of this request.
                 if self._is_gone():

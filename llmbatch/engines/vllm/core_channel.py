@@ -1,7 +1,13 @@
 """Messages to and from vLLM's engine core, the same for each way of driving it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+IsSettled = Callable[[Sequence[int]], bool]
+"""True of the tokens of an answer whose rest is known, and which is not worth going on with."""
+SETTLED = "settled"
+"""The reason of an answer that was ended for that."""
 
 
 @dataclass(slots=True)
@@ -60,8 +66,11 @@ class CoreChannel(Protocol):
         """A request with these parameters, for `add`. Raises what vLLM raises for them."""
         ...
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request like `template`. Raises what vLLM raises for it."""
+    def add(
+        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+    ) -> None:
+        """Send a request like `template`. Raises what vLLM raises for it. Its answer may be ended
+        where `is_settled`."""
         ...
 
     def receive(self) -> StepOutput:

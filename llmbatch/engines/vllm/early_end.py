@@ -8,15 +8,18 @@ the seed are. So nothing but the rest of the only text left can follow, and the 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from llmbatch.constraints.choice_left import ChoiceLeft
 from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.engines.vllm.core_channel import IsSettled
 from llmbatch.engines.vllm.sampling import check_sampling
 
 BACKEND = "xgrammar"
 _KEPT = 4096
+_UNDER_WAY = 1
+"""Steps of a request that the engine core has begun before it learns that its answer is settled."""
 
 Pieces = Sequence[bytes]
 
@@ -31,7 +34,8 @@ class Ended:
 
 class EarlyEnd:
     """Ends answers to choices by their limit of tokens, which costs the engine nothing: the number
-    of pieces after which one text is left, whichever are drawn.
+    of pieces after which one text is left, whichever are drawn. An answer that is settled before
+    may be taken back, if that saves a step.
 
     An answer that may be cut inside of a text, by a stop string, is left as it is.
     """
@@ -70,17 +74,37 @@ class EarlyEnd:
             return sampling
         return replace(sampling, max_tokens=left.most_pieces)
 
+    def is_settled(self, request: Request) -> IsSettled | None:
+        """A look at the tokens of such a request whether to end it; None: its limit is enough."""
+        if request.constraint is None or request.constraint.kind != "choice":
+            return None
+        left = self._left(request.sampling.stop, request.constraint)
+        limit = self.sampling(request).max_tokens
+        if left is None or self._pieces is None or limit <= _UNDER_WAY + 1:
+            return None
+        return partial(self._is_worth_ending, left, limit)
+
+    def _is_worth_ending(self, left: ChoiceLeft, limit: int, tokens: Sequence[int]) -> bool:
+        if limit - len(tokens) <= _UNDER_WAY:
+            return False
+        text, rest = self._known(left, tokens)
+        return text is not None and self._spared(rest) + 1 > _UNDER_WAY
+
+    def _known(self, left: ChoiceLeft, tokens: Sequence[int]) -> tuple[str | None, bytes]:
+        """The only text left after these tokens, if there is one, and the rest of it."""
+        assert self._pieces is not None
+        begun = b"".join(self._pieces[token] for token in tokens)
+        text = left.only(begun)
+        return text, b"" if text is None else text.encode()[len(begun) :]
+
     def ended(self, request: Request, tokens: Sequence[int]) -> Ended | None:
         """The end of an answer that was cut after these tokens; None where more than one text, or
         none, is left."""
         left = self._left(request.sampling.stop, request.constraint)
         if left is None or self._pieces is None:
             return None
-        begun = b"".join(self._pieces[token] for token in tokens)
-        text = left.only(begun)
-        if text is None:
-            return None
-        return Ended(text, self._spared(text.encode()[len(begun) :]) + 1)
+        text, rest = self._known(left, tokens)
+        return None if text is None else Ended(text, self._spared(rest) + 1)
 
     def _fewest(self, text: bytes) -> int:
         """The fewest tokens that spell a text."""

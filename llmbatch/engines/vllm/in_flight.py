@@ -16,7 +16,7 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Request
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
-from llmbatch.engines.vllm.core_channel import Answer, StepOutput
+from llmbatch.engines.vllm.core_channel import SETTLED, Answer, StepOutput
 from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
 from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters
@@ -108,7 +108,8 @@ class InFlight:
             if length + 1 > session.max_model_len:
                 text = f"prompt has {length} tokens, the context length is {session.max_model_len}"
                 return Failed(request.key, "too_long", text)
-            session.client.add(number, tokens, template)
+            settled = None if thinks else session.early_end.is_settled(request)
+            session.client.add(number, tokens, template, settled)
         except EngineError:
             raise
         except MISMATCHES as error:
@@ -146,6 +147,9 @@ class InFlight:
             self._waiting_tokens -= self._waiting.pop(answer.number, 0)
             if request is not None:
                 self._settled.append(self._outcome(request, answer))
+        if not self._sent and any(answer.reason == SETTLED for answer in output.finished):
+            # The engine core has nothing left to do, and says no more.
+            self._session.stats.empty(output.at)
 
     def _parted(self, made: Completed, answer: Answer) -> Outcome:
         """An answer without the thinking before it."""
@@ -179,7 +183,11 @@ class InFlight:
         if not answer.tokens and reason not in ("stop", "length"):
             usage = Usage()  # it was turned away before its prompt was computed
         self._session.stats.count(usage)
-        if reason == "length" and not is_thinking and (early := self._ended(request, answer)):
+        if (
+            reason in ("length", SETTLED)
+            and not is_thinking
+            and (early := self._ended(request, answer))
+        ):
             return Completed(request.key, early.text, "stop", usage)
         text = answer.text
         if text is None or (tokenizer.decodes and not request.sampling.stop):

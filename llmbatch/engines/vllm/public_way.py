@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm.core_channel import Answer, StepOutput, answer_of
+from llmbatch.engines.vllm.core_channel import Answer, IsSettled, StepOutput, answer_of
 
 
 class StepStats:
@@ -62,8 +62,10 @@ class PublicWay:
         """The parameters alone: vLLM checks them with each request."""
         return parameters
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request. Raises what vLLM raises for it."""
+    def add(
+        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+    ) -> None:
+        """Send a request. Raises what vLLM raises for it. Its tokens come at its end only."""
         if not tokens:
             raise ValueError("the prompt is empty")
         self._queued_at = self._queued_at or clock.seconds()

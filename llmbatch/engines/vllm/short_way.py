@@ -11,7 +11,7 @@ import inspect
 from typing import Any
 
 from llmbatch.core import clock
-from llmbatch.engines.vllm.core_channel import Answer, StepOutput, answer_of
+from llmbatch.engines.vllm.core_channel import SETTLED, Answer, IsSettled, StepOutput, answer_of
 
 ANY_TOKENS = [0]
 
@@ -24,6 +24,7 @@ class ShortWay:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._open: dict[str, Answer] = {}
+        self._is_settled: dict[str, IsSettled] = {}
         # Sent through vLLM's front end and not begun: our numbers, by the names that it gave.
         self._renamed: dict[str, str] = {}
         self._in_process = not hasattr(engine.engine_core, "outputs_queue")
@@ -39,8 +40,11 @@ class ShortWay:
             "template", prompt, parameters, supported_tasks=engine.get_supported_tasks()
         )
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
-        """Send a request like `template`. Raises ValueError for tokens that the model lacks."""
+    def add(
+        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+    ) -> None:
+        """Send a request like `template`. Raises ValueError for tokens that the model lacks. An
+        answer that vLLM's front end decodes is not ended where it is settled."""
         engine = self._engine
         if not tokens:
             raise ValueError("the prompt is empty")
@@ -55,6 +59,8 @@ class ShortWay:
         else:
             request.external_req_id = number
             self._open[number] = Answer(number, len(tokens))
+            if is_settled is not None:
+                self._is_settled[number] = is_settled
         engine.engine_core.add_request(request)
 
     def _check(self, tokens: list[int]) -> None:
@@ -69,6 +75,9 @@ class ShortWay:
         outputs = self._engine.engine_core.get_output()
         step = StepOutput([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
         others = [output for output in outputs.outputs if not self._take(output, step)]
+        settled = [answer.number for answer in step.finished if answer.reason == SETTLED]
+        if settled:
+            self._engine.engine_core.abort_requests(settled)
         if others:
             step.finished += self._decoded_by_vllm(others, outputs)
         return step
@@ -94,12 +103,20 @@ class ShortWay:
                 answer.cached = output.prefill_stats.num_cached_tokens
         answer.tokens += output.new_token_ids
         answer.vector = output.pooling_output
-        if output.finish_reason is not None:
-            answer.reason = str(output.finish_reason)
-            error = getattr(output, "error", None)  # since vLLM 0.33
-            answer.error = None if error is None else error.message
-            step.finished.append(self._open.pop(output.request_id))
+        answer.reason = self._reason(answer, output)
+        if answer.reason is not None:
+            self._is_settled.pop(answer.number, None)
+            step.finished.append(self._open.pop(answer.number))
         return True
+
+    def _reason(self, answer: Answer, output: Any) -> str | None:
+        """The reason for the end of an answer; None while more is to come."""
+        if output.finish_reason is None:
+            is_settled = self._is_settled.get(answer.number)
+            return SETTLED if is_settled is not None and is_settled(answer.tokens) else None
+        error = getattr(output, "error", None)  # since vLLM 0.33
+        answer.error = None if error is None else error.message
+        return str(output.finish_reason)
 
     def _decoded_by_vllm(self, others: list[Any], outputs: Any) -> list[Answer]:
         """Answers that vLLM decodes and has finished; outputs of abandoned requests are dropped."""
@@ -114,6 +131,8 @@ class ShortWay:
     def abort(self, numbers: list[str]) -> None:
         """Give up requests; numbers of others are passed over."""
         ours = [number for number in numbers if self._open.pop(number, None) is not None]
+        for number in ours:
+            self._is_settled.pop(number, None)
         self._engine.engine_core.abort_requests(ours)
         self._engine.abort_request(numbers)
         given_up = set(numbers)

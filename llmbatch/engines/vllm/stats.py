@@ -58,8 +58,12 @@ class Stats:
         self._recomputed += recomputed
         self._moments.count(output, recomputed)
         if not stats.num_running_reqs and not queued:
-            self._empty_since = output.at
-            self._moments.pause()
+            self.empty(output.at)
+
+    def empty(self, at: float) -> None:
+        """The engine core has had no request since then (seconds of `clock.seconds`)."""
+        self._empty_since = at
+        self._moments.pause()
 
     def count(self, usage: Usage) -> None:
         """Add a finished request."""

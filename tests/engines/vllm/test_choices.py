@@ -69,6 +69,25 @@ def test_the_answers_are_those_that_are_drawn_to_their_end(
     assert 0 < spared <= fewer
 
 
+LONG = tuple(f"the answer is {text}" for text in ("a refund of all", "a rebate", "none of them"))
+
+
+def test_a_settled_answer_is_taken_back(vllm_engine: VllmEngine) -> None:
+    """The limit alone would let it go on: only single bytes settle nothing before it."""
+    asked = [ask(f"Ticket {n}", choice(*LONG), max_tokens=40) for n in range(6)]
+    tokens, texts = {}, {}
+    for way in ("short", "public"):
+        with session.driven(vllm_engine, way):
+            made = answers_of(vllm_engine, asked)
+        texts[way] = [made[request.key][0] for request in asked]
+        tokens[way] = sum(made[request.key][1] for request in asked)
+    assert texts["short"] == texts["public"]
+    assert tokens["short"] < tokens["public"]
+    assert vllm_engine._client is not None
+    assert vllm_engine._client.engine.get_num_unfinished_requests() == 0
+    assert not vllm_engine._client.channel._is_settled  # type: ignore[union-attr]
+
+
 def test_a_limit_that_settles_nothing_cuts_the_answer(vllm_engine: VllmEngine) -> None:
     (cut,) = vllm_engine.run([ask("hello", choice("aaaa" + "b" * 30, "aaaa"), max_tokens=1)])
     assert isinstance(cut, Completed)

@@ -66,3 +66,45 @@ def test_an_answer_ends_as_its_only_text(
     texts: Sequence[str], tokens: list[int], ended: Ended | None
 ) -> None:
     assert EarlyEnd(lambda: PIECES).ended(of(*texts), tokens) == ended
+
+
+ALIKE = ("refund me billing", "refund me bb", "refund me us")
+
+
+@pytest.mark.parametrize(
+    ("texts", "sampling", "tokens", "settled"),
+    [
+        (ALIKE, {}, [5], False),  # "refund": any may follow
+        (ALIKE, {}, [5, 10, 8], True),  # " me " and "u": two steps are left, "s" and the end
+        (ALIKE, {}, [5, 10, 8, 4], False),  # the end alone: it is under way
+        (ALIKE, {"max_tokens": 4}, [5, 10, 8], False),  # its limit ends it in the next step
+        (ALIKE, {"max_tokens": 5}, [5, 10, 8], True),
+        (ALIKE, {}, [4], False),  # no text begins so
+    ],
+)
+def test_an_answer_is_taken_back_where_that_saves_a_step(
+    texts: Sequence[str], sampling: dict[str, int], tokens: list[int], settled: bool
+) -> None:
+    early = EarlyEnd(lambda: [*PIECES, b" me "])
+    look = early.is_settled(of(*texts, **{"max_tokens": 40} | sampling))
+    assert look is not None
+    assert look(tokens) == settled
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ask("hello"),
+        ask("hello", Constraint("regex", "refund|refunds")),
+        of("refund", "refunds", stop=("x",)),
+        of("billing", "refund"),  # the first piece settles it
+        of("billing", "bug"),  # the second one, which is under way
+        of("refund", "refunds", max_tokens=2),
+    ],
+)
+def test_others_are_not_looked_at(request_: Request) -> None:
+    assert EarlyEnd(lambda: PIECES).is_settled(request_) is None
+
+
+def test_answers_whose_pieces_are_not_known_are_not_looked_at() -> None:
+    assert EarlyEnd(lambda: None).is_settled(of("refund", "refunds", max_tokens=9)) is None

@@ -12,6 +12,7 @@ from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Constraint, Message, Request
 from llmbatch.engines.vllm import engine, versions, ways
 from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.core_channel import IsSettled
 from llmbatch.engines.vllm.public_way import PublicWay, StepStats
 from llmbatch.engines.vllm.short_way import ShortWay
 from tests.engines.vllm import session
@@ -190,10 +191,12 @@ class Broken(ShortWay):
         super().__init__(engine)
         self._call = call
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
+    def add(
+        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+    ) -> None:
         if self._call == "add":
             template.no_such_field  # noqa: B018
-        super().add(number, tokens, template)
+        super().add(number, tokens, template, is_settled)
 
     def receive(self) -> Any:
         arrived = super().receive()
