@@ -123,7 +123,7 @@ def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
     settings: dict[str, Any] = {"help": text, "metavar": _metavar(key, field)}
     if settings["metavar"] in ("FILE", "FOLDER"):
         settings["shell_complete"] = file_names
-    if field.annotation is bool:
+    if set(members(field.annotation)) <= {bool, NoneType}:
         return JobFlag(key, f"{name}/--no-{name[2:]}", default=None, **settings)
     settings |= {"type": _type(field.annotation), "multiple": key in _REPEATED}
     short = [_SHORT_NAMES[key]] if key in _SHORT_NAMES else []

@@ -25,7 +25,8 @@ class Pooling:
     one answer has; `max_length`: tokens of a text at most, special tokens included, None where that
     is not known before the start; `prefixes`: what is put before a text, by the role of its
     message; `labels`: those of the numbers of a classification head; `lower_case`: True if texts
-    are written small. `sources`: the file, option or rule that each of these comes from, by name.
+    are written small; `dtype`: the type in which the model computes, None where that is not known
+    before the start. `sources`: the file, option or rule that each of these comes from, by name.
     """
 
     output: Output
@@ -36,6 +37,7 @@ class Pooling:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     lower_case: bool = False
+    dtype: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +66,8 @@ def line(stored: Mapping[str, Any]) -> str:
         parts.append(said(length, "normalized"))
     for role, prefix in sorted((stored.get("prefixes") or {}).items()):
         parts.append(said(f"before the {role}: {prefix!r}", "prefixes"))
+    if stored.get("dtype"):
+        parts.append(said(f"computed in {stored['dtype']}", "dtype"))
     if stored.get("max_length"):
         parts.append(said(f"texts of {stored['max_length']:,} tokens at most", "max_length"))
     return "; ".join(parts)

@@ -102,7 +102,13 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
             reading = clock.seconds() - began
             pending, locked = _read_pending(db, job, engine)
             _check_as_run(db, job, pending.history, locked=locked)
-            notices = [*planned.notices, *job.task.notices(), *try_first_chats(db, engine)]
+            numbers = held.numbers_of(engine, task)
+            notices = [
+                *planned.notices,
+                *job.task.notices(),
+                *numbers,
+                *try_first_chats(db, engine),
+            ]
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
             unknown = "a run holds the job" if locked else None if is_kept else _UNNAMED

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
+from llmbatch.core import vectors
 from llmbatch.core.exact_json import cell
 from llmbatch.core.records import RAW_LIMIT, Record, Reject
 
-ANSWER_TYPES = ("text", "integer", "number", "boolean", "json")
+ANSWER_TYPES = ("text", "integer", "number", "boolean", "json", "vector")
+"""Types of answer columns. That of vectors is written with its numbers: see `core/vectors: KIND`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ class Writer(Protocol):
     def write(self, data: str, answer: Mapping[str, Any]) -> None:
         """Add a row: the record text of its input, and its answer by column.
 
-        An answer value is a str, int, float, bool, None, or `Json` for text that is JSON already.
+        An answer value is a str, int, float, bool, None, or `Json` for text that is JSON already;
+        in a column of vectors, which only formats with types have, an array of their numbers.
         An answer column that is left out counts as None; one that was not announced raises
         ValueError, and a value that its column's type cannot hold raises Misfit.
         """
@@ -178,7 +182,8 @@ def check_columns(columns: Sequence[str], answer_columns: Mapping[str, str]) -> 
     clash = set(columns) & set(answer_columns)
     if clash:
         raise ValueError(f"columns of the input and of the answer at once: {sorted(clash)}")
-    unknown = set(answer_columns.values()) - set(ANSWER_TYPES)
+    kinds = {"vector" if vectors.KIND.fullmatch(k) else k for k in answer_columns.values()}
+    unknown = kinds - set(ANSWER_TYPES)
     if unknown:
         raise ValueError(f"unknown answer types: {sorted(unknown)}")
 

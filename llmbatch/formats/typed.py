@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from llmbatch.core import vectors
 from llmbatch.core.exact_json import cell, parse_record
 from llmbatch.formats.base import (
     Misfit,
@@ -27,7 +29,8 @@ class TypedColumns:
     Input columns are text where the options give no other type, null where the value is missing or
     null. Text and json are strings, integer int64, number float64, boolean bool. Text holds every
     value, a number as it was written. A number with a fraction or an exponent becomes the nearest
-    float64, as for other readers of JSON.
+    float64, as for other readers of JSON. Vectors are lists of float32 or float16, of a fixed size
+    where that is known.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class TypedColumns:
         kinds = {name: options.types.get(name, TEXT) for name in columns} | self._answer
         self.kinds = {name: kinds[name] for name in ordered(columns, answer_columns, options)}
         self.schema = pa.schema(
-            [pa.field(name, _TYPES[kind][0]) for name, kind in self.kinds.items()]
+            [pa.field(name, _arrow_type(kind)) for name, kind in self.kinds.items()]
         )
 
     def row(self, data: str, answer: Mapping[str, Any]) -> list[Any]:
@@ -54,8 +57,7 @@ class TypedColumns:
         """Some rows as an Arrow table."""
         by_column = zip(*rows, strict=True) if rows else [()] * len(self.schema)
         arrays = [
-            pa.array(values, type=field.type)
-            for values, field in zip(by_column, self.schema, strict=True)
+            _array(values, field.type) for values, field in zip(by_column, self.schema, strict=True)
         ]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -111,9 +113,34 @@ def _typed(name: str, kind: str, value: Any) -> Any:
     if value is None:
         return None
     try:
-        return _TYPES[kind][1](value)
+        return _vector(value, kind) if kind not in _TYPES else _TYPES[kind][1](value)
     except (TypeError, ValueError, OverflowError):
-        raise Misfit(name, value) from None
+        shown = value.tolist() if isinstance(value, np.ndarray) else value
+        raise Misfit(name, shown) from None
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    if kind in _TYPES:
+        return _TYPES[kind][0]
+    numbers = pa.float16() if kind.startswith("float16") else pa.float32()
+    return pa.list_(numbers, vectors.width_of(kind) or -1)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """The values of a column. Those of vectors go in as they lie in memory."""
+    whole = pa.types.is_fixed_size_list(kind) and values and all(v is not None for v in values)
+    if not whole:
+        return pa.array(values, type=kind)
+    flat = pa.array(np.concatenate(values), type=kind.value_type)
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+
+
+def _vector(value: Any, kind: str) -> Any:
+    """The numbers of a vector. Raises ValueError for one of another width."""
+    width = vectors.width_of(kind)
+    if not isinstance(value, np.ndarray) or (width is not None and len(value) != width):
+        raise ValueError
+    return value
 
 
 def _text(value: Any) -> str | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_
 from llmbatch.core.option_name import plain_name
 from llmbatch.job import fields
 from llmbatch.job.cost import CostSpec
+from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
@@ -123,6 +124,7 @@ class JobSpec(Section):
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
     score: ScoreSpec = fields.answer(ScoreSpec(), "The pairs of `--task score`, and the best ones")
+    embed: EmbedSpec = fields.answer(EmbedSpec(), "The vectors of `--task embed`")
     template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"

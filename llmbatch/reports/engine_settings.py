@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmbatch.core import units
+from llmbatch.engines import pooling
 from llmbatch.engines.info import EngineInfo
 from llmbatch.reports import wording
 from llmbatch.sizing.device import Device
 
 # Settings that are shown in other words, or are not for reading.
-_NOT_SHOWN = ("hardware", "shape", "weight_bytes", "grammar")
+_NOT_SHOWN = ("hardware", "shape", "weight_bytes", "grammar", "pooling")
 
 
 def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -21,8 +22,14 @@ def settings(description: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *([] if device is None else [("hardware", _device(device))]),
         *([] if weights is None else [("weights", units.size(weights))]),
+        *_numbers(description.get("pooling")),
         *_flat(rest),
     ]
+
+
+def _numbers(stored: Any) -> list[tuple[str, str]]:
+    """The way in which texts are made numbers, where they are."""
+    return [("numbers", pooling.line(stored))] if isinstance(stored, Mapping) else []
 
 
 def _device(device: Device) -> str:

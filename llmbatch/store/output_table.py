@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from llmbatch.core import drafts, files
 from llmbatch.core.errors import UsageError
@@ -48,7 +50,9 @@ def _load(path: Path, table: str, rows: Path, *, is_new: bool) -> None:
     with _attached(path, _NEW if is_new else "") as database:
         source = connection.quoted(rows)
         name = f"output.{_identifier(table)}"
-        database.execute(f"CREATE OR REPLACE TABLE {name} AS FROM read_parquet({source})")
+        columns = ", ".join(_column(field) for field in pq.read_schema(rows))
+        rows_as = f"SELECT {columns} FROM read_parquet({source})"
+        database.execute(f"CREATE OR REPLACE TABLE {name} AS {rows_as}")
         database.execute("CHECKPOINT output")
 
 
@@ -62,6 +66,14 @@ def columns(path: Path, table: str) -> list[str] | None:
             [table],
         ).fetchall()
     return [name for (name,) in found] or None
+
+
+def _column(field: pa.Field) -> str:
+    """A column as it is read, but for lists of a fixed size, which Parquet does not know."""
+    name = _identifier(field.name)
+    if not pa.types.is_fixed_size_list(field.type):
+        return name
+    return f"CAST({name} AS FLOAT[{field.type.list_size}]) AS {name}"
 
 
 @contextmanager

@@ -67,6 +67,11 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "score.group_by": ("q", "q"),
     "template.thinking": ("20", 20),
     "answer.constrain": ("check", "check"),
+    "embed.dimensions": ("7", 7),
+    "embed.pooling": ("mean", "mean"),
+    "embed.prompt_name": ("query", "query"),
+    "embed.overflow": ("split", "split"),
+    "embed.vector_dtype": ("float16", "float16"),
     "engine.name": ("a:b", "a:b"),
     "cost.price_per_hour": ("7", 7.0),
     "cost.devices": ("7", 7),
@@ -96,6 +101,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 SWITCHES = {
     "sampling.vote",
+    "embed.normalize",
     "input.header",
     "template.system_as_user",
     "meta",
@@ -216,6 +222,7 @@ def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
         "[sampling]",
         "[answer]",
         "[score]",
+        "[embed]",
         "[template]",
         "[engine]",
         "[cost]",

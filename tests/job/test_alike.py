@@ -17,6 +17,7 @@ OTHER: dict[str, Any] = {
     "system": "Be brief",
     "sampling": {"max_tokens": 9},
     "answer": {"choice": ["a", "b"]},
+    "embed": {"dimensions": 4},
     "score": {"query": "{{ t }}"},
     "template": {"kwargs": {"enable_thinking": False}},
 }

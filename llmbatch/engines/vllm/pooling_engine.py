@@ -66,7 +66,7 @@ class PoolingEngine(VllmEngine):
             )
         else:
             found = pooling_files.vectors(self._content, config, ask)
-        return self._with_length(found)
+        return self._with_dtype(self._with_length(found), config)
 
     @property
     def _ask(self) -> Ask:
@@ -96,6 +96,18 @@ class PoolingEngine(VllmEngine):
             )
         sources = {**found.sources, "max_length": "max_model_len"}
         return replace(found, max_length=given, sources=sources)
+
+    def _with_dtype(self, found: Pooling, config: Mapping[str, Any]) -> Pooling:
+        """With the type that vLLM will compute in: for float32 weights it takes float16."""
+        given = self._options.get("dtype")
+        stored = config.get("dtype") or config.get("torch_dtype")
+        dtype, source = given, "dtype"
+        if given in (None, "auto"):
+            dtype, source = stored, pooling_files.CONFIG
+        if source == pooling_files.CONFIG and stored in ("float32", "float"):
+            dtype, source = "float16", "vLLM's choice for float32 weights"
+        sources = found.sources if dtype is None else {**found.sources, "dtype": source}
+        return replace(found, dtype=dtype, sources=sources)
 
     def settings_before_start(self) -> EngineSettings:
         known = super().settings_before_start()
@@ -151,6 +163,9 @@ class PoolingEngine(VllmEngine):
         if found.max_length != config.max_model_len:
             sources = {**found.sources, "max_length": "vLLM, by the model's config.json"}
             found = replace(found, max_length=config.max_model_len, sources=sources)
+        dtype = str(config.dtype).removeprefix("torch.")
+        if dtype != found.dtype:
+            found = replace(found, dtype=dtype, sources={**found.sources, "dtype": "vLLM's choice"})
         return {"pooling": found.to_json()}
 
     def _make_session(

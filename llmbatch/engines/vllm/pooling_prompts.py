@@ -26,6 +26,8 @@ class PoolingPrompts:
         """The prompts of a request, each of `limit` tokens at most (None: of any length). Raises
         TooLongError, and ValueError for messages that cannot be encoded."""
         roles = tuple([message.role for message in messages])
+        if not all(message.content.strip() for message in messages):
+            raise ValueError("the text is blank: there is nothing to make numbers of")
         if roles == _PAIR:
             query, document = (self._written(message) for message in messages)
             if self._pooling.output == "cosine":

@@ -18,10 +18,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from llmbatch.core import exact_json
+from llmbatch.core import exact_json, vectors
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
-from llmbatch.pipeline.rows import row_errors
+from llmbatch.pipeline.rows import row_errors, vector_columns
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.snapshots import Snapshot
@@ -97,6 +97,8 @@ class Layout:
             types[self._response] = "json" if WHOLE in misfits else answer.whole
         if answer.fields:
             types = _fields(answer.fields, self._fields | {RESPONSE: self._response})
+        self._vectors = {name: kind for name, kind in types.items() if vectors.KIND.match(kind)}
+        types = {name: vector_columns.written_kind(kind, output) for name, kind in types.items()}
         types = types if output.has_answers else {}
         self.columns: dict[str, str] = types | {
             column: beside[name] for name, column in self._meta.items()
@@ -126,12 +128,10 @@ class Layout:
         if self._given[0].answer.fields:
             names = self._fields | {RESPONSE: self._response}
             document = exact_json.parse_record(text)
-            return {
-                names[name]: _as_cell(names[name], value, self.columns[names[name]])
-                for name, value in document.items()
-            }
+            return {names[name]: self._cell(names[name], each) for name, each in document.items()}
         if not self._is_json:
-            return {self._response: text}
+            is_text = self._response not in self._vectors
+            return {self._response: text if is_text else self._cell(self._response, text)}
         if not self._is_table:
             return {self._response: exact_json.Json(text)}
         if not self._spread:
@@ -142,6 +142,12 @@ class Layout:
         if WHOLE not in self._misfits:
             raise Misfit(WHOLE, text)
         return {self._response: self._whole(text)}
+
+    def _cell(self, column: str, value: Any) -> Any:
+        kind = self.columns[column]
+        if column in self._vectors and value is not None:
+            return vector_columns.value(value, self._vectors[column], kind)
+        return _as_cell(column, value, kind)
 
     def _whole(self, text: str) -> Any:
         """All of an answer as a cell; of an array or object its own text."""

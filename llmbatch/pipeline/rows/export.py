@@ -16,7 +16,14 @@ from llmbatch import formats
 from llmbatch.core import files
 from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.formats.base import ALL_COLUMNS, WriteOptions
-from llmbatch.pipeline.rows import chosen_rows, earlier_files, error_file, ranking, row_errors
+from llmbatch.pipeline.rows import (
+    chosen_rows,
+    earlier_files,
+    error_file,
+    ranking,
+    row_errors,
+    vector_columns,
+)
 from llmbatch.pipeline.rows.columns import RANK, Layout
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
 from llmbatch.store import output_table, results, snapshots
@@ -67,6 +74,7 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
     with _reported(output.path):
         snapshot = snapshots.newest(db)
         columns = snapshot.source.columns if snapshot else []
+        output = vector_columns.sized(db, output)
         layout = Layout(output, columns)
         options = _options(db, output, layout, snapshot)
         choose = chosen_rows.compile_condition(output.where, columns, layout, options)

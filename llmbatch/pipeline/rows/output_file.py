@@ -74,6 +74,11 @@ class OutputFile:
         return not set(self.states).isdisjoint(FAILED)
 
     @property
+    def has_vectors(self) -> bool:
+        """True if a column may hold vectors, as numbers of their own type."""
+        return self.format_name in ("parquet", "duckdb")
+
+    @property
     def is_table(self) -> bool:
         """True if a structured answer is spread over columns."""
         return self.format_name != "jsonl"

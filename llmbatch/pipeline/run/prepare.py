@@ -143,7 +143,8 @@ def check_engine(db: Database, context: Context) -> None:
     columns = snapshot.source.columns if snapshot else []
     of_prompt = context.job.prompt.notices(columns)
     of_engine = [*notices_of(engine), *try_first_chats(db, engine)]
-    for notice in [*task.notices(), *of_prompt, *of_engine]:
+    numbers = held.numbers_of(engine, task)
+    for notice in [*task.notices(), *of_prompt, *numbers, *of_engine]:
         context.observer.phase(notice)
     for line in held.lines(held.plan_of(engine, task)):
         context.observer.phase(f"constraint: {line}")

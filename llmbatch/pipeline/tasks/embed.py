@@ -1,11 +1,16 @@
 """The task of embedding: the vector of a text."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from llmbatch.constraints.json_check import Judge, Judgement
+from llmbatch.core import vectors
+from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Message, Request, Sampling
 from llmbatch.engines.pooling import Pooling
@@ -13,6 +18,11 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "embed"
+_OF_OVERFLOW = {"truncate": "cut", "split": "parts"}
+"""The column beside the vector that says what became of a text that is too long."""
+_CLOSE = 1e-3
+"""How far the length of a vector may be from 1: numbers are rounded to float32."""
+_SAMPLING = Sampling(max_tokens=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +30,20 @@ class Embed:
     """See `base.Task`."""
 
     ask: Ask
-    columns: AnswerColumns
-    sampling: Sampling
+    dtype: str = "float32"
+    has_system: bool = False
+    sampling: Sampling = _SAMPLING
     form: None = None
     constraint: None = None
     name: str = NAME
-    sections: tuple[str, ...] = ()
+    sections: tuple[str, ...] = (NAME,)
+
+    @property
+    def columns(self) -> AnswerColumns:
+        kind = f"{self.dtype}[{self.ask.dimensions or ''}]"
+        beside = _OF_OVERFLOW.get(self.ask.overflow)
+        fields = {} if beside is None else {"response": kind, beside: "integer"}
+        return AnswerColumns(kind, {}, fields=fields)
 
     def body(self, data: str) -> Mapping[str, Any] | None:
         return None
@@ -36,15 +54,58 @@ class Embed:
         return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
-        """No setting of it can be wrong."""
+        if self.has_system:
+            raise UsageError("--system: a vector is made of one text, the prompt: leave it out")
 
     def notices(self) -> list[str]:
         return []
 
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
-        return nullcontext(lambda text: Judgement(None, text))
+        return nullcontext(VectorCheck(self.ask, pooling))
+
+
+class VectorCheck:
+    """The check of vectors: numbers all of them, of the width and the length that the plan and the
+    report say. Where a text may overflow, the answer is kept as the columns have it."""
+
+    def __init__(self, ask: Ask, pooling: Pooling | None = None) -> None:
+        """`pooling`: as the engine says it; without it all vectors must have the same width."""
+        self._ask = ask
+        self._width = ask.dimensions or (pooling.width if pooling else None)
+        of_model = pooling is not None and pooling.normalized
+        self._is_unit = of_model if ask.normalize is None else ask.normalize
+
+    def __call__(self, text: str) -> Judgement:
+        beside = _OF_OVERFLOW.get(self._ask.overflow)
+        if beside is None:
+            return Judgement(self._fault(text), text)
+        try:
+            given = json.loads(text)
+            vector, said = str(given["vector"]), int(given[beside])
+        except (ValueError, KeyError, TypeError) as error:
+            return Judgement(f"no vector with {beside}: {error!r}", text)
+        kept = json.dumps({"response": vector, beside: said})
+        return Judgement(self._fault(vector), kept)
+
+    def _fault(self, text: str) -> str | None:
+        try:
+            vector = vectors.read(text)
+        except ValueError as error:
+            return str(error)
+        if self._width is None:
+            self._width = len(vector)
+        if len(vector) != self._width:
+            return f"the vector has {len(vector)} numbers, not {self._width}"
+        length = float(np.linalg.norm(vector.astype(np.float64)))
+        if not np.isfinite(length):
+            return "the vector has numbers that are not finite"
+        if not length:
+            return "the vector is zero"
+        if self._is_unit and abs(length - 1) > _CLOSE:
+            return f"the vector has the length {length:.6g}, not 1"
+        return None
 
 
 def make(spec: JobSpec) -> Embed:
     """The task of a job."""
-    return Embed(Ask("embed"), AnswerColumns("text", {}), Sampling(max_tokens=1))
+    return Embed(spec.embed.to_ask(), spec.embed.vector_dtype, spec.system is not None)

@@ -78,7 +78,7 @@ def test_what_is_no_text_to_pool_fails_alone(life: Any) -> None:
 def test_the_started_engine_says_how_it_pools(life: Any) -> None:
     told = life["described"]["pooling"]
     assert (told["method"], told["normalized"], told["width"]) == ("last", True, 128)
-    assert told["max_length"] == 64
+    assert (told["max_length"], told["dtype"]) == (64, "float32")
     assert told["sources"]["method"] == "--pooling"
 
 
@@ -116,6 +116,25 @@ def test_its_makers_word_may_stand_in_an_option() -> None:
     ask = Ask("embed", pooling="last", dimensions=64)
     engine = create(ask, hf_overrides={"is_matryoshka": True})
     assert engine.pooling().width == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype", "source"),
+    [
+        ({}, "bfloat16", "config.json"),
+        ({"dtype": "float32"}, "float32", "dtype"),
+        (
+            {"hf_overrides": {"dtype": "float32"}},
+            "float16",
+            "vLLM's choice for float32 weights",
+        ),
+    ],
+)
+def test_the_type_that_it_computes_in_is_foretold(
+    options: dict[str, Any], dtype: str, source: str
+) -> None:
+    found = create(Ask("embed", pooling="last"), **options).pooling()
+    assert (found.dtype, found.sources["dtype"]) == (dtype, source)
 
 
 def test_numbers_have_no_form() -> None:

@@ -1,0 +1,59 @@
+"""Texts become vectors from the command line, in each form of output."""
+
+import json
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llmbatch.cli.commands.export import write_answers
+from tests.cli.command import QuickJob
+
+ROWS = "id,text\n1,hello\n2,\n3,a ticket\n4,hello\n"
+JOB = ("in.csv", "-o", "out.jsonl", "-m", "m", "-p", "{{ text }}", "--task", "embed")
+ENGINE = ("--engine", "tests.scripted_engine:create")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, forks: Any) -> QuickJob:
+    job = QuickJob(tmp_path_factory.mktemp("embed"), forks)
+    job.write("in.csv", ROWS)
+    finished = job.command("run", *JOB, *ENGINE)
+    assert finished.code == 0, finished.stderr
+    assert "4 in = 3 answered + 0 failed + 0 rejected + 1 skipped" in finished.stderr
+    return job
+
+
+@pytest.fixture(scope="module")
+def expected(done: QuickJob) -> list[Any]:
+    return [record["response"] for record in done.records()]
+
+
+def test_an_empty_text_has_no_vector(done: QuickJob, expected: list[Any]) -> None:
+    assert [record["id"] for record in done.records()] == ["1", "3", "4"]
+    assert {len(vector) for vector in expected} == {8}
+    assert expected[0] == expected[2] != expected[1]
+
+
+def rounded(vectors: list[Any]) -> list[Any]:
+    return pa.array(vectors, pa.list_(pa.float32())).to_pylist()  # type: ignore[no-any-return]
+
+
+def test_parquet_has_lists_of_a_fixed_size(done: QuickJob, expected: list[Any]) -> None:
+    write_answers(done.output, done.folder / "o.parquet")
+    found = pq.read_table(done.folder / "o.parquet")["response"]
+    assert found.type == pa.list_(pa.float32(), 8)
+    assert found.to_pylist() == rounded(expected)
+
+
+def test_csv_and_a_database_have_the_same_numbers(done: QuickJob, expected: list[Any]) -> None:
+    write_answers(done.output, done.folder / "o.csv")
+    write_answers(done.output, done.folder / "o.duckdb")
+    lines = duckdb.read_csv(str(done.folder / "o.csv"), all_varchar=True).fetchall()
+    assert [json.loads(row[-1]) for row in lines] == expected
+    with duckdb.connect(str(done.folder / "o.duckdb")) as database:
+        found = database.execute("SELECT response, typeof(response) FROM answers").fetchall()
+    assert {kind for _, kind in found} == {"FLOAT[8]"}
+    assert [list(vector) for vector, _ in found] == rounded(expected)
