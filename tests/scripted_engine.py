@@ -357,12 +357,17 @@ class ScriptedEngine:
     def _text(self, request: Request) -> str:
         if request.ask is not None:
             return scripted_answers.asked(request, request.ask)
+        return request.prefill + self._rest(request)
+
+    def _rest(self, request: Request) -> str:
+        """The answer, without the beginning that the request gives."""
+        asked = [message for message in request.messages if message.role != "prefill"]
         if self._options.answer == "said":
-            return request.messages[-1].content
+            return asked[-1].content
         if request.constraint is not None:
             return scripted_answers.constrained(request.constraint)
         if self._options.answer == "echo":
-            return request.messages[-1].content
+            return asked[-1].content
         return scripted_answers.free_text(request)
 
     def _marked(self, request: Request, prompt: str, text: str, words: int) -> Outcome:

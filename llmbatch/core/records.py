@@ -138,3 +138,9 @@ class Request:
     body: Mapping[str, Any] | None = None
     ask: Ask | None = None
     adapter: str | None = None
+
+    @property
+    def prefill(self) -> str:
+        """The beginning of its answer that the request gives; "" if it gives none."""
+        last = self.messages[-1]
+        return last.content if last.role == "prefill" else ""

@@ -117,8 +117,8 @@ class Engine(Protocol):
        (an empty `Usage`): they would be paid for, attributed and taken for speed. An answer that
        was cut is `Completed` and says by what ("length" or "context"), since more `max_tokens`
        help only against the first; one that was ended for repeating itself, as the sampling may
-       ask for, says "repetition". An engine that knows its `max_model_len` fails a prompt that has
-       no room in it as `too_long`.
+       ask for, says "repetition". Its text begins with the request's own `prefill`, which counts as
+       prompt. An engine that knows its `max_model_len` fails a prompt without room as `too_long`.
     5. When the iterator ends, `run` drains and returns; when its generator is closed, it aborts
        what is in flight and leaves nothing running. An exception of the feed ends the run only.
     6. `describe()` reports the settings of the started engine, which are kept with the run as JSON.

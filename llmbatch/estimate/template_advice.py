@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llmbatch.core import messages
-from llmbatch.core.records import Message
+from llmbatch.core.records import Message, Role
 from llmbatch.estimate import cache_forecast
 from llmbatch.estimate.cache_forecast import CacheAssumptions, Encode, Forecast
-from llmbatch.pipeline.prompts import field_order
+from llmbatch.pipeline.prompts import field_order, turns
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.prompts.rendering import turns_of
 from llmbatch.pipeline.prompts.segments import Segment, segments
 from llmbatch.pipeline.prompts.template import Prompt, TemplateError
 from llmbatch.store.field_groups import Groups
@@ -54,8 +55,10 @@ def give(
     better = _best(parts, rendered)
     if better == given:
         return None
-    now = _forecast(_chats(parts, given, rendered), assumed, encode)
-    then = _forecast(_chats(parts, better, rendered), assumed, encode)
+    role: Role = "text" if job.spec.raw else "user"
+    examples = turns_of(job.prompt.for_rows(order))
+    now = _forecast(_chats(parts, given, rendered, examples, role), assumed, encode)
+    then = _forecast(_chats(parts, better, rendered, examples, role), assumed, encode)
     if now is None or then is None or then.hits - now.hits < _WORTH:
         return None
     return Advice(
@@ -117,9 +120,14 @@ def _numbered(column: Sequence[str]) -> list[int]:
 
 
 def _chats(
-    parts: Sequence[Segment], order: Sequence[int], rendered: Iterable[tuple[str, ...]]
+    parts: Sequence[Segment],
+    order: Sequence[int],
+    rendered: Iterable[tuple[str, ...]],
+    examples: Sequence[Message],
+    asked_as: Role,
 ) -> list[str]:
-    """The distinct chats in planned order, as the store keeps them.
+    """The distinct chats in planned order, as the store keeps them, but for the beginnings of
+    answers. `asked_as`: the role of the prompt.
 
     What comes behind a segment of the prompt cannot stay in the system prompt.
     """
@@ -132,14 +140,10 @@ def _chats(
         texts = {"system": "", "user": ""}
         for index, role in zip(order, roles, strict=True):
             texts[role] += row[index]
-        chats.add(messages.messages_text(_messages(texts)))
+        made = [Message("system", texts["system"])] if texts["system"] else []
+        made.append(Message(asked_as, texts["user"]))
+        chats.add(messages.messages_text(turns.with_examples(made, examples)))
     return sorted(chats)
-
-
-def _messages(texts: dict[str, str]) -> Iterable[Message]:
-    if texts["system"]:
-        yield Message("system", texts["system"])
-    yield Message("user", texts["user"])
 
 
 def _forecast(chats: Sequence[str], assumed: CacheAssumptions, encode: Encode) -> Forecast | None:

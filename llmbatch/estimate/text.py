@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.core.units import count
-from llmbatch.estimate import memory_text
+from llmbatch.estimate import first_prompt, memory_text
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import CacheOutlook
-from llmbatch.estimate.first_prompt import message_lines
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.preview import Preview
 from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
@@ -53,9 +52,7 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     yield from (f"notice    {line}" for line in seen.notices)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)
-    for role, text in seen.first_messages:
-        yield f"first row, {role} message:"
-        yield from message_lines(text, whole=whole_prompt)
+    yield from first_prompt.lines(seen.first_messages, whole=whole_prompt)
 
 
 def _control_failures(seen: Preview) -> str:

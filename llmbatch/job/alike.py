@@ -18,8 +18,9 @@ _SHAPING = (fields.shaping(JobSpec) | {"model"}) - _HARDLY_SHAPING
 def is_alike(kept: Mapping[str, Any], spec: JobSpec) -> bool:
     """True if a run of the spec `kept` (as the store has it) was asked as one of `spec` will be."""
     wanted = spec.model_dump(mode="json", by_alias=True)
+    known = _defaults() | dict(kept)
     return all(
-        _shaping_of(name, _with_defaults(name, kept.get(name))) == _shaping_of(name, wanted[name])
+        _shaping_of(name, _with_defaults(name, known[name])) == _shaping_of(name, wanted[name])
         for name in _SHAPING
     )
 

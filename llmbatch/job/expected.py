@@ -113,7 +113,7 @@ def _taken(field: FieldInfo, fault: str) -> str:
     """The values that a field takes, with the bounds that matter to this fault."""
     if fault in _TOO_SHORT:
         return "not be empty"
-    for note in field.metadata:
+    for note in [*field.metadata, *_notes(field)]:
         if isinstance(note, Spelled):
             is_beyond = fault in (*_TOO_LARGE, *_TOO_SMALL)
             bounds = _bounds(field, named=True, unit=" seconds")
@@ -145,9 +145,14 @@ def _kind(kind: Any) -> str:
 def _constraints(field: FieldInfo) -> Iterator[Any]:
     """Those of the field, and of the types that it may have."""
     yield from field.metadata
+    for note in _notes(field):
+        yield from getattr(note, "metadata", (note,))
+
+
+def _notes(field: FieldInfo) -> Iterator[Any]:
+    """The notes of the types that a field may have."""
     for kind in members(field.annotation):
-        for note in getattr(kind, "__metadata__", ()):
-            yield from getattr(note, "metadata", (note,))
+        yield from getattr(kind, "__metadata__", ())
 
 
 def _bounds(field: FieldInfo, *, named: bool, unit: str = "") -> str:

@@ -13,7 +13,7 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.job import engine_table, expected, placement
+from llmbatch.job import engine_table, examples, expected, placement
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -27,7 +27,7 @@ _FORMS = {"choice", "schema", "regex"}
 _INPUTS = frozenset({"files", "sql"})
 _PRICES = ("price_per_hour", "price_per_million")
 # The templates of no table, and those of [score].
-_OF_CHAT, _OF_PAIR = ("prompt", "system"), ("query", "document")
+_OF_CHAT, _OF_PAIR = ("prompt", "system", "prefill"), ("query", "document")
 # Of values that cannot be kept the first ones are reported.
 _MOST_FAULTS = 3
 
@@ -93,11 +93,14 @@ def _texts(table: Table) -> Table:
 
 
 def _templates(table: Table, folder: Path) -> dict[str, str]:
-    return {
+    named = {
         key: str(folder / text[1:])
         for key, text in _texts(table).items()
         if isinstance(text, str) and text.startswith("@")
     }
+    if isinstance(shown := table.get("examples"), str):
+        named["examples"] = str(folder / shown.removeprefix("@"))
+    return named
 
 
 def _check_values(table: Table, job_file: Path | None, flags: Table) -> None:
@@ -159,6 +162,9 @@ def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
     """The table with the content of `@file` prompts and of schema files in place of their names."""
     filled = dict(table)
     for key, name in _templates(table, Path()).items():
+        if key == "examples":
+            filled[key] = examples.read(folder / name, f"{source}: {key}: ")
+            continue
         text = _read_text(folder / name, f"{source}: {key}: ")
         if key in _OF_CHAT:
             filled[key] = text

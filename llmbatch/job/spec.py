@@ -10,6 +10,7 @@ from llmbatch.core.option_name import plain_name
 from llmbatch.job import fields
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
+from llmbatch.job.examples import Examples
 from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
@@ -91,6 +92,28 @@ class JobSpec(Section):
         min_length=1,
     )
     system: str | None = rendered(None, "Jinja2 template of the system message. @FILE reads it.")
+    examples: Examples | None = rendered(
+        None,
+        "Rows with an answer (a file), shown before each row as turns of the chat.",
+    )
+    example_answer: str | None = rendered(
+        None, "Column of the answers in the examples.", by_default="the response column"
+    )
+    messages: str | None = rendered(
+        None,
+        "Column in which a row brings its own messages, in place of a prompt: a list of role and "
+        "content, as OpenAI's.",
+        min_length=1,
+    )
+    prefill: str | None = rendered(
+        None,
+        "Jinja2 template of the beginning of each answer, with which the model goes on. @FILE "
+        "reads it.",
+        min_length=1,
+    )
+    raw: bool = rendered(
+        False, "Send the prompt as it is, without a chat template: for base models."
+    )
     constant_prompt: bool = neutral(
         False, "Allow a prompt that uses no column: all rows ask the same."
     )
@@ -136,7 +159,8 @@ class JobSpec(Section):
 
     @property
     def template_files(self) -> Mapping[str, str]:
-        """The names of the files that hold the `prompt` and the `system` prompt, if they do."""
+        """The names of the files that hold the `prompt`, the `system` prompt, the `prefill` and the
+        `examples`, if they do."""
         return self._template_files
 
     def with_template_files(self, files: Mapping[str, str]) -> Self:
@@ -147,7 +171,7 @@ class JobSpec(Section):
     @property
     def needs_prompt(self) -> bool:
         """True if the messages of a row are made by the templates `prompt` and `system`."""
-        return self.prompt is not None
+        return self.prompt is not None and self.messages is None
 
     @property
     def longest_answer(self) -> int:
@@ -206,5 +230,5 @@ class JobSpec(Section):
 
 def _with_prompt(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """A table without a prompt where none is needed: a row has its messages from elsewhere."""
-    is_needed = table.get("task") != "score"
+    is_needed = table.get("task") != "score" and table.get("messages") is None
     return table if is_needed or "prompt" in table else {**table, "prompt": None}

@@ -42,6 +42,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "state": ("s", "s"),
     "response_column": ("r", "r"),
     "system": ("s", "s"),
+    "example_answer": ("c", "c"),
+    "messages": ("c", "c"),
+    "prefill": ("It", "It"),
     "require": ("c", ("c",)),
     "keep": ("skipped,failed", ("skipped", "failed")),
     "output_format": ("csv", "csv"),
@@ -109,6 +112,7 @@ SWITCHES = {
     "overwrite",
     "constant_prompt",
     "ask_empty",
+    "raw",
 }
 
 
@@ -159,6 +163,9 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
     assert (prices.price_per_million, prices.listed_price) != (None, None)
     assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")
+    (tmp_path / "e.csv").write_text("t,response\nx,y\n")
+    assert load("--examples", str(tmp_path / "e.csv")).examples == ('{"t":"x","response":"y"}',)
+    assert load("--raw").raw
 
 
 def test_a_query_stands_in_place_of_an_input() -> None:
@@ -180,6 +187,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
         "input.files",
         "input.sql",
         "answer.schema",
+        "examples",
         "cost.price_per_million",
         "cost.listed_price",
     } | SWITCHES

@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ import pytest
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Lost, Outcome, Usage
-from llmbatch.core.records import Constraint, Request, Sampling
+from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import LONGEST_HOLD, Engine, Telemetry
 from llmbatch.engines.info import EngineInfo
@@ -282,6 +283,21 @@ BAD = {
     "bad_regex": ask("hello", Constraint("regex", "(")),
     "dangling_ref": ask("hello", Constraint("json", '{"$ref": "#/$defs/none"}')),
 }
+
+
+def test_an_answer_begins_as_its_request_says(subject: Subject) -> None:
+    plain = ask("one two three")
+    messages = (*plain.messages, Message("prefill", "It is"))
+    begun = replace(plain, key="b" * 32, messages=messages)
+    text = replace(plain, key="c" * 32, messages=(Message("text", "one two three"),))
+    found = answers(subject.running, begun, text)
+    assert isinstance(found[text.key], Completed)
+    first = found[begun.key]
+    assert isinstance(first, Completed)
+    assert first.text.startswith("It is")
+    for request in (begun, text):
+        encoded = subject.running.encode(request.messages)
+        assert encoded is None or len(encoded) == found[request.key].usage.prompt
 
 
 def test_bad_requests_fail_alone(subject: Subject) -> None:

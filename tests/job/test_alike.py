@@ -15,6 +15,11 @@ OTHER: dict[str, Any] = {
     "model": "n",
     "prompt": "{{ u }}",
     "system": "Be brief",
+    "examples": [{"t": "a", "response": "b"}],
+    "example_answer": "a",
+    "messages": "chat",
+    "prefill": "It is",
+    "raw": True,
     "sampling": {"max_tokens": 9},
     "answer": {"choice": ["a", "b"]},
     "embed": {"dimensions": 4},
@@ -48,7 +53,7 @@ def test_other_settings_leave_runs_alike(name: str) -> None:
 
 def test_a_run_of_a_version_without_a_setting_had_its_default() -> None:
     kept = JobSpec.model_validate(BASE).model_dump(mode="json", by_alias=True)
-    del kept["template"], kept["sampling"]["top_k"]
+    del kept["template"], kept["sampling"]["top_k"], kept["task"], kept["raw"]
     assert is_alike(kept, JobSpec.model_validate(BASE))
     assert not is_alike(kept, JobSpec.model_validate(BASE | {"sampling": {"top_k": 3}}))
 

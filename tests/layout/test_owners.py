@@ -147,7 +147,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     # What follows from a spec is made once, for the ready job; its helper process has its own.
     "compiles prompts": (
         calls_of("Prompt"),
-        {"pipeline/prompts/ready_job.py", "pipeline/prompts/rendering.py"},
+        {"pipeline/prompts/job_prompt.py", "pipeline/prompts/rendering.py"},
     ),
     "makes a sampling or a constraint": (
         calls_of("to_sampling", "to_constraint"),
@@ -165,7 +165,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     ),
     "detects formats": (
         detects_formats,
-        {"pipeline/rows/input_parts.py", "pipeline/rows/output_file.py"},
+        {"pipeline/rows/input_parts.py", "pipeline/rows/output_file.py", "job/examples.py"},
     ),
 }
 

@@ -1,11 +1,12 @@
 """The model's chat template and tokenizer: text to tokens and back, without vLLM's import."""
 
 import importlib.util
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core.records import ChatSettings, Message
+from llmbatch.core.records import ChatSettings, Message, Role
 from llmbatch.engines import model_files
 from llmbatch.engines.vllm import chat_trial, model_texts, processes, start, thinking_switch
 from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer
@@ -40,6 +41,8 @@ class ChatTokenizer:
         given = chat.template or getattr(tokenizer, "chat_template", None)
         self._has_template = bool(given) or self._fast is None
         self._given = chat
+        # Stands where an answer begins that is begun for the model.
+        self._mark = f"q{secrets.token_hex(12)}q"
         self._chat = thinking_switch.switched(chat, self.render) if self._has_template else chat
         # A chat template writes the special tokens itself.
         self._apart = (
@@ -68,33 +71,56 @@ class ChatTokenizer:
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
         """See `chat_trial.try_chats`."""
+        if _are_plain(chats):
+            return []
         settings, has_template = self._given, self._has_template
         return chat_trial.try_chats(chats, settings, self.render, has_template=has_template)
 
-    def try_thinking(self, parser: str | None) -> list[str]:
-        """Notices about thinking, `parser` being the one that the user named. Raises UsageError
-        where the model cannot think, or leave it, as the job wants."""
+    def try_thinking(
+        self, parser: str | None, chats: Sequence[Sequence[Message]] = ()
+    ) -> list[str]:
+        """Notices about thinking in such chats, `parser` being the one that the user named. Raises
+        UsageError where the model cannot think, or leave it, as the job wants."""
         if not self._has_template and self._given.thinking is None:
+            return []
+        if _are_plain(chats):
             return []
         marked = thinking_switch.has_marks(self._tokenizer.get_vocab())
         thinking_switch.check(self._given, self.render, has_marks=marked, parser=parser)
+        # A model does not think before an answer that is begun for it.
+        if any(chat[-1].role == "prefill" for chat in chats):
+            return []
         return thinking_switch.notices(self._given, self.render, parser=parser)
 
     def _text(self, messages: Sequence[Message]) -> str:
         return self.render(messages, self._chat)
 
     def render(self, messages: Sequence[Message], chat: ChatSettings) -> str:
-        """The prompt as text. Without a chat template: the contents, one after the other."""
-        if not self._has_template:
+        """The prompt as text. Without a chat template: the contents, one after the other. Raises
+        ValueError for a template that leaves out the beginning of an answer."""
+        if not self._has_template or _are_plain([messages]):
             return "\n\n".join(message.content for message in messages)
+        if messages[-1].role == "prefill" and self._fast is not None:
+            return self._begun(messages, chat) + messages[-1].content
         rendered = self._apply(messages, chat, tokenize=False)
         assert isinstance(rendered, str)
         return rendered
 
+    def _begun(self, messages: Sequence[Message], chat: ChatSettings) -> str:
+        """The prompt up to the beginning of the answer, which templates trim, and close after."""
+        marked = [*messages[:-1], Message("prefill", self._mark)]
+        text, mark, _ = str(self._apply(marked, chat, tokenize=False)).rpartition(self._mark)
+        if not mark:
+            raise ValueError("leaves out the beginning of an answer (--prefill)")
+        return text
+
     def _apply(self, messages: Sequence[Message], chat: ChatSettings, *, tokenize: bool) -> Any:
-        written = [{"role": message.role, "content": message.content} for message in messages]
+        written = [{"role": _spoken(each.role), "content": each.content} for each in messages]
+        goes_on = messages[-1].role == "prefill"
         # Those of the tokenizer's own method win over variables of the same names.
-        settings: dict[str, Any] = {"add_generation_prompt": True}
+        settings: dict[str, Any] = {"add_generation_prompt": not goes_on}
+        if goes_on and self._fast is None:
+            settings["continue_final_message"] = True
         if chat.template is not None:
             settings["chat_template"] = chat.template
         if not tokenize:
@@ -102,6 +128,8 @@ class ChatTokenizer:
         return self._tokenizer.apply_chat_template(written, **{**chat.kwargs, **settings})
 
     def _slow_ids(self, messages: Sequence[Message]) -> list[int]:
+        if _are_plain([messages]):
+            return list(self._tokenizer.encode(messages[0].content))
         encoded = self._apply(messages, self._chat, tokenize=True)
         return list(encoded["input_ids"] if hasattr(encoded, "keys") else encoded)
 
@@ -118,6 +146,16 @@ class ChatTokenizer:
             ids.pop()
             text = self._fast.decode(ids, skip_special_tokens=True)
         return text
+
+
+def _are_plain(chats: Sequence[Sequence[Message]]) -> bool:
+    """True for texts that are sent as they are."""
+    return any(chat[0].role == "text" for chat in chats)
+
+
+def _spoken(role: Role) -> str:
+    """The role of a message in a chat template."""
+    return "assistant" if role == "prefill" else role
 
 
 def _fast_backend(tokenizer: Any) -> Any:

@@ -12,13 +12,13 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.records import ChatSettings, Message
 
 _NO_TEMPLATE = (
-    "the model has no chat template: the system prompt and the prompt are sent as plain text, one "
-    "after the other; --chat-template FILE gives it one"
+    "the model has no chat template: the messages are sent as plain text, one after the other; "
+    "--chat-template FILE gives it one, --raw sends the prompt alone"
 )
 _OTHER = "give another one with --chat-template FILE"
 _AS_USER = "put the system prompt before the user's message with --system-as-user"
-# Plain words, which no template has a reason to change.
-_MARKS = ("unmistakable alpha words", "unmistakable omega words")
+# Plain words, which no template has a reason to change, for the messages of a chat by number.
+_MARK = "unmistakable {} words"
 
 Render = Callable[[Sequence[Message], ChatSettings], str]
 Chats = Sequence[Sequence[Message]]
@@ -28,27 +28,27 @@ def try_chats(
     chats: Chats, settings: ChatSettings, render: Render, *, has_template: bool
 ) -> list[str]:
     """Notices for the user. `render` makes text of a chat. Raises UsageError for a template that
-    refuses the first of the chats or leaves a message out, and for a variable that it ignores."""
+    refuses all of the chats or leaves a message out, and for a variable that it ignores."""
     if not has_template:
         if settings.kwargs:
             raise UsageError(f"template.kwargs: {_NO_TEMPLATE}")
         return [_NO_TEMPLATE]
-    for chat in chats:
-        _require_rendered(chat, settings, render)
-    if chats:
-        _require_complete(chats[0], settings, render)
-        _require_used(chats, settings, render)
+    usable = [chat for chat in chats if _refusal(chat, settings, render) is None]
+    # Rows that bring their own messages differ in their turns: those that it refuses fail alone.
+    if chats and not usable:
+        raise _refused(chats[0], settings, render)
+    if usable:
+        _require_complete(usable[0], settings, render)
+        _require_used(usable, settings, render)
     return []
 
 
-def _require_rendered(chat: Sequence[Message], settings: ChatSettings, render: Render) -> None:
+def _refused(chat: Sequence[Message], settings: ChatSettings, render: Render) -> UsageError:
     reason = _refusal(chat, settings, render)
-    if reason is None:
-        return
     rest = [message for message in chat if message.role != "system"]
     if len(rest) < len(chat) and _refusal(rest, settings, render) is None:
-        raise UsageError(f"chat template: refuses a system message ({reason}); {_AS_USER}")
-    raise UsageError(f"chat template: cannot be used for this job's messages ({reason}); {_OTHER}")
+        return UsageError(f"chat template: refuses a system message ({reason}); {_AS_USER}")
+    return UsageError(f"chat template: cannot be used for this job's messages ({reason}); {_OTHER}")
 
 
 def _refusal(chat: Sequence[Message], settings: ChatSettings, render: Render) -> str | None:
@@ -61,7 +61,7 @@ def _refusal(chat: Sequence[Message], settings: ChatSettings, render: Render) ->
 
 
 def _require_complete(chat: Sequence[Message], settings: ChatSettings, render: Render) -> None:
-    marked = [replace(message, content=mark) for message, mark in zip(chat, _MARKS, strict=False)]
+    marked = [replace(message, content=_MARK.format(number)) for number, message in enumerate(chat)]
     try:
         text = render(marked, settings)
     except Exception:  # it looks for something in a message; the chat itself was rendered
@@ -72,6 +72,8 @@ def _require_complete(chat: Sequence[Message], settings: ChatSettings, render: R
         if message.role == "system":
             raise UsageError(f"chat template: leaves the system message out; {_AS_USER}")
         raise UsageError(f"chat template: leaves the {message.role} message out; {_OTHER}")
+    if chat[-1].role == "prefill" and not text.endswith(marked[-1].content):
+        raise UsageError(f"chat template: does not end with the prefill; {_OTHER}")
 
 
 def _require_used(chats: Chats, settings: ChatSettings, render: Render) -> None:

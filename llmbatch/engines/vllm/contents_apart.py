@@ -29,7 +29,8 @@ class MixedError(ValueError):
 class ContentsApart:
     """Encodes the chats of one tokenizer (the Rust one) so that no content becomes a control token.
 
-    `render` gives a chat as text; `add_special_tokens`: the tokenizer adds what a template would.
+    `render` gives a chat as text; `add_special_tokens`: the tokenizer adds what a template would,
+    as it always does for a text without a chat.
     """
 
     def __init__(self, backend: Any, render: Render, *, add_special_tokens: bool) -> None:
@@ -57,7 +58,7 @@ class ContentsApart:
         text = self._render(messages)
         if self._holds(messages):
             return self._encode_apart(messages, text)
-        ids = _ids(self._backend, text, add_special_tokens=self._added)
+        ids = _ids(self._backend, text, add_special_tokens=self._adds(messages))
         if not (self._may_be_odd(messages) and self._is_odd(messages, ids)):
             return ids
         # A content makes a token together with the template's text, or once it is normalized; or
@@ -68,6 +69,9 @@ class ContentsApart:
             if self._holds_in_disguise(messages):
                 raise
             return ids
+
+    def _adds(self, messages: Sequence[Message]) -> bool:
+        return self._added or messages[0].role == "text"
 
     def _holds(self, messages: Sequence[Message]) -> bool:
         """True if a content holds the text of a control token."""
@@ -116,7 +120,7 @@ class ContentsApart:
         if pattern is not None:
             own = [pattern.sub(lambda found: self._names[found[0]], piece) for piece in own]
         mixed = own[0] + "".join(a + b for a, b in zip(contents, own[1:], strict=True))
-        ids = _ids(self._renamed(), mixed, add_special_tokens=self._added)
+        ids = _ids(self._renamed(), mixed, add_special_tokens=self._adds(messages))
         if list(filter(self._ids.__contains__, ids)) != self._expected(messages):
             raise MixedError("the text would become control tokens of the model")
         return ids
@@ -134,7 +138,7 @@ class ContentsApart:
             marked = self._render(self._marks.put(messages))
         except Exception:  # a template may look for something in a content
             return None
-        ids = _ids(self._backend, marked, add_special_tokens=self._added)
+        ids = _ids(self._backend, marked, add_special_tokens=self._adds(messages))
         return list(filter(self._ids.__contains__, ids))
 
     def _renamed(self) -> Any:

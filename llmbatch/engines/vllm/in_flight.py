@@ -101,7 +101,9 @@ class InFlight:
         number = str(next(session.numbers))
         try:
             tokens = self._encode(request)
-            thinks = session.reasoning is not None and not session.reasoning.is_over(tokens)
+            thinks = session.reasoning is not None and not (
+                request.prefill or session.reasoning.is_over(tokens)
+            )
             sampling = request.sampling if thinks else session.early_end.sampling(request)
             template = session.parameters.make(sampling, request.constraint)
             length = len(tokens)
@@ -192,6 +194,7 @@ class InFlight:
         text = answer.text
         if text is None or (tokenizer.decodes and not request.sampling.stop):
             text = tokenizer.decode(answer.tokens, stopped=reason == "stop")
+        text = request.prefill + text
         if reason == "length" and usage.prompt + usage.output >= self._session.max_model_len:
             reason = "context"  # vLLM has one name for both ends
         if reason in ("stop", "length", "context", "repetition"):

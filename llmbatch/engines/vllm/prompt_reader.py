@@ -43,7 +43,7 @@ class PromptReader:
         return [
             *tokenizer.notices,
             *tokenizer.try_chats(chats),
-            *tokenizer.try_thinking(parser),
+            *tokenizer.try_thinking(parser, chats),
         ]
 
     def why_not_encoded(self) -> str | None:

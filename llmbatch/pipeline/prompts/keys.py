@@ -159,6 +159,9 @@ def plan_digest(
         parts.append({"order": list(order)})
     if spec.template.system_as_user:
         parts.append({"system_as_user": True})
+    turns = [spec.examples, spec.example_answer, spec.messages, spec.prefill, spec.raw]
+    if any(turns):
+        parts.append({"turns": [*turns, spec.response_column]})
     if spec.duplicates != "auto":
         parts.append({"duplicates": spec.duplicates})
     if spec.sampling.samples > 1:

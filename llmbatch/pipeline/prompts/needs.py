@@ -16,15 +16,18 @@ class EmptyRowError(Exception):
 @dataclass(frozen=True, slots=True)
 class Needs:
     """`columns`: those that must hold something, or keys in them (`meta.team`); `placeholders`: at
-    least one placeholder must write something."""
+    least one placeholder must write something; `messages`: the one of the columns that holds a
+    row's own messages."""
 
     columns: tuple[str, ...] = ()
     placeholders: bool = True
+    messages: str | None = None
 
     @classmethod
     def of(cls, spec: JobSpec) -> Self:
         """The needs of a job's rows."""
-        return cls(spec.require, not spec.ask_empty)
+        given = () if spec.messages is None else (spec.messages,)
+        return cls((*given, *spec.require), not (given or spec.ask_empty), spec.messages)
 
     @property
     def settings(self) -> list[Any]:
@@ -48,8 +51,9 @@ class Needs:
         known = list(columns)
         for name in self.columns:
             if name not in known and name.partition(".")[0] not in known:
+                flag = "--messages" if name == self.messages else "--require"
                 raise UsageError(
-                    f"--require {name}: no such column in {source}{nearest(name, known)}; columns: "
+                    f"{flag} {name}: no such column in {source}{nearest(name, known)}; columns: "
                     f"{', '.join(known[:20]) or 'none'}"
                 )
 

@@ -14,7 +14,7 @@ class Piece(NamedTuple):
     source: str
 
 
-SYSTEM, PROMPT = "system prompt", "prompt"
+SYSTEM, PROMPT, PREFILL = "system prompt", "prompt", "prefill"
 
 
 def of_chat(prompt: str | None, system: str | None) -> tuple[Piece, ...]:
@@ -31,6 +31,7 @@ def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
     if spec.task == "score":
         query, document = spec.score.query or "", spec.score.document or ""
         return Piece("query", "query", query), Piece("document", "document", document)
-    if spec.task == "embed" or spec.by_head:
+    if spec.task == "embed" or spec.by_head or spec.raw:
         return (Piece("text", PROMPT, spec.prompt or ""),)
-    return of_chat(spec.prompt, spec.system)
+    end = () if spec.prefill is None else (Piece("prefill", PREFILL, spec.prefill),)
+    return (*of_chat(spec.prompt, spec.system), *end)

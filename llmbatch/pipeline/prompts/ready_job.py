@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from llmbatch.job import folder
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts.needs import Needs
-from llmbatch.pipeline.prompts.pieces import pieces_of
+from llmbatch.pipeline.prompts import job_prompt
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.rows import input_file, output_file
 from llmbatch.pipeline.rows.input_file import InputFile
@@ -31,15 +30,9 @@ class ReadyJob:
 def make(spec: JobSpec) -> ReadyJob:
     """Make a job ready; no file is looked at (see `preflight.make_ready`). Raises UsageError for a
     template, a constraint or a format that cannot be used."""
-    prompt = Prompt(
-        spec.prompt,
-        spec.system,
-        needs=Needs.of(spec),
-        files=spec.template_files,
-        pieces=pieces_of(spec),
-    )
     task = registry.make(spec)
     own_keys.require(spec, task)
+    prompt = job_prompt.make(spec, task)
     task.require_valid()
     samples.check(spec)
     paths = folder.paths_for(spec)

@@ -13,6 +13,7 @@ import orjson
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
 from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
+from llmbatch.pipeline.prompts import turns
 from llmbatch.pipeline.prompts.needs import EmptyRowError, Needs
 from llmbatch.pipeline.prompts.pieces import Piece
 from llmbatch.pipeline.prompts.system_role import put_before_user
@@ -47,6 +48,7 @@ class Renderer:
         self._system_as_user = system_as_user
         self._prompt = prompt
         self._limit = limit
+        self._examples = turns_of(prompt, limit, memory)
         self._helper = Helper(__name__, [*prompt.settings, limit, memory], limit)
         # How many rows have taken too long before the first that has not; None: there was one.
         self._overdue = 0 if prompt.small_row < 0 else None
@@ -67,9 +69,11 @@ class Renderer:
             answers = self._elsewhere(large)
             for data in asked:
                 made = self._whole(next(answers), data) if len(data) > small else self._here(data)
-                if self._system_as_user and isinstance(made, list):
-                    made = put_before_user(made)
-                yield made
+                yield self._put_together(made) if isinstance(made, list) else made
+
+    def _put_together(self, made: list[Message]) -> list[Message]:
+        whole = turns.with_examples(made, self._examples)
+        return put_before_user(whole) if self._system_as_user else whole
 
     def _whole(self, made: MessagesOrError, data: str) -> MessagesOrError:
         if not isinstance(made, list):
@@ -111,6 +115,15 @@ class Renderer:
                     "template"
                 )
         return TemplateError(f"prompt: to render it {reason}")
+
+
+def turns_of(prompt: Prompt, limit: float = LIMIT, memory: int = MEMORY) -> list[Message]:
+    """The turns of a job's examples, as its prompt writes them. Raises UsageError for one of which
+    it writes nothing."""
+    if prompt.examples is None:
+        return []
+    with Renderer(prompt.of_examples(), limit, memory) as renderer:
+        return prompt.examples.turns(renderer.render(prompt.examples.rows))
 
 
 def _read(one: Any) -> MessagesOrError:

@@ -26,7 +26,8 @@ class Screening:
         self.tokens = None if tokens is None else tuple(sorted(tokens))
         self.rejects = spec.control_tokens == "reject"
         self._finder = Finder(self.tokens or ())
-        self._in_prompt = self._finder.held_by(piece.source for piece in pieces_of(spec))
+        own = [*(piece.source for piece in pieces_of(spec)), *(spec.examples or ())]
+        self._in_prompt = self._finder.held_by(own)
         if self.rejects and tokens is None:
             raise UsageError(
                 "--control-tokens reject: the control tokens of this model are not known before "

@@ -8,9 +8,12 @@ _BETWEEN = "\n\n"
 
 
 def put_before_user(messages: Sequence[Message]) -> list[Message]:
-    """The messages with the text of the system message before that of the message after it."""
+    """The messages with the text of the system message before that of the user's message after it,
+    or in one of its own where another one follows."""
     if len(messages) < 2 or messages[0].role != "system":
         return list(messages)
     first, following, *rest = messages
+    if following.role != "user":
+        return [Message("user", first.content), following, *rest]
     parts = [text for text in (first.content, following.content) if text.strip()]
-    return [Message(following.role, _BETWEEN.join(parts)), *rest]
+    return [Message("user", _BETWEEN.join(parts)), *rest]

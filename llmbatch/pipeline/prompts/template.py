@@ -13,13 +13,16 @@ import jinja2.nodes
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message, Role
-from llmbatch.pipeline.prompts import column_use, refusals, sandbox, speakers
+from llmbatch.pipeline.prompts import column_use, refusals, sandbox, speakers, turns
 from llmbatch.pipeline.prompts.environment import TemplateEnvironment
+from llmbatch.pipeline.prompts.examples import Examples
 from llmbatch.pipeline.prompts.needs import NO_NEEDS, EmptyRowError, Needs
-from llmbatch.pipeline.prompts.pieces import PROMPT, SYSTEM, Piece, of_chat
+from llmbatch.pipeline.prompts.pieces import PREFILL, PROMPT, SYSTEM, Piece, of_chat
 from llmbatch.pipeline.prompts.speakers import Speaker
 from llmbatch.pipeline.prompts.values import EmptyRecord, any_says_something
 
+# The keys of the job that hold templates which may stand in files.
+_KEYS = {"system": SYSTEM, "prompt": PROMPT, "prefill": PREFILL}
 # Names that every template may use beside the columns; a column of that name wins.
 _OWN_NAMES = {"row", "record"}
 # Of each message: its role, the name of its template for people, the compiled template.
@@ -55,14 +58,18 @@ class Prompt:
         files: Mapping[str, str] = NO_FILES,
         pieces: Sequence[Piece] | None = None,
         given: Given | None = None,
+        given_column: str | None = None,
+        examples: Examples | None = None,
     ) -> None:
         """`columns`: see `for_rows`; `needs`: what a row must hold to be asked; `files`: the names
         of the files that hold the "prompt" and the "system" prompt, where they stand in files;
-        `pieces`: all templates of a job that has others than these two; `given`: makes messages,
-        which follow those of the templates."""
+        `pieces`: all templates of a job that has others than these two; `given`: makes messages
+        (of the `given_column`), which stand between those of the templates as `turns.joined` says;
+        `examples`: shown before each row (see `rendering.turns_of`)."""
         self._environment = TemplateEnvironment()
         self._pieces = of_chat(prompt, system) if pieces is None else tuple(pieces)
-        self._given = given
+        self._given, self._given_column = given, given_column
+        self.examples = examples
         self._sources = {piece.title: piece.source for piece in self._pieces}
         self._titles = _titles(self._sources, files)
         self._parts = _compiled(self._pieces, self._environment, self._titles)
@@ -73,7 +80,8 @@ class Prompt:
             (_small_row(trees[what], self._sources[what]) for what in trees), default=sys.maxsize
         )
         self._needs = needs
-        self._speakers = list(speakers.find(self._pieces, trees)) if needs.placeholders else []
+        asks = needs.placeholders and given is None
+        self._speakers = list(speakers.find(self._pieces, trees)) if asks else []
         self._fit(order, columns)
 
     def _fit(self, order: Sequence[str], columns: Iterable[str]) -> None:
@@ -93,6 +101,14 @@ class Prompt:
         `columns`, of which those count that have names which templates use otherwise."""
         other = copy.copy(self)
         other._fit(order, columns)
+        return other
+
+    def of_examples(self) -> Self:
+        """The same without all but the template of the prompt, for the rows of examples."""
+        pieces = [piece for piece in self._pieces if piece.title == PROMPT]
+        other = type(self)(None, None, needs=Needs((), self._needs.placeholders), pieces=pieces)
+        other._titles = self._titles
+        other._fit(self._order, _OWN_NAMES - self._own_names)
         return other
 
     @property
@@ -122,11 +138,16 @@ class Prompt:
     def columns_used(self, columns: Sequence[str]) -> list[str]:
         """Those of the columns of an input that the templates use, in their order."""
         use = column_use.find(self._trees, columns)
-        return [name for name in columns if use.is_whole or name in use.columns]
+        own = self._given_column
+        return [name for name in columns if use.is_whole or name in use.columns or name == own]
 
     def notices(self, columns: Sequence[str]) -> list[str]:
         """Lines for the user, about text that looks like a placeholder of a column."""
-        return column_use.notices(self._trees, columns, self._titles)
+        found = column_use.notices(self._trees, columns, self._titles)
+        found += turns.notices(self._pieces)
+        if self.examples is not None:
+            found += self.examples.notices(columns, writes_record=self.writes_record(columns))
+        return found
 
     def _refused(self, what: str, line: int, reason: str) -> UsageError:
         return UsageError(f"{self._titles[what]}, line {line}: {reason}")
@@ -147,14 +168,15 @@ class Prompt:
             if not self._surely_writes(row, speaker):
                 self._check_written(context, speaker)
         made = [self._message(*part, context) for part in self._parts]
-        return made if self._given is None else made + self._given(row)
+        made = turns.without_empty_beginning(made)
+        return made if self._given is None else turns.joined(made, self._given(row))
 
     def with_given(self, made: list[Message], data: str) -> list[Message]:
         """The messages that the templates have made of a row elsewhere, and those without one.
         Raises TemplateError as `render` does."""
         if self._given is None:
             return made
-        return made + self._given(exact_json.parse_record(data))
+        return turns.joined(made, self._given(exact_json.parse_record(data)))
 
     def _message(
         self, role: Role, what: str, template: jinja2.Template, context: dict[str, Any]
@@ -211,7 +233,7 @@ class Prompt:
 
 def _titles(titles: Iterable[str], files: Mapping[str, str]) -> dict[str, str]:
     """The names of the templates for people, with the files in which they stand."""
-    named = {SYSTEM: files.get("system"), PROMPT: files.get("prompt")}
+    named = {what: files.get(key) for key, what in _KEYS.items()}
     found = {what: named.get(what, files.get(what)) for what in titles}
     return {what: what if file is None else f"{what} ({file})" for what, file in found.items()}
 

@@ -19,6 +19,7 @@ from llmbatch.pipeline.rows.guards import InputGuard
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
+from llmbatch.pipeline.run.sample import spread
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.pipeline.tasks import held
 from llmbatch.store import inspection, plans, recovery, runs, snapshots
@@ -153,9 +154,10 @@ def check_engine(db: Database, context: Context) -> None:
 
 
 def try_first_chats(db: Database, engine: Engine) -> list[str]:
-    """The notices of an engine about the first requests of the plan. Raises UsageError for a chat
+    """The notices of an engine about some requests of the plan. Raises UsageError for a chat
     template that cannot be used for them."""
-    planned = plans.requests(db, 0, _TRIED - 1)
+    count = plans.counts(db).requests
+    planned = plans.requests_at(db, spread(count, _TRIED)) if count else []
     return try_chats(engine, [messages_of(request.messages) for request in planned])
 
 

@@ -14,7 +14,8 @@ from llmbatch.store import plans, run_records
 from llmbatch.store.database import Database
 from llmbatch.store.history import AskedBefore
 
-_TEXTS = {"prompt": "prompt", "system": "system prompt"}
+_TEXTS = {"prompt": "prompt", "system": "system prompt", "prefill": "prefill"}
+_OTHERS = ("record_order", "example_answer", "messages", "raw")
 # Tables whose keys change answers, and what is said of each.
 _TABLES = ("sampling", "answer", "template")
 _SHAPES = {"choice": "choices", "schema": "schema", "regex": "pattern"}
@@ -93,8 +94,11 @@ def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any], whose: str)
             yield f"the {name} differs from {whose}: {_first_difference(before, now)}"
     for table in _TABLES:
         yield from _in_table(table, kept.get(table) or {}, wanted[table] or {}, whose)
-    if kept.get("record_order") != wanted["record_order"]:
-        yield f"record_order differs from {whose}: {_shown(kept.get('record_order'))} there"
+    if kept.get("examples") != wanted["examples"]:
+        yield f"the examples are others than {whose}"
+    for key in _OTHERS:
+        if kept.get(key) != wanted[key]:
+            yield f"{key} differs from {whose}: {_shown(kept.get(key))} there"
 
 
 def _in_table(

@@ -9,10 +9,10 @@ from llmbatch.core.messages import json_text, messages_text
 from llmbatch.core.records import Message
 from llmbatch.job.fields import Affects, answer
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.prompts import keys
+from llmbatch.pipeline.prompts import job_prompt, keys
 from llmbatch.pipeline.prompts.keys import KeyMaker
 from llmbatch.pipeline.prompts.pieces import pieces_of
-from llmbatch.pipeline.prompts.system_role import put_before_user
+from llmbatch.pipeline.prompts.rendering import Renderer
 from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.tasks import registry
 
@@ -59,6 +59,11 @@ ALTERNATIVES: dict[str, Any] = {
     "model": "other name of the same model",
     "prompt": "Say {{ t }}",
     "system": "Be brief",
+    "examples": [{"t": "q", "response": "a"}],
+    "example_answer": "right",
+    "messages": "m",
+    "prefill": "It is",
+    "raw": True,
     "record_order": ["u"],
     "duplicates": "each",
     "control_tokens": "reject",
@@ -244,18 +249,32 @@ def test_a_template_of_a_pair_acts_through_its_message_only(name: str) -> None:
     "place", [name for name in declared(Affects.RENDERED) if not name.startswith("score.")]
 )
 def test_a_template_acts_through_its_messages_only(place: str) -> None:
-    def rendered(job: JobSpec, record: str) -> tuple[str, str]:
-        made = maker(job)
-        order = () if isinstance(job.record_order, str) else job.record_order
-        prompt = Prompt(f"{job.prompt}{{{{ record }}}}", job.system or "Hello", order)
-        as_user = job.template.system_as_user
-        messages = put_before_user(prompt.render(record)) if as_user else prompt.render(record)
-        return made.base(), made.key(messages_text(messages))
+    record = '{"t": "x", "u": 1, "m": [{"role": "user", "content": "y"}]}'
+    job = {**BASE, "prompt": "{{ t }}{{ record }}", "system": "Hello"}
+    if place == "example_answer":
+        job["examples"] = [{"t": "q", "response": "a", "right": "b"}]
+    if place in ("examples", "example_answer", "raw"):
+        job |= {"prompt": "{{ t }}", "system": None}
 
-    base, plain = rendered(spec(), '{"t": "x", "u": 1}')
-    same_base, changed = rendered(spec(place, ALTERNATIVES[place]), '{"t": "x", "u": 1}')
-    assert base == same_base
-    assert plain != changed
+    def rendered(table: dict[str, Any]) -> tuple[str, str, str]:
+        job = JobSpec.model_validate(table)
+        task, made = registry.make(job), maker(job)
+        order = () if isinstance(job.record_order, str) else job.record_order
+        prompt = job_prompt.make(job, task).for_rows(order)
+        with Renderer(prompt, system_as_user=job.template.system_as_user) as renderer:
+            (messages,) = renderer.render([record])
+        assert isinstance(messages, list)
+        digest = keys.plan_digest(job, "rows", made.base(), order)
+        return made.base(), digest, made.key(messages_text(messages))
+
+    base, plan, plain = rendered(job)
+    section, dot, name = place.rpartition(".")
+    value = ALTERNATIVES[place]
+    without = {"prompt": None} if place == "messages" else {}
+    changed = rendered(job | {section if dot else place: {name: value} if dot else value} | without)
+    assert base == changed[0]
+    assert plan != changed[1]
+    assert plain != changed[2]
 
 
 def test_templates_that_render_alike_share_a_key() -> None:
