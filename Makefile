@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice schemas sweep model pins audit clean
+.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch schemas sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -132,6 +132,12 @@ bench-gpu: $(READY)  ## The suite on an NVIDIA GPU, with a large model of dummy 
 
 bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, memory, resume
 	$(BIN)/python tests/bench/scale.py --rows 10000000
+
+verify-batch: $(READY)  ## A batch file of 5,000 lines, killed three times on the real engine: equal to an undisturbed run
+	$(BIN)/python tests/bench/answered.py resume --rows 5000
+
+bench-batch: $(READY)  ## The same batch file by llmbatch and by vLLM's batch runner: answers and time
+	$(BIN)/python tests/bench/answered.py compare --rows 5000
 
 sweep: $(READY)  ## Read the tables of other projects' test suites as llmbatch, pandas and DuckDB do (FOLDERS="unpacked sdists")
 	$(BIN)/python -m tests.sweep.sweep $(FOLDERS)

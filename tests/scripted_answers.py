@@ -22,6 +22,14 @@ def free_text(request: Request) -> str:
     return f"answer {digest[:12]}"
 
 
+def logprobs(text: str, sampling: Sampling) -> str | None:
+    """The log probabilities of the words of a text, if they are asked for: see `Completed`."""
+    if sampling.logprobs is None:
+        return None
+    likeliest = [[f"other{number}", -1.5 - number] for number in range(sampling.logprobs)]
+    return json.dumps([[[word, -0.5], *likeliest] for word in text.split()])
+
+
 def asked(request: Request, ask: Ask) -> str:
     """The answer to what is no text, by a hash of the messages: see `Ask`."""
     content = [(message.role, message.content) for message in request.messages]

@@ -400,7 +400,8 @@ class ScriptedEngine:
         if self._thinks:
             thought = replace(usage, output=output + 2, reasoning=2)
             return Completed(request.key, text, reason, thought, "Let me see")
-        return Completed(request.key, text, reason, usage)
+        logprobs = scripted_answers.logprobs(text, sampling)
+        return Completed(request.key, text, reason, usage, logprobs=logprobs)
 
     def _record(self, outcome: Outcome) -> None:
         self._computed += 1

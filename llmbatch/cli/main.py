@@ -9,6 +9,7 @@ from llmbatch.cli.commands import (
     check,
     export,
     help,
+    import_answers,
     init,
     plan,
     repair,
@@ -47,7 +48,7 @@ cli.example = _EXAMPLE
 cli.add_group(
     "First steps", samples.samples, init.init, plan.plan, try_rows.try_rows, help.show_help
 )
-cli.add_group("Work", run.run, retry.retry, tune.tune)
+cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Mend", check.check, repair.repair)
 

@@ -27,13 +27,16 @@ class Usage:
 class Completed:
     """The engine finished the request. `finish_reason` is "stop", or what cut the answer: "length"
     (`max_tokens`), "context" (prompt and answer fill the longest sequence that it takes) or
-    "repetition" (the same tokens came as often in a row as the sampling has it)."""
+    "repetition" (the same tokens came as often in a row as the sampling has it). `logprobs`: JSON,
+    for each token of the answer a list of pairs of a token's text and its natural log probability:
+    first the token itself, then the likeliest ones."""
 
     key: str
     text: str
     finish_reason: str
     usage: Usage
     reasoning: str | None = None
+    logprobs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ CONTEXT = "max_model_len"
 _KINDS = (
     FailureKind("template", False, "the prompt cannot be rendered for this row: fix the row"),
     FailureKind(
+        "bad_request",
+        False,
+        "the row asks for what is not answered: see its message, and change its body",
+    ),
+    FailureKind(
         "control_tokens",
         False,
         "take the model's control tokens out of the row, or leave out --control-tokens reject",
@@ -126,6 +134,11 @@ _KINDS = (
         "refused_request",
         False,
         "the engine refused this request: see the message; `llmbatch retry` has it tried again",
+    ),
+    FailureKind(
+        "failed_elsewhere",
+        False,
+        "the request failed where it was sent: `llmbatch retry`, and the next run computes it here",
     ),
     FailureKind("engine_crash", False, "this request brings the engine down: leave it out"),
     FailureKind("timeout", False, "the engine hangs on this request: leave it out"),

@@ -64,7 +64,11 @@ class ChatSettings:
 class Sampling:
     """The parameters by which tokens are drawn. Lengths are in tokens; a seed of None: unseeded.
     `repetition`: an answer in which the same tokens come so many times in a row is ended (0:
-    never); one that is not ended is the same for any value."""
+    never); one that is not ended is the same for any value. `logit_bias`: what is added to the
+    scores of tokens, by their ids; `logprobs`: with each token of the answer comes its log
+    probability, and those of so many of the likeliest; `stop_token_ids` end an answer as a `stop`
+    does, which stands in the answer with `include_stop`; `ignore_eos`: the model's own end of an
+    answer does not end it."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -77,6 +81,12 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
+    min_tokens: int = 0
+    stop_token_ids: tuple[int, ...] = ()
+    include_stop: bool = False
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ FORMATS = {
     "jsonl": Format((".jsonl", ".ndjson"), "json_document:open_json", "jsonl:JsonlWriter"),
     "parquet": Format((".parquet", ".pq"), "parquet_reader:ParquetReader", "parquet:ParquetWriter"),
     "xlsx": Format((".xlsx",), "sheet_reader:SheetReader", "sheet:SheetWriter"),
+    # Its answers are lines of another shape (`pipeline/rows/batch_output`).
+    "openai-batch": Format((), "json_document:open_json", "jsonl:JsonlWriter"),
     # The rows are written as Parquet first, which is then loaded (`store/output_table`).
     "duckdb": Format((".duckdb",), "parquet:refuse_database", "parquet:ParquetWriter"),
 }
@@ -51,7 +53,7 @@ _MEANT_FOR = {
     "delimiter": _TEXT_TABLES,
     "quote": _TEXT_TABLES,
     "escape": _TEXT_TABLES,
-    "encoding": (*_TEXT_TABLES, "jsonl"),
+    "encoding": (*_TEXT_TABLES, "jsonl", "openai-batch"),
     "skip_lines": _TABLES,
     "header": _TABLES,
     "null": _TABLES,

@@ -13,7 +13,7 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.job import engine_table, examples, expected, placement
+from llmbatch.job import batch, engine_table, examples, expected, placement
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -55,6 +55,7 @@ def load(
     merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
     if without_output and "output" not in merged:
         merged = without_output | merged
+    merged = dict(batch.recognised(merged))
     # Again, for what was read from the files that it names.
     _check_values(merged, job_file, flags)
     try:

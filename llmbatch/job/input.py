@@ -42,8 +42,10 @@ class InputSpec(Section):
         None, "Take only the first so many of the rows.", by_default="all", ge=1, lt=2**63
     )
     offset: int = neutral(0, "Leave out the first so many of the rows.", ge=0, lt=2**63)
-    format: Literal["csv", "tsv", "jsonl", "parquet", "xlsx"] | None = neutral(
-        None, "Format of the input, if its name does not say; needed for standard input."
+    format: Literal["csv", "tsv", "jsonl", "parquet", "xlsx", "openai-batch"] | None = neutral(
+        None,
+        "Format of the input, if its name does not say; needed for standard input. A batch file of "
+        "OpenAI's shape (openai-batch) is recognised by its first line where no prompt is given.",
     )
     delimiter: str | None = neutral(
         None,

@@ -6,8 +6,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_validator
 
+from llmbatch.batch_files.lines import FORMAT as BATCH
 from llmbatch.core.option_name import plain_name
-from llmbatch.job import fields
+from llmbatch.job import batch, fields
+from llmbatch.job.batch import BatchSpec
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.examples import Examples
@@ -53,9 +55,12 @@ class JobSpec(Section):
         "needs --state.",
         min_length=1,
     )
-    output_format: Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb"] | None = neutral(
+    output_format: (
+        Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "openai-batch"] | None
+    ) = neutral(
         None,
-        "Format of the output, if its name does not say.",
+        "Format of the output, if its name does not say; openai-batch: the requests are written to "
+        "it, to be answered elsewhere, and nothing is computed.",
         by_default="jsonl for standard output",
     )
     table: str = neutral(
@@ -149,6 +154,7 @@ class JobSpec(Section):
     score: ScoreSpec = fields.answer(ScoreSpec(), "The pairs of `--task score`, and the best ones")
     embed: EmbedSpec = fields.answer(EmbedSpec(), "The vectors of `--task embed`")
     template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
+    batch: BatchSpec = neutral(BatchSpec(), "OpenAI batch files")
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"
     )  # it names what is in the key
@@ -167,6 +173,11 @@ class JobSpec(Section):
         """The same job, whose templates were read from these files."""
         self._template_files = files
         return self
+
+    @property
+    def is_batch(self) -> bool:
+        """True if a row is a line of a batch file, with all that is asked for it."""
+        return self.input.format == BATCH
 
     @property
     def needs_prompt(self) -> bool:
@@ -201,7 +212,9 @@ class JobSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _input_table(cls, value: Any) -> Any:
-        return _with_prompt(with_input_table(value)) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            return value
+        return _with_prompt(batch.with_defaults(with_input_table(value)))
 
     @field_validator("columns", "keep", mode="before")
     @classmethod

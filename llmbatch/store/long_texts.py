@@ -127,3 +127,8 @@ def sort_text(messages: str) -> str:
         lengths.append(lengths[-1] * 2)
     digests = [hashlib.blake2b(messages[:n].encode(), digest_size=8).hexdigest() for n in lengths]
     return messages[:_KEPT] + "".join(digests[1:])
+
+
+def digest_of(text: str) -> str:
+    """A name for a long text, the same for equal ones."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

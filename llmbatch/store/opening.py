@@ -30,6 +30,7 @@ MIGRATIONS = (
     ("schema_12.sql",),
     ("schema_13.sql",),
     ("schema_14.sql",),
+    ("schema_15.sql",),
 )
 
 

@@ -22,8 +22,8 @@ _RENDERED = pa.schema(
 _SAMPLE = (pa.field("sample", pa.int32()), pa.field("samples", pa.int32()))
 
 Places = dict[str, tuple[int, int]]
-"""The places of the long messages that were put into the file, by key, or by row where that has
-several samples."""
+"""The places of the long messages that were put into the file, by key, or by a digest of them where
+a row has several samples."""
 
 
 class RenderedRow(NamedTuple):
@@ -31,8 +31,8 @@ class RenderedRow(NamedTuple):
     `message`). The `message` of a row that has a request says that it holds control tokens.
     `other_keys`: those that it would have with other limits for its answer.
 
-    A row of which several `samples` are asked for has as many of these, one after the other, with
-    the same messages: `sample` counts from 0. Each has a key of its own.
+    A row of which several `samples` are asked for has as many of these, one after the other:
+    `sample` counts from 0. Each has a key of its own.
     """
 
     row: int
@@ -69,7 +69,7 @@ def _kept(rendered: RenderedRow, long: long_texts.Writer, places: Places) -> tup
     if len(text) < long_texts.LONG:
         return *first, None, None, None  # its other keys are in a table of their own
     assert rendered.key is not None, "only requests have messages"
-    name = rendered.key if rendered.samples == 1 else f"row {rendered.row}"
+    name = rendered.key if rendered.samples == 1 else long_texts.digest_of(text)
     place = places.get(name)
     if place is None:
         place = places[name] = long.put(text)

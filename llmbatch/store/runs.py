@@ -35,6 +35,7 @@ class Attempt:
     output_tokens: int
     reasoning: str | None = None
     reasoning_tokens: int | None = None
+    logprobs: str | None = None
 
 
 _FIELDS = [field.name for field in fields(Attempt)]

@@ -105,6 +105,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 SWITCHES = {
     "sampling.vote",
     "embed.normalize",
+    "batch.any_model",
     "input.header",
     "template.system_as_user",
     "meta",
@@ -232,6 +233,7 @@ def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
         "[score]",
         "[embed]",
         "[template]",
+        "[batch]",
         "[engine]",
         "[cost]",
         "[run]",

@@ -17,6 +17,7 @@ from tests.layout.sources import PACKAGE, SOURCES, parsed
 LEVELS = {
     "core": 0,
     "constraints": 1,
+    "batch_files": 1,
     "store": 1,
     "formats": 1,
     "sizing": 1,

@@ -131,6 +131,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
         hashes,
         {
             "pipeline/prompts/keys.py",
+            "batch_files/responses.py",
             "engines/digests.py",
             "engines/model_files.py",
             "pipeline/rows/ingest.py",

@@ -48,6 +48,7 @@ _UNDONE = {
         "ALTER TABLE requests DROP COLUMN row_share",
         "ALTER TABLE plans DROP COLUMN votes",
     ),
+    15: ("ALTER TABLE attempts DROP COLUMN logprobs",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -170,7 +170,7 @@ def _spec_of_export(db: "Database", paths: "JobPaths", changes: dict[str, Any]) 
     from llmbatch.job.flags import flag_name
     from llmbatch.job.spec import JobSpec
 
-    kept = _last_spec(db, paths).model_dump(by_alias=True)
+    kept = last_spec(db, paths).model_dump(by_alias=True)
     given = {name: value for name, value in changes.items() if value is not None}
     others = {name: kept[name] for name in kept if name not in _OWN_SETTINGS}
     try:
@@ -184,7 +184,7 @@ def _spec_of_export(db: "Database", paths: "JobPaths", changes: dict[str, Any]) 
         ) from error
 
 
-def _last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":
+def last_spec(db: "Database", paths: "JobPaths") -> "JobSpec":
     """The spec of the job's last run. Raises UsageError if there was none."""
     from llmbatch.job import stored
     from llmbatch.store import run_records

@@ -111,6 +111,7 @@ def _run(arguments: JobArguments, show: Show, notice: "Notice", *, fresh: bool) 
     from llmbatch.cli import eventlog, narration, report_files
     from llmbatch.cli.end_report import EndReport
     from llmbatch.estimate.cache_forecaster import Forecaster
+    from llmbatch.pipeline.run import request_file
     from llmbatch.pipeline.run.execute import execute
     from llmbatch.pipeline.run.preflight import CommandFiles, make_ready
 
@@ -134,7 +135,8 @@ def _run(arguments: JobArguments, show: Show, notice: "Notice", *, fresh: bool) 
             notice.send(error.exit_code)
             console.leave_with(error)  # its event is in the log already
         raise
-    report.deliver(job.paths)
+    if not request_file.is_wanted(job):
+        report.deliver(job.paths)
     if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.asked:
         report.say(_ending(result, job, fresh=fresh))
     notice.reason = result.reason
@@ -159,6 +161,11 @@ def _failed(
 
 
 def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
+    from llmbatch.pipeline.run import request_file
+
+    if request_file.is_wanted(job):
+        then = f"llmbatch import {job.paths.state} ANSWERS.jsonl"
+        return f"{result.reason}; once it is answered: {then}"
     if result.counts.pending:
         how = "without --fresh " if fresh else ""
         pending = f"{units.count(result.counts.pending, 'row')} left"

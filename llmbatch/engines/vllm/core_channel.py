@@ -4,6 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from llmbatch.core.messages import json_text
+
+LEAST = -9999.0
+"""In place of minus infinity, as in vLLM's own server."""
+
 IsSettled = Callable[[Sequence[int]], bool]
 """True of the tokens of an answer whose rest is known, and which is not worth going on with."""
 SETTLED = "settled"
@@ -17,7 +22,7 @@ class Answer:
     `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of the reason for the
     end, None while more is to come; `text`: None where the tokens are still to be decoded;
     `error`: the reason for which vLLM took the request back; `vector`: what a pooling model gives,
-    a tensor.
+    a tensor; `logprobs`: see `Completed`.
     """
 
     number: str
@@ -28,6 +33,7 @@ class Answer:
     text: str | None = None
     error: str | None = None
     vector: Any = None
+    logprobs: str | None = None
 
 
 @dataclass(slots=True)
@@ -100,4 +106,18 @@ def answer_of(output: Any) -> Answer:
         completion.finish_reason,
         completion.text,
         None if error is None else error.message,
+        _logprobs(completion.logprobs),
     )
+
+
+def _logprobs(found: Any) -> str | None:
+    """From vLLM's log probabilities: for each token of the answer a dictionary by token id, the
+    token itself first."""
+    if found is None:
+        return None
+    # vLLM has minus infinity for what a form forbids, which JSON has not.
+    return json_text([list(map(_pair, at.values())) for at in found])
+
+
+def _pair(one: Any) -> list[Any]:
+    return [one.decoded_token or "", max(one.logprob, LEAST)]

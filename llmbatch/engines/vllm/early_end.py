@@ -61,8 +61,9 @@ class EarlyEnd:
     def sampling(self, request: Request) -> Sampling:
         """The sampling to send a request with, whose model does not think before its answer.
         Raises RefusedError as `check_sampling` does."""
-        if request.constraint is None or request.constraint.kind != "choice":
+        if not _may_end(request):
             return request.sampling
+        assert request.constraint is not None
         return self._bounded(request.sampling, request.constraint)
 
     def _bound(self, sampling: Sampling, constraint: Constraint | None) -> Sampling:
@@ -76,7 +77,7 @@ class EarlyEnd:
 
     def is_settled(self, request: Request) -> IsSettled | None:
         """A look at the tokens of such a request whether to end it; None: its limit is enough."""
-        if request.constraint is None or request.constraint.kind != "choice":
+        if not _may_end(request):
             return None
         left = self._left(request.sampling.stop, request.constraint)
         limit = self.sampling(request).max_tokens
@@ -101,7 +102,7 @@ class EarlyEnd:
         """The end of an answer that was cut after these tokens; None where more than one text, or
         none, is left."""
         left = self._left(request.sampling.stop, request.constraint)
-        if left is None or self._pieces is None:
+        if left is None or self._pieces is None or not _may_end(request):
             return None
         text, rest = self._known(left, tokens)
         return None if text is None else Ended(text, self._spared(rest) + 1)
@@ -115,6 +116,14 @@ class EarlyEnd:
             spelled = [fewest[begin] for begin in begins if text[begin:end] in known]
             fewest.append(min(spelled, default=fewest[-1]) + 1)
         return fewest[-1]
+
+
+def _may_end(request: Request) -> bool:
+    """True for a choice of which no more is wanted than its text."""
+    sampling, constraint = request.sampling, request.constraint
+    if constraint is None or constraint.kind != "choice":
+        return False
+    return not (sampling.stop_token_ids or sampling.min_tokens) and sampling.logprobs is None
 
 
 def _left(stop: Sequence[str], constraint: Constraint | None) -> ChoiceLeft | None:

@@ -19,7 +19,7 @@ from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import SETTLED, Answer, StepOutput
 from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
 from llmbatch.engines.vllm.reasoning import Reasoning
-from llmbatch.engines.vllm.sampling import Parameters
+from llmbatch.engines.vllm.sampling import Parameters, needs_decoding
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
 
@@ -192,13 +192,13 @@ class InFlight:
         ):
             return Completed(request.key, early.text, "stop", usage)
         text = answer.text
-        if text is None or (tokenizer.decodes and not request.sampling.stop):
+        if text is None or (tokenizer.decodes and not needs_decoding(request.sampling)):
             text = tokenizer.decode(answer.tokens, stopped=reason == "stop")
         text = request.prefill + text
         if reason == "length" and usage.prompt + usage.output >= self._session.max_model_len:
             reason = "context"  # vLLM has one name for both ends
         if reason in ("stop", "length", "context", "repetition"):
-            made = Completed(request.key, text, reason, usage)
+            made = Completed(request.key, text, reason, usage, logprobs=answer.logprobs)
             return self._parted(made, answer) if is_thinking else made
         message = answer.error or f"vLLM ended the request with {reason!r}"
         return Failed(request.key, "refused_request", message, usage, text, reason)

@@ -38,7 +38,10 @@ INTS = {
     "max_tokens": (1, INT32),
     "seed": (0, INT64),
     "repetition": (0, INT32),
+    "min_tokens": (0, INT32),
+    "logprobs": (0, INT32),
 }
+_OPTIONAL = ("seed", "logprobs")
 
 
 class RefusedError(ValueError):
@@ -55,16 +58,28 @@ def check_sampling(sampling: Sampling) -> None:
             raise RefusedError(f"{name} is out of range: {value!r}")
         if name in ABOVE_ZERO and value <= 0:
             raise RefusedError(f"{name} must be above 0: {value!r}")
+    _check_integers(sampling)
+    if not all(isinstance(text, str) and text for text in sampling.stop):
+        raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
+    if sampling.min_tokens > sampling.max_tokens:
+        raise RefusedError(f"min_tokens is more than max_tokens: {sampling.min_tokens!r}")
+
+
+def _check_integers(sampling: Sampling) -> None:
     for name, (first, last) in INTS.items():
         value = getattr(sampling, name)
-        if name == "seed" and value is None:
+        if name in _OPTIONAL and value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int):
             raise RefusedError(f"{name} is not a whole number: {value!r}")
         if not first <= value <= last:
             raise RefusedError(f"{name} is out of range: {value!r}")
-    if not all(isinstance(text, str) and text for text in sampling.stop):
-        raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
+
+
+def needs_decoding(sampling: Sampling) -> bool:
+    """True if vLLM has to decode while it generates: it looks for what ends an answer, or gives the
+    texts of tokens."""
+    return bool(sampling.stop or sampling.stop_token_ids or sampling.logprobs is not None)
 
 
 def takes_seeds(device: str, *, chunked_prefill: bool) -> bool:
@@ -129,15 +144,29 @@ class Parameters:
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             structured_outputs=_structured(constraint, self._backend),
+            **_rarely_set(sampling),
             **_loops_ended(sampling),
             **self._thinking,
             output_kind=RequestOutputKind.FINAL_ONLY,
-            # Decoding once at the end is cheaper; but stop strings are looked for while decoding.
-            detokenize=self._detokenize or bool(sampling.stop),
+            # Decoding once at the end is cheaper.
+            detokenize=self._detokenize or needs_decoding(sampling),
             # What vLLM writes into it is the same for every request (end-of-text tokens).
             skip_clone=True,
         )
         return made if self._into is None else self._into(made)
+
+
+def _rarely_set(sampling: Sampling) -> dict[str, Any]:
+    """The parameters that few requests have, where they differ from vLLM's defaults."""
+    given = {
+        "logit_bias": dict(sampling.logit_bias),
+        "min_tokens": sampling.min_tokens,
+        "stop_token_ids": list(sampling.stop_token_ids),
+        "include_stop_str_in_output": sampling.include_stop,
+        "ignore_eos": sampling.ignore_eos,
+    }
+    named = {name: value for name, value in given.items() if value}
+    return named if sampling.logprobs is None else named | {"logprobs": sampling.logprobs}
 
 
 def _loops_ended(sampling: Sampling) -> dict[str, Any]:

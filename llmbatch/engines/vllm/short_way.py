@@ -11,6 +11,7 @@ import inspect
 from typing import Any
 
 from llmbatch.core import clock
+from llmbatch.engines.vllm import vocabulary
 from llmbatch.engines.vllm.core_channel import SETTLED, Answer, IsSettled, StepOutput, answer_of
 
 ANY_TOKENS = [0]
@@ -28,12 +29,13 @@ class ShortWay:
         # Sent through vLLM's front end and not begun: our numbers, by the names that it gave.
         self._renamed: dict[str, str] = {}
         self._in_process = not hasattr(engine.engine_core, "outputs_queue")
-        self._last_token = _last_token(engine)
+        self._last_token = vocabulary.last_token(engine)
         known = inspect.signature(engine.output_processor.process_outputs).parameters
         self._tells_weights = "weight_version" in known  # since vLLM 0.32
 
     def make_template(self, parameters: Any) -> Any:
         """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM raises."""
+        vocabulary.check_parameters(parameters, self._last_token)
         prompt = {"type": "token", "prompt_token_ids": ANY_TOKENS}
         engine = self._engine
         return engine.input_processor.process_inputs(
@@ -48,7 +50,8 @@ class ShortWay:
         engine = self._engine
         if not tokens:
             raise ValueError("the prompt is empty")
-        self._check(tokens)
+        # As vLLM's front end does it: the model would take another token, or break.
+        vocabulary.check((min(tokens), max(tokens)), self._last_token)
         request = copy.copy(template)
         request.request_id, request.prompt_token_ids = number, tokens
         request.arrival_time = clock.seconds()  # decides between requests of equal priority
@@ -62,12 +65,6 @@ class ShortWay:
             if is_settled is not None:
                 self._is_settled[number] = is_settled
         engine.engine_core.add_request(request)
-
-    def _check(self, tokens: list[int]) -> None:
-        """As vLLM's front end does it: the model would take another token, or break."""
-        for token in (min(tokens), max(tokens)):
-            if not 0 <= token <= self._last_token:
-                raise ValueError(f"token id {token} is out of the model's vocabulary")
 
     def receive(self) -> StepOutput:
         """The next message of the engine core; in one process with it, that of its next step."""
@@ -138,13 +135,3 @@ class ShortWay:
         given_up = set(numbers)
         for name in [name for name, number in self._renamed.items() if number in given_up]:
             del self._renamed[name]
-
-
-def _last_token(engine: Any) -> int:
-    """The highest token id that the tokenizer or the model knows: one may know more than the
-    other, and vLLM takes what either knows."""
-    tokenizer = engine.get_tokenizer()
-    last = getattr(tokenizer, "max_token_id", None)
-    known = len(tokenizer) - 1 if last is None else last
-    size: int = engine.vllm_config.model_config.get_vocab_size()
-    return max(int(known), size - 1)

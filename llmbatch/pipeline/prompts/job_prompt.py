@@ -3,6 +3,7 @@ together."""
 
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import batch_messages
 from llmbatch.pipeline.prompts.examples import Examples
 from llmbatch.pipeline.prompts.given_messages import MessagesColumn
 from llmbatch.pipeline.prompts.needs import Needs
@@ -14,6 +15,9 @@ from llmbatch.pipeline.tasks.base import Task
 def make(spec: JobSpec, task: Task) -> Prompt:
     """The compiled prompt of a job. Raises UsageError for a template that cannot be used, for
     settings that exclude each other, and for examples that do not fit."""
+    if spec.is_batch:
+        task.require_valid()
+        return Prompt(None, None, needs=Needs.of(spec), given=batch_messages.of_line)
     _check(spec, task)
     examples = Examples.of(spec)
     given = None if spec.messages is None else MessagesColumn(spec.messages)

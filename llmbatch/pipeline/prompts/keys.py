@@ -143,12 +143,13 @@ def plan_digest(
     order: Sequence[str] | None = None,
     control_tokens: Sequence[str] | None = None,
     other_limits: Mapping[int, int] | None = None,
+    dividing: Sequence[Any] = (),
 ) -> str:
     """A digest of all that shapes a plan: the rows, the templates and how they are rendered, the
     keys' base, which rows are asked, the order of a record's fields, what becomes of duplicates,
     of the samples of a row, of rows that hold one of the model's `control_tokens` (None: they are
-    not known), and the limits and runs (`other_limits`) among whose answers some were looked for.
-    """
+    not known), the limits and runs (`other_limits`) among whose answers some were looked for, and
+    the task's own `dividing` of rows."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     parts.append({"rendering": _RENDERING_VERSION})
     if spec.task == "score":
@@ -170,4 +171,6 @@ def plan_digest(
         parts.append({"control_tokens": [spec.control_tokens, *control_tokens]})
     if other_limits:
         parts.append({"other_limits": [list(pair) for pair in other_limits.items()]})
+    if dividing:
+        parts.append({"dividing": list(dividing)})
     return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()

@@ -28,6 +28,8 @@ def of_chat(prompt: str | None, system: str | None) -> tuple[Piece, ...]:
 
 def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
     """The templates of a job, in the order of its messages."""
+    if spec.is_batch:
+        return ()
     if spec.task == "score":
         query, document = spec.score.query or "", spec.score.document or ""
         return Piece("query", "query", query), Piece("document", "document", document)

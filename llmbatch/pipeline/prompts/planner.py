@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from llmbatch.batch_files.lines import BodyError
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import keys as prompts_keys
 from llmbatch.pipeline.prompts import other_limits
+from llmbatch.pipeline.prompts.batch_messages import BAD_REQUEST
 from llmbatch.pipeline.prompts.needs import EmptyRowError
 from llmbatch.pipeline.prompts.other_limits import OtherLimits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -14,7 +16,9 @@ from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows.columns import check_attribution
-from llmbatch.pipeline.tasks.base import Task
+from llmbatch.pipeline.tasks import row_parts
+from llmbatch.pipeline.tasks.base import DividesRows, Part, Task
+from llmbatch.pipeline.tasks.row_parts import Divide
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED, Plan
@@ -55,7 +59,13 @@ def plan(
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     screening = screening or Screening(spec, None)
     digest = prompts_keys.plan_digest(
-        spec, snapshot.source.digest, keys.base(), order, screening.tokens, limits.tokens
+        spec,
+        snapshot.source.digest,
+        keys.base(),
+        order,
+        screening.tokens,
+        limits.tokens,
+        job.task.dividing if isinstance(job.task, DividesRows) else (),
     )
     current = plans.current(db)
     is_same = rows is None and current is not None and current.digest == digest
@@ -96,12 +106,14 @@ def _batches(
 ) -> Iterator[list[RenderedRow]]:
     """The rows rendered, in batches that memory holds. `keys`: the maker of their keys, then those
     for other limits."""
+    divide = row_parts.divider(task)
     for window in windows:
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
         for (row, data), made in zip(window, rendered, strict=True):
-            batch.append(_named(row, data, made, task, keys, screening))
-            size += len(batch[-1].messages or "")
+            named = _named(row, data, made, divide, keys, screening)
+            batch += named
+            size += sum(len(one.messages or "") for one in named)
             if size > _CHARACTERS:
                 yield batch
                 batch, size = [], 0
@@ -112,19 +124,35 @@ def _named(
     row: int,
     data: str,
     made: MessagesOrError,
-    task: Task,
+    divide: Divide,
     keys: Sequence[prompts_keys.KeyMaker],
     screening: Screening,
-) -> RenderedRow:
+) -> list[RenderedRow]:
     if isinstance(made, TemplateError):
-        return RenderedRow(row, None, "template", str(made), None)
+        return [RenderedRow(row, None, made.kind, str(made), None)]
     if isinstance(made, EmptyRowError):
-        return RenderedRow(row, None, SKIPPED, str(made), None)
+        return [RenderedRow(row, None, SKIPPED, str(made), None)]
     note = screening.note(made)
     if note is not None and screening.rejects:
-        return RenderedRow(row, None, CONTROL_TOKENS, note, None)
-    messages, asked = messages_text(made), task.body(data)
-    body = None if asked is None else json_text(asked)
+        return [RenderedRow(row, None, CONTROL_TOKENS, note, None)]
+    try:
+        parts = divide(data, made)
+    except BodyError as error:
+        return [RenderedRow(row, None, BAD_REQUEST, str(error), None)]
+    made_of = (_of_part(row, part, keys, note) for part in parts)
+    if len(parts) == 1:
+        return [*made_of]
+    return [
+        rendered._replace(sample=number, samples=len(parts))
+        for number, rendered in enumerate(made_of)
+    ]
+
+
+def _of_part(
+    row: int, part: Part, keys: Sequence[prompts_keys.KeyMaker], note: str | None
+) -> RenderedRow:
+    messages = messages_text(part.messages)
+    body = None if part.body is None else json_text(part.body)
     key, *others = (maker.key(messages, body, as_text=note is not None) for maker in keys)
     return RenderedRow(row, key, None, note, messages, body, tuple(others))
 

@@ -37,7 +37,9 @@ LONGEST = 10_000_000
 
 
 class TemplateError(Exception):
-    """A row for which the template cannot be rendered."""
+    """A row for which the template cannot be rendered. `kind`: of the row's failure."""
+
+    kind = "template"
 
 
 class Prompt:

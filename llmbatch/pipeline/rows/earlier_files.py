@@ -13,6 +13,7 @@ from llmbatch.core import exact_json
 from llmbatch.core.stored import json_table
 from llmbatch.job import folder
 from llmbatch.job.targets import OUTPUT, Target, foreign_error
+from llmbatch.pipeline.rows import batch_output
 from llmbatch.pipeline.rows.columns import is_explained, is_from
 from llmbatch.pipeline.rows.output_file import OutputFile
 from llmbatch.store import output_table, run_records, snapshots
@@ -65,7 +66,7 @@ def check(
 
 def _check_columns(target: Target, path: Path, output: OutputFile, columns: Sequence[str]) -> None:
     found = _columns_of(path, output)
-    if not is_explained(output, columns, found):
+    if not output.is_batch and not is_explained(output, columns, found):
         raise foreign_error(target)
 
 
@@ -86,6 +87,8 @@ def named_by(specs: Sequence[Mapping[str, Any]], state: Path) -> AbstractSet[str
 def _is_output(path: Path, output: OutputFile) -> bool:
     """True if the file has the columns of the job's answers, or just those that are to be written
     now; a database: if its table has them, or if there is no such table."""
+    if output.is_batch:
+        return batch_output.is_ours(_first_record(path))
     found = _columns_of(path, output)
     if output.format_name == "duckdb" and not found:
         return True
@@ -102,7 +105,10 @@ def _columns_of(path: Path, output: OutputFile) -> AbstractSet[str]:
 
 
 def _is_error_file(path: Path) -> bool:
-    error = _first_record(path).get("error")
+    record = _first_record(path)
+    error = record.get("error")
+    if batch_output.is_ours(record):
+        return isinstance(error, dict)
     return isinstance(error, dict) and {"kind", "message", "attempts"} <= error.keys()
 
 

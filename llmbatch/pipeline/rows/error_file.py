@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 from llmbatch.core import exact_json, files
 from llmbatch.core.errors import InvariantError
 from llmbatch.core.records import Reject
+from llmbatch.pipeline.rows import batch_output
 from llmbatch.pipeline.rows.columns import USAGE
 from llmbatch.pipeline.rows.row_errors import error_of
 from llmbatch.store import results, snapshots
@@ -19,14 +21,16 @@ from llmbatch.store.database import Database
 _Placed = tuple[tuple[int, int], str]
 
 
-def write(db: Database, path: Path, expected: int, *, meta: bool) -> None:
-    """Write the failed and rejected rows, by line. No such rows: no such file, not even an old
-    one."""
+def write(db: Database, path: Path, expected: int, *, meta: bool, batch: bool = False) -> None:
+    """Write the failed and rejected rows, by line; `batch`: in the shape of OpenAI's. No such rows:
+    no such file, not even an old one."""
+    of_failed = batch_output.failed_record if batch else partial(_failed_record, meta=meta)
+    of_rejected = batch_output.rejected_record if batch else _rejected_record
     rows = results.in_input_order(db, ["failed"]) if expected else iter(())
-    failed = (((row["file"], row["line"]), _failed_record(row, meta=meta)) for row in rows)
+    failed = (((row["file"], row["line"]), of_failed(row)) for row in rows)
     files_read = _several_files(db)
     rejected = (
-        ((reject.file, reject.line), _rejected_record(reject, files_read))
+        ((reject.file, reject.line), of_rejected(reject, files_read))
         for reject in results.rejects(db)
     )
     lines = heapq.merge(failed, rejected, key=lambda item: item[0])

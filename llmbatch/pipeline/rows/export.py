@@ -17,6 +17,7 @@ from llmbatch.core import files
 from llmbatch.core.errors import InvariantError, UnwrittenError
 from llmbatch.formats.base import ALL_COLUMNS, WriteOptions
 from llmbatch.pipeline.rows import (
+    batch_output,
     chosen_rows,
     earlier_files,
     error_file,
@@ -26,7 +27,7 @@ from llmbatch.pipeline.rows import (
 )
 from llmbatch.pipeline.rows.columns import RANK, Layout
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
-from llmbatch.store import output_table, results, snapshots
+from llmbatch.store import output_table, results, row_answers, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.ranks import RankCounts, Ranks
@@ -60,17 +61,19 @@ def export(db: Database, output: OutputFile, counts: Counts) -> Written:
     with _reported(output.errors):
         lost = counts.failed + counts.rejected
         if output.is_stdout:
-            error_file.write(db, output.errors, lost, meta=output.meta)
+            error_file.write(db, output.errors, lost, meta=output.meta, batch=output.is_batch)
     written = export_answers(db, output, counts)
     with _reported(output.errors):
         if not output.is_stdout:
-            error_file.write(db, output.errors, lost, meta=output.meta)
+            error_file.write(db, output.errors, lost, meta=output.meta, batch=output.is_batch)
     return written
 
 
 def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
     """Write only the output, and of a job that is not finished what it has."""
     expected = sum(getattr(counts, state) for state in output.states)
+    if output.is_batch:
+        return _export_lines(db, output, expected)
     with _reported(output.path):
         snapshot = snapshots.newest(db)
         columns = snapshot.source.columns if snapshot else []
@@ -93,6 +96,14 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
             if output.where is None:
                 error_file.check_count(output.path, written.rows, expected)
     return replace(written, ranked=ranked)
+
+
+def _export_lines(db: Database, output: OutputFile, expected: int) -> Written:
+    """The same for an output in the shape of OpenAI's."""
+    with _reported(output.path), _opened(output) as stream:
+        written = batch_output.write_answers(stream, row_answers.in_input_order(db), output.model)
+        error_file.check_count(output.path, written, expected)
+    return Written(written)
 
 
 def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = None) -> None:

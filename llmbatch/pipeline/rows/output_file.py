@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmbatch import formats
+from llmbatch.batch_files import lines
 from llmbatch.core.errors import UsageError
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
@@ -31,7 +32,7 @@ class OutputFile:
     `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
     the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
     `input_delimiter`: the separator that the job says its input has; `best`: the ranking of its
-    answered rows, if it has one."""
+    answered rows, if it has one; `model`: the job's."""
 
     path: Path
     format_name: str
@@ -47,6 +48,7 @@ class OutputFile:
     overwrite: bool = False
     input_delimiter: str | None = None
     best: Best | None = None
+    model: str = ""
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
@@ -79,6 +81,12 @@ class OutputFile:
         return self.format_name in ("parquet", "duckdb")
 
     @property
+    def is_batch(self) -> bool:
+        """True for an output in the shape of OpenAI's: lines that answer a batch file, or requests
+        that are answered elsewhere."""
+        return self.format_name == lines.FORMAT
+
+    @property
     def is_table(self) -> bool:
         """True if a structured answer is spread over columns."""
         return self.format_name != "jsonl"
@@ -88,6 +96,8 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
     """The output of a job. Raises UsageError for a name without a known format, and for settings
     that its format does not have."""
     format_name = _format(spec)
+    if format_name == lines.FORMAT:
+        _check_batch(spec)
     formats.check_rows(spec.output, format_name, 0)
     if spec.excel and format_name not in ("csv", "tsv"):
         raise UsageError(
@@ -110,6 +120,7 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         overwrite=spec.overwrite,
         input_delimiter=spec.input.delimiter,
         best=best_of(spec),
+        model=spec.model,
     )
 
 
@@ -118,6 +129,16 @@ def best_of(spec: JobSpec) -> Best | None:
     score = spec.score
     is_ranked = spec.task == "score" and (score.top is not None or score.group_by is not None)
     return Best(score.top, score.group_by) if is_ranked else None
+
+
+def _check_batch(spec: JobSpec) -> None:
+    """Raise UsageError for settings that mean nothing in a batch file."""
+    given = {"--columns": spec.columns, "--keep": spec.keep, "--meta": spec.meta}
+    if named := [flag for flag, value in given.items() if value]:
+        raise UsageError(
+            f"{' and '.join(named)}: the lines of a batch file have the shape of OpenAI's: leave "
+            "it out, or name a table as the output (-o NAME.csv)"
+        )
 
 
 def _format(spec: JobSpec) -> str:

@@ -16,16 +16,15 @@ from llmbatch.core.errors import (
 )
 from llmbatch.engines.pooling import pooling_of
 from llmbatch.job import folder
-from llmbatch.job.run_settings import RunSpec
-from llmbatch.job.stop_rules import Tolerance
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import limits, prepare, reuse, sample
+from llmbatch.pipeline.run import limits, prepare, request_file, reuse, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
+from llmbatch.pipeline.run.exit_of import exit_of
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.prepare import PlannedJob
@@ -36,7 +35,6 @@ from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import failures, field_groups, plans, results, run_records, runs
 from llmbatch.store.database import Database
-from llmbatch.store.failures import NewFailures
 from llmbatch.store.live_copy import CopyService
 from llmbatch.store.lock import JobLock
 from llmbatch.store.plans import Pending
@@ -146,6 +144,8 @@ def _run(db: Database, context: Context) -> RunResult:
         context.observer.phase(notice)
     export.check(db, job.output)
     context.timings.prepare = clock.seconds() - context.began
+    if request_file.is_wanted(job):
+        return _ask_elsewhere(db, context, planned)
     if not context.fresh:
         reuse.check(db, job.spec)
     pending = prepare.open_work(db, context)
@@ -154,6 +154,20 @@ def _run(db: Database, context: Context) -> RunResult:
         before = results.counts(db)
         _generate(db, context, run, pending)
         return replace(_finish(db, context, run), before=before)
+
+
+def _ask_elsewhere(db: Database, context: Context, planned: PlannedJob) -> RunResult:
+    """Write the requests that are pending, in place of computing them."""
+    for notice in request_file.notices(context.job):
+        context.observer.phase(notice)
+    run = _begin(db, context, planned)
+    with _failure_recorded(db, context, run):
+        counts = results.counts(db)
+        context.status.counts(counts)
+        written = request_file.write(db, context.job)
+        reason = f"{units.count(written, 'request')} written to {context.job.output.path}"
+        _end(db, context, run, reason, ExitCode.OK)
+        return RunResult(ExitCode.OK, reason, counts, counts)
 
 
 def _begin(db: Database, context: Context, planned: PlannedJob) -> int:
@@ -249,38 +263,6 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         failures.keep_known(db, run)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts)
-
-
-def exit_of(
-    counts: Counts, new: NewFailures, stop: StopRequest, rules: RunSpec
-) -> tuple[ExitCode, str]:
-    """The exit code of a run that ended in order, and the reason in a few words."""
-    if counts.pending:
-        code = ExitCode(128 + stop.signal) if stop.signal else ExitCode.STOPPED
-        return code, stop.reason or "stopped"
-    lost = counts.failed + counts.rejected
-    # A run in which no row was answered is never a success, unless there is none in the input.
-    if lost == 0 and counts.skipped and not counts.answered:
-        return ExitCode.INCOMPLETE, "finished, no row was asked: all were skipped"
-    if lost == 0:
-        return ExitCode.OK, "finished"
-    known = ", none new" if not new.rows else f", {new.rows:,} new"
-    told = f"finished, {units.count(lost, 'row')} not answered{known if new.rows < lost else ''}"
-    if counts.answered and (granted := _granted(counts, new, rules)):
-        return ExitCode.OK, f"{told} ({granted})"
-    return ExitCode.INCOMPLETE, told
-
-
-def _granted(counts: Counts, new: NewFailures, rules: RunSpec) -> str:
-    """The flags that let these failures pass; empty if none does, or if one does not."""
-    asked = (
-        ("--max-failed", rules.max_failed, counts.failed + counts.rejected, counts.asked),
-        ("--max-new-failed", rules.max_new_failed, new.rows, new.worked),
-    )
-    given = [(f"{name} {text}", text, rows, of) for name, text, rows, of in asked if text]
-    if not all(Tolerance.parse(text).covers(rows, of) for _, text, rows, of in given):
-        return ""
-    return ", ".join(flag for flag, *_ in given)
 
 
 def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
+from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import NO_TRIES, Completed, Outcome, Tries
@@ -21,7 +22,7 @@ from llmbatch.store.plans import PlannedRequest
 class Ticket:
     """A request in flight. `position`: in the plan; `rows`: those that it answers, one of several
     samples as its share of a row; `tries`: its failed ones; `sent_at`: clock.seconds(); `size`:
-    characters of its messages."""
+    characters of its messages; `body`: what it asks for beside them."""
 
     key: str
     position: int
@@ -29,6 +30,7 @@ class Ticket:
     tries: Tries
     sent_at: float
     size: int = 0
+    body: Mapping[str, Any] | None = None
 
 
 class RequestFeed:
@@ -111,6 +113,7 @@ class RequestFeed:
     def _request(self, planned: PlannedRequest) -> Request:
         position = planned.position
         tries = self._newer_tries.get(position) or self._tries.get(position, NO_TRIES)
+        request = samples.request_of(self._task, planned, tries)
         self._in_flight[planned.key] = Ticket(
             planned.key,
             position,
@@ -118,8 +121,9 @@ class RequestFeed:
             tries,
             clock.seconds(),
             len(planned.messages),
+            request.body,
         )
-        return samples.request_of(self._task, planned, tries)
+        return request
 
     def take(self, outcome: Outcome) -> Ticket:
         """Take a request out of flight whose outcome has come."""

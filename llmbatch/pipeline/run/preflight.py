@@ -14,6 +14,7 @@ from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, input_parts, output_file
 from llmbatch.pipeline.rows.output_file import OutputFile
+from llmbatch.pipeline.run import request_file
 from llmbatch.pipeline.tasks import registry
 
 _STATE = "state folder"
@@ -37,6 +38,8 @@ def make_ready(spec: JobSpec, beside: CommandFiles = NO_FILES) -> ReadyJob:
     job = ready_job.make(spec)
     parts = input_parts.find(job.input)
     prometheus.check(spec)
+    if request_file.is_wanted(job):
+        request_file.check(job)
     _check_files(job, beside, [part.path for part in parts.files if part.path])
     return job
 

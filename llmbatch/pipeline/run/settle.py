@@ -71,7 +71,7 @@ class Settlement:
 
     def decide(self, outcome: Outcome, ticket: Ticket) -> Decision:
         """Check an outcome and decide on its request."""
-        return decide(self._accept(outcome), ticket.tries, self._run_spec.attempts)
+        return decide(self._accept(outcome, ticket.body), ticket.tries, self._run_spec.attempts)
 
     def count(self, decision: Decision, ticket: Ticket) -> None:
         """Count the tokens of a try, and the rows of a request that is done."""
@@ -216,4 +216,5 @@ def _attempt(decision: Decision, ticket: Ticket) -> Attempt:
         usage.output,
         outcome.reasoning if isinstance(outcome, Completed) else None,
         usage.reasoning or None,
+        outcome.logprobs if isinstance(outcome, Completed) else None,
     )

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from llmbatch.constraints.json_check import Judge
+from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
 from llmbatch.engines.pooling import Pooling
@@ -80,3 +80,31 @@ class Task(Protocol):
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         """The check of its answers, bounded in time, for use inside the context. `pooling`: how the
         engine makes numbers of texts, where it says so."""
+
+
+class Part(NamedTuple):
+    """One of the requests of a row; `body`: see `Task.body`."""
+
+    messages: Sequence[Message]
+    body: Mapping[str, Any] | None
+
+
+@runtime_checkable
+class DividesRows(Protocol):
+    """A task that may make several requests of a row, or none."""
+
+    @property
+    def dividing(self) -> Sequence[Any]:
+        """JSON of all by which rows become requests, beside the rows and what is in every key."""
+
+    def parts(self, data: str, messages: Sequence[Message]) -> Sequence[Part]:
+        """The requests of a row (JSON) with these messages, in the order of its answers. Raises
+        `batch_files.lines.BodyError` for a row that is not to be asked."""
+
+
+@runtime_checkable
+class RowJudge(Protocol):
+    """A judge that holds each answer to the form that its own request asks for."""
+
+    def of_row(self, text: str, body: Mapping[str, Any] | None) -> Judgement:
+        """The judgement of the answer to a request with this body."""

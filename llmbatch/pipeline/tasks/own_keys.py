@@ -11,6 +11,11 @@ from llmbatch.pipeline.tasks.base import Task
 # The tables that one task alone has, and its name.
 _OF_ONE = ("score", "embed", "classify")
 
+LINE_SAYS = (
+    "each line of a batch file says that itself: leave it out, or have the file read as rows "
+    "(--input-format jsonl)"
+)
+
 
 def require(spec: JobSpec, task: Task) -> None:
     """Raise UsageError for a key that shapes answers, is not as it is by default, and stands in a
@@ -21,6 +26,8 @@ def require(spec: JobSpec, task: Task) -> None:
         if is_other and isinstance(section, Section):
             for name in _given(section):
                 flag = flag_name(f"{table}.{name}")
+                if spec.is_batch:
+                    raise UsageError(f"{flag}: {LINE_SAYS}")
                 hint = f"it is for --task {table}" if table in _OF_ONE else "leave it out"
                 raise UsageError(f"{flag}: not for --task {task.name}; {hint}")
 

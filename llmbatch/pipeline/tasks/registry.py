@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import embed, generate, heads, score
+from llmbatch.pipeline.tasks import batch_lines, embed, generate, heads, score
 from llmbatch.pipeline.tasks.base import Task
 
 BUILTIN: dict[str, Callable[[JobSpec], Task]] = {
@@ -17,6 +17,8 @@ BUILTIN: dict[str, Callable[[JobSpec], Task]] = {
 
 def make(spec: JobSpec) -> Task:
     """The task of a job. Raises UsageError for one that there is not."""
+    if spec.is_batch:
+        return batch_lines.make(spec)
     if spec.task not in BUILTIN:
         raise UsageError(f"--task {spec.task}: use one of {', '.join(BUILTIN)}")
     return BUILTIN[spec.task](spec)

@@ -8,7 +8,7 @@ from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Request
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks.base import Task
+from llmbatch.pipeline.tasks.base import DividesRows, Task
 from llmbatch.store.plans import PlannedRequest
 
 _SEED_BYTES = 8
@@ -40,7 +40,8 @@ def request_of(task: Task, planned: PlannedRequest, tries: Tries) -> Request:
     """The request of a row, or of one of its samples, after the failed `tries` that it has had."""
     messages, body = messages_of(planned.messages), body_of(planned.body)
     made = task.request(planned.key, messages, tries, body)
-    if planned.sample == 0 or made.sampling.seed is None:
+    is_first = planned.sample == 0 or isinstance(task, DividesRows)  # which gives seeds itself
+    if is_first or made.sampling.seed is None:
         return made
     seed = _seed(made.sampling.seed, planned)
     return replace(made, sampling=replace(made.sampling, seed=seed))

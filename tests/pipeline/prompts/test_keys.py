@@ -97,6 +97,7 @@ ALTERNATIVES: dict[str, Any] = {
     "embed.prompt_name": "query",
     "embed.overflow": "split",
     "embed.vector_dtype": "float16",
+    "batch.any_model": True,
     "engine.name": "tests.scripted_engine:create",
     "cost.price_per_hour": 2.5,
     "cost.devices": 2,

@@ -7,7 +7,7 @@ import pytest
 from llmbatch.core import errors
 from llmbatch.core.errors import ExitCode
 from llmbatch.job.run_settings import RunSpec
-from llmbatch.pipeline.run.execute import exit_of
+from llmbatch.pipeline.run.exit_of import exit_of
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts
