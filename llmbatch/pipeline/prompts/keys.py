@@ -7,7 +7,7 @@ must not change an answer.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -152,21 +152,7 @@ def plan_digest(
     the task's own `dividing` of rows."""
     parts: list[Any] = [_KEY_VERSION, snapshot_digest, spec.prompt, spec.system, base]
     parts.append({"rendering": _RENDERING_VERSION})
-    if spec.task == "score":
-        parts.append({"pair": [spec.score.query, spec.score.document]})
-    if spec.require or spec.ask_empty:
-        parts.append({"require": list(spec.require), "ask_empty": spec.ask_empty})
-    if order:
-        parts.append({"order": list(order)})
-    if spec.template.system_as_user:
-        parts.append({"system_as_user": True})
-    turns = [spec.examples, spec.example_answer, spec.messages, spec.prefill, spec.raw]
-    if any(turns):
-        parts.append({"turns": [*turns, spec.response_column]})
-    if spec.duplicates != "auto":
-        parts.append({"duplicates": spec.duplicates})
-    if spec.sampling.samples > 1:
-        parts.append({"samples": spec.sampling.samples, "vote": spec.sampling.vote})
+    parts += _of_job(spec, order)
     if control_tokens is not None:
         parts.append({"control_tokens": [spec.control_tokens, *control_tokens]})
     if other_limits:
@@ -174,3 +160,22 @@ def plan_digest(
     if dividing:
         parts.append({"dividing": list(dividing)})
     return hashlib.blake2b(json_text(parts).encode(), digest_size=_KEY_BYTES).hexdigest()
+
+
+def _of_job(spec: JobSpec, order: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    """The parts of a plan's digest that the job itself says, where they are not by default."""
+    if spec.task == "score":
+        yield {"pair": [spec.score.query, spec.score.document]}
+    if spec.require or spec.ask_empty:
+        yield {"require": list(spec.require), "ask_empty": spec.ask_empty}
+    if order:
+        yield {"order": list(order)}
+    if spec.template.system_as_user:
+        yield {"system_as_user": True}
+    turns = [spec.examples, spec.example_answer, spec.messages, spec.prefill, spec.raw]
+    if any(turns):
+        yield {"turns": [*turns, spec.response_column]}
+    if spec.duplicates != "auto":
+        yield {"duplicates": spec.duplicates}
+    if spec.sampling.samples > 1:
+        yield {"samples": spec.sampling.samples, "vote": spec.sampling.vote}
