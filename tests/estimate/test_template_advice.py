@@ -24,7 +24,7 @@ ROWS = [
 LONG = "Answer with one word out of this list, and with nothing else: red, green or blue."
 
 
-def spec(prompt: str, system: str | None = None) -> JobSpec:
+def spec(prompt: str, system: str | None = None, **more: Any) -> JobSpec:
     table = {
         "input": "i.csv",
         "output": "o.jsonl",
@@ -32,7 +32,7 @@ def spec(prompt: str, system: str | None = None) -> JobSpec:
         "prompt": prompt,
         "system": system,
     }
-    return JobSpec.model_validate(table)
+    return JobSpec.model_validate(table | more)
 
 
 def encode(messages: Sequence[Message]) -> Sequence[int]:
@@ -40,12 +40,29 @@ def encode(messages: Sequence[Message]) -> Sequence[int]:
 
 
 def given(
-    prompt: str, system: str | None = None, rows: list[dict[str, Any]] = ROWS
+    prompt: str, system: str | None = None, rows: list[dict[str, Any]] = ROWS, **more: Any
 ) -> Advice | None:
     data = [orjson.dumps(row).decode() for row in rows]
     assumed = CacheAssumptions(Cache(4), "assumed", [1])
-    job = ready_job.make(spec(prompt, system))
+    job = ready_job.make(spec(prompt, system, **more))
     return template_advice.give(job, (), [data], 10 * len(rows), assumed, encode)
+
+
+def test_examples_behind_a_row_of_the_system_prompt_are_not_shared() -> None:
+    shown = [{"lang": f"the language {PRODUCTS[n]}", "response": "x"} for n in range(3)]
+    found = given("{{ lang }}", "{{ text }}", examples=shown)
+    assert found is not None
+    assert found.text == "put {{ lang }} before {{ text }} of the system prompt"
+    assert found.hits_now < 0.1
+    assert found.hits_then > 0.8
+    assert given("{{ lang }}", "{{ text }}") is None
+    assert given("{{ lang }}", "Be brief", examples=shown) is None
+
+
+def test_a_raw_prompt_is_advised_as_what_it_is() -> None:
+    found = given("{{ text }} {{ product }}", raw=True)
+    assert found is not None
+    assert found.text == "put {{ product }} before {{ text }}"
 
 
 def names(prompt: str, system: str | None = None) -> list[str]:

@@ -8,7 +8,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import ChatSettings, Message
-from llmbatch.engines.vllm.chat_trial import try_chats
+from llmbatch.engines.vllm.chat_trial import Render, try_chats
 from tests.engines.tiny_tokenizers import TEMPLATES
 
 EACH = "{% for m in messages %}"
@@ -28,9 +28,9 @@ THINKS = (
 )
 
 
-def trial(
-    source: str, chat: Sequence[Message] = CHAT, kwargs: dict[str, Any] | None = None
-) -> list[str]:
+def renderer(source: str) -> Render:
+    """A template as a function."""
+
     def stop(reason: str) -> None:
         raise ValueError(reason)
 
@@ -42,8 +42,19 @@ def trial(
         written = [{"role": one.role, "content": one.content} for one in messages]
         return template.render(messages=written, **settings.kwargs)
 
+    return render
+
+
+def trial(
+    source: str, chat: Sequence[Message] = CHAT, kwargs: dict[str, Any] | None = None
+) -> list[str]:
     settings = ChatSettings(kwargs=kwargs or {})
-    return try_chats([chat], settings, render, has_template=bool(source))
+    return try_chats([chat], settings, renderer(source), has_template=bool(source))
+
+
+def tried(source: str, *chats: Sequence[Message]) -> list[str]:
+    render = renderer(source)
+    return try_chats(chats, ChatSettings(), render, has_template=True)
 
 
 @pytest.mark.parametrize("style", [name for name, source in TEMPLATES.items() if source])
@@ -97,3 +108,24 @@ def test_a_variable_that_the_template_needs() -> None:
     assert trial(needy, CHAT[1:], {"date": "today"}) == []
     with pytest.raises(UsageError, match="no date"):
         trial(needy, CHAT[1:])
+
+
+SHOTS = [CHAT[1], Message("assistant", "A"), Message("user", "B"), Message("assistant", "C")]
+
+
+def test_every_turn_has_to_be_there() -> None:
+    good = EACH + "{{ m.content }}{% endfor %}"
+    assert trial(good, [*SHOTS, CHAT[1]]) == []
+    last = EACH + "{% if m.role == 'user' or loop.last %}{{ m.content }}{% endif %}{% endfor %}"
+    with pytest.raises(UsageError, match="leaves the assistant message out"):
+        trial(last, [*SHOTS, CHAT[1]])
+    with pytest.raises(UsageError, match="does not end with the prefill"):
+        trial(f"{good} ", [CHAT[1], Message("prefill", "It")])
+
+
+def test_rows_of_other_turns_fail_alone() -> None:
+    odd = [*CHAT, CHAT[1]]
+    assert tried(ALTERNATES, CHAT[1:], odd) == []
+    assert tried(ALTERNATES, odd, CHAT[1:]) == []
+    with pytest.raises(UsageError, match="cannot be used for this job's messages"):
+        tried(ALTERNATES, odd, odd)
