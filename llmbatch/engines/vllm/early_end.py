@@ -37,7 +37,7 @@ class EarlyEnd:
     of pieces after which one text is left, whichever are drawn. An answer that is settled before
     may be taken back, if that saves a step.
 
-    An answer that may be cut inside of a text, by a stop string, is left as it is.
+    An answer is left as it is that may be cut inside of a text, or whose tokens are wanted.
     """
 
     def __init__(self, read_pieces: Callable[[], Pieces | None]) -> None:
@@ -45,7 +45,7 @@ class EarlyEnd:
         not known, and no answer ends early. It is called once, when a choice comes."""
         self._read_pieces = read_pieces
         self._left = lru_cache(_KEPT)(_left)
-        self._bounded = lru_cache(_KEPT)(self._bound)
+        self._bounded = lru_cache(_KEPT)(_bound)
         self._spared = lru_cache(_KEPT)(self._fewest)
 
     @cached_property
@@ -58,30 +58,24 @@ class EarlyEnd:
         known = frozenset(self._pieces or ())
         return known, max(map(len, known), default=0)
 
+    def _choice(self, request: Request) -> ChoiceLeft | None:
+        """The texts of a request whose answer may end early."""
+        constraint = request.constraint
+        if constraint is None or constraint.kind != "choice" or _is_wanted_whole(request.sampling):
+            return None
+        return None if self._pieces is None else self._left(constraint)
+
     def sampling(self, request: Request) -> Sampling:
         """The sampling to send a request with, whose model does not think before its answer.
         Raises RefusedError as `check_sampling` does."""
-        if not _may_end(request):
-            return request.sampling
-        assert request.constraint is not None
-        return self._bounded(request.sampling, request.constraint)
-
-    def _bound(self, sampling: Sampling, constraint: Constraint | None) -> Sampling:
-        left = self._left(sampling.stop, constraint)
-        if left is None or self._pieces is None:
-            return sampling
-        check_sampling(sampling)
-        if left.most_pieces >= sampling.max_tokens:
-            return sampling
-        return replace(sampling, max_tokens=left.most_pieces)
+        left = self._choice(request)
+        return request.sampling if left is None else self._bounded(request.sampling, left)
 
     def is_settled(self, request: Request) -> IsSettled | None:
         """A look at the tokens of such a request whether to end it; None: its limit is enough."""
-        if not _may_end(request):
-            return None
-        left = self._left(request.sampling.stop, request.constraint)
+        left = self._choice(request)
         limit = self.sampling(request).max_tokens
-        if left is None or self._pieces is None or limit <= _UNDER_WAY + 1:
+        if left is None or limit <= _UNDER_WAY + 1:
             return None
         return partial(self._is_worth_ending, left, limit)
 
@@ -101,8 +95,8 @@ class EarlyEnd:
     def ended(self, request: Request, tokens: Sequence[int]) -> Ended | None:
         """The end of an answer that was cut after these tokens; None where more than one text, or
         none, is left."""
-        left = self._left(request.sampling.stop, request.constraint)
-        if left is None or self._pieces is None or not _may_end(request):
+        left = self._choice(request)
+        if left is None:
             return None
         text, rest = self._known(left, tokens)
         return None if text is None else Ended(text, self._spared(rest) + 1)
@@ -118,18 +112,21 @@ class EarlyEnd:
         return fewest[-1]
 
 
-def _may_end(request: Request) -> bool:
-    """True for a choice of which no more is wanted than its text."""
-    sampling, constraint = request.sampling, request.constraint
-    if constraint is None or constraint.kind != "choice":
-        return False
-    return not (sampling.stop_token_ids or sampling.min_tokens) and sampling.logprobs is None
+def _bound(sampling: Sampling, left: ChoiceLeft) -> Sampling:
+    check_sampling(sampling)
+    if left.most_pieces >= sampling.max_tokens:
+        return sampling
+    return replace(sampling, max_tokens=left.most_pieces)
 
 
-def _left(stop: Sequence[str], constraint: Constraint | None) -> ChoiceLeft | None:
-    """The choice of a request whose answer may end early."""
-    if constraint is None or constraint.kind != "choice" or stop:
-        return None
+def _is_wanted_whole(sampling: Sampling) -> bool:
+    """True if the end of an answer is not its text's, or more is wanted than the text."""
+    ends = sampling.stop or sampling.stop_token_ids or sampling.ignore_eos or sampling.min_tokens
+    return bool(ends) or sampling.logprobs is not None
+
+
+def _left(constraint: Constraint) -> ChoiceLeft | None:
+    """The texts of a choice; None where it has no list of them."""
     try:
         texts = json.loads(constraint.value)
     except ValueError:

@@ -190,7 +190,7 @@ class InFlight:
             and not is_thinking
             and (early := self._ended(request, answer))
         ):
-            return Completed(request.key, early.text, "stop", usage)
+            return Completed(request.key, request.prefill + early.text, "stop", usage)
         text = answer.text
         if text is None or (tokenizer.decodes and not needs_decoding(request.sampling)):
             text = tokenizer.decode(answer.tokens, stopped=reason == "stop")

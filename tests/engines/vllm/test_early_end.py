@@ -30,6 +30,10 @@ def test_the_limit_is_where_one_text_is_left() -> None:
         ask("hello"),
         ask("hello", Constraint("regex", "billing|refund")),
         of("billing", "refund", stop=("fund",)),  # it may cut the answer inside of a text
+        of("billing", "refund", stop_token_ids=(3,)),
+        of("billing", "refund", min_tokens=4),
+        of("billing", "refund", ignore_eos=True),
+        of("billing", "refund", logprobs=2),  # those of all its tokens are wanted
         ask("hello", Constraint("choice", "[1, 2]")),
         ask("hello", Constraint("choice", "{")),
     ],
