@@ -39,6 +39,7 @@ FORMATS = {
     "xlsx": Format((".xlsx",), "sheet_reader:SheetReader", "sheet:SheetWriter"),
     # Its answers are lines of another shape (`pipeline/rows/batch_output`).
     "openai-batch": Format((), "json_document:open_json", "jsonl:JsonlWriter"),
+    "npy": Format((".npy",), "npy:refuse_input", "npy:NpyWriter"),
     # The rows are written as Parquet first, which is then loaded (`store/output_table`).
     "duckdb": Format((".duckdb",), "parquet:refuse_database", "parquet:ParquetWriter"),
 }

@@ -51,12 +51,12 @@ class JobSpec(Section):
     id_column: str | None = neutral(None, "Column that names a row; must be unique.")
     output: str = neutral(
         ...,
-        "Output file: .jsonl, .csv, .tsv, .parquet, .xlsx or .duckdb; - is standard output and "
-        "needs --state.",
+        "Output file: .jsonl, .csv, .tsv, .parquet, .xlsx, .duckdb or, of vectors, .npy; - is "
+        "standard output and needs --state.",
         min_length=1,
     )
     output_format: (
-        Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "openai-batch"] | None
+        Literal["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "npy", "openai-batch"] | None
     ) = neutral(
         None,
         "Format of the output, if its name does not say; openai-batch: the requests are written to "

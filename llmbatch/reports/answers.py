@@ -1,9 +1,11 @@
 """The answers of a job as a report shows them: examples, shares, and the values of labels."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from llmbatch.core import vectors
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import registry
 from llmbatch.store import answers
@@ -14,6 +16,8 @@ from llmbatch.store.database import Database
 _MOST_VALUES = 20
 # Free text counts as labels if no more texts than these differ, each on the mean in two rows.
 _FEW_TEXTS = 12
+# Three numbers of a stored vector, alone or in an object.
+_VECTOR = re.compile(r'(?:\{"response": ?")?([A-Za-z0-9+/]{16})')
 # Members of an answer whose values are looked at.
 _MOST_MEMBERS = 30
 
@@ -77,11 +81,23 @@ def build(db: Database, spec: JobSpec, requests: int) -> AnswerFigures | None:
         is_sample=requests > answers.MOST_REQUESTS,
         distinct=seen.distinct_answers,
         empty_rows=seen.empty_rows,
-        most_common=common,
+        most_common=replace(common, value=_shown(common.value, spec)),
         longest=LongestAnswer(seen.longest or 0, longest.id, longest.line),
-        examples=answers.first_middle_last(db),
+        examples=[
+            replace(example, answer=_shown(example.answer, spec))
+            for example in answers.first_middle_last(db)
+        ],
         distributions=list(_distributions(db, spec)),
     )
+
+
+def _shown(text: str, spec: JobSpec) -> str:
+    """An answer (long ones are cut) as a person reads it: of a vector its first numbers."""
+    found = _VECTOR.match(text) if spec.task == "embed" else None
+    if found is None:
+        return text
+    first = vectors.read(found[1]).tolist()
+    return f"[{', '.join(f'{number:.4f}' for number in first)}, ...]"
 
 
 def _distributions(db: Database, spec: JobSpec) -> Iterator[Distribution]:
@@ -110,7 +126,7 @@ def _enum(schema: Mapping[str, Any] | None, member: str) -> list[str] | None:
 
 def _of_member(db: Database, member: str | None, kind: str, allowed: Any) -> Distribution | None:
     """The distribution of a member whose column has this type; None for free text."""
-    if kind == "json":
+    if kind == "json" or vectors.KIND.match(kind):
         return None
     seen = answers.take_values(db, member)
     if member is not None and not seen.rows and not allowed:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -46,6 +47,29 @@ def test_parquet_has_lists_of_a_fixed_size(done: QuickJob, expected: list[Any]) 
     found = pq.read_table(done.folder / "o.parquet")["response"]
     assert found.type == pa.list_(pa.float32(), 8)
     assert found.to_pylist() == rounded(expected)
+
+
+def test_a_matrix_has_its_rows_beside_it(done: QuickJob, expected: list[Any]) -> None:
+    write_answers(done.output, done.folder / "o.npy")
+    assert np.load(done.folder / "o.npy").tolist() == rounded(expected)
+    beside = (done.folder / "o.ids.csv").read_text().splitlines()
+    assert beside == ["id,text", "1,hello", "3,a ticket", "4,hello"]
+
+
+def test_a_matrix_is_for_vectors_and_replaces_no_rows_of_others(done: QuickJob) -> None:
+    done.write("p.ids.csv", "somebody's")
+    refused = done.command("run", *JOB, *ENGINE, "-o", "p.npy", "--state", "s")
+    assert (refused.code, refused.error.partition(":")[0]) == (2, "p.ids.csv")
+    texts = [*JOB[:-2], *ENGINE, "-o", "t.npy", "--state", "t"]
+    refused = done.command("run", *texts)
+    assert (refused.code, "for --task embed" in refused.error) == (2, True)
+
+
+def test_a_report_shows_the_first_numbers(done: QuickJob, expected: list[Any]) -> None:
+    answers = done.report()["answers"]
+    first = ", ".join(f"{number:.4f}" for number in expected[0][:3])
+    assert answers["most_common"] == {"value": f"[{first}, ...]", "rows": 2}
+    assert answers["distributions"] == []
 
 
 def test_csv_and_a_database_have_the_same_numbers(done: QuickJob, expected: list[Any]) -> None:

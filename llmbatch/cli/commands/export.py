@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
-    help="The file: .jsonl, .csv, .tsv, .parquet, .xlsx or .duckdb; - is standard output.",
+    help="The file: .jsonl, .csv, .tsv, .parquet, .xlsx, .duckdb or .npy; - is standard output.",
 )
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb"]),
+    type=click.Choice(["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "npy"]),
     help="[default: by the suffix of FILE; jsonl for standard output]",
 )
 @click.option(

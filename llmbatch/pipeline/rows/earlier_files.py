@@ -51,7 +51,7 @@ def check(
         return
     targets = [] if output.is_stdout else [output_target(output, known=False)]
     targets += [errors_target(output, known=False)] if with_errors else []
-    names = _named(db) if named is None else named
+    names = names_of(db) if named is None else named
     snapshot = snapshots.newest(db)
     for target in targets:
         path = target.file
@@ -70,7 +70,8 @@ def _check_columns(target: Target, path: Path, output: OutputFile, columns: Sequ
         raise foreign_error(target)
 
 
-def _named(db: Database) -> AbstractSet[str]:
+def names_of(db: Database) -> AbstractSet[str]:
+    """The names of the files that the store's runs had as their output and error file."""
     specs = [json_table(run.spec) for run in run_records.summaries(db)]
     return named_by(specs, db.path.parent)
 

@@ -26,7 +26,7 @@ from llmbatch.pipeline.rows import (
     vector_columns,
 )
 from llmbatch.pipeline.rows.columns import RANK, Layout
-from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
+from llmbatch.pipeline.rows.output_file import ANSWERED, NPY, OutputFile
 from llmbatch.store import output_table, results, row_answers, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED
@@ -79,6 +79,9 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
         columns = snapshot.source.columns if snapshot else []
         output = vector_columns.sized(db, output)
         layout = Layout(output, columns)
+        if output.format_name == NPY:  # first: the vectors appear when their rows are there
+            own = [name for name in layout.columns if name not in columns]
+            export_answers(db, vector_columns.rows_beside(output, columns, own), counts)
         options = _options(db, output, layout, snapshot)
         choose = chosen_rows.compile_condition(output.where, columns, layout, options)
         ranked = None if output.best is None else ranking.rank(db, output.best)
@@ -111,6 +114,7 @@ def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = Non
     cannot be written: columns that it does not have, too many rows, a file of somebody else.
     `named`: see `earlier_files.check`."""
     earlier_files.check(db, output, named=named)
+    vector_columns.check_beside(output, earlier_files.names_of(db) if named is None else named)
     snapshot = snapshots.newest(db)
     if snapshot is not None:
         rows = snapshot.row_count + snapshot.reject_count * ("rejected" in output.states)

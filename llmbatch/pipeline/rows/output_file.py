@@ -12,6 +12,8 @@ from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.store.plans import SKIPPED
 
 ANSWERED = "answered"
+NPY = "npy"
+"""The format of vectors without their rows, which are written to a file beside it."""
 FAILED = ("failed", "rejected")
 
 
@@ -78,7 +80,7 @@ class OutputFile:
     @property
     def has_vectors(self) -> bool:
         """True if a column may hold vectors, as numbers of their own type."""
-        return self.format_name in ("parquet", "duckdb")
+        return self.format_name in ("parquet", "duckdb", NPY)
 
     @property
     def is_batch(self) -> bool:
@@ -104,8 +106,14 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
             f"excel is for .csv and .tsv output, not for {format_name}"
             f"{' (Excel reads it as it is)' if format_name == 'xlsx' else ''}: leave it out"
         )
-    if spec.output == folder.STDOUT and format_name == "duckdb":
-        raise UsageError("a .duckdb file cannot be written to standard output: give its name")
+    if spec.output == folder.STDOUT and format_name in ("duckdb", NPY):
+        raise UsageError(f"a .{format_name} file cannot be written to standard output: give a name")
+    if format_name == NPY and spec.task != "embed":
+        raise UsageError(f"{spec.output}: an .npy file holds vectors alone: for --task embed")
+    if format_name == NPY and spec.keep:
+        raise UsageError(
+            "--keep: an .npy file has no place for rows without a vector: leave it out"
+        )
     return OutputFile(
         Path(spec.output),
         format_name,
