@@ -114,8 +114,9 @@ class Ask:
     the mean of the vectors of its parts, weighted by their tokens.
 
     The text of its `Completed` is a JSON array of natural log probabilities for "labels", in their
-    order, and else base64 of float32 numbers (little-endian); where an "embed" may overflow, in a
-    JSON object as `vector`, with `cut`, the tokens left out, or `parts`, how many there are.
+    order, and else base64 of float32 numbers (little-endian); where a text, or the document of a
+    pair, may overflow, in a JSON object as `vector`, with `cut`, the tokens left out, or `parts`,
+    how many there are.
     """
 
     kind: Literal["labels", "embed", "score", "heads"]

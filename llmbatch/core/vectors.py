@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from llmbatch.core import units
+
 KIND = re.compile(r"(float32|float16)\[(\d*)\]")
 """The type of a column of vectors: of its numbers, and how many there are (empty: not known)."""
 _STORED = np.dtype("<f4")
@@ -23,7 +25,7 @@ def read(text: str) -> Numbers:
     except binascii.Error as error:
         raise ValueError(f"the vector is not base64: {error}") from error
     if not content or len(content) % _STORED.itemsize:
-        raise ValueError(f"the vector has {len(content)} bytes, no float32 numbers")
+        raise ValueError(f"the vector has {units.count(len(content), 'byte')}, no float32 numbers")
     return np.frombuffer(content, _STORED)
 
 

@@ -14,8 +14,10 @@ _OUTPUTS = {
     "cosine": "cosine of two vectors",
     "sigmoid": "sigmoid of the model's number, from 0 to 1",
     "softmax": "probabilities that add up to 1 (softmax)",
-    "raw": "the model's number as it is",
+    "raw": "raw: the model's number as it is",
 }
+
+_INDEPENDENT = "probabilities that are independent of each other (sigmoid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ def line(stored: Mapping[str, Any]) -> str:
     if output == "vector" and width:
         parts.append(said(f"{width} numbers", "width"))
     elif output in _OUTPUTS:
-        many = f"{width} numbers, " if width and output != "cosine" and width > 1 else ""
-        parts.append(many + said(_OUTPUTS[output], "output"))
+        is_several = output != "cosine" and (width or 1) > 1
+        text = _INDEPENDENT if is_several and output == "sigmoid" else _OUTPUTS[output]
+        parts.append((f"{width} numbers, " if is_several else "") + said(text, "output"))
     if stored.get("method") in _METHODS:
         parts.append(said(_METHODS[stored["method"]], "method"))
     if output == "vector":

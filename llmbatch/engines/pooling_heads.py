@@ -31,18 +31,25 @@ def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def of_heads(config: Mapping[str, Any]) -> Pooling:
     """The probabilities of the labels: independent ones where the model says so or has one label,
-    else those of a softmax; the numbers themselves for a regression. Raises UsageError."""
+    else those of a softmax. Raises UsageError for a model that gives none."""
     if not has_head(config):
         raise UsageError(
             f"the model has no classification head ({CONFIG}: architectures has no "
             f"...{_ARCHITECTURE})"
         )
     labels, problem = label_names(config), config.get("problem_type")
+    if problem == "regression":
+        raise UsageError(
+            f"the model's head is a regression ({CONFIG}: problem_type): it gives a number and no "
+            "label"
+        )
+    if len({*labels}) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise UsageError(f"model: {CONFIG}: id2label names {twice!r} twice")
     output: Output = "softmax" if len(labels) > 1 else "sigmoid"
     source = f"{CONFIG}: id2label"
-    if problem in ("regression", "multi_label_classification"):
-        output = "raw" if problem == "regression" else "sigmoid"
-        source = f"{CONFIG}: problem_type"
+    if problem == "multi_label_classification":
+        output, source = "sigmoid", f"{CONFIG}: problem_type"
     return Pooling(
         output, width=len(labels), labels=labels, sources={"output": source, "width": CONFIG}
     )

@@ -13,6 +13,7 @@ from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, EngineConfig, check_ahead
 from llmbatch.engines.grammar_plan import GrammarPlan
+from llmbatch.engines.pooling import Pooling, pooling_of
 from llmbatch.estimate import limit_warnings, past_runs, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
@@ -42,7 +43,8 @@ class Preview:
     not more, a line each.
     `control_token_rows` hold control tokens of the model and are sent as text, None where these are
     not known; `control_token_failures` fail for them. `constraint`: how the engine holds answers to
-    it, None without one, and where it does not say. `limit_warnings`: limits that would stop the
+    it, None without one, and where it does not say. `pooling`: how it makes numbers of texts, None
+    where it does not, or does not say. `limit_warnings`: limits that would stop the
     run before its end, a line each.
     """
 
@@ -65,15 +67,17 @@ class Preview:
     reuse_reasons: list[str]
     notices: list[str]
     constraint: GrammarPlan | None
+    pooling: Pooling | None
     first_messages: list[tuple[str, str]]
     limit_warnings: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """The plan as one flat table, in the order in which `plan --json` prints it."""
         first = _values(self)
-        del first["requirements"], first["constraint"]
+        del first["requirements"], first["constraint"], first["pooling"]
         plan = self.constraint
         first["constraint"] = None if plan is None else plan.to_json()
+        first["pooling"] = None if self.pooling is None else self.pooling.to_json()
         notices = [*first.pop("notices"), *(plan.notices if plan else ())]
         last = {"notices": notices, "stops": first.pop("limit_warnings")}
         last["first_messages"] = first.pop("first_messages")
@@ -95,7 +99,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
     limits.check(spec)
     engine = registry.load(spec.engine.name)(_config(job))
     check_ahead(engine, task.sampling, task.constraint)
-    constraint = held.plan_of(engine, task)
+    constraint, pooling = held.plan_of(engine, task), pooling_of(engine)
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
@@ -113,7 +117,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
             unknown = "a run holds the job" if locked else None if is_kept else _UNNAMED
             return _preview(
-                db, job, pending, needs, constraint, notices, planned.screening, unknown
+                db, job, pending, needs, constraint, pooling, notices, planned.screening, unknown
             )
 
 
@@ -179,6 +183,7 @@ def _preview(
     pending: PendingWork,
     needs: Requirements,
     constraint: GrammarPlan | None,
+    pooling: Pooling | None,
     notices: list[str],
     screening: Screening,
     unknown: str | None,
@@ -208,6 +213,7 @@ def _preview(
         reuse_reasons=_reuse_reasons(db, job, pending),
         notices=[*notices, *screening.notices(), *_input_notices(db, job)],
         constraint=constraint,
+        pooling=pooling,
         limit_warnings=limit_warnings.find(
             job.spec, len(pending.positions), needs.time.seconds, needs.cost
         ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from llmbatch.core import units
 from llmbatch.core.interval import Interval
 from llmbatch.core.units import count
+from llmbatch.engines import pooling
 from llmbatch.estimate import first_prompt, memory_text
 from llmbatch.estimate.cache_forecast import Forecast
 from llmbatch.estimate.cache_outlook import CacheOutlook
@@ -49,6 +50,8 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     yield from _requirement_lines(seen.requirements)
     for number, line in enumerate(held.lines(seen.constraint)):
         yield f"{_BLANK if number else 'form      '}{line}"
+    if seen.pooling is not None:
+        yield f"numbers   {pooling.line(seen.pooling.to_json())}"
     yield from (f"notice    {line}" for line in seen.notices)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)

@@ -302,7 +302,7 @@ def test_what_a_user_should_know_of_the_schema_is_told(quick: QuickJob) -> None:
 
 FIELDS = {
     "rows_in", "rejected", "template_failures", "failure_example", "requests", "duplicates",
-    "control_token_rows", "control_token_failures", "constraint", "skips", "skipped",
+    "control_token_rows", "control_token_failures", "constraint", "pooling", "skips", "skipped",
     "reused_requests", "reused_rows", "chunks", "prompt", "output", "tokens", "memory", "device",
     "time", "cost", "notices", "stops", "first_messages", "prefix_cache",
     "rejects", "reuse_reasons", "reuse_unknown",

@@ -80,8 +80,12 @@ def test_templates_stand_in_files_and_what_is_written_changes_no_answer(job: Qui
     assert refused.error.startswith(f"document ({Path('document.txt')}), line 1: ")
 
 
-def test_a_plan_shows_the_first_pair(done: QuickJob) -> None:
-    shown = done.command("plan", *arguments("--format", "json"))
+def test_a_plan_shows_the_first_pair_and_what_its_score_is(done: QuickJob) -> None:
+    shown = done.command("plan", *arguments("--top", "2", "--format", "json"))
     plan = json.loads(shown.stdout)
     assert plan["first_messages"] == [["query", "who"], ["document", "me"]]
-    assert (plan["skipped"], plan["requests"]) == (1, 5)
+    assert (plan["skipped"], plan["requests"], plan["pooling"]["output"]) == (1, 5, "raw")
+    text = done.command("plan", *arguments("--top", "2", "--group-by", "q")).stdout
+    assert "numbers   raw: the model's number as it is\n" in text
+    said = "all rows are scored, and the best 2 of each group of rows with the same q written"
+    assert f"notice    {said} (--top)\n" in text

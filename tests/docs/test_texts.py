@@ -8,6 +8,7 @@ import pytest
 
 from llmbatch.job import file
 from llmbatch.pipeline.prompts import ready_job
+from llmbatch.pipeline.rows.output_file import Best
 
 TEXTS = Path(__file__).parents[2] / "samples/texts"
 ROWS = [*csv.DictReader(io.StringIO((TEXTS / "texts.csv").read_text(encoding="utf-8")))]
@@ -17,6 +18,14 @@ def test_each_text_tells_its_town_and_its_year() -> None:
     assert len(ROWS) == len({row["text"] for row in ROWS}) == 60
     assert [row["id"] for row in ROWS if row["place"] not in row["text"]] == []
     assert [row["id"] for row in ROWS if row["year"] not in row["text"]] == []
+
+
+def test_each_question_is_answered_by_a_text() -> None:
+    questions = [*csv.DictReader((TEXTS / "questions.csv").open(encoding="utf-8"))]
+    assert {row["right"] for row in questions} <= {row["id"] for row in ROWS}
+    job = ready_job.make(file.load(TEXTS / "found.toml", {}))
+    assert (job.task.name, job.output.best) == ("score", Best(3))
+    assert "right" not in f"{job.spec.score.query}{job.spec.score.document}"
 
 
 @pytest.mark.parametrize("name", ["summaries", "facts"])

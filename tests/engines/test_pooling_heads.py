@@ -18,12 +18,24 @@ ONE = HEAD | {"id2label": {"0": "LABEL_0"}}
         (NAMES, "softmax"),
         (NAMES | {"problem_type": "single_label_classification"}, "softmax"),
         (NAMES | {"problem_type": "multi_label_classification"}, "sigmoid"),
-        (NAMES | {"problem_type": "regression"}, "raw"),
         ({"num_labels": 1}, "sigmoid"),
     ],
 )
 def test_probabilities_of_labels(config: dict[str, Any], output: str) -> None:
     assert pooling_heads.of_heads(HEAD | config).output == output
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (NAMES | {"problem_type": "regression"}, "is a regression .* gives a number and no label"),
+        ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "id2label names 'a' twice"),
+        ({"architectures": ["BertModel"]}, "the model has no classification head"),
+    ],
+)
+def test_a_model_without_labels_is_refused(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        pooling_heads.of_heads(HEAD | config)
 
 
 def test_labels_are_in_the_order_of_their_numbers() -> None:
@@ -65,3 +77,9 @@ def test_other_activations_are_refused() -> None:
 def test_the_line_of_a_head() -> None:
     said = pooling.line(pooling_heads.of_heads(HEAD | NAMES).to_json())
     assert said == "3 numbers, probabilities that add up to 1 (softmax) (config.json: id2label)"
+
+
+def test_the_line_of_independent_probabilities() -> None:
+    several = NAMES | {"problem_type": "multi_label_classification"}
+    said = pooling.line(pooling_heads.of_heads(HEAD | several).to_json())
+    assert said.startswith("3 numbers, probabilities that are independent of each other (sigmoid)")

@@ -11,6 +11,8 @@ _WORDS = """
     how do i reset my password where when parcel lost card charged twice please help
 """
 WORDS = _WORDS.split()
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+VOCABULARY = [*_SPECIAL, *WORDS, "##s", "[", "]", "sep", "."]
 _STEPS = ("Transformer", "Pooling", "Normalize")
 
 
@@ -20,9 +22,8 @@ def bert(folder: Path, *, labels: int | None = None, **settings: Any) -> Path:
     from transformers import BertConfig, BertForSequenceClassification, BertModel
 
     torch.manual_seed(7)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "[", "]", "sep", "."]
     sizes = {
-        "vocab_size": len(vocabulary),
+        "vocab_size": len(VOCABULARY),
         "hidden_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
@@ -37,17 +38,18 @@ def bert(folder: Path, *, labels: int | None = None, **settings: Any) -> Path:
     folder.mkdir(parents=True)
     model.save_pretrained(folder)
     change(folder / "config.json", settings)
-    _tokenizer(folder, vocabulary)
+    tokenizer(folder)
     return folder
 
 
-def _tokenizer(folder: Path, vocabulary: list[str]) -> None:
+def tokenizer(folder: Path) -> None:
+    """Put the tokenizer of a few words into the folder of a model."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     made = Tokenizer(
-        models.WordPiece({word: n for n, word in enumerate(vocabulary)}, unk_token="[UNK]")
+        models.WordPiece({word: n for n, word in enumerate(VOCABULARY)}, unk_token="[UNK]")
     )
-    made.add_special_tokens(vocabulary[:5])
+    made.add_special_tokens(list(_SPECIAL))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.post_processor = processors.TemplateProcessing(
@@ -66,7 +68,7 @@ def _tokenizer(folder: Path, vocabulary: list[str]) -> None:
         "mask_token": "[MASK]",
     }
     write(folder / "tokenizer_config.json", settings)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
 
 
 def embedder(

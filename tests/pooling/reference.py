@@ -39,8 +39,12 @@ class Reference:
 
     def logits(self, text: str, other: str | None = None) -> Numbers:
         """The numbers of the classification head as they are."""
+        return self.logits_of(self.ids(text, other))
+
+    def logits_of(self, inputs: Any) -> Numbers:
+        """The same for the model's input."""
         with self._torch.no_grad():
-            found = self._model(**self.ids(text, other)).logits[0]
+            found = self._model(**inputs).logits[0]
         return np.asarray(found.double().numpy(), np.float64)
 
 

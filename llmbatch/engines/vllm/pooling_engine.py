@@ -58,6 +58,8 @@ class PoolingEngine(VllmEngine):
         if ask.kind == "heads":
             found = pooling_heads.of_heads(config)
         elif ask.kind == "score" and pooling_heads.has_head(config):
+            if ask.pooling is not None:
+                raise UsageError("--pooling: this model scores by a head of its own: leave it out")
             found = pooling_heads.of_score(config)
         elif ask.kind == "score" and not pooling_files.has_vectors(self._content, ask):
             raise UsageError(

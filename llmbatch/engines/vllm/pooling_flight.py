@@ -123,11 +123,13 @@ class PoolingFlight(InFlight):
     def _text(self, opened: _Open, answers: Sequence[Answer]) -> str:
         pooling, ask, cut = self._pools.pooling, opened.ask, opened.cut
         vectors = [pooled_numbers.given(answer.vector) for answer in answers]
-        if ask.kind == "score":
-            return pooled_numbers.score(pooling, vectors)
         if ask.kind == "heads":
-            return pooled_numbers.heads(pooling, vectors[0])
-        text = pooled_numbers.embedding(pooling, ask, vectors, [part.own for part in cut.parts])
+            text = pooled_numbers.heads(pooling, vectors[0])
+        elif ask.kind == "score":
+            text = pooled_numbers.score(pooling, vectors)
+        else:
+            own = [part.own for part in cut.parts]
+            text = pooled_numbers.embedding(pooling, ask, vectors, own)
         if ask.overflow == "fail":
             return text
         parts, left_out = len(cut.parts), cut.left_out

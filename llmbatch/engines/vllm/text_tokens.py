@@ -34,6 +34,10 @@ class Cut:
     left_out: int = 0
 
 
+class NoRoomError(ValueError):
+    """A text of which nothing can be kept: what has to stand beside it takes all the room."""
+
+
 class TextTokens:
     """Encodes texts with a tokenizer (the Rust one). No text becomes a control token."""
 
@@ -62,7 +66,7 @@ class TextTokens:
 
     def cut(self, text: str, prefix: str, limit: int, *, split: bool) -> Cut:
         """A text in prompts of at most `limit` tokens: all of it with `split`, where each part is
-        after the prefix, else one. Raises ValueError where no part of it has room."""
+        after the prefix, else one. Raises NoRoomError where no part of it has room."""
         content = self._content(prefix + text)
         most = limit - self._backend.num_special_tokens_to_add(False)
         if len(content) <= most:
@@ -70,7 +74,7 @@ class TextTokens:
         lead = self._content(prefix) if prefix and (split or self._side == "left") else None
         room = most - (len(lead) if lead else 0)
         if room < 1:
-            raise ValueError(f"no token of the text has room in {limit} tokens")
+            raise NoRoomError(f"no token of the text has room in {limit} tokens")
         if lead is not None:
             content = self._content(text)
         length = len(content)
@@ -81,13 +85,13 @@ class TextTokens:
 
     def pair(self, first: str, second: str, limit: int | None = None) -> Cut:
         """Two texts in one prompt, the second one cut where they have no room in `limit` tokens.
-        Raises ValueError where the first one alone has none."""
+        Raises NoRoomError where the first one leaves none."""
         one, two = self._content(first), self._content(second)
         length, left_out = len(two), 0
         if limit is not None:
             room = limit - self._backend.num_special_tokens_to_add(True) - len(one)
             if room < 1:
-                raise ValueError(f"the first text leaves no room for the second in {limit} tokens")
+                raise NoRoomError(f"the first text leaves no room for the second in {limit} tokens")
             if length > room:
                 two.truncate(room, direction="right")
                 left_out = length - room

@@ -10,8 +10,9 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Message, Request, Sampling
 from llmbatch.engines.pooling import Pooling
+from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import classified, numbers
+from llmbatch.pipeline.tasks import classified, numbers, pooled
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "classify"
@@ -25,13 +26,14 @@ class Heads:
     """See `base.Task`."""
 
     ask: Ask
+    texts: EmbedSpec
     has_system: bool
     columns: AnswerColumns
     sampling: Sampling
     form: None = None
     constraint: None = None
     name: str = NAME
-    sections: tuple[str, ...] = ()
+    sections: tuple[str, ...] = (pooled.SECTION,)
 
     def body(self, data: str) -> Mapping[str, Any] | None:
         return None
@@ -42,6 +44,7 @@ class Heads:
         return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
+        pooled.require_shared(self.texts, NAME)
         if self.has_system:
             raise UsageError(
                 "--system: a classification head takes one text, the prompt: leave it out"
@@ -55,13 +58,16 @@ class Heads:
 
         def judge(text: str) -> Judgement:
             try:
-                values = numbers.read(text).values
+                values, cut = numbers.read(text)
             except ValueError as error:
                 return Judgement(f"holds no probabilities: {error}", text)
             named = labels or tuple(f"LABEL_{place}" for place in range(len(values)))
             if not values or len(values) != len(named):
                 return Judgement(f"has {len(values)} numbers for {len(named)} labels", text)
-            return Judgement(None, numbers.as_answer(_answer(named, values)))
+            answer = _answer(named, values)
+            if pooled.CUT in self.columns.fields:
+                answer[pooled.CUT] = cut
+            return Judgement(None, numbers.as_answer(answer))
 
         return nullcontext(judge)
 
@@ -73,5 +79,7 @@ def _answer(labels: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
 
 def make(spec: JobSpec) -> Heads:
     """The task of a job without labels of its own."""
-    columns = AnswerColumns("text", {}, fields={**classified.FIELDS, PROBABILITIES: "json"})
-    return Heads(Ask("heads"), spec.system is not None, columns, Sampling(max_tokens=1))
+    ask = pooled.ask_of("heads", spec)
+    fields = {**classified.FIELDS, PROBABILITIES: "json", **pooled.fields(ask)}
+    columns = AnswerColumns("text", {}, fields=fields)
+    return Heads(ask, spec.embed, spec.system is not None, columns, Sampling(max_tokens=1))

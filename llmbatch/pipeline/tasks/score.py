@@ -10,9 +10,10 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Message, Request, Sampling
 from llmbatch.engines.pooling import Pooling
+from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.score import ScoreSpec
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import numbers
+from llmbatch.pipeline.tasks import numbers, pooled
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "score"
@@ -29,13 +30,14 @@ class Score:
 
     ask: Ask
     pair: ScoreSpec
+    texts: EmbedSpec
     has_prompt: bool
     columns: AnswerColumns
     sampling: Sampling
     form: None = None
     constraint: None = None
     name: str = NAME
-    sections: tuple[str, ...] = ("score",)
+    sections: tuple[str, ...] = ("score", pooled.SECTION)
 
     def body(self, data: str) -> Mapping[str, Any] | None:
         return None
@@ -46,6 +48,7 @@ class Score:
         return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
+        pooled.require_shared(self.texts, NAME)
         given = {"--query": self.pair.query, "--document": self.pair.document}
         if missing := [flag for flag, text in given.items() if text is None]:
             raise UsageError(
@@ -60,7 +63,12 @@ class Score:
             )
 
     def notices(self) -> list[str]:
-        return []
+        top, column = self.pair.top, self.pair.group_by
+        if top is None:
+            return []
+        best = "the best one" if top == 1 else f"the best {top:,}"
+        of = "the same query" if column is None else f"the same {column}"
+        return [f"all rows are scored, and {best} of each group of rows with {of} written (--top)"]
 
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         kind = pooling.output if pooling is not None and pooling.output in _KINDS else None
@@ -71,7 +79,10 @@ class Score:
                 (value,) = found.values
             except ValueError as error:
                 return Judgement(f"is no score: {error}", text)
-            return Judgement(None, numbers.as_answer({"response": value, KIND: kind}))
+            answer = {"response": value, KIND: kind}
+            if pooled.CUT in self.columns.fields:
+                answer[pooled.CUT] = found.cut
+            return Judgement(None, numbers.as_answer(answer))
 
         return nullcontext(judge)
 
@@ -79,5 +90,7 @@ class Score:
 def make(spec: JobSpec) -> Score:
     """The task of a job."""
     has_prompt = spec.prompt is not None or spec.system is not None
-    columns = AnswerColumns("number", {}, fields={"response": "number", KIND: "text"})
-    return Score(Ask("score"), spec.score, has_prompt, columns, Sampling(max_tokens=1))
+    ask = pooled.ask_of("score", spec)
+    fields = {"response": "number", KIND: "text", **pooled.fields(ask)}
+    columns = AnswerColumns("number", {}, fields=fields)
+    return Score(ask, spec.score, spec.embed, has_prompt, columns, Sampling(max_tokens=1))

@@ -45,6 +45,15 @@ def test_what_a_score_is_stands_beside_it(kind: Any) -> None:
     assert task().columns.fields == {"response": "number", "score_kind": "text"}
 
 
+def test_a_document_that_was_cut_says_by_how_much() -> None:
+    made = task(embed={"overflow": "truncate"})
+    assert made.ask is not None
+    assert (made.ask.overflow, made.columns.fields["cut"]) == ("truncate", "integer")
+    with made.check(Pooling("raw")) as check:
+        text = check(json.dumps({"vector": packed(0.5), "cut": 12})).text
+    assert json.loads(text) == {"response": 0.5, "score_kind": "raw", "cut": 12}
+
+
 def test_what_a_score_is_is_left_open_where_the_engine_does_not_say() -> None:
     with task().check() as check:
         assert json.loads(check(packed(0.5)).text) == {"response": 0.5, "score_kind": None}
@@ -79,6 +88,8 @@ def test_a_number_has_the_fewest_digits_that_give_it_again(value: float) -> None
         ({"answer": {"choice": ["a"]}}, "--choice: not for --task score; leave it out"),
         ({"sampling": {"temperature": 1}}, "--temperature: not for --task score"),
         ({"template": {"thinking": "off"}}, "--thinking: not for --task score"),
+        ({"embed": {"dimensions": 8}}, "--dimensions: it is for --task embed"),
+        ({"embed": {"overflow": "split"}}, "--overflow split: for --task score a text fails, or"),
     ],
 )
 def test_a_job_that_asks_for_something_else_is_refused(changes: Any, words: str) -> None:
