@@ -1,10 +1,13 @@
 """The fixtures that start the engines under test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.core.records import Ask
+from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.contracts import minimal_engine
@@ -69,3 +72,48 @@ def vllm_public(vllm: Subject) -> Iterator[Subject]:
 def subject(request: pytest.FixtureRequest) -> Subject:
     made: Subject = request.getfixturevalue(request.param)
     return made
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An engine that answers an ask with `width` numbers."""
+
+    engine: Engine
+    ask: Ask
+    width: int
+
+
+LABELS = Ask("labels", labels=("yes", "no", "not sure"))
+# By the name of the fixture: what must be there for it.
+ASKED: Mapping[str, Any] = {
+    "scripted_labels": (),
+    "scripted_embed": (),
+    "scripted_score": (),
+    "scripted_heads": (),
+}
+
+
+def _scripted(ask: Ask, width: int) -> Iterator[Asked]:
+    config = EngineConfig("scripted", {"window": 8, "max_model_len": CONTEXT}, ask=ask)
+    with load("tests.scripted_engine:create")(config) as engine:
+        yield Asked(engine, ask, width)
+
+
+@pytest.fixture
+def scripted_labels() -> Iterator[Asked]:
+    yield from _scripted(LABELS, 3)
+
+
+@pytest.fixture
+def scripted_embed() -> Iterator[Asked]:
+    yield from _scripted(Ask("embed"), 8)
+
+
+@pytest.fixture
+def scripted_score() -> Iterator[Asked]:
+    yield from _scripted(Ask("score"), 1)
+
+
+@pytest.fixture
+def scripted_heads() -> Iterator[Asked]:
+    yield from _scripted(Ask("heads"), 3)

@@ -45,12 +45,12 @@ class Tally:
 
 
 class Enumeration:
-    """Kills the job of `workload` in every way."""
+    """Kills the job of `workload`, with this task, in every way."""
 
-    def __init__(self, tracer: Tracer, folder: Path) -> None:
+    def __init__(self, tracer: Tracer, folder: Path, task: str = "generate") -> None:
         self._tracer = tracer
         self._folder = folder
-        self._nights: Nights = workload.undisturbed(tracer, folder)
+        self._nights: Nights = workload.undisturbed(tracer, folder, task)
         self._former = {1: State(), 2: self._nights.results[1].state}
         # What the last kill left, and what was computed until then: the journal may hold more
         # of it than the store, which gets it at the next start.
@@ -220,12 +220,13 @@ def _tell(enumeration: Enumeration, name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="syncs, renames and COMMITs only")
+    parser.add_argument("--task", choices=workload.TASKS, default="generate")
     given = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="llmbatch-kills-") as folder, Tracer() as tracer:
         if tracer.obstacle is not None:
             raise SystemExit(tracer.obstacle)
-        enumeration = Enumeration(tracer, Path(folder))
+        enumeration = Enumeration(tracer, Path(folder), given.task)
         (short if given.short else full)(enumeration)
     tally = enumeration.tally
     for problem in tally.problems[:40]:

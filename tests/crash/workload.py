@@ -11,6 +11,16 @@ ENGINE = "tests.scripted_engine:create"
 FILES = ("out.jsonl", "out.errors.jsonl")
 # Small, so that there are several checkpoints and several chunks; never by the clock, so that
 # two runs do the same.
+TASKS = {
+    "generate": ("-p", "Say {{ text }}"),
+    "embed": ("--task", "embed", "-p", "{{ text }}"),
+    "classify": ("--task", "classify", "-p", "{{ text }}"),
+    "score": (
+        *("--task", "score", "--query", "{{ text }}", "--document", "Say {{ text }}"),
+        *("--top", "1"),
+    ),
+}
+"""The flags of a job for each task."""
 SIZES = ("--checkpoint-rows", "16", "--checkpoint-seconds", "600", "--chunk-size", "10")
 
 
@@ -49,8 +59,9 @@ class Result:
 class Place:
     """A folder in which the job is worked on, with the engine's ledger beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, task: str = "generate") -> None:
         self.folder = folder
+        self._task = task
         self._ledger = folder.with_name(folder.name + ".ledger")
 
     def night(self, number: int) -> None:
@@ -60,7 +71,7 @@ class Place:
 
     def arguments(self) -> list[str]:
         return [
-            "run", "in.csv", "-o", "out.jsonl", "-m", "m", "-p", "Say {{ text }}", "-q", *SIZES,
+            "run", "in.csv", "-o", "out.jsonl", "-m", "m", *TASKS[self._task], "-q", *SIZES,
             "--engine", ENGINE, "--engine-arg", f"ledger={self._ledger}",
         ]  # fmt: skip
 
@@ -69,7 +80,7 @@ class Place:
         if folder.exists():
             shutil.rmtree(folder)
         shutil.copytree(self.folder, folder)
-        copy = Place(folder)
+        copy = Place(folder, self._task)
         copy._ledger.unlink(missing_ok=True)
         return copy
 
@@ -106,9 +117,9 @@ class Nights:
     results: dict[int, Result]
 
 
-def undisturbed(tracer: Tracer, folder: Path) -> Nights:
+def undisturbed(tracer: Tracer, folder: Path, task: str = "generate") -> Nights:
     """Work both nights in peace."""
-    place = Place(folder / "reference")
+    place = Place(folder / "reference", task)
     before: dict[int, Place] = {}
     results: dict[int, Result] = {}
     for night in (1, 2):
