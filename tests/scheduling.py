@@ -27,6 +27,7 @@ SHARING = frozenset(
         "tests/engines/vllm/test_choices.py",
         "tests/engines/vllm/test_engine.py",
         "tests/engines/vllm/test_refusals.py",
+        "tests/engines/vllm/test_parameters.py",
         "tests/engines/vllm/test_ways.py",
     }
 )

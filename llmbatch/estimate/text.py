@@ -31,7 +31,7 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     skipped = f" + {seen.skipped:,} skipped" if seen.skipped else ""
     yield (
         f"rows      {seen.rows_in:,} in = {planned:,} with a request + "
-        f"{seen.template_failures:,} that the template fails for + {seen.rejected:,} rejected"
+        f"{seen.template_failures:,} that cannot be asked + {seen.rejected:,} rejected"
         f"{_control_failures(seen)}{skipped}"
     )
     yield from (f"rejected  {each.rows:,}: {each.reason} ({each.where})" for each in seen.rejects)

@@ -163,6 +163,8 @@ class JobSpec(Section):
 
     _template_files: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
+    _longest_of_lines: int | None = PrivateAttr(default=None)
+
     @property
     def template_files(self) -> Mapping[str, str]:
         """The names of the files that hold the `prompt`, the `system` prompt, the `prefill` and the
@@ -173,6 +175,10 @@ class JobSpec(Section):
         """The same job, whose templates were read from these files."""
         self._template_files = files
         return self
+
+    def with_longest_answer(self, tokens: int) -> None:
+        """Note the longest answer that a line of a batch file asks for."""
+        self._longest_of_lines = tokens
 
     @property
     def is_batch(self) -> bool:
@@ -190,6 +196,8 @@ class JobSpec(Section):
         one for that of a label, which is measured where one would begin."""
         if self.by_head:
             return 0
+        if self.is_batch and self._longest_of_lines is not None:
+            return self._longest_of_lines
         return {"generate": self.sampling.max_tokens, "classify": 1}.get(self.task, 0)
 
     @property

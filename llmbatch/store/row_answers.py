@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from llmbatch.core.records import Sampling
 from llmbatch.store import snapshots, statements
 from llmbatch.store.database import Database
 
 _WINDOW = 20_000
 _STEP = 1_000_000
+_USUAL = Sampling().max_tokens
 
 
 def in_input_order(db: Database) -> Iterator[dict[str, Any]]:
@@ -23,6 +25,12 @@ def in_input_order(db: Database) -> Iterator[dict[str, Any]]:
                 place = (found.pop(name) for name in ("snapshot", "text_at", "text_bytes"))
                 found["data"] = snapshots.whole(db, found["data"], *place)
                 yield found
+
+
+def longest_wanted(db: Database) -> int:
+    """The most tokens that a request of the plan allows its answer; one that allows as many as the
+    context takes counts as the usual limit of a job."""
+    return int(db.scalar(_query("longest_wanted"), {"usual": _USUAL}))
 
 
 def _query(name: str) -> str:

@@ -38,7 +38,15 @@ class HereJob(Job):
         """A run with these arguments."""
         context = run.run.make_context("run", list(arguments))
         given = context.params
-        for name in ("quiet", "verbose", "fresh", "log_json", "reports", "notify"):
+        for name in (
+            "quiet",
+            "verbose",
+            "fresh",
+            "log_json",
+            "reports",
+            "notify",
+            "written_format",
+        ):
             given.pop(name)
         try:
             spec = JobArguments.parse(given.pop("job"), given).load()
@@ -276,7 +284,7 @@ def test_a_plan_of_a_batch_file(quick: QuickJob) -> None:
     write(quick, line("a", chat("Hello")), line("b", chat("Hello", temprature=1)))
     done = quick.command("plan", "in.jsonl", "-m", "m", "-o", "out.jsonl", "--engine", ENGINE)
     assert done.code == 0, done.stderr
-    assert "1 with a request + 1 that the template fails for" in done.stdout
+    assert "1 with a request + 1 that cannot be asked" in done.stdout
     assert "failing   'temprature': there is no such parameter" in done.stdout
 
 
@@ -316,7 +324,7 @@ def answered(requests: Path, texts: dict[str, str | None], usage: int = 7) -> st
 def test_requests_are_answered_elsewhere_and_taken_in(quick: QuickJob) -> None:
     quick.write("in.csv", "id,text\n1,hello\n2,bye\n3,hello\n4,broken\n5,down\n6,left\n")
     flags = ["--choice", "yes", "--choice", "no", "--state", "kept"]
-    written = quick.run(*flags, "-o", "requests.jsonl", "--output-format", "openai-batch")
+    written = quick.run(*flags, "-o", "requests.jsonl", "--format", "openai-batch")
     assert written.code == 0, written.stderr
     assert quick.computed() == 0
     assert "5 requests written to requests.jsonl" in written.stderr

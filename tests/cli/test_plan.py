@@ -133,6 +133,6 @@ def test_plan_says_why_a_template_fails(quick: QuickJob) -> None:
     quick.write("in.csv", "Order ID,a\n1,2\n")
     done = quick.command("plan", *quick.arguments("-p", '{{ a }} {{ row["Order Id"] }}')[1:])
     assert done.code == 0
-    assert "0 with a request + 1 that the template fails for" in done.stdout
+    assert "0 with a request + 1 that cannot be asked" in done.stdout
     assert "failing   prompt: " in done.stdout
     assert "Order Id" in done.stdout

@@ -64,7 +64,7 @@ def test_they_are_in_every_sum(rows: Job) -> None:
 def test_the_plan_tells_of_them(rows: Job) -> None:
     job = rows.arguments()[1:]
     told = rows.command("plan", *job)
-    assert "8 in = 3 with a request + 0 that the template fails for + 1 rejected + 4 skipped" in (
+    assert "8 in = 3 with a request + 0 that cannot be asked + 1 rejected + 4 skipped" in (
         told.stdout
     )
     assert f"skipped   4 not asked: {REASON}" in told.stdout

@@ -62,6 +62,12 @@ _EXAMPLE = """\
     "the report as JSON on standard input, and LLMBATCH_STATE, LLMBATCH_EXIT_CODE, LLMBATCH_REASON "
     "and LLMBATCH_OUTPUT in its environment.",
 )
+@click.option(
+    "--format",
+    "written_format",
+    metavar="FORMAT",
+    help="The same as --output-format.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Show all of the report, as llmbatch report.")
 @console.reported
@@ -73,6 +79,7 @@ def run(
     log_json: Path | None,
     reports: tuple[Path, ...],
     notify: str | None,
+    written_format: str | None,
     **given: Any,
 ) -> None:
     """Start or resume a job.
@@ -85,6 +92,8 @@ def run(
     """
     from llmbatch.cli.notice import Notice
 
+    if written_format is not None:
+        given["output_format"] = written_format
     notice = Notice(notify)
     with notice.told():
         arguments = JobArguments.parse(job, _with_reports(given, reports))

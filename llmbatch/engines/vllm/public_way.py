@@ -55,14 +55,13 @@ class PublicWay:
         self._engine = engine
         self._stats = stats
         self._in_process = not hasattr(engine.engine_core, "outputs_queue")
-        self._last_token = vocabulary.last_token(engine)
         # In the order in which they were sent, which is that in which vLLM begins them.
         self._waiting: dict[str, None] = {}
         self._queued_at: float | None = None
 
     def make_template(self, parameters: Any) -> Any:
         """The parameters alone: vLLM checks them with each request, but for token ids."""
-        vocabulary.check_parameters(parameters, self._last_token)
+        vocabulary.check_parameters(parameters, self._engine)
         return parameters
 
     def add(

@@ -61,8 +61,6 @@ def check_sampling(sampling: Sampling) -> None:
     _check_integers(sampling)
     if not all(isinstance(text, str) and text for text in sampling.stop):
         raise RefusedError(f"stop strings must be texts that are not empty: {sampling.stop!r}")
-    if sampling.min_tokens > sampling.max_tokens:
-        raise RefusedError(f"min_tokens is more than max_tokens: {sampling.min_tokens!r}")
 
 
 def _check_integers(sampling: Sampling) -> None:

@@ -35,7 +35,7 @@ class ShortWay:
 
     def make_template(self, parameters: Any) -> Any:
         """A request with these parameters, checked by vLLM, for `add`. Raises what vLLM raises."""
-        vocabulary.check_parameters(parameters, self._last_token)
+        vocabulary.check_parameters(parameters, self._engine)
         prompt = {"type": "token", "prompt_token_ids": ANY_TOKENS}
         engine = self._engine
         return engine.input_processor.process_inputs(

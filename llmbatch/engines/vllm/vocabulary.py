@@ -21,7 +21,9 @@ def check(tokens: Iterable[int], last: int) -> None:
             raise ValueError(f"token id {token} is out of the model's vocabulary")
 
 
-def check_parameters(parameters: Any, last: int) -> None:
+def check_parameters(parameters: Any, engine: Any) -> None:
     """Raise ValueError for parameters that name a token which the model does not have."""
-    check(getattr(parameters, "stop_token_ids", None) or (), last)
-    check(getattr(parameters, "logit_bias", None) or (), last)
+    named = [*(getattr(parameters, "stop_token_ids", None) or ())]
+    named += getattr(parameters, "logit_bias", None) or {}
+    if named:
+        check(named, last_token(engine))

@@ -22,7 +22,7 @@ from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.pipeline.tasks import held
-from llmbatch.store import inspection, plans, recovery, runs, snapshots
+from llmbatch.store import inspection, plans, recovery, row_answers, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.journal import DamagedError
@@ -110,6 +110,8 @@ def read_and_plan(
     for notice in screening.notices():
         phase(f"warning: {notice}")
     plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening, limits)
+    if job.spec.is_batch and job.task.ask is None:
+        job.spec.with_longest_answer(row_answers.longest_wanted(db))
     return PlannedJob(plan, order, screening, limits.describe(plan.adopted))
 
 

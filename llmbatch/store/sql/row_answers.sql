@@ -64,3 +64,7 @@ LEFT JOIN (SELECT key, max(attempt) AS attempts FROM attempts GROUP BY key) AS t
     ON tried.key = planned_rows.key
 WHERE list_contains($names, rows.id)
 ORDER BY rows.row, planned_rows.sample;
+
+-- name: longest_wanted
+SELECT coalesce(max(coalesce(TRY_CAST(body ->> '$.max_tokens' AS BIGINT), $usual)), $usual)
+FROM requests JOIN current_plan USING (plan);
