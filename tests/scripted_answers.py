@@ -71,10 +71,12 @@ def looping(sampling: Sampling) -> tuple[str, str]:
     return " ".join(["again"] * limit), "length"
 
 
-def constrained(constraint: Constraint) -> str:
-    """The first choice, or the smallest instance. Raises ValueError on a bad constraint."""
+def constrained(constraint: Constraint, drawn: int = 0) -> str:
+    """The choice of this number (beyond the last from the first again), or the smallest instance.
+    Raises ValueError on a bad constraint."""
     if constraint.kind == "choice":
-        return str(json.loads(constraint.value)[0])
+        choices = json.loads(constraint.value)
+        return str(choices[drawn % len(choices)])
     if constraint.kind == "json":
         schema = json.loads(constraint.value)
         return json.dumps(instance(schema, schema), ensure_ascii=False)

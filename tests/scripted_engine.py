@@ -3,7 +3,7 @@
 The answer depends on the messages and the seed only, so that runs can be compared byte for
 byte. Marker words in a message script what happens to that request:
 
-    FAIL:kind      Failed(kind)
+    FAIL:kind      Failed(kind); FAIL_ODD:kind only with an odd seed
     LENGTH         finish reason "length"; LENGTH:n only while max_tokens < n: the whole answer
                    has n words, and a cut one the first max_tokens of them
     INVALID        an answer that breaks every constraint; INVALID_ONCE only for a plain first
@@ -43,7 +43,7 @@ from llmbatch.engines.pooling import Pooling
 from tests import scripted_answers, scripted_clock
 
 MARKER = re.compile(
-    r"\b(FAIL|LENGTH|INVALID_ONCE|INVALID|LOOP_ONCE|LOOP|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?"
+    r"\b(FAIL_ODD|FAIL|LENGTH|INVALID_ONCE|INVALID|LOOP_ONCE|LOOP|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?"
 )
 
 
@@ -365,10 +365,18 @@ class ScriptedEngine:
         if self._options.answer == "said":
             return asked[-1].content
         if request.constraint is not None:
-            return scripted_answers.constrained(request.constraint)
+            return scripted_answers.constrained(
+                request.constraint, drawn=self._drawn(request.sampling)
+            )
         if self._options.answer == "echo":
             return asked[-1].content
         return scripted_answers.free_text(request)
+
+    @staticmethod
+    def _drawn(sampling: Sampling) -> int:
+        """The number of the choice that is drawn: at a high temperature and with a seed any."""
+        is_drawn = sampling.temperature >= 1 and sampling.seed is not None
+        return zlib.crc32(str(sampling.seed).encode()) if is_drawn else 0
 
     def _marked(self, request: Request, prompt: str, text: str, words: int) -> Outcome:
         """The outcome, after what the marker in the prompt asks for."""
@@ -381,7 +389,7 @@ class ScriptedEngine:
         if mark == "STALL":
             self._closed.wait()
             self._pause(0)
-        if mark == "FAIL":
+        if mark == "FAIL" or (mark == "FAIL_ODD" and (sampling.seed or 0) % 2):
             return Failed(request.key, detail or "refused_request", "scripted failure")
         if mark == "LENGTH":
             text, reason = scripted_answers.measured(request, text, int(detail or 0))

@@ -72,6 +72,8 @@ def _said(row: Mapping[str, Any], room: int, columns: int) -> Iterator[str]:
     state, answer = row["state"], row["answer"]
     if state == "answered":
         yield from _labelled("answer", answer, room, columns)
+        if (agreement := row.get("agreement")) is not None:
+            yield f"  {'':<{room}}  given by {units.share(agreement)} of the samples"
     elif state == "pending":
         yield f"  {'answer':<{room}}  not made: the try was stopped"
     else:

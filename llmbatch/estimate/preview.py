@@ -44,7 +44,8 @@ class Preview:
     `control_token_rows` hold control tokens of the model and are sent as text, None where these are
     not known; `control_token_failures` fail for them. `constraint`: how the engine holds answers to
     it, None without one, and where it does not say. `pooling`: how it makes numbers of texts, None
-    where it does not, or does not say. `limit_warnings`: limits that would stop the
+    where it does not, or does not say. `samples`: of each row, each with a request.
+    `limit_warnings`: limits that would stop the
     run before its end, a line each.
     """
 
@@ -58,6 +59,7 @@ class Preview:
     skipped: int
     skips: list[SkipCount]
     requests: int
+    samples: int
     duplicates: int
     reused_requests: int | None
     reused_rows: int | None
@@ -204,9 +206,10 @@ def _preview(
         skipped=counts.skipped,
         skips=results.skips(db, _MOST_REASONS),
         requests=planned.requests,
+        samples=planned.samples,
         duplicates=planned.duplicates,
         reused_requests=None if unknown else pending.history.settled_requests,
-        reused_rows=None if unknown else pending.history.settled_rows,
+        reused_rows=None if unknown else round(pending.history.settled_rows),
         chunks=-(-planned.requests // job.spec.run.chunk_size),
         requirements=needs,
         reuse_unknown=unknown,

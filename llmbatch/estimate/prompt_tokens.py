@@ -100,7 +100,7 @@ class _EncodedPrompts:
     pending: PendingWork
     encode: Encode
     tokens: dict[int, int] = field(default_factory=dict)
-    rows: dict[int, int] = field(default_factory=dict)
+    rows: dict[int, float] = field(default_factory=dict)
     unreadable: set[int] = field(default_factory=set)
 
     def encode_at(self, indexes: Sequence[int]) -> None:
@@ -112,7 +112,7 @@ class _EncodedPrompts:
     def _encode(self, indexes: Sequence[int]) -> None:
         wanted = plans.requests_at(self.db, [self.pending.positions[index] for index in indexes])
         for index, planned in zip(indexes, wanted, strict=True):
-            self.rows[index] = planned.copies
+            self.rows[index] = planned.rows
             try:
                 ids = self.encode(messages.messages_of(planned.messages))
             except ValueError:
@@ -193,7 +193,8 @@ def _rows_over(encoded: _EncodedPrompts, sample: Sequence[int], most: int) -> In
 
 
 def _rows(encoded: _EncodedPrompts, indexes: Sequence[int], most: int) -> int:
-    return sum(encoded.rows[index] for index in indexes if encoded.tokens.get(index, 0) > most)
+    over = (encoded.rows[index] for index in indexes if encoded.tokens.get(index, 0) > most)
+    return round(sum(over))
 
 
 def _longest(encoded: _EncodedPrompts) -> LongestPrompt:

@@ -104,7 +104,7 @@ def estimate(
 
 def _rows(pending: PendingWork) -> int:
     """The rows that an export writes, about."""
-    return len(pending.rows) + pending.history.settled_rows
+    return round(len(pending.rows) + pending.history.settled_rows)
 
 
 def _without_prompts(

@@ -39,7 +39,11 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
-    yield f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} of them)"
+    several = f": {seen.samples:,} samples of each row" if seen.samples > 1 else ""
+    yield (
+        f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} of them)"
+        f"{several}"
+    )
     if seen.reused_requests is None:
         yield f"reuse     unknown: {seen.reuse_unknown}"
     else:

@@ -82,7 +82,8 @@ class Report:
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
-    `ranking`: None for a job that ranks no rows;
+    `samples`: the answers that a row has, each with a request of its own; `ranking`: None for a job
+    that ranks no rows;
     `cut_answers`: answered rows whose answer was cut and is kept;
     `reasoning_tokens`: the output tokens of all runs that were thought before the answers;
     `rejects`: the reasons for which lines of the input never became rows; `input_notes`: the
@@ -99,6 +100,7 @@ class Report:
     answers: AnswerFigures | None
     reused: int
     requests: int
+    samples: int
     control_token_rows: int
     ranking: Ranking | None
     cut_answers: int
@@ -164,6 +166,7 @@ def _assemble(
         answers=answers.build(db, spec, plan.requests),
         reused=last.reused,
         requests=plan.requests,
+        samples=plan.samples,
         control_token_rows=plan.control,
         ranking=_ranking(db, spec),
         cut_answers=results.cut_answers(db),

@@ -215,7 +215,7 @@ def _of_steps(number: int, usage: TotalUsage) -> str:
 
 def _work_notes(report: Report) -> Iterator[str]:
     yield (
-        f"{units.count(report.requests, 'distinct request')}; "
+        f"{units.count(report.requests, 'distinct request')}{wording.samples(report.samples)}; "
         f"{wording.duplicates(report.duplicates)}; "
         f"{units.count(report.reused, 'row')} had an answer from earlier runs."
     )

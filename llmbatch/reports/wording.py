@@ -106,6 +106,11 @@ def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> st
     return f"({note})" if note is not None else _BETWEEN.join(values(given, longest))
 
 
+def samples(count: int) -> str:
+    """After the number of requests: how many of them a row has, where it has several."""
+    return f" ({units.number(count)} samples of each row)" if count > 1 else ""
+
+
 def duplicates(shared: Duplicates) -> str:
     """The rows that are equal to another in what is asked, and those of them that have its
     answer."""

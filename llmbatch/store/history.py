@@ -73,7 +73,7 @@ class JobHistory:
     spent: Sequence[RequestTokens]
     runs: Sequence[PastRun]
     settled_requests: int = 0
-    settled_rows: int = 0
+    settled_rows: float = 0
     asked: AskedBefore = AskedBefore()
 
 
@@ -124,7 +124,7 @@ def pending_work(
             db.execute(query("stage_kept_in_own_store"), which)
             requests, rows = db.execute(query("settled_in_own_store"))[0]
             db.execute(query("drop_settled_in_own_store"))
-            past = _history(db, alike, int(requests), int(rows), _asked_before(db))
+            past = _history(db, alike, int(requests), rows, _asked_before(db))
     positions, sizes, rows = (db.integers(query(name)) for name in _COLUMNS)
     return PendingWork(positions, sizes, rows, past)
 
@@ -133,7 +133,7 @@ def _history(
     db: Database,
     alike: Callable[[Mapping[str, Any]], bool],
     requests: int,
-    rows: int,
+    rows: float,
     asked: AskedBefore,
 ) -> JobHistory:
     runs = [_past_run(found) for found in db.mappings(query("runs_in_own_store"))]
@@ -181,9 +181,10 @@ def answer_lengths(db: Database) -> list[int]:
 
 
 def rows_at(db: Database, rows: Sequence[int]) -> list[str]:
-    """The data (JSON) of these rows, in input order."""
-    found = db.execute(query("rows_at"), {"rows": list(rows)})
-    return [snapshots.whole(db, data, *place) for _, data, *place in found]
+    """The data (JSON) of these rows, in their order; one may stand in it several times."""
+    found = db.execute(query("rows_at"), {"rows": sorted(set(rows))})
+    whole = {row: snapshots.whole(db, data, *place) for row, data, *place in found}
+    return [whole[row] for row in rows]
 
 
 def first_row(db: Database, position: int) -> tuple[str, int]:

@@ -48,20 +48,22 @@ def current(db: Database) -> Plan | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """The rows of the current plan, those of them that have requests (`asked`), the different
-    `requests`, the rows that share those of another (`duplicates`), and those that hold control
-    tokens of the model and are sent (`control`)."""
+    """The rows of the current plan, those of them that have requests (`asked`), the most `samples`
+    of a row, the different `requests`, the rows that share those of another (`duplicates`), and
+    those that hold control tokens of the model and are sent (`control`)."""
 
     rows: int
     asked: int
+    samples: int
     requests: int
     duplicates: int
     control: int
 
 
-def settled_rows(db: Database) -> int:
-    """The rows of the current plan whose requests are settled."""
-    return int(db.scalar(query("settled_rows")))
+def settled_rows(db: Database) -> float:
+    """The rows of the current plan whose requests are settled; of one with several samples the
+    share that these are."""
+    return float(db.scalar(query("settled_rows")))
 
 
 def counts(db: Database) -> PlanCounts:

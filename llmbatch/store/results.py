@@ -64,8 +64,9 @@ def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
     `row_states` (`request` in place of the key) and the tokens of the failed attempts before the
     last one. One such iterator at a time."""
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
-    for start in range(1, end, _STEP):
-        stop = min(start + _STEP, end)
+    step = max(1, _STEP // int(db.scalar(query("most_samples"))))
+    for start in range(1, end, step):
+        stop = min(start + step, end)
         db.execute(query("collect_results"), {"first": start, "last": stop - 1, "states": states})
         for first, last in snapshots.ranges(db, range(start, stop), _WINDOW):
             for found in db.mappings(query("results_window"), {"first": first, "last": last}):

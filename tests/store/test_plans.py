@@ -85,7 +85,7 @@ def test_rows_that_share_a_key_share_a_request(planned: Database) -> None:
     assert {request.key: request.copies for request in requests(planned)} == {A: 2, B: 1, C: 1}
     assert keys_of_rows(planned) == [C, A, B, A, None]
     counts = plans.counts(planned)
-    assert counts == PlanCounts(rows=5, asked=4, requests=3, duplicates=1, control=0)
+    assert counts == PlanCounts(rows=5, asked=4, samples=1, requests=3, duplicates=1, control=0)
 
 
 def test_repetitions_get_requests_of_their_own(planned: Database) -> None:

@@ -91,7 +91,7 @@ def test_each_sample_has_a_request_of_its_own(planned: Database) -> None:
     assert plans.requests_at(planned, [1, 6])[0] == found[1]
     characters, rows = plans.pending_size(planned)
     assert (characters, round(rows, 9)) == (len("ask 1") * 7, 3)
-    assert plans.counts(planned) == plans.PlanCounts(4, 3, 7, 0, 0)
+    assert plans.counts(planned) == plans.PlanCounts(4, 3, 3, 7, 0, 0)
 
 
 def test_a_row_is_answered_when_all_its_samples_are(planned: Database) -> None:
@@ -181,7 +181,7 @@ def test_a_reopened_sample_makes_its_row_wait(planned: Database) -> None:
 def test_rows_that_share_their_samples_count_once_each(planned: Database) -> None:
     shared = [each._replace(row=n) for n in (1, 2) for each in rows_of({1: 3})]
     plans.replace(planned, 1, "shared", [[*shared, *rows_of({3: 1, 4: 0})]], None)
-    assert plans.counts(planned) == plans.PlanCounts(4, 3, 4, 1, 0)
+    assert plans.counts(planned) == plans.PlanCounts(4, 3, 3, 4, 1, 0)
     for sample in range(3):
         settle(planned, 1, sample, "yes")
     assert results.duplicates_answered(planned) == 1

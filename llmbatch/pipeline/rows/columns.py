@@ -23,6 +23,7 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
 from llmbatch.pipeline.rows import row_errors, vector_columns
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
+from llmbatch.pipeline.rows.sampled_rows import AGREEMENT, VOTES
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.snapshots import Snapshot
 
@@ -188,11 +189,17 @@ def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:
     are chosen by name."""
     meta = _META | ({"reasoning_tokens": "integer"} if output.answer.reasons else {})
     chosen = set(output.columns) - set(columns)
+    samples = output.samples
+    if samples is not None and samples.vote:
+        meta = {VOTES: "json"} | meta
     beside = {name: kind for name, kind in meta.items() if output.meta or name in chosen}
+    if samples is not None and samples.vote:
+        beside = {AGREEMENT: "number"} | beside
     if output.best is not None:
         beside = {RANK: "integer"} | beside
     if output.answer.reasons:
-        beside = {REASONING: "text"} | beside
+        is_list = samples is not None and not samples.vote
+        beside = {REASONING: "json" if is_list else "text"} | beside
     if output.has_errors:
         beside[ERROR] = "text" if output.is_table else "json"
         beside |= {RAW: "text"} if "rejected" in output.states else {}
@@ -267,6 +274,7 @@ def is_explained(output: OutputFile, columns: Sequence[str], found: AbstractSet[
     each of its columns is one of the input or of an answer."""
     layout = Layout(replace(output, meta=True, columns=()), columns)
     ours = {*columns, *layout.columns, *_META, REASONING, "reasoning_tokens", RANK}
+    ours |= {AGREEMENT, VOTES}
     ours |= {ERROR, RAW, SKIPPED}
     return all(name in ours or name.startswith("response") for name in found)
 

@@ -150,6 +150,8 @@ def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:
     rows = results.in_input_order(db, states)
     if output.best is not None:
         rows = _best(rows, Ranks(db))
+    if output.samples is not None:
+        rows = output.samples.shown(rows)
     if output.states == (SKIPPED,):
         return (row | {"answer": row["message"], "state": ANSWERED} for row in rows)
     if "rejected" not in output.states:

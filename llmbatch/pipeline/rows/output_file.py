@@ -8,6 +8,8 @@ from llmbatch.batch_files import lines
 from llmbatch.core.errors import UsageError
 from llmbatch.job import folder
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.rows import sampled_rows
+from llmbatch.pipeline.rows.sampled_rows import Samples
 from llmbatch.pipeline.tasks.base import AnswerColumns
 from llmbatch.store.plans import SKIPPED
 
@@ -34,7 +36,8 @@ class OutputFile:
     `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
     the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
     `input_delimiter`: the separator that the job says its input has; `best`: the ranking of its
-    answered rows, if it has one; `model`: the job's."""
+    answered rows, if it has one; `model`: the job's; `samples`: how several samples of a row are
+    written, if it has some."""
 
     path: Path
     format_name: str
@@ -51,12 +54,15 @@ class OutputFile:
     input_delimiter: str | None = None
     best: Best | None = None
     model: str = ""
+    samples: Samples | None = None
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
         reason = AnswerColumns("text", {})
         states = (SKIPPED,)
-        return replace(self, answer=reason, response_column=SKIPPED, states=states, best=None)
+        return replace(
+            self, answer=reason, response_column=SKIPPED, states=states, best=None, samples=None
+        )
 
     def of_failed_rows(self) -> "OutputFile":
         """The file for the failed and rejected rows alone, each with its error."""
@@ -114,10 +120,11 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         raise UsageError(
             "--keep: an .npy file has no place for rows without a vector: leave it out"
         )
+    samples = sampled_rows.of_job(spec, answer)
     return OutputFile(
         Path(spec.output),
         format_name,
-        answer,
+        answer if samples is None else samples.columns(answer),
         spec.response_column,
         spec.meta,
         (ANSWERED, *spec.keep),
@@ -129,6 +136,7 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         input_delimiter=spec.input.delimiter,
         best=best_of(spec),
         model=spec.model,
+        samples=samples,
     )
 
 

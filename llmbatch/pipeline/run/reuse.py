@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from llmbatch.core import units
@@ -152,16 +151,19 @@ def newest(runs: Sequence[Any]) -> EarlierRun | None:
     return EarlierRun(runs[-1].run, runs[-1].spec) if runs else None
 
 
-def require(spec: JobSpec, settled: int, rows: int, last: EarlierRun | None) -> None:
+def require(spec: JobSpec, settled: float, rows: int, last: EarlierRun | None) -> None:
     """Raise UsageError if fewer rows than `expect_reuse` says are settled already; `rows`: those
     that have a request."""
-    if spec.run.expect_reuse is None or settled >= stop_rules.share(spec.run.expect_reuse) * rows:
+    if spec.run.expect_reuse is None:
         return
-    share = units.share(float(Fraction(settled, rows)))
+    # Shares of a row are floats.
+    if settled + 1e-6 >= stop_rules.share(spec.run.expect_reuse) * rows:
+        return
+    share = units.share(settled / rows)
     why = "; ".join(reasons(spec, last)[:3])
     raise UsageError(
-        f"{settled:,} of {units.count(rows, 'row')} ({share}) are answered already, fewer than "
-        f"--expect-reuse {spec.run.expect_reuse}: {why}"
+        f"{int(settled + 1e-6):,} of {units.count(rows, 'row')} ({share}) are answered already, "
+        f"fewer than --expect-reuse {spec.run.expect_reuse}: {why}"
     )
 
 

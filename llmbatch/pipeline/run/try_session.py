@@ -68,6 +68,12 @@ class TryResult:
     start_seconds: float
 
 
+def _rows(db: Database, job: ReadyJob) -> Iterator[dict[str, Any]]:
+    """The rows that were tried, with their answers as the output would have them."""
+    rows = results.in_input_order(db, _STATES)
+    return rows if job.output.samples is None else job.output.samples.shown(rows)
+
+
 class TrySession:
     """Holds a job for its tries, and keeps its engine and its input from one to the next. A context
     manager. Raises LockedError when another run holds the job."""
@@ -155,7 +161,7 @@ class TrySession:
             with _end_recorded(db, context, run, sample.reason(len(chosen))):
                 self._generate(db, context, run, pending, counts)
         return TryResult(
-            list(results.in_input_order(db, _STATES)),
+            list(_rows(db, job)),
             results.counts(db),
             job.prompt.columns_used(snapshot.source.columns),
             snapshot.row_count,

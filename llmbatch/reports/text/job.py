@@ -75,7 +75,8 @@ def _details(report: Report) -> Iterator[str]:
 def _requests(report: Report) -> str:
     """Equal rows have one request."""
     return (
-        f"{number(report.requests)} distinct; {wording.duplicates(report.duplicates)}; "
+        f"{number(report.requests)} distinct{wording.samples(report.samples)}; "
+        f"{wording.duplicates(report.duplicates)}; "
         f"{units.count(report.reused, 'row')} reused from earlier runs"
     )
 

@@ -263,7 +263,7 @@ WHERE CASE
 END;
 
 -- name: settled_in_own_store
-SELECT count(*), coalesce(round(sum(coalesce(row_share, copies))), 0) FROM requests
+SELECT count(*), coalesce(sum(coalesce(row_share, copies)), 0) FROM requests
 SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
@@ -458,6 +458,9 @@ LEFT JOIN (
 WHERE row BETWEEN $first AND $last AND list_contains($states, state)
 ORDER BY row;
 
+-- name: most_samples
+SELECT coalesce(max(samples), 1) FROM planned_rows;
+
 -- name: results_window
 SELECT
     rows.row, rows.file, rows.line, rows.id, rows.data, rows.snapshot, rows.text_at,
@@ -520,6 +523,7 @@ WHERE copies > 1 AND verdict = 'answered';
 SELECT
     (SELECT count(*) FROM planned_rows WHERE sample = 0) AS rows,
     (SELECT count(*) FROM planned_rows WHERE sample = 0 AND key IS NOT NULL) AS asked,
+    (SELECT coalesce(max(samples), 1) FROM planned_rows) AS samples,
     (SELECT count(*) FROM requests) AS requests,
     (SELECT CAST(round(coalesce(sum((copies - 1) * coalesce(row_share / copies, 1)), 0)) AS BIGINT)
         FROM requests) AS duplicates,
@@ -799,6 +803,6 @@ GROUP BY is_former;
 
 -- name: settled_rows
 -- Rows of the current plan whose requests are settled.
-SELECT CAST(coalesce(round(sum(coalesce(row_share, copies))), 0) AS BIGINT) FROM requests
+SELECT coalesce(sum(coalesce(row_share, copies)), 0) FROM requests
 JOIN current_plan USING (plan)
 SEMI JOIN settled USING (key);
