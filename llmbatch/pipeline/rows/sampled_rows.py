@@ -89,7 +89,7 @@ def of_job(spec: JobSpec, answer: AnswerColumns) -> Samples | None:
 
 
 def value_of(answer: str, *, is_json: bool) -> Hashable:
-    """What two answers have in common that vote for one."""
+    """The value by which answers are compared: two that have the same vote for one."""
     if not is_json:
         return answer.strip()
     try:
