@@ -39,7 +39,7 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
-    several = f": {seen.samples:,} samples of each row" if seen.samples > 1 else ""
+    several = f": {count(seen.samples, 'sample')} of each row" if seen.samples > 1 else ""
     yield (
         f"requests  {seen.requests:,} distinct ({count(seen.duplicates, 'duplicate')} of them)"
         f"{several}"

@@ -108,7 +108,7 @@ def group(given: Sequence[str | None], note: str | None, longest: int = 0) -> st
 
 def samples(count: int) -> str:
     """After the number of requests: how many of them a row has, where it has several."""
-    return f" ({units.number(count)} samples of each row)" if count > 1 else ""
+    return f" ({units.count(count, 'sample')} of each row)" if count > 1 else ""
 
 
 def duplicates(shared: Duplicates) -> str:
