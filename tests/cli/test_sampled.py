@@ -40,6 +40,13 @@ def test_all_samples_are_in_the_output_and_more_are_computed_beside_them(job: Qu
     assert_sound(job)
 
 
+def test_samples_that_are_answered_elsewhere_have_seeds_of_their_own(job: QuickJob) -> None:
+    assert job.run("--samples", "3", *DRAWN, "--output-format", "openai-batch").code == 0
+    lines = job.records()
+    seeds = {line["body"]["seed"] for line in lines}
+    assert (len(lines), len({line["custom_id"] for line in lines}), len(seeds)) == (9, 9, 7)
+
+
 def test_the_answer_of_most_samples(job: QuickJob) -> None:
     args = ("--samples", "5", *DRAWN, *LABELS)
     assert job.run(*args).code == 0

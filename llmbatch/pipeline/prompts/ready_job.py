@@ -34,7 +34,7 @@ def make(spec: JobSpec) -> ReadyJob:
     own_keys.require(spec, task)
     prompt = job_prompt.make(spec, task)
     task.require_valid()
-    samples.check(spec)
+    samples.check(spec, task)
     paths = folder.paths_for(spec)
     source = input_file.make(spec, paths.state)
     output = output_file.make(spec, task.columns)

@@ -6,10 +6,10 @@ from llmbatch.batch_files import requests
 from llmbatch.batch_files.lines import BodyError
 from llmbatch.core import files
 from llmbatch.core.errors import UnwrittenError, UsageError
-from llmbatch.core.messages import body_of, messages_of
 from llmbatch.core.outcomes import NO_TRIES
 from llmbatch.job.template import TemplateSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.tasks import samples
 from llmbatch.store import plans
 from llmbatch.store.database import Database
 
@@ -56,8 +56,7 @@ def _lines(db: Database, job: ReadyJob) -> Iterator[str]:
     for start in range(0, len(pending.positions), _WINDOW):
         for planned in plans.requests_at(db, pending.positions[start : start + _WINDOW]):
             tries = pending.tries.get(planned.position, NO_TRIES)
-            messages, body = messages_of(planned.messages), body_of(planned.body)
-            request = job.task.request(planned.key, messages, tries, body)
+            request = samples.request_of(job.task, planned, tries)
             try:
                 yield requests.line(request, job.spec.model)
             except BodyError as error:

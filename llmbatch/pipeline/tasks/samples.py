@@ -15,9 +15,12 @@ _SEED_BYTES = 8
 _INT63 = 2**63 - 1
 
 
-def check(spec: JobSpec) -> None:
+def check(spec: JobSpec, task: Task) -> None:
     """Raise UsageError if several samples are asked for that cannot differ, or a vote of one."""
     sampling, count = spec.sampling, spec.sampling.samples
+    if isinstance(task, DividesRows) and (sampling.vote or count > 1):
+        name = "samples" if count > 1 else "vote"
+        raise UsageError(f"{name}: each row says how many answers it wants (n): leave it out")
     if sampling.vote and count == 1:
         raise UsageError("vote needs several samples of a row: give --samples 5, too")
     if count == 1:

@@ -13,6 +13,7 @@ from llmbatch.pipeline.tasks import registry, samples
 from llmbatch.store.plans import PlannedRequest
 
 JOB: dict[str, Any] = {"input": "i.csv", "output": "o.csv", "model": "m", "prompt": "p"}
+BATCH = {"files": ["i.jsonl"], "format": "openai-batch"}
 SEEDED = {"temperature": 0.8, "seed": 7, "samples": 3}
 
 
@@ -38,16 +39,18 @@ def seeds(text: str, tries: Tries = NO_TRIES, **sampling: Any) -> list[int | Non
         ({"sampling": {"samples": 2, "temperature": 1, "top_k": 1}}, "top_k 1 all 2 samples"),
         ({"sampling": {"vote": True, "temperature": 1}}, "vote needs several samples"),
         ({"task": "embed", "sampling": SEEDED}, "task 'embed' gives one answer"),
+        ({"input": BATCH, "sampling": SEEDED}, "samples: each row says how many answers"),
+        ({"input": BATCH, "sampling": {"vote": True}}, "vote: each row says how many answers"),
     ],
 )
 def test_samples_that_cannot_differ_are_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        samples.check(spec(**changes))
+        samples.check(spec(**changes), registry.make(spec(**changes)))
 
 
 def test_samples_that_can_differ_are_not() -> None:
-    samples.check(spec())
-    samples.check(spec(sampling=SEEDED | {"vote": True}))
+    for job in (spec(), spec(sampling=SEEDED | {"vote": True})):
+        samples.check(job, registry.make(job))
 
 
 def test_the_first_sample_has_the_seed_of_the_job_and_no_two_have_one() -> None:
