@@ -9,12 +9,26 @@ from llmbatch.engines.pooling_files import CONFIG
 
 _ARCHITECTURE = "ForSequenceClassification"
 _ACTIVATIONS: Mapping[str, Output] = {"Identity": "raw", "Sigmoid": "sigmoid"}
+_NAMED = 8
 _BY_DEFAULT = "the rule for a model of one label"
 
 
 def has_head(config: Mapping[str, Any]) -> bool:
     """True if a model with this config.json has a classification head."""
     return any(_ARCHITECTURE in str(name) for name in config.get("architectures") or ())
+
+
+def require_none(config: Mapping[str, Any]) -> None:
+    """Raise UsageError for a model with a classification head, where texts are to be written, or
+    labels of the job to be chosen from."""
+    if has_head(config):
+        names = label_names(config)
+        many = ", ..." if len(names) > _NAMED else ""
+        raise UsageError(
+            f"this model has a classification head ({CONFIG}) and writes no text: --task classify "
+            f"without labels asks for its own ({', '.join(names[:_NAMED])}{many}), --task score "
+            "for a score of pairs"
+        )
 
 
 def label_names(config: Mapping[str, Any]) -> tuple[str, ...]:

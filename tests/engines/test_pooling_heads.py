@@ -63,6 +63,12 @@ def test_a_score_is_what_the_model_says(config: dict[str, Any], output: str) -> 
     assert pooling_heads.of_score(ONE | config).output == output
 
 
+def test_a_head_writes_no_text() -> None:
+    pooling_heads.require_none({"architectures": ["LlamaForCausalLM"]})
+    with pytest.raises(UsageError, match=r"writes no text: .* its own \(bad, good, odd\)"):
+        pooling_heads.require_none(HEAD | NAMES)
+
+
 def test_a_score_is_one_number() -> None:
     with pytest.raises(UsageError, match=r"3 labels .*: bad, good, odd"):
         pooling_heads.of_score(HEAD | NAMES)

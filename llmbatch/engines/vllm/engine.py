@@ -14,7 +14,7 @@ from llmbatch.constraints.backends import DEFAULT
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines import control_tokens, hub, model_files
+from llmbatch.engines import control_tokens, hub, model_files, pooling_heads
 from llmbatch.engines.base import EngineConfig, Telemetry
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
@@ -95,7 +95,9 @@ class VllmEngine:
         return dict(self._identity)
 
     def check_ahead(self, sampling: Sampling, constraint: Constraint | None) -> None:
-        ahead.check(self._options, self._configuration(), sampling, constraint)
+        config = self._configuration()
+        pooling_heads.require_none(config or {})
+        ahead.check(self._options, config, sampling, constraint)
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         self.check_ahead(sampling, constraint)
