@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch schemas sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -39,6 +39,10 @@ demo: $(READY)  ## Run the sample job with the bundled model on the CPU
 
 demo-llm: $(READY)  ## Sum up and read 60 texts with a real small model (fetched once, 93 MB) on the CPU
 	sh samples/texts/demo.sh $(BIN) demo-llm
+
+demo-vectors: $(READY)  ## Vectors of the 600 sample tickets with a real small model (fetched once, 84 MB) on the CPU
+	sh samples/vectors/minilm.sh $(BIN)/python demo-llm
+	$(BIN)/llmbatch run samples/vectors/job.toml -m demo-llm/all-MiniLM-L6-v2 --pooling mean -o demo-llm/vectors.npy
 
 # The report's pages are looked at in a real browser. On a machine of a CI that has none, and where
 # it may, the suite brings one; elsewhere `make browser` does, and without one those tests say so.
@@ -146,6 +150,14 @@ sweep: $(READY)  ## Read the tables of other projects' test suites as llmbatch, 
 bench-choice: $(READY)  ## Labels of several tokens against LLM.generate with the same choice, on a real small model (fetched once, 93 MB)
 	sh samples/texts/model.sh $(BIN) demo-llm
 	$(BIN)/python tests/bench/choices.py demo-llm/SmolLM2-135M-Instruct --write
+
+verify-pooling: $(READY)  ## Vectors, scores and classification heads against transformers (fetches 84 MB once)
+	sh samples/vectors/minilm.sh $(BIN)/python demo-llm
+	$(BIN)/python -m tests.pooling.verify demo-llm/all-MiniLM-L6-v2
+
+bench-embed: $(READY)  ## Vectors of 20,000 short texts against LLM.embed and a loop of transformers (fetches 84 MB once)
+	sh samples/vectors/minilm.sh $(BIN)/python demo-llm
+	$(BIN)/python tests/bench/embedding.py demo-llm/all-MiniLM-L6-v2 --write
 
 schemas: $(READY)  ## Print where the grammars of schemas as zod, Pydantic and OpenAI's helpers write them differ from the check
 	$(BIN)/python -m tests.constraints.makers.table
