@@ -108,11 +108,9 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
             reading = clock.seconds() - began
             pending, locked = _read_pending(db, job, engine)
             _check_as_run(db, job, pending.history, locked=locked)
-            numbers = held.numbers_of(engine, task)
             notices = [
                 *planned.notices,
                 *job.task.notices(),
-                *numbers,
                 *try_first_chats(db, engine),
             ]
             order = planned.order or ()
