@@ -224,11 +224,11 @@ def test_each_answer_is_held_to_the_form_of_its_own_line(batch: HereJob) -> None
 
 
 def test_a_job_that_was_killed_three_times_has_the_same_output(quick: QuickJob) -> None:
-    batch_file.write(quick.folder / "in.jsonl", 84, "m")
+    batch_file.write(quick.folder / "in.jsonl", 42, "m")
     assert quick.command("run", *_flags("--state", "undisturbed.llmbatch")).code == 0
     undisturbed = quick.output.read_bytes()
     quick.output.unlink()
-    for answers in (5, 21, 40):
+    for answers in (5, 9, 13):
         killed = quick.command(
             "run", *_flags("--checkpoint-rows", "4", engine=f"kill_after={answers}")
         )
@@ -259,6 +259,7 @@ def test_a_prompt_makes_it_rows_like_others(batch: HereJob) -> None:
             "--prompt: each line of a batch file says that itself",
         ),
         (["--meta"], "--meta: the lines of a batch file have the shape of OpenAI's"),
+        (["--id-column", "url"], "--id-column: the lines of a batch file are named by custom_id"),
         (["--task", "classify"], "no line of a batch file asks for that"),
     ],
 )

@@ -22,6 +22,7 @@ from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
 from llmbatch.engines import generation_defaults
 from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling_files import NO_PREFIX
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import retry
 from llmbatch.pipeline.tasks.base import AnswerColumns, Part
@@ -31,7 +32,7 @@ from llmbatch.pipeline.tasks.row_check import RowCheck
 NAME = lines.FORMAT
 _ASKS: Mapping[str, Ask | None] = {
     "generate": None,
-    "embed": Ask("embed"),
+    "embed": Ask("embed", prompt_name=NO_PREFIX),  # the line has the whole text
     "score": Ask("score"),
 }
 # Of settings: they only tell requests apart.
@@ -151,6 +152,11 @@ class BatchLines:
         for name in ("prompt", "system", "messages", "examples", "prefill", "raw"):
             if getattr(spec, name):
                 raise UsageError(f"--{name}: {LINE_SAYS}")
+        if spec.id_column != lines.CUSTOM_ID:
+            raise UsageError(
+                f"--id-column: the lines of a batch file are named by {lines.CUSTOM_ID}: leave it "
+                "out"
+            )
 
     def notices(self) -> list[str]:
         if self.asks != "generate" or not self._defaults:
