@@ -1,6 +1,5 @@
 #!/bin/sh
-# Scores two ways to pick a label on the 600 held-out tickets: held to the labels by a grammar
-# (--choice), and by the likelihood of the labels' own tokens (--task classify).
+# Scores the labels of the 600 held-out tickets, picked by a model that is held to them (--choice).
 #
 #   labels.sh BIN MODEL [PROMPT]: BIN has llmbatch. Without a prompt: the one that the bundled model knows.
 set -eu
@@ -15,10 +14,11 @@ trap 'rm -rf "$out"' EXIT
 classified() {
     name=$1
     shift
-    "$bin/llmbatch" run "$here/tickets.csv" -m "$model" -p "$prompt" -o "$out/$name.jsonl" --quiet \
+    rm -rf "$out"/*
+    "$bin/llmbatch" run "$here/tickets.csv" -m "$model" -p "$prompt" -o "$out/answers.jsonl" --quiet \
         --engine-arg max_model_len=512 --engine-arg enforce_eager=true "$@" || [ $? -eq 3 ]
     echo "classification, $name:"
-    "$bin/python" "$here/score.py" "$out/$name.jsonl" --field category --of 600
+    "$bin/python" "$here/score.py" "$out/answers.jsonl" --field category --of 600
 }
 
 flags() {

@@ -92,10 +92,11 @@ def _round(
     variants = {"choice": Variant(planned, MAX_TOKENS, choice=labels)}
     theirs = generate(bench, f"{name}-baseline", variants)["choice"]
     ours = ours or run_ours()
-    return Round(ours, theirs, _same(ours, planned, theirs["answers"]))
+    return Round(ours, theirs, same_labels(ours, planned, theirs["answers"]))
 
 
-def _same(ours: Ran, planned: Sequence[Any], theirs: Sequence[str]) -> int:
+def same_labels(ours: Ran, planned: Sequence[Any], theirs: Sequence[str]) -> int:
+    """On how many requests both sides have the same label; theirs are in the planned order."""
     rows = [json.loads(line) for line in ours.output.read_text().splitlines()]
     label = {workloads.prompt_of(PROMPT, row): row["response"] for row in rows}
     prompts = [messages[-1][1] for messages in planned]

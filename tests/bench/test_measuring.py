@@ -12,7 +12,7 @@ import pytest
 
 from llmbatch.sizing import roofline
 from llmbatch.sizing.roofline import Ceilings, Load
-from tests.bench import cost, generation, gpu, parts, suite, table, tail, workloads
+from tests.bench import choices, cost, generation, gpu, parts, suite, table, tail, workloads
 from tests.bench.batch import flags_of
 from tests.bench.findings import Finding, at_least, at_most, compared, measured
 from tests.bench.measure import MIB, CommandError, Spent, spend
@@ -254,3 +254,24 @@ def test_every_case_has_sizes_for_both_forms() -> None:
     assert FULL.keys() == QUICK.keys()
     assert all(QUICK[name] <= FULL[name] for name in FULL)
     assert suite.APART.issubset(suite.CASES)
+
+
+def test_real_texts_are_distinct_and_the_same_at_every_call() -> None:
+    lines = list(workloads.docstrings(20))
+    assert lines == list(workloads.docstrings(20))
+    assert len({line["text"] for line in lines}) == 20
+    assert all(len(line["text"].split()) >= 5 for line in lines)
+
+
+def test_labels_of_both_sides_are_compared_by_their_prompts(tmp_path: Path) -> None:
+    """The baseline has them in the planned order, the output in that of the input."""
+    output = tmp_path / "out.jsonl"
+    rows = [{"text": "one", "response": "a"}, {"text": "two", "response": "b"}]
+    output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ours = Ran({}, output, Spent(0, 0.0, 0.0, 0, 0))
+    planned = [
+        [["system", "Be short."], ["user", workloads.prompt_of(choices.PROMPT, row)]]
+        for row in reversed(rows)
+    ]
+    assert choices.same_labels(ours, planned, ["b", "a"]) == 2
+    assert choices.same_labels(ours, planned, ["a", "a"]) == 1

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import itertools
 import json
 import random
 import sysconfig
@@ -32,6 +33,8 @@ ENGINE: dict[str, Any] = {
 # Holds what runs at once and little more, as a cache does that many prefixes compete for.
 SMALL_CACHE: dict[str, Any] = {"num_gpu_blocks_override": 512, "max_num_seqs": 32}
 WORDS = ("printer", "invoice", "login", "refund", "delivery", "password", "update", "screen")
+
+_NOT_OF_THE_LIBRARY = ("site-packages", "test", "idlelib")
 
 Row = dict[str, str]
 
@@ -118,15 +121,16 @@ def _prose(chance: random.Random, words: int) -> str:
 
 def docstrings(rows: int) -> Iterator[Row]:
     """Real texts that every machine has: first lines of the docstrings in Python's library."""
-    seen = set[str]()
     library = Path(sysconfig.get_paths()["stdlib"])
-    for path in sorted(library.rglob("*.py")):
-        if {"test", "tests", "site-packages", "idlelib"} & set(path.parts):
-            continue
-        for text in _first_lines(path):
-            if text not in seen and len(seen) < rows:
-                seen.add(text)
-                yield {"id": str(len(seen)), "text": text}
+    paths = sorted([*library.glob("*.py"), *library.glob("*/*.py")])
+    own = (path for path in paths if path.parent.name not in _NOT_OF_THE_LIBRARY)
+    seen = set[str]()
+    for text in itertools.chain.from_iterable(map(_first_lines, own)):
+        if text not in seen:
+            yield {"id": str(len(seen)), "text": text}
+            seen.add(text)
+        if len(seen) == rows:
+            return
 
 
 def _first_lines(path: Path) -> Iterator[str]:
