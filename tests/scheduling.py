@@ -26,6 +26,7 @@ SHARING = frozenset(
         "tests/engines/vllm/test_memory_formula.py",
         "tests/engines/vllm/test_choices.py",
         "tests/engines/vllm/test_engine.py",
+        "tests/engines/vllm/test_labels.py",
         "tests/engines/vllm/test_refusals.py",
         "tests/engines/vllm/test_parameters.py",
         "tests/engines/vllm/test_ways.py",

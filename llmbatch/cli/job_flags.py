@@ -36,6 +36,8 @@ _METAVARS = {
     "require": "COLUMN",
     "answer.schema": "FILE",
     "answer.regex": "PATTERN",
+    "classify.labels": "FILE",
+    "classify.gold": "COLUMN",
     "score.group_by": "COLUMN",
     "template.chat_template": "FILE",
     "cost.price_per_million": "IN/OUT[/CACHED]",
@@ -53,6 +55,7 @@ _METAVARS = {
 }
 _NOTES = {"input.files": " With a JOB.toml only."}
 _WITHOUT_FLAG = {
+    "classify.descriptions": "In a JOB.toml; else in the file of labels, or `--label`.",
     "sampling.repetition_penalty": "In a JOB.toml only.",
     "sampling.presence_penalty": "In a JOB.toml only.",
     "sampling.frequency_penalty": "In a JOB.toml only.",
@@ -76,7 +79,8 @@ class JobFlag(click.Option):
 def all_flags() -> tuple[JobFlag, ...]:
     """A flag for each key that has one, and `--engine-arg` for the engine's own."""
     keys = ((key, field) for key, field in leaves(JobSpec) if key not in _WITHOUT_FLAG)
-    return (*(_flag(key, field, _help(key, field)) for key, field in keys), _engine_arg())
+    made = [_flag(key, field, _help(key, field)) for key, field in keys]
+    return (*made, _label(), _engine_arg())
 
 
 @cache
@@ -110,6 +114,12 @@ def _title(section: str) -> str:
 def _engine_arg() -> JobFlag:
     text = "Any option of the engine's own; may be repeated."
     return _pairs("engine.args", "--engine-arg", "engine_args", text)
+
+
+def _label() -> JobFlag:
+    text = "A label, perhaps with what it means; may be repeated."
+    key, metavar = "classify.label", "NAME[=DESCRIPTION]"
+    return JobFlag(key, "--label", multiple=True, metavar=metavar, help=text)
 
 
 def _pairs(key: str, flag: str, name: str, text: str) -> JobFlag:

@@ -105,9 +105,11 @@ class Constraint:
 class Ask:
     """The object of a request that is no text.
 
-    `kind` "labels": how likely each of `labels` is as the answer; "embed": the vector of a text, of
-    `dimensions` numbers (None: all of the model's), of length 1 with `normalize` (None: as the
-    model has it); "score": one number of a pair; "heads": the numbers of a classification head.
+    `kind` "labels": how likely each of `labels` is as the answer, by its own tokens up to the first
+    that tells it from the others, or by the `whole` of them and the end of the answer; "embed": the
+    vector of a text, of `dimensions` numbers (None: all of the model's), of length 1 with
+    `normalize` (None: as the model has it); "score": one number of a pair; "heads": the numbers of
+    a classification head.
     `pooling`: how the vectors of the tokens become one, for a model that does not say it;
     `prompt_name`: which of the model's prefixes a text gets (None: the model's default one).
     `overflow`: what becomes of a text that is too long: a failure, the vector of its beginning, or
@@ -126,6 +128,7 @@ class Ask:
     pooling: Literal["cls", "mean", "last"] | None = None
     prompt_name: str | None = None
     overflow: Literal["fail", "truncate", "split"] = "fail"
+    whole: bool = False
 
     @property
     def pools(self) -> bool:

@@ -13,7 +13,7 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.job import batch, engine_table, examples, expected, placement
+from llmbatch.job import batch, engine_table, examples, expected, label_file, placement
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -23,6 +23,7 @@ from llmbatch.job.values import faults
 Table = dict[str, Any]
 
 _FORMS = {"choice", "schema", "regex"}
+_LABELS = {"labels", "label", "descriptions"}
 # A job has one of these, and one of those.
 _INPUTS = frozenset({"files", "sql"})
 _PRICES = ("price_per_hour", "price_per_million")
@@ -153,6 +154,9 @@ def _named_files(table: Table, folder: Path) -> list[Path]:
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         names.append(str(folder / answer["schema"].removeprefix("@")))
+    classify = table.get("classify")
+    if isinstance(classify, dict) and isinstance(classify.get("labels"), str):
+        names.append(str(folder / classify["labels"].removeprefix("@")))
     template = table.get("template")
     if isinstance(template, dict) and isinstance(template.get("chat_template"), str):
         names.append(str(folder / template["chat_template"].removeprefix("@")))
@@ -175,6 +179,12 @@ def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")
         filled["answer"] = answer | {"schema": _read_json(path, f"{source}: schema: ")}
+    classify = table.get("classify")
+    if isinstance(classify, dict) and isinstance(classify.get("labels"), str):
+        path = folder / classify["labels"].removeprefix("@")
+        text = _read_text(path, f"{source}: labels: ")
+        labels = label_file.read(path, text, f"{source}: labels: ")
+        filled["classify"] = classify | {"labels": labels}
     template = table.get("template")
     if isinstance(template, dict) and isinstance(template.get("chat_template"), str):
         path = folder / template["chat_template"].removeprefix("@")
@@ -212,6 +222,9 @@ def _merge(base: Table, over: Mapping[str, Any]) -> Table:
             if key == "answer" and not _FORMS.isdisjoint(value):
                 # A constraint given by flag replaces the file's, of any kind.
                 below = {name: below[name] for name in below.keys() - _FORMS}
+            if key == "classify" and not _LABELS.isdisjoint(value):
+                # So do labels.
+                below = {name: below[name] for name in below if name not in _LABELS}
             merged[key] = _merge(below, value)
         else:
             merged[key] = value

@@ -10,6 +10,7 @@ from llmbatch.batch_files.lines import FORMAT as BATCH
 from llmbatch.core.option_name import plain_name
 from llmbatch.job import batch, fields
 from llmbatch.job.batch import BatchSpec
+from llmbatch.job.classify import ClassifySpec
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.examples import Examples
@@ -151,6 +152,9 @@ class JobSpec(Section):
     input: InputSpec = neutral(..., "The input, and how it is read")
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
+    classify: ClassifySpec = fields.answer(
+        ClassifySpec(), "The labels of `--task classify`, of a model without a head for them"
+    )
     score: ScoreSpec = fields.answer(ScoreSpec(), "The pairs of `--task score`, and the best ones")
     embed: EmbedSpec = fields.answer(EmbedSpec(), "The vectors of `--task embed`")
     template: TemplateSpec = fields.answer(TemplateSpec(), "The chat template")
@@ -204,7 +208,7 @@ class JobSpec(Section):
     def by_head(self) -> bool:
         """True if texts are classified by the model's own classification head, whose labels they
         get: the job names none."""
-        return self.task == "classify"
+        return self.task == "classify" and not self.classify.labels
 
     @property
     def devices(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbatch.core import units
 from llmbatch.core.units import count, number
-from llmbatch.reports import wording
+from llmbatch.reports import calibration_words, wording
 from llmbatch.reports.report import FailureLine, Report
 
 _MOST_KINDS = 5
@@ -33,9 +33,15 @@ def build(report: Report) -> list[FirstLine]:
         *notes,
         FirstLine("rows", list(_rows(report))),
         FirstLine("went wrong", list(_went_wrong(report))),
+        *_gold(report),
         FirstLine("cost", list(_cost(report))),
         FirstLine("next", list(_next(report))),
     ]
+
+
+def _gold(report: Report) -> Iterator[FirstLine]:
+    if report.calibration is not None:
+        yield FirstLine("right", list(calibration_words.lines(report.calibration)))
 
 
 def _rows(report: Report) -> Iterator[str]:

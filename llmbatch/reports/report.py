@@ -15,8 +15,9 @@ from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import columns, output_file, ranking
-from llmbatch.reports import answers
+from llmbatch.reports import answers, calibration
 from llmbatch.reports.answers import AnswerFigures
+from llmbatch.reports.calibration import Calibration
 from llmbatch.store import failures, plans, results, run_records, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.failures import NewFailures
@@ -77,8 +78,9 @@ class Ranking:
 class Report:
     """All that is reported of a job. `new_failures`: those that no run before the last one had met
     when it came to its end; `reused`: rows that were answered before the last run; `answers`: None
-    while no row has one. `last_run` and `all_runs` have the same figures, and so have
-    their `costs` and `all_costs`. `attribution` is of all runs, None where no columns were named;
+    while no row has one; `calibration`: None for a job whose right labels are not known.
+    `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
+    `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
@@ -98,6 +100,7 @@ class Report:
     counts: Counts
     new_failures: NewFailures
     answers: AnswerFigures | None
+    calibration: Calibration | None
     reused: int
     requests: int
     samples: int
@@ -164,6 +167,7 @@ def _assemble(
         counts=counts,
         new_failures=failures.count_new(db, last.run),
         answers=answers.build(db, spec, plan.requests),
+        calibration=calibration.build(db, spec),
         reused=last.reused,
         requests=plan.requests,
         samples=plan.samples,

@@ -1,7 +1,8 @@
 """Write 600 synthetic support tickets with gold labels: tickets.csv and tickets.jsonl.
 
 Run it as `python samples/tickets/generate.py`; the files come out the same, byte for byte, on
-every run. `samples/model/train.py` imports `training_tickets` from here.
+every run. `generate.py 2000 more.csv` writes so many others, also held out.
+`samples/model/train.py` imports `training_tickets` from here.
 
 The tickets are HELD OUT: the demonstration model was never trained on any of them. That is more
 than another seed. Each held-out ticket is built on a problem and a detail whose combination is
@@ -16,6 +17,7 @@ import csv
 import io
 import json
 import random
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -210,11 +212,11 @@ def withheld(problem: str, detail: str, topic: ph.Topic) -> bool:
     return problem == topic.problems[-1] or zlib.crc32(f"{problem}|{detail}".encode()) % 5 == 0
 
 
-def held_out_tickets() -> list[Ticket]:
-    """The 600 tickets of the sample, without duplicates."""
-    author = Author(random.Random(HELD_OUT_SEED), held_out=True)
+def held_out_tickets(count: int = HELD_OUT_ROWS, seed: int = HELD_OUT_SEED) -> list[Ticket]:
+    """Tickets without duplicates: the 600 of the sample, or others by another seed."""
+    author = Author(random.Random(seed), held_out=True)
     tickets: dict[str, Ticket] = {}
-    while len(tickets) < HELD_OUT_ROWS:
+    while len(tickets) < count:
         ticket = author.ticket()
         tickets.setdefault(ticket.text, ticket)
     return list(tickets.values())
@@ -230,8 +232,8 @@ def training_tickets(rng: random.Random, *, short: bool = False) -> Iterator[Tic
             yield ticket
 
 
-def records() -> list[dict[str, str | None]]:
-    """The held-out tickets as rows of the sample files."""
+def records(tickets: list[Ticket]) -> list[dict[str, str | None]]:
+    """Held-out tickets as rows of the sample files."""
     rng = random.Random(HELD_OUT_SEED + 1)
     return [
         {
@@ -243,19 +245,29 @@ def records() -> list[dict[str, str | None]]:
             "gold_priority": ticket.priority,
             "gold_order_id": ticket.order_id,
         }
-        for number, ticket in enumerate(held_out_tickets(), start=1)
+        for number, ticket in enumerate(tickets, start=1)
     ]
 
 
-def main() -> None:
-    """Writes both files next to this script, as bytes so that no platform changes line ends."""
-    folder = Path(__file__).parent
-    rows = records()
+def as_csv(rows: list[dict[str, str | None]]) -> bytes:
+    """The rows as CSV, as bytes so that no platform changes line ends."""
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
-    (folder / "tickets.csv").write_bytes(buffer.getvalue().encode())
+    return buffer.getvalue().encode()
+
+
+def main() -> None:
+    """Writes both files next to this script, or a file of so many other tickets."""
+    if len(sys.argv) == 3:
+        count, name = int(sys.argv[1]), sys.argv[2]
+        others = held_out_tickets(count, HELD_OUT_SEED + 2)
+        Path(name).write_bytes(as_csv(records(others)))
+        return
+    folder = Path(__file__).parent
+    rows = records(held_out_tickets())
+    (folder / "tickets.csv").write_bytes(as_csv(rows))
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "tickets.jsonl").write_bytes("".join(lines).encode())
 

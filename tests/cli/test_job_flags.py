@@ -16,6 +16,7 @@ from llmbatch.job.spec import JobSpec
 
 FIELDS = dict(leaves(JobSpec))
 ONLY_IN_A_FILE = {f"sampling.{name}_penalty" for name in ("repetition", "presence", "frequency")}
+ONLY_IN_A_FILE |= {"classify.descriptions"}
 NEEDED = ["in.csv", "-o", "out.csv", "-m", "m", "-p", "p"]
 # A value for each flag, and what the spec makes of it where that is not the same.
 GIVEN: dict[str, tuple[str, Any]] = {
@@ -64,6 +65,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "sampling.samples": ("7", 7),
     "answer.choice": ("c", ("c",)),
     "answer.regex": ("r", "r"),
+    "classify.label_tokens": ("all", "all"),
+    "classify.gold": ("g", "g"),
     "score.query": ("{{ q }}", "{{ q }}"),
     "score.document": ("{{ d }}", "{{ d }}"),
     "score.top": ("3", 3),
@@ -103,6 +106,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 
 SWITCHES = {
+    "classify.list_labels",
     "sampling.vote",
     "embed.normalize",
     "batch.any_model",
@@ -193,6 +197,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
         "cost.listed_price",
     } | SWITCHES
     others |= {"template.chat_template", "template.kwargs"}
+    others |= {"classify.labels"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = full_help("run")
     for key in FIELDS:
@@ -230,6 +235,7 @@ def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
         "[input]",
         "[sampling]",
         "[answer]",
+        "[classify]",
         "[score]",
         "[embed]",
         "[template]",

@@ -23,6 +23,7 @@ OTHER: dict[str, Any] = {
     "sampling": {"max_tokens": 9},
     "answer": {"choice": ["a", "b"]},
     "embed": {"dimensions": 4},
+    "classify": {"labels": ["a", "b"]},
     "score": {"query": "{{ t }}"},
     "template": {"kwargs": {"enable_thinking": False}},
 }

@@ -36,11 +36,13 @@ def run(
     *,
     rejects: Sequence[str] = (),
     ended: int | None = 0,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> int:
     """A run over rows with these ids, which are their texts, too: each gets its answer, fails
     (`FAIL`), fails before it is asked (`TEMPLATE`), or stays pending (None). Rows with the same
-    answer ask the same. What was answered before is not asked again."""
-    plan = _plan(db, rows, rejects)
+    answer ask the same. What was answered before is not asked again. `beside`: further columns of
+    rows, by their ids."""
+    plan = _plan(db, rows, rejects, beside or {})
     spec: dict[str, Any] = {"input": "in.jsonl", "output": "out.jsonl", "model": "m"}
     number = runs.begin(
         db, plan, clock.moment(), spec | {"prompt": "{{ t }}"} | dict(settings or {})
@@ -61,9 +63,14 @@ def run(
     return number
 
 
-def _plan(db: Database, rows: Mapping[str, str | None], rejects: Sequence[str]) -> int:
+def _plan(
+    db: Database,
+    rows: Mapping[str, str | None],
+    rejects: Sequence[str],
+    beside: Mapping[str, Mapping[str, Any]],
+) -> int:
     items: list[Row | Reject] = [
-        Row(place, name, Record(place, orjson.dumps({"t": name}).decode()))
+        Row(place, name, Record(place, orjson.dumps({"t": name, **beside.get(name, {})}).decode()))
         for place, name in enumerate(rows, 1)
     ]
     items += [Reject(len(rows) + place, "odd", raw) for place, raw in enumerate(rejects, 1)]

@@ -53,6 +53,12 @@ class BareTokenizer:
         added = self._tokenizer.get_added_tokens_decoder().values()
         return self._texts.is_as_stored(frozenset(token.content for token in added))
 
+    @property
+    def eos_token_id(self) -> int | None:
+        """The token that ends a text, if there is one."""
+        number: int | None = self._tokenizer.token_to_id(self._special_tokens.get("eos_token", ""))
+        return number
+
     def get_vocab(self) -> dict[str, int]:
         """The ids of all tokens."""
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()

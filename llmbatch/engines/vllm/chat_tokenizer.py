@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core.records import ChatSettings, Message, Role
+from llmbatch.core.records import Ask, ChatSettings, Message, Role
 from llmbatch.engines import model_files
 from llmbatch.engines.vllm import chat_trial, model_texts, processes, start, thinking_switch
 from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer
 from llmbatch.engines.vllm.contents_apart import ContentsApart
+from llmbatch.engines.vllm.label_tokens import LabelTokens
+from llmbatch.engines.vllm.label_tree import LabelTree
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
 from llmbatch.engines.vllm.text_tokens import TextTokens
 
@@ -51,6 +53,7 @@ class ChatTokenizer:
             else ContentsApart(self._fast, self._text, add_special_tokens=not self._has_template)
         )
         self.decodes = self._fast is not None and _is_byte_level(self._fast)
+        self._labels: LabelTokens | None = None
 
     def texts(self) -> TextTokens | None:
         """The same tokenizer for texts without a chat; None where it is not the Rust one."""
@@ -68,6 +71,13 @@ class ChatTokenizer:
             if not message.content.isascii():
                 message.content.encode()  # the tokenizer would call it an argument of a wrong type
         return self._apart.encode(messages)
+
+    def label_tree(self, messages: Sequence[Message], ask: Ask) -> LabelTree:
+        """The tree of the labels after this chat. Raises ValueError as `LabelTokens.tree` does."""
+        if self._labels is None:
+            render = self._text if self._has_template else None
+            self._labels = LabelTokens(self._tokenizer, self._fast, render)
+        return self._labels.tree(messages, ask.labels, whole=ask.whole)
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
         """See `chat_trial.try_chats`."""

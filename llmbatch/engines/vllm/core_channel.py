@@ -22,7 +22,8 @@ class Answer:
     `cached`: prompt tokens served by the prefix cache; `reason`: vLLM's name of the reason for the
     end, None while more is to come; `text`: None where the tokens are still to be decoded;
     `error`: the reason for which vLLM took the request back; `vector`: what a pooling model gives,
-    a tensor; `logprobs`: see `Completed`.
+    a tensor; `logprobs`: see `Completed`; `likely`: the log probabilities of the tokens that were
+    asked for, at the first step.
     """
 
     number: str
@@ -34,6 +35,7 @@ class Answer:
     error: str | None = None
     vector: Any = None
     logprobs: str | None = None
+    likely: dict[int, float] | None = None
 
 
 @dataclass(slots=True)
@@ -106,7 +108,8 @@ def answer_of(output: Any) -> Answer:
         completion.finish_reason,
         completion.text,
         None if error is None else error.message,
-        _logprobs(completion.logprobs),
+        logprobs=_logprobs(completion.logprobs),
+        likely=likely_of(completion.logprobs),
     )
 
 
@@ -121,3 +124,21 @@ def _logprobs(found: Any) -> str | None:
 
 def _pair(one: Any) -> list[Any]:
     return [one.decoded_token or "", max(one.logprob, LEAST)]
+
+
+def likely_of(steps: Any) -> dict[int, float] | None:
+    """The log probabilities at the first step, in vLLM's own form."""
+    return {token: found.logprob for token, found in steps[0].items()} if steps else None
+
+
+def likely_in(row: Any) -> dict[int, float] | None:
+    """The same from the engine core's form, arrays of tokens and of values; None where there is
+    none. Requests of one step that ask for fewer tokens than others have them filled up with token
+    0 at minus infinity, so the first value of each token counts."""
+    if row is None:
+        return None
+    pairs = zip(row.logprob_token_ids[0].tolist(), row.logprobs[0].tolist(), strict=True)
+    found: dict[int, float] = {}
+    for token, value in pairs:
+        found.setdefault(token, value)
+    return found

@@ -98,6 +98,7 @@ class VllmEngine:
         config = self._configuration()
         pooling_heads.require_none(config or {})
         ahead.check(self._options, config, sampling, constraint)
+        self._reader.check_labels()
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         self.check_ahead(sampling, constraint)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Request
+from llmbatch.core.records import Ask, Request
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import SETTLED, Answer, StepOutput
 from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
+from llmbatch.engines.vllm.label_answer import LabelAnswer
 from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters, needs_decoding
 from llmbatch.engines.vllm.stats import Stats
@@ -57,6 +58,7 @@ class InFlight:
         self._thinking: set[str] = set()  # of those whose answer comes after some thinking
         self._waiting: dict[str, int] = {}  # prompt tokens of those whose answer has not begun
         self._waiting_tokens = 0
+        self._labels: dict[str, LabelAnswer] = {}  # of those that ask for a part of one
         self._settled: deque[Outcome] = deque()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -97,33 +99,73 @@ class InFlight:
 
     def _send(self, request: Request) -> Failed | None:
         """Hand a request to vLLM; its failure if it cannot be sent."""
-        session = self._session
-        number = str(next(session.numbers))
+        numbers: list[str] = []
         try:
-            tokens = self._encode(request)
-            thinks = session.reasoning is not None and not (
-                request.prefill or session.reasoning.is_over(tokens)
-            )
-            sampling = request.sampling if thinks else session.early_end.sampling(request)
-            template = session.parameters.make(sampling, request.constraint)
-            length = len(tokens)
-            if length + 1 > session.max_model_len:
-                text = f"prompt has {length} tokens, the context length is {session.max_model_len}"
-                return Failed(request.key, "too_long", text)
-            settled = None if thinks else session.early_end.is_settled(request)
-            session.client.add(number, tokens, template, settled)
+            if request.ask is not None and request.ask.kind == "labels":
+                return self._send_labels(request, request.ask, numbers)
+            return self._send_text(request)
         except EngineError:
             raise
         except MISMATCHES as error:
             raise mismatch(error) from error
         except Exception as error:  # vLLM and its parts may raise anything
+            self._drop(numbers)
             return Failed(request.key, "refused_request", one_line(error))
-        self._sent[number] = request
+
+    def _send_text(self, request: Request) -> Failed | None:
+        session, tokens = self._session, self._encode(request)
+        number = str(next(session.numbers))
+        thinks = session.reasoning is not None and not (
+            request.prefill or session.reasoning.is_over(tokens)
+        )
+        sampling = request.sampling if thinks else session.early_end.sampling(request)
+        template = session.parameters.make(sampling, request.constraint)
+        if len(tokens) + 1 > session.max_model_len:
+            return self._too_long(request, f"prompt has {len(tokens)} tokens")
+        settled = None if thinks else session.early_end.is_settled(request)
+        session.client.add(number, tokens, template, settled)
+        self._note(number, request, len(tokens))
         if thinks:
             self._thinking.add(number)
-        self._waiting[number] = length
-        self._waiting_tokens += length
         return None
+
+    def _send_labels(self, request: Request, ask: Ask, numbers: list[str]) -> Failed | None:
+        """One request for each node of the labels' tree; the first one is the prompt, the others
+        go on from it, and find it in the prefix cache. Their `numbers` are added to the list."""
+        session, tokens = self._session, self._encode(request)
+        tree = session.tokenizer.label_tree(request.messages, ask)
+        longest = len(tokens) + tree.longest
+        if longest + 1 > session.max_model_len:
+            return self._too_long(request, f"prompt and label have {longest} tokens")
+        answer = LabelAnswer(request.key, tree, len(tokens))
+        for part in tree.parts():
+            number = str(next(session.numbers))
+            template = session.parameters.measure(part.following)
+            session.client.add(number, [*tokens, *part.place], template)
+            self._note(number, request, len(part.place) if numbers else len(tokens))
+            self._labels[number] = answer
+            answer.expect(number, part)
+            numbers.append(number)
+        return None
+
+    def _note(self, number: str, request: Request, waiting: int) -> None:
+        """Note a request as sent, with so many tokens to be computed before its answer begins."""
+        self._sent[number] = request
+        self._waiting[number] = waiting
+        self._waiting_tokens += waiting
+
+    def _too_long(self, request: Request, what: str) -> Failed:
+        text = f"{what}, the context length is {self._session.max_model_len}"
+        return Failed(request.key, "too_long", text)
+
+    def _drop(self, numbers: list[str]) -> None:
+        """Abort requests of which nothing is wanted any more."""
+        for number in numbers:
+            self._sent.pop(number, None)
+            self._labels.pop(number, None)
+            self._waiting_tokens -= self._waiting.pop(number, 0)
+        if numbers:
+            self._session.client.abort(numbers)
 
     def _encode(self, request: Request) -> list[int]:
         try:
@@ -147,11 +189,24 @@ class InFlight:
             # Others finished too late: they belong to a run that was given up.
             request = self._sent.pop(answer.number, None)
             self._waiting_tokens -= self._waiting.pop(answer.number, 0)
-            if request is not None:
+            labels = self._labels.pop(answer.number, None)
+            if labels is not None:
+                self._take_label(labels, answer)
+            elif request is not None:
                 self._settled.append(self._outcome(request, answer))
         if not self._sent and any(answer.reason == SETTLED for answer in output.finished):
             # The engine core has nothing left to do, and says no more.
             self._session.stats.empty(output.at)
+
+    def _take_label(self, labels: LabelAnswer, answer: Answer) -> None:
+        """Add a part of what a request for labels asks; settle the request with its last one, or
+        with the first that failed."""
+        labels.take(answer)
+        outcome = labels.outcome()
+        if outcome is not None:
+            self._drop(labels.open)
+            self._session.stats.count(outcome.usage)
+            self._settled.append(outcome)
 
     def _parted(self, made: Completed, answer: Answer) -> Outcome:
         """An answer without the thinking before it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmbatch.core.records import Message
 from llmbatch.engines.base import EngineConfig
-from llmbatch.engines.vllm import chat_tokenizer, thinking_switch
+from llmbatch.engines.vllm import chat_tokenizer, label_check, thinking_switch
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.in_flight import one_line
 
@@ -40,11 +40,18 @@ class PromptReader:
         if isinstance(tokenizer, str):
             return []
         parser = thinking_switch.named_parser(self._options)
-        return [
-            *tokenizer.notices,
-            *tokenizer.try_chats(chats),
-            *tokenizer.try_thinking(parser, chats),
-        ]
+        notices = [*tokenizer.notices, *tokenizer.try_chats(chats)]
+        thinking = tokenizer.try_thinking(parser, chats)
+        asked = self._config.ask
+        if asked is not None and asked.kind == "labels" and thinking:
+            label_check.refuse_thinking()
+        return [*notices, *thinking]
+
+    def check_labels(self) -> None:
+        """Raise UsageError where no request for the job's labels could be answered."""
+        asked, chat = self._config.ask, self._config.chat
+        if asked is not None and asked.kind == "labels":
+            label_check.check(asked, chat, self._options, self.tokenizer())
 
     def why_not_encoded(self) -> str | None:
         """See `base.TriesChats`."""

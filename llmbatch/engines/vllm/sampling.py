@@ -123,6 +123,7 @@ class Parameters:
         self._into = into
         self._backend = backend
         self.make = functools.lru_cache(CACHED_PARAMETERS)(self._make)
+        self.measure = functools.lru_cache(CACHED_PARAMETERS)(self._measure)
 
     def _make(self, sampling: Sampling, constraint: Constraint | None) -> Any:
         check_sampling(sampling)
@@ -149,6 +150,21 @@ class Parameters:
             # Decoding once at the end is cheaper.
             detokenize=self._detokenize or needs_decoding(sampling),
             # What vLLM writes into it is the same for every request (end-of-text tokens).
+            skip_clone=True,
+        )
+        return made if self._into is None else self._into(made)
+
+    def _measure(self, tokens: tuple[int, ...]) -> Any:
+        """Of a request that asks how likely each of these tokens comes next. The values are the
+        model's own, before temperature and whatever else changes what is drawn."""
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        made = SamplingParams(
+            temperature=0,
+            max_tokens=1,
+            logprob_token_ids=list(tokens),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            detokenize=False,
             skip_clone=True,
         )
         return made if self._into is None else self._into(made)

@@ -12,7 +12,14 @@ from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.engines.vllm import vocabulary
-from llmbatch.engines.vllm.core_channel import SETTLED, Answer, IsSettled, StepOutput, answer_of
+from llmbatch.engines.vllm.core_channel import (
+    SETTLED,
+    Answer,
+    IsSettled,
+    StepOutput,
+    answer_of,
+    likely_in,
+)
 
 ANY_TOKENS = [0]
 
@@ -98,6 +105,7 @@ class ShortWay:
             step.begun.append(answer.number)
             if output.prefill_stats is not None:
                 answer.cached = output.prefill_stats.num_cached_tokens
+            answer.likely = likely_in(output.new_logprobs)
         answer.tokens += output.new_token_ids
         answer.vector = output.pooling_output
         answer.reason = self._reason(answer, output)

@@ -16,7 +16,7 @@ class SlowContentsApart:
 
     def __init__(self, tokenizer: Any, encode: EncodeChat) -> None:
         self._encode = encode
-        controls = _control_tokens(tokenizer)
+        controls = control_tokens(tokenizer)
         self._ids = frozenset(controls)
         self._finder = Finder(controls.values())
         self._marks = Marks()
@@ -42,7 +42,7 @@ class SlowContentsApart:
         return self._known[shape]
 
 
-def _control_tokens(tokenizer: Any) -> dict[int, str]:
+def control_tokens(tokenizer: Any) -> dict[int, str]:
     """The control tokens of a tokenizer by their ids."""
     added = getattr(tokenizer, "added_tokens_decoder", None) or {}
     found = {

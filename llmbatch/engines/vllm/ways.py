@@ -36,6 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "vllm.v1.engine.EngineCoreOutput": (
         "request_id", "new_token_ids", "finish_reason", "events", "prefill_stats",
         "pooling_output",
+        "new_logprobs",
     ),
     "vllm.v1.engine.EngineCoreEvent": ("timestamp",),
     "vllm.v1.engine.EngineCoreOutputs": ("outputs", "scheduler_stats", "timestamp"),

@@ -22,6 +22,7 @@ from llmbatch.core.messages import json_text
 from llmbatch.core.records import Constraint
 from llmbatch.job.fields import is_in_key
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts.pieces import pieces_of
 from llmbatch.pipeline.tasks.base import Task
 
 _KEY_BYTES = 16
@@ -164,6 +165,8 @@ def plan_digest(
 
 def _of_job(spec: JobSpec, order: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     """The parts of a plan's digest that the job itself says, where they are not by default."""
+    if spec.task == "classify":
+        yield {"pieces": [list(piece) for piece in pieces_of(spec)]}
     if spec.task == "score":
         yield {"pair": [spec.score.query, spec.score.document]}
     if spec.require or spec.ask_empty:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from llmbatch.core.records import Role
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import label_listing
 
 
 class Piece(NamedTuple):
@@ -28,6 +29,16 @@ def of_chat(prompt: str | None, system: str | None) -> tuple[Piece, ...]:
 
 def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
     """The templates of a job, in the order of its messages."""
+    if not spec.classify.labels:
+        return _pieces(spec, spec.system)
+    system = label_listing.system(spec.prompt, spec.system, spec.classify)
+    return tuple(
+        piece._replace(source=label_listing.filled(piece.source, spec.classify))
+        for piece in _pieces(spec, system)
+    )
+
+
+def _pieces(spec: JobSpec, system: str | None) -> tuple[Piece, ...]:
     if spec.is_batch:
         return ()
     if spec.task == "score":
@@ -36,4 +47,4 @@ def pieces_of(spec: JobSpec) -> tuple[Piece, ...]:
     if spec.task == "embed" or spec.by_head or spec.raw:
         return (Piece("text", PROMPT, spec.prompt or ""),)
     end = () if spec.prefill is None else (Piece("prefill", PREFILL, spec.prefill),)
-    return (*of_chat(spec.prompt, spec.system), *end)
+    return (*of_chat(spec.prompt, system), *end)

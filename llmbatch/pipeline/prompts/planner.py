@@ -15,6 +15,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.rendering import MessagesOrError, Renderer
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.prompts.template import TemplateError
+from llmbatch.pipeline.rows import gold
 from llmbatch.pipeline.rows.columns import check_attribution
 from llmbatch.pipeline.tasks import row_parts
 from llmbatch.pipeline.tasks.base import DividesRows, Part, Task
@@ -56,6 +57,7 @@ def plan(
             prompt.check_use(columns, spec.input.name)
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
+    gold.check(spec.classify.gold, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     screening = screening or Screening(spec, None)
     digest = prompts_keys.plan_digest(

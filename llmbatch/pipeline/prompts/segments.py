@@ -52,7 +52,7 @@ class Segment:
 def segments(spec: JobSpec) -> list[Segment] | None:
     """The segments of the system prompt and the prompt; None if they depend on each other, may
     take more than the row says, or are not all of a row's messages."""
-    if not spec.needs_prompt:
+    if not spec.needs_prompt or spec.task == "classify":
         return None
     environment = TemplateEnvironment()
     environment.keep_trailing_newline = True

@@ -16,6 +16,7 @@ from llmbatch.core.records import Message, Role
 from llmbatch.pipeline.prompts import column_use, refusals, sandbox, speakers, turns
 from llmbatch.pipeline.prompts.environment import TemplateEnvironment
 from llmbatch.pipeline.prompts.examples import Examples
+from llmbatch.pipeline.prompts.label_listing import emptied
 from llmbatch.pipeline.prompts.needs import NO_NEEDS, EmptyRowError, Needs
 from llmbatch.pipeline.prompts.pieces import PREFILL, PROMPT, SYSTEM, Piece, of_chat
 from llmbatch.pipeline.prompts.speakers import Speaker
@@ -213,7 +214,8 @@ class Prompt:
     @cached_property
     def _marking(self) -> tuple[Parts, TemplateEnvironment]:
         environment = TemplateEnvironment(is_marking=True)
-        return _compiled(self._pieces, environment, self._titles), environment
+        pieces = [piece._replace(source=emptied(piece.source)) for piece in self._pieces]
+        return _compiled(pieces, environment, self._titles), environment
 
     def context(self, data: str) -> dict[str, Any]:
         """The names that the templates know, with their values in a row."""

@@ -4,12 +4,18 @@ from collections.abc import Callable
 
 from llmbatch.core.errors import UsageError
 from llmbatch.job.spec import JobSpec
-from llmbatch.pipeline.tasks import batch_lines, embed, generate, heads, score
+from llmbatch.pipeline.tasks import batch_lines, embed, generate, heads, labels, score
 from llmbatch.pipeline.tasks.base import Task
+
+
+def _classify(spec: JobSpec) -> Task:
+    """By the job's labels, or by those of the model's own head."""
+    return heads.make(spec) if spec.by_head else labels.make(spec)
+
 
 BUILTIN: dict[str, Callable[[JobSpec], Task]] = {
     generate.NAME: generate.make,
-    heads.NAME: heads.make,
+    labels.NAME: _classify,
     embed.NAME: embed.make,
     score.NAME: score.make,
 }

@@ -14,7 +14,7 @@ from llmbatch.reports import (
     tables,
     wording,
 )
-from llmbatch.reports.html import figures, figures_over_time, summary, svg
+from llmbatch.reports.html import figures, figures_over_time, reliability, summary, svg
 from llmbatch.reports.html.figures import Figure
 from llmbatch.reports.report import Report
 
@@ -24,6 +24,7 @@ _LONGEST_ANSWER = 1_000
 
 _SECTIONS = {
     "answers": "Answers",
+    "calibration": "Calibration",
     "cost": "Cost",
     "time": "Time",
     "limit": "Limit",
@@ -44,7 +45,7 @@ def render(report: Report) -> str:
         "job.html.jinja",
         report=report,
         title=PurePath(report.output).name,
-        sections=_SECTIONS,
+        sections=_sections(report),
         run=report.runs[-1],
         terms=wording.TERMS,
         states=summary.states(report),
@@ -60,6 +61,15 @@ def render(report: Report) -> str:
             *engine_settings.settings(report.engine or {}),
         ],
     )
+
+
+def _sections(report: Report) -> dict[str, str]:
+    """The titles of the sections by their anchors, those that there are."""
+    return {
+        anchor: title
+        for anchor, title in _SECTIONS.items()
+        if anchor != "calibration" or report.calibration is not None
+    }
 
 
 def page(template: str, **values: Any) -> str:
@@ -93,8 +103,9 @@ def _environment() -> Any:
     return environment
 
 
-def _figures(report: Report) -> dict[str, Figure | list[Figure]]:
+def _figures(report: Report) -> dict[str, Figure | list[Figure] | None]:
     return {
+        "calibration": reliability.reliability(report),
         "phases": figures.phases(report),
         "limit": figures.limit(report),
         "attribution": figures.attribution(report),

@@ -58,12 +58,15 @@ def driven(engine: vllm.VllmEngine, way: str) -> Iterator[vllm.VllmEngine]:
     public = way == "public"
     made = PublicWay(client.engine, client.stats) if public else ShortWay(client.engine)
     client.channel = made
-    session.parameters.make.cache_clear()  # its templates are for one way
+    # Its templates are for one way.
+    session.parameters.make.cache_clear()
+    session.parameters.measure.cache_clear()
     try:
         yield engine
     finally:
         client.channel = former
         session.parameters.make.cache_clear()
+        session.parameters.measure.cache_clear()
 
 
 @functools.cache

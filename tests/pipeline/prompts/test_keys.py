@@ -83,6 +83,11 @@ ALTERNATIVES: dict[str, Any] = {
     "answer.schema": {"type": "object"},
     "answer.regex": "a+",
     "answer.constrain": "check",
+    "classify.labels": ["a", "c"],
+    "classify.descriptions": {"a": "the first"},
+    "classify.label_tokens": "all",
+    "classify.list_labels": False,
+    "classify.gold": "t",
     "score.query": "{{ t }}",
     "score.document": "{{ u }}",
     "score.top": 3,
@@ -151,7 +156,7 @@ def undeclared(section: type[BaseModel]) -> list[str]:
     return [name for name, effect in fields(section).items() if effect not in set(Affects)]
 
 
-OF_ONE_TASK = ("embed",)
+OF_ONE_TASK = ("embed", "classify")
 """Tables that mean something for the task of their name alone."""
 
 
@@ -159,9 +164,12 @@ def spec(place: str = "", value: Any = None) -> JobSpec:
     table = dict(BASE)
     if place.partition(".")[0] in OF_ONE_TASK:
         table["task"] = place.partition(".")[0]
+    if table.get("task") == "classify":
+        table["classify"] = {"labels": ["a", "b"]}
     if place and value is not None:
         section, dot, name = place.rpartition(".")
-        table[section if dot else place] = {name: value} if dot else value
+        beside = table.get(section, {}) if section == "classify" else {}
+        table[section if dot else place] = beside | {name: value} if dot else value
         if section == "input" and name != "sql":
             table["input"] = {"files": [BASE["input"]]} | table["input"]
     return JobSpec.model_validate(table)
@@ -214,7 +222,8 @@ def test_a_change_that_can_change_an_answer_changes_the_key(place: str) -> None:
 
 
 def test_every_part_of_a_job_that_can_change_an_answer_is_in_the_keys_of_some_task() -> None:
-    made = (make(spec()) for make in registry.BUILTIN.values())
+    jobs = [spec(), spec("classify.labels", ["a", "b"])]
+    made = (make(job) for make in registry.BUILTIN.values() for job in jobs)
     sections = {section for task in made for section in task.sections}
     parts = JobSpec.model_fields
     answering = {name for name in parts if affects(parts[name]) == Affects.ANSWER}
@@ -247,7 +256,8 @@ def test_a_template_of_a_pair_acts_through_its_message_only(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [name for name in declared(Affects.RENDERED) if not name.startswith("score.")]
+    "place",
+    [name for name in declared(Affects.RENDERED) if not name.startswith(("score.", "classify."))],
 )
 def test_a_template_acts_through_its_messages_only(place: str) -> None:
     record = '{"t": "x", "u": 1, "m": [{"role": "user", "content": "y"}]}'
