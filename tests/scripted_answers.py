@@ -45,7 +45,11 @@ def asked(request: Request, ask: Ask) -> str:
     length = math.sqrt(sum(value * value for value in values)) if ask.kind == "embed" else 1
     total = sum(values) if ask.kind == "heads" else 1
     packed = struct.pack(f"<{count}f", *(value / length / total for value in values))
-    return base64.b64encode(packed).decode()
+    text = base64.b64encode(packed).decode()
+    if ask.kind != "embed" or ask.overflow == "fail":
+        return text
+    beside = {"parts": 1} if ask.overflow == "split" else {"cut": 0}
+    return json.dumps({"vector": text} | beside)
 
 
 def measured(request: Request, text: str, words: int) -> tuple[str, str]:

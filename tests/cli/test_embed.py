@@ -49,6 +49,19 @@ def test_parquet_has_lists_of_a_fixed_size(done: QuickJob, expected: list[Any]) 
     assert found.to_pylist() == rounded(expected)
 
 
+def test_what_became_of_long_texts_stands_beside_the_vectors(
+    done: QuickJob, expected: list[Any]
+) -> None:
+    more = ("--overflow", "split", "-o", "s.parquet", "--vector-dtype", "float16")
+    assert done.command("run", *JOB, *ENGINE, *more).code == 0
+    found = pq.read_table(done.folder / "s.parquet")
+    assert found.column_names == ["id", "text", "response", "parts"]
+    assert found["response"].type == pa.list_(pa.float16(), 8)
+    assert found["parts"].to_pylist() == [1, 1, 1]
+    halves = np.array(found["response"].to_pylist())
+    assert np.abs(halves - np.array(expected)).max() < 1e-3
+
+
 def test_a_matrix_has_its_rows_beside_it(done: QuickJob, expected: list[Any]) -> None:
     write_answers(done.output, done.folder / "o.npy")
     assert np.load(done.folder / "o.npy").tolist() == rounded(expected)

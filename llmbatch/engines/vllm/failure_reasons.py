@@ -33,6 +33,16 @@ def reason_of(error: BaseException, log_path: str | None, since: int) -> str:
     return logged or ("its process has ended" if "stack trace" in text else text)
 
 
+def has_logged(words: str, log_path: str | None, since: int) -> bool:
+    """True if vLLM has said these words in its log: some failures it only tells there."""
+    try:
+        with Path(log_path or os.devnull).open("rb") as log:
+            log.seek(since)
+            return words.encode() in log.read()
+    except OSError:
+        return False
+
+
 def _reason_in(log_path: str, since: int) -> str | None:
     try:
         with Path(log_path).open("rb") as log:

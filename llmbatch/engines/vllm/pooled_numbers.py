@@ -32,7 +32,10 @@ def given(vector: Any) -> Numbers:
 def embedding(pooling: Pooling, ask: Ask, vectors: Sequence[Numbers], own: Sequence[int]) -> str:
     """The text of the answer of a text's parts, which have so many tokens of their own."""
     vector = np.average(vectors, axis=0, weights=own) if len(vectors) > 1 else vectors[0]
-    _require(len(vector) >= (pooling.width or 0), len(vector), pooling)
+    # Of a vector that is cut, more numbers are there than are wanted.
+    wanted = pooling.width or len(vector)
+    is_right = len(vector) == wanted if ask.dimensions is None else len(vector) >= wanted
+    _require(is_right, len(vector), pooling)
     vector = vector[: ask.dimensions or len(vector)]
     normalized = pooling.normalized if ask.normalize is None else ask.normalize
     return encoded(_unit(vector) if normalized else vector)

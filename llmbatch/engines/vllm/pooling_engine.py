@@ -11,7 +11,7 @@ from llmbatch.engines import hub, model_files, pooling_files, pooling_heads
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling
-from llmbatch.engines.vllm import ahead, versions
+from llmbatch.engines.vllm import ahead, failure_reasons, versions
 from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.engine import VllmEngine
@@ -28,6 +28,8 @@ _SET = """
 """
 _OURS = frozenset(_SET.split())
 _POOLER = "pooler_config"
+# vLLM then goes on without it.
+_NO_DENSE = "ST projector loading failed"
 
 
 def create(config: EngineConfig) -> "PoolingEngine":
@@ -162,6 +164,8 @@ class PoolingEngine(VllmEngine):
         used = str(getattr(config.pooler_config, "seq_pooling_type", None)).lower()
         if found.method is not None and used != found.method:
             raise EngineError(f"vLLM pools by {used}, the model's files say {found.method}")
+        if failure_reasons.has_logged(_NO_DENSE, self._config.log_path, self._log_start):
+            raise EngineError("vLLM could not load the model's Dense step: see its log, run.log")
         if found.max_length != config.max_model_len:
             sources = {**found.sources, "max_length": "vLLM, by the model's config.json"}
             found = replace(found, max_length=config.max_model_len, sources=sources)

@@ -73,3 +73,12 @@ def test_a_clear_error_is_its_own_reason(tmp_path: Path) -> None:
     assert "root cause" in failure_reasons.reason_of(
         RuntimeError("See root cause above"), missing, 0
     )
+
+
+def test_words_of_a_log_are_found_from_a_start_on(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    log.write_text("loading failed\nready\n")
+    assert failure_reasons.has_logged("loading failed", str(log), 0)
+    assert not failure_reasons.has_logged("loading failed", str(log), 5)
+    assert not failure_reasons.has_logged("loading failed", str(tmp_path / "none"), 0)
+    assert not failure_reasons.has_logged("loading failed", None, 0)
