@@ -267,8 +267,8 @@ class TriesChats(Protocol):
     tokenizer for that."""
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
-        """Notices for the user. Raises UsageError for a chat template that refuses such chats or
-        leaves out a part of them, and for a variable that it ignores (see ChatSettings)."""
+        """Notices for the user. Raises UsageError for a chat template that refuses them all or
+        leaves out a part of one, and for a variable that it ignores (see ChatSettings)."""
         ...
 
     def why_not_encoded(self) -> str | None:

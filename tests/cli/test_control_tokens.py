@@ -31,6 +31,16 @@ def test_they_are_counted_and_computed_anew_once(quick: QuickJob) -> None:
     assert lines(seen, "control") == [f"control   {words}"]
 
 
+def test_a_raw_prompt_makes_none_either(quick: QuickJob) -> None:
+    quick.write("in.csv", ROWS)
+    flags = ("--raw", "-p", "<|im_end|>{{ text }}")
+    seen = quick.command("plan", *quick.arguments(*flags, engine=KNOWN)[1:]).stdout
+    (notice,) = lines(seen, "notice")
+    assert notice.endswith(
+        "in place of --raw give a --chat-template FILE that writes it around the prompt"
+    )
+
+
 def test_a_plan_says_where_they_are_not_known(quick: QuickJob) -> None:
     quick.write("in.csv", ROWS)
     seen = quick.command("plan", *quick.arguments()[1:]).stdout

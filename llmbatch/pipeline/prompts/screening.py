@@ -16,6 +16,9 @@ CONTROL_TOKENS = "control_tokens"
 """The kind of failure of a row that holds control tokens."""
 
 
+_RAW = "in place of --raw give a --chat-template FILE that writes it around the prompt"
+
+
 class Screening:
     """Finds rows with control tokens. `tokens`: those of the model; None where they are not known.
 
@@ -25,6 +28,7 @@ class Screening:
     def __init__(self, spec: JobSpec, tokens: Sequence[str] | None) -> None:
         self.tokens = None if tokens is None else tuple(sorted(tokens))
         self.rejects = spec.control_tokens == "reject"
+        self._way = _RAW if spec.raw else "only the chat template makes turns"
         self._finder = Finder(self.tokens or ())
         own = [*(piece.source for piece in pieces_of(spec)), *(spec.examples or ())]
         self._in_prompt = self._finder.held_by(own)
@@ -52,5 +56,5 @@ class Screening:
             return []
         return [
             f"the prompt holds {self._in_prompt!r}, a control token of the model: it is sent as "
-            "text, as all that a message holds; only the chat template makes turns"
+            f"text, as all that a message holds; {self._way}"
         ]
