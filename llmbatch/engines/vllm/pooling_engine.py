@@ -30,6 +30,11 @@ _OURS = frozenset(_SET.split())
 _POOLER = "pooler_config"
 # vLLM then goes on without it.
 _NO_DENSE = "ST projector loading failed"
+_BARE = (
+    "the model's tokenizer puts nothing between the two texts of a pair: write what its makers put "
+    "around them into --query and --document; control tokens there are sent as text, so a reranker "
+    "that needs some (such as <|im_start|>) does not give its makers' scores"
+)
 
 
 def create(config: EngineConfig) -> "PoolingEngine":
@@ -136,19 +141,27 @@ class PoolingEngine(VllmEngine):
         return None
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
-        if self._prompts is None:
-            tokenizer = self._reader.tokenizer()
-            if tokenizer is None:
-                return None
-            self._prompts = PoolingPrompts(tokenizer, self._pooling)
+        prompts = self._known_prompts()
+        if prompts is None:
+            return None
         limit = None if self._ask.overflow == "fail" else self._pooling.max_length
         try:
-            cut = self._prompts.prompts(messages, self._ask, limit)
+            cut = prompts.prompts(messages, self._ask, limit)
         except Exception as error:  # a chat template may raise anything
             raise ValueError(one_line(error)) from error
         return [token for part in cut.parts for token in part.ids]
 
+    def _known_prompts(self) -> PoolingPrompts | None:
+        """The way to prompts before the start; None where the tokenizer is not known."""
+        tokenizer = self._reader.tokenizer() if self._prompts is None else None
+        if tokenizer is not None:
+            self._prompts = PoolingPrompts(tokenizer, self._pooling)
+        return self._prompts
+
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
+        is_in_one = self._ask.kind == "score" and self._pooling.output != "cosine"
+        if is_in_one and (prompts := self._known_prompts()) is not None:
+            return [] if prompts.separates else [_BARE]
         are_chats = all(chat and chat[0].role in ("system", "user") for chat in chats)
         return super().try_chats(chats) if are_chats else []
 

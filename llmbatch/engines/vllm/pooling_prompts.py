@@ -22,6 +22,11 @@ class PoolingPrompts:
         self._texts = tokenizer.texts()
         self._pooling = pooling
 
+    @property
+    def separates(self) -> bool:
+        """True if something stands between the two texts of a pair."""
+        return self._texts is None or self._texts.separates
+
     def prompts(self, messages: Sequence[Message], ask: Ask, limit: int | None) -> Cut:
         """The prompts of a request, each of `limit` tokens at most (None: of any length). Raises
         TooLongError, and ValueError for messages that cannot be encoded."""

@@ -55,6 +55,12 @@ class TextTokens:
         # What the tokenizer does not know may become such a token, in any text.
         self._ids = frozenset(self._controls) - _unknown(backend)
 
+    @property
+    def separates(self) -> bool:
+        """True if a pair has more special tokens than a text: one stands between its two texts."""
+        added = self._backend.num_special_tokens_to_add
+        return bool(added(True) > added(False))
+
     @cached_property
     def _renamed(self) -> Any:
         names = {text: secrets.token_hex(16) for text in self._controls.values()}

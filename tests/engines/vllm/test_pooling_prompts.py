@@ -10,6 +10,7 @@ from llmbatch.core.records import Ask, Message
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import kinds
 from llmbatch.engines.vllm.pooling_engine import PoolingEngine
+from tests.engines.vllm import session
 from tests.pooling import models
 
 CLS, SEP = 2, 3
@@ -26,6 +27,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         models.tokenizer(folder)
         config = {"architectures": [architecture], "model_type": "bert", "num_labels": 1}
         (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+    bare = made["bare"] = models.copied(session.MODEL, tmp_path_factory.mktemp("bare") / "model")
+    head = {"architectures": ["Qwen3ForSequenceClassification"], "num_labels": 1}
+    models.change(bare / "config.json", head)
     models.embedder(made["apart"], "mean_tokens", prompts={"query": "how ", "document": "the "})
     return made
 
@@ -83,3 +87,12 @@ def test_a_query_that_is_too_long_is_never_cut(
 def test_a_text_that_no_cut_is_asked_of_is_left_whole(folders: dict[str, Path]) -> None:
     made = engine(folders["pair"], Ask("heads", overflow="truncate"))
     assert len(made.encode([Message("text", LONG)]) or ()) == 16
+
+
+def test_a_pair_that_nothing_parts_is_noticed(folders: dict[str, Path]) -> None:
+    """Of a reranker made of a language model: no file of it has the template of its makers."""
+    asked = [pair("late")]
+    (notice,) = engine(folders["bare"], Ask("score")).try_chats(asked)
+    assert notice.startswith("the model's tokenizer puts nothing between the two texts of a pair")
+    assert engine(folders["pair"], Ask("score")).try_chats(asked) == []
+    assert engine(folders["apart"], Ask("score")).try_chats(asked) == []
