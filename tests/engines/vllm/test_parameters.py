@@ -44,36 +44,34 @@ def test_log_probabilities_come_with_each_token(vllm_engine: VllmEngine, way: st
         values = [value for _, value in position]
         assert values == sorted(values, reverse=True)  # greedy: the token is the likeliest
         assert sum(map(math.exp, values)) <= 1.0001
-        assert single[0] == position[0]
+        assert single[0][0] == position[0][0]
+        assert single[0][1] == pytest.approx(position[0][1], abs=1e-3)
     assert "".join(position[0][0] for position in pairs(several)).startswith(plain.text)
 
 
 @pytest.mark.parametrize("way", ["short", "public"])
 def test_a_bias_and_other_ends_of_an_answer(vllm_engine: VllmEngine, way: str) -> None:
-    plain, *_ = outcomes(vllm_engine, way, {})
-    assert vllm_engine._session is not None
-    tokenizer = vllm_engine._session.tokenizer
-    first = _token(vllm_engine, plain.text or "")
+    (plain,) = outcomes(vllm_engine, way, {"logprobs": 0})
+    said, firsts = plain.text or "", _spelled(vllm_engine, pairs(plain)[0][0][0])
     biased, ended, kept, longer = outcomes(
         vllm_engine,
         way,
-        {"logit_bias": ((first, -100.0),)},
-        {"stop_token_ids": (first,)},
-        {"stop": ((plain.text or "")[:1],), "include_stop": True},
+        {"logit_bias": tuple((token, -100.0) for token in firsts), "logprobs": 0},
+        {"stop_token_ids": firsts},
+        {"stop": (said[:1],), "include_stop": True},
         {"max_tokens": 40, "min_tokens": 40},
     )
-    assert (biased.text or "")[:1] != (plain.text or "")[:1]
+    assert pairs(biased)[0][0][0] != pairs(plain)[0][0][0]
     assert (ended.text, ended.finish_reason, ended.usage.output) == ("", "stop", 1)
-    assert kept.text == (plain.text or "")[:1]
+    assert kept.text == said[:1]
     assert (longer.usage.output, longer.finish_reason) == (40, "length")
-    assert tokenizer is not None
 
 
-def _token(engine: VllmEngine, text: str) -> int:
-    """The first token of an answer."""
+def _spelled(engine: VllmEngine, text: str) -> tuple[int, ...]:
+    """The tokens that read so."""
     assert engine._client is not None
-    tokens: list[int] = engine._client.engine.get_tokenizer().encode(text, add_special_tokens=False)
-    return tokens[0]
+    tokenizer = engine._client.engine.get_tokenizer()
+    return tuple(token for token in range(len(tokenizer)) if tokenizer.decode([token]) == text)
 
 
 def test_all_tokens_of_a_choice_are_there_if_they_are_asked_for(vllm_engine: VllmEngine) -> None:
