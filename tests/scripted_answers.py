@@ -18,7 +18,8 @@ INVALID = "not a valid answer"
 def free_text(request: Request) -> str:
     """A text that depends on the messages and the seed, and on nothing else."""
     content = [(message.role, message.content) for message in request.messages]
-    digest = hashlib.sha256(json.dumps([content, request.sampling.seed]).encode()).hexdigest()
+    of = [content, request.sampling.seed] + ([request.adapter] if request.adapter else [])
+    digest = hashlib.sha256(json.dumps(of).encode()).hexdigest()
     return f"answer {digest[:12]}"
 
 

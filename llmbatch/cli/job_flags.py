@@ -28,6 +28,9 @@ _METAVARS = {
     "input.max_shrink": "P%",
     "output": "FILE",
     "state": "FOLDER",
+    "adapter": "NAME|FOLDER",
+    "adapter_column": "COLUMN",
+    "adapters": "NAME=FOLDER",
     "id_column": "COLUMN",
     "response_column": "COLUMN",
     "examples": "FILE",
@@ -53,6 +56,8 @@ _METAVARS = {
     "template.thinking": "off|on|N",
     "sampling.stop": "TEXT",
 }
+# The names of parameters whose values are pairs.
+_PAIRS = {"template.kwargs": "template_args", "adapters": "adapter_folders"}
 _NOTES = {"input.files": " With a JOB.toml only."}
 _WITHOUT_FLAG = {
     "classify.descriptions": "In a JOB.toml; else in the file of labels, or `--label`.",
@@ -122,17 +127,18 @@ def _label() -> JobFlag:
     return JobFlag(key, "--label", multiple=True, metavar=metavar, help=text)
 
 
-def _pairs(key: str, flag: str, name: str, text: str) -> JobFlag:
+def _pairs(key: str, flag: str, name: str, text: str, metavar: str = "KEY=VALUE") -> JobFlag:
     """A flag whose values are pairs, which the command reads itself."""
-    made = JobFlag(key, flag, multiple=True, metavar="KEY=VALUE", help=text)
+    made = JobFlag(key, flag, multiple=True, metavar=metavar, help=text)
     made.name = name
     return made
 
 
 def _flag(key: str, field: FieldInfo, text: str) -> JobFlag:
     name = flag_name(key)
-    if key == "template.kwargs":
-        return _pairs(key, name, "template_args", f"{text.removesuffix('.')}; may be repeated.")
+    if key in _PAIRS:
+        repeated = f"{text.removesuffix('.')}; may be repeated."
+        return _pairs(key, name, _PAIRS[key], repeated, _METAVARS.get(key, "KEY=VALUE"))
     settings: dict[str, Any] = {"help": text, "metavar": _metavar(key, field)}
     if settings["metavar"] in ("FILE", "FOLDER"):
         settings["shell_complete"] = file_names

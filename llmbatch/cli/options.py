@@ -186,6 +186,8 @@ class JobArguments:
         for pair in options.pop("template_args"):
             name, value = parse_engine_arg(pair, "--template-arg")
             _put(flags, ["template", "kwargs", name], value)
+        if folders := options.pop("adapter_folders"):
+            flags["adapters"] = dict(map(_adapter_folder, folders))
         for name, value in given_values(options).items():
             _put(flags, name.split("__"), value)
         if not names:
@@ -235,6 +237,13 @@ def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
     for name in path[:-1]:
         table = table.setdefault(name, {})
     table[path[-1]] = value
+
+
+def _adapter_folder(pair: str) -> tuple[str, str]:
+    name, equals, folder = pair.partition("=")
+    if not (equals and name and folder):
+        raise UsageError(f"--adapter-folder {pair!r}: write NAME=FOLDER")
+    return name, folder
 
 
 def parse_engine_arg(pair: str, flag: str = "--engine-arg") -> tuple[str, Any]:

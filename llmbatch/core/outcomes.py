@@ -105,6 +105,11 @@ _KINDS = (
         False,
         "take the model's control tokens out of the row, or leave out --control-tokens reject",
     ),
+    FailureKind(
+        "unknown_adapter",
+        False,
+        "name one of the job's adapters in the row, or add it: --adapter-folder NAME=FOLDER",
+    ),
     FailureKind("too_long", False, "shorten the row or raise max_model_len", CONTEXT),
     FailureKind(
         "truncated",

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from llmbatch.core.errors import LlmbatchError
-from llmbatch.engines import hub
+from llmbatch.engines import hub, model_files
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 """The files of a model that name its control tokens, any of which may be missing."""
@@ -53,6 +53,19 @@ def named_in(files: Mapping[str, bytes]) -> tuple[str, ...] | None:
     return tuple(
         sorted(text for text, special in found.items() if is_control(text, special=special))
     )
+
+
+def of_engine(
+    name: str, folder: Path | None, commit: str | None, options: Mapping[str, Any]
+) -> tuple[str, ...] | None:
+    """The control tokens of a model, or of the `tokenizer` that the engine's options name for it;
+    None where they are not known. `commit`: of the model on the hub."""
+    other = options.get("tokenizer")
+    if other is None:
+        return of_model(name, folder, commit)
+    local = model_files.path_of(str(other))
+    revision = options.get("tokenizer_revision")
+    return of_model(str(other), local if model_files.is_folder(local) else None, revision)
 
 
 def of_model(name: str, folder: Path | None, revision: str | None) -> tuple[str, ...] | None:

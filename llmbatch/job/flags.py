@@ -7,6 +7,7 @@ _RENAMED = {
     "engine.name": "--engine",
     "run.reports": "--report",
     "template.kwargs": "--template-arg",
+    "adapters": "--adapter-folder",
 }
 
 

@@ -22,6 +22,14 @@ def located(table: Table, folder: Path) -> Table:
     run = table.get("run")
     if isinstance(run, dict):
         made["run"] = run | _locate_run_files(run, folder)
+    adapters = table.get("adapters")
+    if isinstance(adapters, dict):
+        made["adapters"] = {
+            name: str(folder / at) if isinstance(at, str) else at for name, at in adapters.items()
+        }
+    adapter = table.get("adapter")
+    if isinstance(adapter, str) and adapter not in made.get("adapters", {}):
+        made["adapter"] = str(folder / adapter)
     model = table.get("model")
     if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):
         made["model"] = str(folder / model)

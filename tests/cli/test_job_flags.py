@@ -51,6 +51,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "output_format": ("csv", "csv"),
     "table": ("t", "t"),
     "task": ("embed", "embed"),
+    "adapter": ("red", "red"),
+    "adapter_column": ("c", "c"),
     "columns": ("a,b", ("a", "b")),
     "record_order": ("a,b", ("a", "b")),
     "duplicates": ("each", "each"),
@@ -196,7 +198,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
         "cost.price_per_million",
         "cost.listed_price",
     } | SWITCHES
-    others |= {"template.chat_template", "template.kwargs"}
+    others |= {"template.chat_template", "template.kwargs", "adapters"}
     others |= {"classify.labels"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = full_help("run")

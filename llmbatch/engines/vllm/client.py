@@ -53,13 +53,18 @@ class Client:
             return self._require_alive().make_template(parameters)
 
     def add(
-        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+        self,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+        adapter: Any = None,
     ) -> None:
         """Send a request. Raises EngineError if the engine is gone, else what vLLM raises."""
         with self._calls:
             channel = self._require_alive()
             try:
-                channel.add(number, tokens, template, is_settled)
+                channel.add(number, tokens, template, is_settled, adapter)
             except Exception as error:
                 # Distinguished here, or the death of the engine would be a fault of this request.
                 if self._is_gone():

@@ -75,10 +75,15 @@ class CoreChannel(Protocol):
         ...
 
     def add(
-        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+        self,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+        adapter: Any = None,
     ) -> None:
         """Send a request like `template`. Raises what vLLM raises for it. Its answer may be ended
-        where `is_settled`."""
+        where `is_settled`, and is vLLM's `adapter`'s (a LoRARequest)."""
         ...
 
     def receive(self) -> StepOutput:

@@ -35,6 +35,8 @@ from llmbatch.engines.vllm import (
     versions,
 )
 from llmbatch.engines.vllm import options as vllm_options
+from llmbatch.engines.vllm.adapter_turns import turns
+from llmbatch.engines.vllm.adapters import Adapters
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.in_flight import InFlight, VllmSession
@@ -82,6 +84,9 @@ class VllmEngine:
         self._stats = Stats(0)
         self._backend = DEFAULT
         self._reader = PromptReader(config, folder, self._options)
+        self._adapters = Adapters(config.adapters, folder)
+        self._adapters.options(self._options)  # raises for those that leave no room
+        self._takes_turns = False
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -164,7 +169,9 @@ class VllmEngine:
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
-        client.start(model, options | self._further(options), local=self._folder is not None)
+        further = self._adapters.options(options) | self._further(options)
+        client.start(model, further, local=self._folder is not None)
+        self._adapters.load(client.engine)
         described = start.description(client.engine, options) | client.way
         described["window"] = WINDOW_FACTOR * described["max_num_seqs"]
         described |= self._described(client, options)
@@ -190,6 +197,7 @@ class VllmEngine:
         self, client: Client, described: Mapping[str, Any], options: Mapping[str, Any]
     ) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
+        self._takes_turns = bool(self._adapters) and device == "cpu"
         own = client.engine.get_tokenizer()
         tokenizer = ChatTokenizer(own, self._config.chat)
         parameters = Parameters(
@@ -216,6 +224,7 @@ class VllmEngine:
             waiting_tokens=max(
                 described["kv_cache_tokens"], WAITING_STEPS * described["max_num_batched_tokens"]
             ),
+            adapters=self._adapters,
         )
 
     def __exit__(self, *exc: object) -> None:
@@ -238,13 +247,19 @@ class VllmEngine:
         session = self._session
         if session is None:
             raise EngineError(f"engine died: {self._end}")
-        in_flight = self._flight(session, requests)
         self._stats.begin()
+        try:
+            for turn in turns(requests) if self._takes_turns else [requests]:
+                yield from self._turn(session, turn)
+        finally:
+            self._stats.rest()
+
+    def _turn(self, session: VllmSession, requests: Iterable[Request]) -> Iterator[Outcome]:
+        in_flight = self._flight(session, requests)
         try:
             yield from in_flight.outcomes()
         finally:
             in_flight.abort()
-            self._stats.rest()
 
     def describe(self) -> EngineInfo:
         if self._client is None:
@@ -252,13 +267,8 @@ class VllmEngine:
         return self._info
 
     def control_tokens(self) -> tuple[str, ...] | None:
-        other = self._options.get("tokenizer")
-        if other is None:
-            return control_tokens.of_model(self._config.model, self._folder, self._commit())
-        folder = model_files.path_of(str(other))
-        revision = self._options.get("tokenizer_revision")
-        local = folder if model_files.is_folder(folder) else None
-        return control_tokens.of_model(str(other), local, revision)
+        model, commit = self._config.model, self._commit()
+        return control_tokens.of_engine(model, self._folder, commit, self._options)
 
     def shape(self) -> Shape | None:
         config = self._configuration()

@@ -10,13 +10,15 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Ask, Request
+from llmbatch.engines.vllm.adapters import Adapters
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
-from llmbatch.engines.vllm.core_channel import SETTLED, Answer, StepOutput
+from llmbatch.engines.vllm.core_channel import SETTLED, Answer, IsSettled, StepOutput
 from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
 from llmbatch.engines.vllm.label_answer import LabelAnswer
 from llmbatch.engines.vllm.reasoning import Reasoning
@@ -44,6 +46,7 @@ class VllmSession:
     max_model_len: int
     window: int
     waiting_tokens: int
+    adapters: Adapters
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
 
@@ -123,7 +126,7 @@ class InFlight:
         if len(tokens) + 1 > session.max_model_len:
             return self._too_long(request, f"prompt has {len(tokens)} tokens")
         settled = None if thinks else session.early_end.is_settled(request)
-        session.client.add(number, tokens, template, settled)
+        self._add(request, number, tokens, template, settled)
         self._note(number, request, len(tokens))
         if thinks:
             self._thinking.add(number)
@@ -141,12 +144,24 @@ class InFlight:
         for part in tree.parts():
             number = str(next(session.numbers))
             template = session.parameters.measure(part.following)
-            session.client.add(number, [*tokens, *part.place], template)
+            self._add(request, number, [*tokens, *part.place], template)
             self._note(number, request, len(part.place) if numbers else len(tokens))
             self._labels[number] = answer
             answer.expect(number, part)
             numbers.append(number)
         return None
+
+    def _add(
+        self,
+        request: Request,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+    ) -> None:
+        """Send tokens of a request, with its adapter."""
+        adapter = self._session.adapters.request(request.adapter)
+        self._session.client.add(number, tokens, template, is_settled, adapter)
 
     def _note(self, number: str, request: Request, waiting: int) -> None:
         """Note a request as sent, with so many tokens to be computed before its answer begins."""

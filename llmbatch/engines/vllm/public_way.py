@@ -65,13 +65,19 @@ class PublicWay:
         return parameters
 
     def add(
-        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+        self,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+        adapter: Any = None,
     ) -> None:
         """Send a request. Raises what vLLM raises for it. Its tokens come at its end only."""
         if not tokens:
             raise ValueError("the prompt is empty")
         self._queued_at = self._queued_at or clock.seconds()
-        self._engine.add_request(number, {"prompt_token_ids": tokens}, template)
+        more = {} if adapter is None else {"lora_request": adapter}
+        self._engine.add_request(number, {"prompt_token_ids": tokens}, template, **more)
         self._waiting[number] = None
 
     def receive(self) -> StepOutput:

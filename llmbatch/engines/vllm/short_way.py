@@ -50,7 +50,12 @@ class ShortWay:
         )
 
     def add(
-        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+        self,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+        adapter: Any = None,
     ) -> None:
         """Send a request like `template`. Raises ValueError for tokens that the model lacks. An
         answer that vLLM's front end decodes is not ended where it is settled."""
@@ -61,6 +66,7 @@ class ShortWay:
         vocabulary.check((min(tokens), max(tokens)), self._last_token)
         request = copy.copy(template)
         request.request_id, request.prompt_token_ids = number, tokens
+        request.lora_request = adapter
         request.arrival_time = clock.seconds()  # decides between requests of equal priority
         if template.sampling_params is not None and template.sampling_params.detokenize:
             engine.input_processor.assign_request_id(request)

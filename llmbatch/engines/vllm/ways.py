@@ -31,7 +31,7 @@ CALLS: Mapping[str, tuple[int, tuple[str, ...]]] = {
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "vllm.v1.engine.EngineCoreRequest": (
         "request_id", "external_req_id", "prompt_token_ids", "sampling_params", "arrival_time",
-        "pooling_params",
+        "pooling_params", "lora_request",
     ),
     "vllm.v1.engine.EngineCoreOutput": (
         "request_id", "new_token_ids", "finish_reason", "events", "prefill_stats",

@@ -6,8 +6,8 @@ from llmbatch.batch_files.lines import BodyError
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.prompts import bodies, other_limits
 from llmbatch.pipeline.prompts import keys as prompts_keys
-from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.batch_messages import BAD_REQUEST
 from llmbatch.pipeline.prompts.needs import EmptyRowError
 from llmbatch.pipeline.prompts.other_limits import OtherLimits
@@ -17,8 +17,9 @@ from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.prompts.template import TemplateError
 from llmbatch.pipeline.rows import gold
 from llmbatch.pipeline.rows.columns import check_attribution
-from llmbatch.pipeline.tasks import row_parts
-from llmbatch.pipeline.tasks.base import DividesRows, Part, Task
+from llmbatch.pipeline.tasks import adapters
+from llmbatch.pipeline.tasks.adapters import UNKNOWN, UnknownAdapterError
+from llmbatch.pipeline.tasks.base import DividesRows, Part
 from llmbatch.pipeline.tasks.row_parts import Divide
 from llmbatch.store import plans, snapshots
 from llmbatch.store.database import Database
@@ -59,6 +60,9 @@ def plan(
     check_attribution(spec.cost.attribute_by, snapshot)
     gold.check(spec.classify.gold, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
+    known = adapters.load(spec)
+    if snapshot.row_count:
+        known.check_column(columns, spec.input.name)
     screening = screening or Screening(spec, None)
     digest = prompts_keys.plan_digest(
         spec,
@@ -67,7 +71,7 @@ def plan(
         order,
         screening.tokens,
         limits.tokens,
-        job.task.dividing if isinstance(job.task, DividesRows) else (),
+        [*(job.task.dividing if isinstance(job.task, DividesRows) else ()), *known.shape],
     )
     current = plans.current(db)
     is_same = rows is None and current is not None and current.digest == digest
@@ -78,7 +82,8 @@ def plan(
         prompts_keys.KeyMaker(other, job.task, model_identity) for other in limits.specs(spec)
     ]
     with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
-        rendered = _batches(_windows(db, rows), renderer, job.task, [keys, *others], screening)
+        divide = bodies.divider(job.task, known)
+        rendered = _batches(_windows(db, rows), renderer, divide, [keys, *others], screening)
         batches = (_sampled(batch, spec.sampling.samples) for batch in rendered)
         adoption, votes = limits.adoption(spec), spec.sampling.vote
         return plans.replace(
@@ -102,13 +107,12 @@ def _windows(db: Database, rows: Sequence[int] | None) -> Iterable[list[tuple[in
 def _batches(
     windows: Iterable[list[tuple[int, str]]],
     renderer: Renderer,
-    task: Task,
+    divide: Divide,
     keys: Sequence[prompts_keys.KeyMaker],
     screening: Screening,
 ) -> Iterator[list[RenderedRow]]:
     """The rows rendered, in batches that memory holds. `keys`: the maker of their keys, then those
     for other limits."""
-    divide = row_parts.divider(task)
     for window in windows:
         batch, size = [], 0
         rendered = renderer.render([data for _, data in window])
@@ -139,8 +143,9 @@ def _named(
         return [RenderedRow(row, None, CONTROL_TOKENS, note, None)]
     try:
         parts = divide(data, made)
-    except BodyError as error:
-        return [RenderedRow(row, None, BAD_REQUEST, str(error), None)]
+    except (UnknownAdapterError, BodyError) as error:
+        kind = UNKNOWN if isinstance(error, UnknownAdapterError) else BAD_REQUEST
+        return [RenderedRow(row, None, kind, str(error), None)]
     made_of = (_of_part(row, part, keys, note) for part in parts)
     if len(parts) == 1:
         return [*made_of]

@@ -7,7 +7,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, control_tokens_of
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.tasks import engine_config
+from llmbatch.pipeline.tasks import adapters, engine_config
 
 
 class IdentityLookup:
@@ -43,6 +43,7 @@ class EngineFactory:
         spec = job.spec
         self._factory = registry.load(spec.engine.name)
         self._config = engine_config.make(spec, job.task, job.paths.log)
+        self._spec, self._adapters = spec, self._config.adapters
         self._spare: Engine | None = self._factory(self._config)
         self.first_engine = self._spare
 
@@ -53,6 +54,10 @@ class EngineFactory:
         its files, or the branch that it was loaded from, have changed meanwhile.
         """
         engine, self._spare = self._spare or self._factory(self._config), None
-        if engine is not self.first_engine and engine.identity() != self.first_engine.identity():
+        if engine is self.first_engine:
+            return engine
+        if engine.identity() != self.first_engine.identity():
             raise EngineError("the model has changed since the run began; run the same command")
+        if adapters.load(self._spec).by_digest != self._adapters:
+            raise EngineError("an adapter has changed since the run began; run the same command")
         return engine

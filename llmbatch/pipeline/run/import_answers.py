@@ -11,7 +11,6 @@ from llmbatch.batch_files import answers, lines
 from llmbatch.batch_files.answers import AnsweredLine, AnswerError, OneAnswer
 from llmbatch.core import clock, latency_histogram, units
 from llmbatch.core.errors import ExitCode, UsageError
-from llmbatch.core.messages import body_of
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage, Verdict
 from llmbatch.engines.base import Telemetry
 from llmbatch.formats.lines import physical_lines
@@ -20,6 +19,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.tasks import registry
 from llmbatch.pipeline.tasks.acceptance import Acceptance
+from llmbatch.pipeline.tasks.adapters import parted
 from llmbatch.store import named_requests, plans, runs, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.named_requests import NamedRequest
@@ -170,7 +170,7 @@ class _Import:
         if len(given) == 1 and given[0].text is None:
             given *= len(requests)  # a line that failed has no answer for any of its requests
         for request, answer in zip(requests, given, strict=False):
-            outcome = self._accept(_outcome(request.key, answer), body_of(request.body))
+            outcome = self._accept(_outcome(request.key, answer), parted(request.body)[1])
             is_answer = isinstance(outcome, Completed)
             again = request.verdict == Verdict.DEAD and is_answer
             if request.key in self._seen or (request.verdict is not None and not again):

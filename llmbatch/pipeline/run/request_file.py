@@ -57,6 +57,8 @@ def _lines(db: Database, job: ReadyJob) -> Iterator[str]:
         for planned in plans.requests_at(db, pending.positions[start : start + _WINDOW]):
             tries = pending.tries.get(planned.position, NO_TRIES)
             request = samples.request_of(job.task, planned, tries)
+            if request.adapter is not None:
+                raise UsageError("--output-format openai-batch: such a file names no adapters")
             try:
                 yield requests.line(request, job.spec.model)
             except BodyError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from llmbatch.engines.base import EngineConfig
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks import adapters
 from llmbatch.pipeline.tasks.base import Task
 
 
@@ -13,7 +14,7 @@ def make(
     spec: JobSpec, task: Task, log: Path | None = None, options: Mapping[str, Any] | None = None
 ) -> EngineConfig:
     """The configuration of an engine for the job. `log`: where its noise goes; `options`: in place
-    of the job's own."""
+    of the job's own. Raises UsageError for an adapter that cannot be used."""
     return EngineConfig(
         spec.model,
         spec.engine.options if options is None else options,
@@ -21,4 +22,5 @@ def make(
         spec.template.to_settings(),
         task.constraint,
         task.ask,
+        adapters.load(spec).by_digest,
     )

@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import replace
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.messages import body_of, messages_of
+from llmbatch.core.messages import messages_of
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Request
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks.adapters import parted
 from llmbatch.pipeline.tasks.base import DividesRows, Task
 from llmbatch.store.plans import PlannedRequest
 
@@ -41,8 +42,10 @@ def check(spec: JobSpec, task: Task) -> None:
 
 def request_of(task: Task, planned: PlannedRequest, tries: Tries) -> Request:
     """The request of a row, or of one of its samples, after the failed `tries` that it has had."""
-    messages, body = messages_of(planned.messages), body_of(planned.body)
-    made = task.request(planned.key, messages, tries, body)
+    adapter, body = parted(planned.body)
+    made = task.request(planned.key, messages_of(planned.messages), tries, body)
+    if adapter is not None:
+        made = replace(made, adapter=adapter)
     is_first = planned.sample == 0 or isinstance(task, DividesRows)  # which gives seeds itself
     if is_first or made.sampling.seed is None:
         return made

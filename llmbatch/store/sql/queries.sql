@@ -155,7 +155,8 @@ SELECT $plan, row, key, kind, message, sample, samples FROM rendered ORDER BY ro
 
 -- name: plan_requests
 -- Requests that share a prefix run together: sorted by their rendered messages, once, and then
--- numbered as they come.
+-- numbered as they come. Those of one adapter (the beginning of a body) come together before that:
+-- none, then one after the other.
 INSERT INTO requests
 SELECT
     $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
@@ -167,7 +168,9 @@ FROM (
         SELECT min(row) AS row, count(*) AS copies
         FROM rendered WHERE key IS NOT NULL GROUP BY key
     ) USING (row)
-    ORDER BY messages, key
+    ORDER BY
+        CASE WHEN starts_with(body, '{"adapter":') THEN left(body, 45) END NULLS FIRST,
+        messages, key
 );
 
 -- name: plan_sampled_requests

@@ -192,11 +192,16 @@ class Broken(ShortWay):
         self._call = call
 
     def add(
-        self, number: str, tokens: list[int], template: Any, is_settled: IsSettled | None = None
+        self,
+        number: str,
+        tokens: list[int],
+        template: Any,
+        is_settled: IsSettled | None = None,
+        adapter: Any = None,
     ) -> None:
         if self._call == "add":
             template.no_such_field  # noqa: B018
-        super().add(number, tokens, template, is_settled)
+        super().add(number, tokens, template, is_settled, adapter)
 
     def receive(self) -> Any:
         arrived = super().receive()
