@@ -132,6 +132,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
         {
             "pipeline/prompts/keys.py",
             "batch_files/responses.py",
+            "engines/adapter_files.py",
             "engines/digests.py",
             "engines/model_files.py",
             "pipeline/rows/ingest.py",

@@ -52,9 +52,6 @@ WINDOW_FACTOR = 2
 """Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
 WAITING_STEPS = 4
 """Prompts wait for as many steps as this, or to fill the cache once again, whichever is more."""
-NOT_INSTALLED = (
-    "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
-)
 
 
 def create(config: EngineConfig) -> "VllmEngine":
@@ -136,7 +133,7 @@ class VllmEngine:
 
     def __enter__(self) -> Self:
         if not vllm_options.is_installed():
-            raise EngineError(NOT_INSTALLED)
+            raise EngineError(versions.NOT_INSTALLED)
         versions.require_known()
         options = thinking_switch.with_parser(self._options, self._config.chat)
         if self._folder is None:

