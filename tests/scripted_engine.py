@@ -146,6 +146,9 @@ class ScriptedEngine:
     def identity(self) -> dict[str, str]:
         return {"model": self._model, "variant": self._options.variant}
 
+    def takes_adapters(self) -> bool:
+        return True
+
     def control_tokens(self) -> list[str] | None:
         return self._options.control.split() or None
 

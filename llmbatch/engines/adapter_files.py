@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import digests
+from llmbatch.engines import digests, model_files
 
 CONFIG = "adapter_config.json"
+CHANGED = "an adapter has changed since the run began; run the same command again"
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin", "adapter_model.pt")
+_METADATA = "__metadata__"
 _DIGEST = 32  # hex digits
 # The length of a header is a number of eight bytes; a sane one is far shorter than this.
 _LONGEST_HEADER = 100_000_000
@@ -51,8 +53,7 @@ def read(folder: Path) -> AdapterFiles:
     """The adapter in a folder. Raises UsageError for a folder that holds none."""
     path = folder / CONFIG
     if not path.is_file():
-        what = "no such folder" if not folder.is_dir() else f"has no {CONFIG}, so it is no adapter"
-        raise UsageError(f"{folder}: {what}")
+        raise UsageError(f"{folder}: {_missing(folder)}")
     try:
         config = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -66,6 +67,15 @@ def read(folder: Path) -> AdapterFiles:
     raise UsageError(f"{folder}: has no weights ({_WEIGHTS[0]})")
 
 
+def _missing(folder: Path) -> str:
+    """What is wrong with a folder that is no adapter, in words."""
+    if not model_files.is_folder(folder):
+        return "no such folder"
+    deeper = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
+    found = f"; {', '.join(deeper[:3])} in it has one" if deeper else ""
+    return f"has no {CONFIG}, so it is no adapter{found}"
+
+
 def tensor_shapes(path: Path) -> Shapes | None:
     """The shapes of the tensors in a .safetensors file; None for another kind of file. Raises
     UsageError for one that is damaged."""
@@ -75,12 +85,23 @@ def tensor_shapes(path: Path) -> Shapes | None:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(min(length, _LONGEST_HEADER)))
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != _METADATA]
+        if 8 + length + max(ends, default=0) > path.stat().st_size:
+            raise ValueError("it is cut")
         return {
             str(name): tuple(tensor["shape"])
             for name, tensor in header.items()
-            if name != "__metadata__"
+            if name != _METADATA
         }
-    except (OSError, ValueError, TypeError, KeyError, struct.error, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        struct.error,
+        AttributeError,
+        IndexError,
+    ) as error:
         raise UsageError(f"{path}: is no safetensors file: {error}") from error
 
 

@@ -3,7 +3,8 @@
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.engines.base import Engine, EngineConfig
@@ -13,6 +14,16 @@ Factory = Callable[[EngineConfig], Engine]
 BUILTIN = {"vllm": "llmbatch.engines.vllm.kinds:create"}
 _DECLARED = {"vllm": "llmbatch.engines.vllm.options:is_declared"}
 _NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
+
+
+@runtime_checkable
+class TakesAdapters(Protocol):
+    """An engine that answers a request with the LoRA adapter that it names. Optional; others get no
+    job with adapters, which they would answer without."""
+
+    def takes_adapters(self) -> bool:
+        """True if it does."""
+        ...
 
 
 def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,4 +70,14 @@ def load(name: str) -> Factory:
         raise UsageError(f"engine {name!r}: cannot be imported: {error}") from error
     if not callable(factory):
         raise UsageError(f"engine {name!r}: {attribute} is not callable")
-    return factory  # type: ignore[no-any-return]
+    return factory if name in BUILTIN else partial(_made, name, factory)
+
+
+def _made(name: str, factory: Factory, config: EngineConfig) -> Engine:
+    """An engine from outside that can do what the configuration asks for. Raises UsageError, as its
+    factory does."""
+    engine = factory(config)
+    takes = isinstance(engine, TakesAdapters) and engine.takes_adapters()
+    if config.adapters and not takes:
+        raise UsageError(f"adapters: engine {name!r} answers without any; leave them out")
+    return engine

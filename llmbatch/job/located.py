@@ -28,7 +28,8 @@ def located(table: Table, folder: Path) -> Table:
             name: str(folder / at) if isinstance(at, str) else at for name, at in adapters.items()
         }
     adapter = table.get("adapter")
-    if isinstance(adapter, str) and adapter not in made.get("adapters", {}):
+    is_name = isinstance(adapters, dict) and adapter in adapters
+    if isinstance(adapter, str) and not is_name and model_files.is_folder(folder / adapter):
         made["adapter"] = str(folder / adapter)
     model = table.get("model")
     if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):

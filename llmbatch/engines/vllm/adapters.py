@@ -1,49 +1,40 @@
-"""LoRA adapters in vLLM: whether one fits, the options that they need, their names and numbers.
+"""LoRA adapters in vLLM: the options that they need, their names and numbers, their loading.
 
 vLLM shares prefixes by an adapter's name and takes its weights by its number; both come from the
 digest of its content here, so that neither is ever that of another one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines import adapter_files
-from llmbatch.engines.adapter_files import AdapterFiles, Shapes
+from llmbatch.engines.adapter_files import CHANGED, AdapterFiles
+from llmbatch.engines.vllm import adapter_fit
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The values that vLLM takes for max_lora_rank."""
 MOST_AT_ONCE = 8
 """Adapters in one batch, unless the user gives max_loras: each slot takes memory for its rank."""
 _NUMBERS = 2**31 - 1
-_PREFIX = "base_model.model."
-# The first weights of a model's own that a plain adapter may start from in vLLM.
-_PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
-_UNSUPPORTED = {
-    "use_dora": "DoRA",
-    "lora_bias": "a bias of its own (lora_bias)",
-    "alora_invocation_tokens": "activated LoRA",
-    "layer_replication": "layer_replication",
-    "use_bdlora": "block-diagonal LoRA",
-    "use_qalora": "QALoRA",
-    "trainable_token_indices": "trained tokens (trainable_token_indices)",
-}
 
 
 class Adapters:
     """The adapters that the requests of an engine may name, by digest."""
 
-    def __init__(self, folders: Mapping[str, str], model: Path | None) -> None:
+    def __init__(
+        self, folders: Mapping[str, str], model: Path | None, options: Mapping[str, Any]
+    ) -> None:
         """`folders`: by digest; `model`: the folder of the model, None where it is on the hub.
-        Raises UsageError for an adapter that vLLM, or this model, cannot use."""
+        Raises UsageError for an adapter that vLLM, or this model, cannot use, or that the engine's
+        `options` leave no room for."""
         self._files = {digest: adapter_files.read(Path(path)) for digest, path in folders.items()}
         self._numbers = _numbered(self._files)
         self._loaded: dict[str, Any] = {}
         if self._files:
             shapes = {} if model is None else adapter_files.model_shapes(model)
             for files in self._files.values():
-                check(files, shapes)
+                adapter_fit.check(files, shapes)
+            self.options(options)
 
     def __bool__(self) -> bool:
         return bool(self._files)
@@ -53,8 +44,8 @@ class Adapters:
         given and leaves no room for them."""
         if not self._files:
             return dict(given)
-        rank, count = max(map(rank_of, self._files.values())), len(self._files)
-        fitting = next(allowed for allowed in RANKS if allowed >= rank)
+        rank, count = max(map(adapter_fit.rank_of, self._files.values())), len(self._files)
+        fitting = next(allowed for allowed in adapter_fit.RANKS if allowed >= rank)
         needed = {
             "enable_lora": True,
             "max_lora_rank": fitting,
@@ -75,24 +66,42 @@ class Adapters:
         from vllm.lora.request import LoRARequest
 
         for digest, files in self._files.items():
-            name = f"adapter-{digest}"
-            one = LoRARequest(name, self._numbers[digest], str(files.folder.resolve()))
+            path = str(files.folder.resolve())
+            one = LoRARequest(f"adapter-{digest}", self._numbers[digest], path)
             engine.add_lora(one)
             self._loaded[digest] = one
+        # After the weights were read: what was read is what the requests name.
         for digest, files in self._files.items():
-            if files.digest() != digest:
-                raise EngineError(
-                    f"the adapter {files.folder} has changed since the run began; run the same "
-                    "command again"
-                )
+            if not _is_still(files, digest):
+                raise EngineError(f"{CHANGED} ({files.folder})")
 
     def request(self, digest: str | None) -> Any:
-        """vLLM's name for an adapter; None for none. Raises ValueError for an unknown one."""
+        """vLLM's name for an adapter; None for none. Raises EngineError for one that the engine was
+        not started with: the job's adapters have changed since."""
         if digest is None:
             return None
         if digest not in self._loaded:
-            raise ValueError(f"the engine has no adapter {digest}")
+            raise EngineError(CHANGED)
         return self._loaded[digest]
+
+    def notices(self, model: str) -> list[str]:
+        """Lines for the user about adapters that name another model as theirs."""
+        made_for = {
+            files.folder: str(files.config.get("base_model_name_or_path") or "")
+            for files in self._files.values()
+        }
+        return [
+            f"adapter {folder} was made for {base}, the model is {model}"
+            for folder, base in made_for.items()
+            if base and Path(base).name.lower() != Path(model).name.lower()
+        ]
+
+
+def _is_still(files: AdapterFiles, digest: str) -> bool:
+    try:
+        return adapter_files.read(files.folder).digest() == digest
+    except UsageError:
+        return False
 
 
 def _numbered(digests: Mapping[str, object]) -> dict[str, int]:
@@ -104,60 +113,3 @@ def _numbered(digests: Mapping[str, object]) -> dict[str, int]:
             number = (number + 1) % _NUMBERS
         numbers[digest] = number + 1
     return numbers
-
-
-def rank_of(files: AdapterFiles) -> int:
-    """The highest rank in an adapter. Raises UsageError for one that names none."""
-    pattern = files.config.get("rank_pattern") or {}
-    ranks = [files.config.get("r"), *(pattern.values() if isinstance(pattern, Mapping) else [])]
-    if not all(isinstance(rank, int) and rank > 0 for rank in ranks):
-        raise UsageError(f"{files.folder / adapter_files.CONFIG}: r must be a whole number above 0")
-    return max(int(rank) for rank in ranks if rank)
-
-
-def check(files: AdapterFiles, model: Shapes) -> None:
-    """Raise UsageError if vLLM cannot use the adapter, or its sizes are not those of the `model`
-    (its tensors' shapes; none: not known)."""
-    if faults := [*_unsupported(files)]:
-        raise UsageError(f"{files.folder}: vLLM cannot use it: {'; '.join(faults)}")
-    if rank_of(files) > RANKS[-1]:
-        raise UsageError(
-            f"{files.folder}: its rank is {rank_of(files)}, and vLLM takes {RANKS[-1]} at most"
-        )
-    shapes = files.shapes()
-    if fault := next(_misfits(shapes or {}, model), None) if model else None:
-        raise UsageError(f"{files.folder}: does not fit the model: {fault}")
-
-
-def _unsupported(files: AdapterFiles) -> Iterator[str]:
-    config = files.config
-    yield from (f"it has {what}" for key, what in _UNSUPPORTED.items() if config.get(key))
-    if config.get("bias", "none") != "none":
-        yield f"it has a bias ({config['bias']})"
-    others = set(config.get("modules_to_save") or []) - {"classifier", "score"}
-    if others:
-        yield f"it replaces whole modules ({', '.join(sorted(others))})"
-    start = config.get("init_lora_weights", True)
-    if isinstance(start, str) and start.lower() not in _PLAIN_STARTS:
-        yield f"init_lora_weights {start} changes the model's own weights"
-    if config.get("target_modules") is None and not config.get("target_parameters"):
-        yield "it names no target_modules"
-
-
-def _misfits(adapter: Shapes, model: Shapes) -> Iterator[str]:
-    """The tensors of an adapter that no tensor of the model has room for, in words. A module that
-    the model holds in another form (packed, quantized) is passed over."""
-    modules = {name.rpartition(".")[0] for name in model}
-    for name, shape in adapter.items():
-        module, _, kind = name.removeprefix(_PREFIX).rpartition(".lora_")
-        if not module or len(shape) != 2:
-            continue
-        if module not in modules:
-            yield f"it has no module {module}"
-            continue
-        base = model.get(f"{module}.weight")
-        if base is None or len(base) != 2:
-            continue
-        have, wanted = (shape[1], base[1]) if kind.startswith("A") else (shape[0], base[0])
-        if have != wanted:
-            yield f"{module} has {wanted} {'in' if kind.startswith('A') else 'out'}puts, not {have}"

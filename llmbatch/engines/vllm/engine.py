@@ -35,7 +35,6 @@ from llmbatch.engines.vllm import (
     versions,
 )
 from llmbatch.engines.vllm import options as vllm_options
-from llmbatch.engines.vllm.adapter_turns import turns
 from llmbatch.engines.vllm.adapters import Adapters
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
@@ -81,9 +80,7 @@ class VllmEngine:
         self._stats = Stats(0)
         self._backend = DEFAULT
         self._reader = PromptReader(config, folder, self._options)
-        self._adapters = Adapters(config.adapters, folder)
-        self._adapters.options(self._options)  # raises for those that leave no room
-        self._takes_turns = False
+        self._adapters = Adapters(config.adapters, folder, self._options)
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
@@ -194,7 +191,6 @@ class VllmEngine:
         self, client: Client, described: Mapping[str, Any], options: Mapping[str, Any]
     ) -> VllmSession:
         device = client.engine.vllm_config.device_config.device_type
-        self._takes_turns = bool(self._adapters) and device == "cpu"
         own = client.engine.get_tokenizer()
         tokenizer = ChatTokenizer(own, self._config.chat)
         parameters = Parameters(
@@ -222,6 +218,7 @@ class VllmEngine:
                 described["kv_cache_tokens"], WAITING_STEPS * described["max_num_batched_tokens"]
             ),
             adapters=self._adapters,
+            takes_turns=bool(self._adapters) and device == "cpu",
         )
 
     def __exit__(self, *exc: object) -> None:
@@ -246,7 +243,7 @@ class VllmEngine:
             raise EngineError(f"engine died: {self._end}")
         self._stats.begin()
         try:
-            for turn in turns(requests) if self._takes_turns else [requests]:
+            for turn in session.turns(requests):
                 yield from self._turn(session, turn)
         finally:
             self._stats.rest()
@@ -288,7 +285,8 @@ class VllmEngine:
         return None if self._folder is not None else self.identity().get("revision")
 
     def notices(self) -> list[str]:
-        return versions.notices() if vllm_options.is_installed() else []
+        own = versions.notices() if vllm_options.is_installed() else []
+        return own + self._adapters.notices(self._config.model)
 
     def settings_before_start(self) -> EngineSettings:
         return defaults.settings_before_start(self._options)

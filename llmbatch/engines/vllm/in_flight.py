@@ -15,6 +15,7 @@ from typing import Any
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import Ask, Request
+from llmbatch.engines.vllm import adapter_turns
 from llmbatch.engines.vllm.adapters import Adapters
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
@@ -34,7 +35,8 @@ class VllmSession:
     """A running engine and what its runs share. `parameters` makes templates of the client.
 
     `window`: requests in flight at most; `waiting_tokens`: once so many prompt tokens have been
-    sent whose answer has not begun, no more requests are pulled.
+    sent whose answer has not begun, no more requests are pulled. `takes_turns`: requests with and
+    without an adapter are never in flight together.
     """
 
     client: Client
@@ -47,7 +49,12 @@ class VllmSession:
     window: int
     waiting_tokens: int
     adapters: Adapters
+    takes_turns: bool
     numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def turns(self, requests: Iterable[Request]) -> Iterable[Iterable[Request]]:
+        """The parts of a feed that are in flight one after the other."""
+        return adapter_turns.turns(requests) if self.takes_turns else [requests]
 
 
 class InFlight:

@@ -3,8 +3,9 @@
 import threading
 from concurrent.futures import Future
 
-from llmbatch.core.errors import EngineError
+from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines import registry
+from llmbatch.engines.adapter_files import CHANGED
 from llmbatch.engines.base import Engine, control_tokens_of
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.tasks import adapters, engine_config
@@ -58,6 +59,12 @@ class EngineFactory:
             return engine
         if engine.identity() != self.first_engine.identity():
             raise EngineError("the model has changed since the run began; run the same command")
-        if adapters.load(self._spec).by_digest != self._adapters:
-            raise EngineError("an adapter has changed since the run began; run the same command")
+        if not self._has_same_adapters():
+            raise EngineError(CHANGED)
         return engine
+
+    def _has_same_adapters(self) -> bool:
+        try:
+            return adapters.load(self._spec).by_digest == self._adapters
+        except UsageError:  # one is gone
+            return False

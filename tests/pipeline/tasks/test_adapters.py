@@ -9,6 +9,7 @@ import pytest
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Request
 from llmbatch.engines import adapter_files
+from llmbatch.engines.vllm import adapter_fit
 from llmbatch.engines.vllm import adapters as vllm_adapters
 from llmbatch.engines.vllm.adapter_turns import turns
 from llmbatch.engines.vllm.adapters import Adapters as VllmAdapters
@@ -88,6 +89,11 @@ def test_what_is_refused_and_why(settings: dict[str, Any], words: str) -> None:
         ({"init_lora_weights": "pissa"}, "init_lora_weights pissa"),
         ({"r": 0}, "r must be a whole number above 0"),
         ({"r": 513}, "its rank is 513, and vLLM takes 512 at most"),
+        ({"r": True}, "r must be a whole number above 0"),
+        ({"lora_alpha": None}, "lora_alpha must be a number"),
+        ({"rank_pattern": {"q_proj": "2"}}, "rank_pattern must have whole numbers"),
+        ({"r": 2}, "has rank 4, and adapter_config.json says 2"),
+        ({"target_modules": None}, "it names no target_modules"),
         ({"rank_pattern": {"q_proj": 600}}, "its rank is 600"),
         ({"peft_type": "IA3"}, "peft_type is IA3"),
     ],
@@ -97,23 +103,23 @@ def test_one_that_vllm_cannot_use_is_found_before_the_start(
 ) -> None:
     folder = lora.make(tmp_path / "odd", session.MODEL, 1, config=config)
     with pytest.raises(UsageError, match=words):
-        VllmAdapters({"ab" * 16: str(folder)}, session.MODEL)
+        VllmAdapters({"ab" * 16: str(folder)}, session.MODEL, {})
 
 
 def test_one_of_another_model_is_found_by_its_sizes(red: Path, tmp_path: Path) -> None:
     files = adapter_files.read(red)
     sizes = adapter_files.model_shapes(session.MODEL)
-    vllm_adapters.check(files, sizes)
+    adapter_fit.check(files, sizes)
     wider = {name: tuple(2 * size for size in shape) for name, shape in sizes.items()}
     with pytest.raises(UsageError, match=r"does not fit the model: .* has \d+ inputs, not"):
-        vllm_adapters.check(files, wider)
+        adapter_fit.check(files, wider)
     fewer = {name: shape for name, shape in sizes.items() if "layers.0" not in name}
     with pytest.raises(UsageError, match=r"it has no module model\.layers\.0"):
-        vllm_adapters.check(files, fewer)
+        adapter_fit.check(files, fewer)
 
 
 def test_the_options_have_room_for_all(red: Path, blue: Path) -> None:
-    made = VllmAdapters({"ab" * 16: str(red), "cd" * 16: str(blue)}, session.MODEL)
+    made = VllmAdapters({"ab" * 16: str(red), "cd" * 16: str(blue)}, session.MODEL, {})
     assert made.options({}) == {
         "enable_lora": True,
         "max_lora_rank": 16,
@@ -124,7 +130,7 @@ def test_the_options_have_room_for_all(red: Path, blue: Path) -> None:
     for given in ({"enable_lora": False}, {"max_lora_rank": 8}, {"max_cpu_loras": 1}):
         with pytest.raises(UsageError, match="engine option"):
             made.options(given)
-    assert VllmAdapters({}, None).options({"seed": 1}) == {"seed": 1}
+    assert VllmAdapters({}, None, {}).options({"seed": 1}) == {"seed": 1}
 
 
 def test_numbers_follow_from_the_content_and_never_meet() -> None:
