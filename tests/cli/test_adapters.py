@@ -61,3 +61,10 @@ def test_what_is_no_adapter_or_no_column_is_refused(job: QuickJob) -> None:
     assert (done.code, "did you mean 'kind'" in done.stderr) == (2, True)
     done = job.run("--adapter-folder", "red")
     assert (done.code, "write NAME=FOLDER" in done.stderr) == (2, True)
+
+
+def test_an_engine_that_takes_none_is_refused(job: QuickJob) -> None:
+    minimal = ["--engine", "tests.contracts.minimal_engine:create"]
+    adapter = ["--adapter", str(job.folder / "red")]
+    done = job.command("plan", "in.csv", "-m", "m", "-p", "{{ text }}", *adapter, *minimal)
+    assert (done.code, "answers without any" in done.stderr) == (2, True)

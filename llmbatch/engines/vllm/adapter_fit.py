@@ -45,30 +45,32 @@ def check(files: AdapterFiles, model: Shapes) -> None:
     """Raise UsageError if vLLM cannot use the adapter, or its sizes are not those of the `model`
     (its tensors' shapes; none: not known)."""
     if faults := [*_unsupported(files.config)]:
-        raise UsageError(f"{files.folder}: vLLM cannot use it: {'; '.join(faults)}")
+        raise UsageError(f"adapter {files.folder}: vLLM cannot use it: {'; '.join(faults)}")
     rank = rank_of(files)
     if rank > RANKS[-1]:
-        raise UsageError(f"{files.folder}: its rank is {rank}, and vLLM takes {RANKS[-1]} at most")
+        raise UsageError(
+            f"adapter {files.folder}: its rank is {rank}, and vLLM takes {RANKS[-1]} at most"
+        )
     shapes = files.shapes()
     if shapes is None:
         return
     if fault := next(_own_faults(files.config, shapes), None):
-        raise UsageError(f"{files.weights}: {fault}")
+        raise UsageError(f"adapter {files.weights}: {fault}")
     if model and (fault := next(_misfits(shapes, model), None)):
-        raise UsageError(f"{files.folder}: does not fit the model: {fault}")
+        raise UsageError(f"adapter {files.folder}: does not fit the model: {fault}")
 
 
 def rank_of(files: AdapterFiles) -> int:
     """The highest rank in an adapter. Raises UsageError for one that names none."""
     path = files.folder / adapter_files.CONFIG
     if not _is_size(files.config.get("r")):
-        raise UsageError(f"{path}: r must be a whole number above 0")
+        raise UsageError(f"adapter {path}: r must be a whole number above 0")
     alpha = files.config.get("lora_alpha")
     if isinstance(alpha, bool) or not isinstance(alpha, int | float):
-        raise UsageError(f"{path}: lora_alpha must be a number")
+        raise UsageError(f"adapter {path}: lora_alpha must be a number")
     ranks = _ranks(files.config)
     if not all(map(_is_size, ranks)):
-        raise UsageError(f"{path}: rank_pattern must have whole numbers above 0")
+        raise UsageError(f"adapter {path}: rank_pattern must have whole numbers above 0")
     return max(ranks)
 
 

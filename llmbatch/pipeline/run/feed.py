@@ -11,7 +11,7 @@ from llmbatch.core.outcomes import NO_TRIES, Completed, Outcome, Tries
 from llmbatch.core.records import Request
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Stragglers
-from llmbatch.pipeline.tasks import samples
+from llmbatch.pipeline.tasks import adapters, samples
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.store import plans
 from llmbatch.store.database import Database
@@ -84,13 +84,15 @@ class RequestFeed:
             yield planned
 
     def _planned(self) -> Iterator[PlannedRequest]:
-        """In planned order, but for the last ones, of which long ones may come earlier."""
+        """In planned order, but for the last ones, of which long ones may come earlier; with an
+        adapter and without stay apart, which some engines cannot run together."""
         requests = self._chunks()
         remaining = len(self._positions)
         for planned in requests:
             # Asked for each request: an engine that has just started may not have reported it.
             if remaining <= self._stragglers.end:
-                yield from self._stragglers.ordered(chain([planned], requests), self._sizes)
+                for _, part in groupby(chain([planned], requests), key=_has_adapter):
+                    yield from self._stragglers.ordered(part, self._sizes)
                 return
             remaining -= 1
             yield planned
@@ -148,3 +150,7 @@ class RequestFeed:
     def in_flight(self) -> list[Ticket]:
         """The requests that the engine has and has not settled, in the order of sending."""
         return list(self._in_flight.values())
+
+
+def _has_adapter(planned: PlannedRequest) -> bool:
+    return adapters.is_named(planned.body)

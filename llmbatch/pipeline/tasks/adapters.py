@@ -13,6 +13,7 @@ from llmbatch.job.spec import JobSpec
 
 FIELD = "adapter"
 """In the body of a request: the digest of the adapter that answers it."""
+_BEGINNING = f'{{"{FIELD}":'
 UNKNOWN = "unknown_adapter"
 """The kind of failure of a row that names none of the job's adapters."""
 
@@ -111,3 +112,8 @@ def parted(body: str | None) -> tuple[str | None, Mapping[str, Any] | None]:
     if whole is None or FIELD not in whole:
         return None, whole
     return whole[FIELD], {name: whole[name] for name in whole if name != FIELD} or None
+
+
+def is_named(body: str | None) -> bool:
+    """True if a stored body names an adapter, which it begins with."""
+    return body is not None and body.startswith(_BEGINNING)

@@ -11,6 +11,8 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.run.engine_factory import EngineFactory, IdentityLookup
 from tests import scripted_engine
+from tests.engines import lora
+from tests.engines.vllm import session
 from tests.scripted_engine import ScriptedEngine
 
 variant = "first"
@@ -41,6 +43,23 @@ def test_a_model_that_was_exchanged_meanwhile_is_refused(
     engines.next_engine()
     monkeypatch.setattr(f"{__name__}.variant", "second")
     with pytest.raises(EngineError, match="model has changed"):
+        engines.next_engine()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_an_adapter_that_was_exchanged_meanwhile_is_refused(tmp_path: Path, is_gone: bool) -> None:
+    folder = lora.make(tmp_path / "red", session.MODEL, 1)
+    table = {"input": "i.csv", "output": str(tmp_path / "o.csv"), "model": "m", "prompt": "p"}
+    table["adapter"] = str(folder)
+    spec = JobSpec.model_validate(table | {"engine": {"name": "tests.scripted_engine:create"}})
+    engines = EngineFactory(ready_job.make(spec))
+    engines.next_engine()
+    engines.next_engine()
+    if is_gone:
+        folder.rename(tmp_path / "gone")
+    else:
+        lora.make(folder, session.MODEL, 2)
+    with pytest.raises(EngineError, match="an adapter has changed since the run began"):
         engines.next_engine()
 
 

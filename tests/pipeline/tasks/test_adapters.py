@@ -15,7 +15,7 @@ from llmbatch.engines.vllm.adapter_turns import turns
 from llmbatch.engines.vllm.adapters import Adapters as VllmAdapters
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import adapters
-from llmbatch.pipeline.tasks.adapters import UnknownAdapterError, parted
+from llmbatch.pipeline.tasks.adapters import UnknownAdapterError, is_named, parted
 from tests.engines import lora
 from tests.engines.vllm import session
 
@@ -157,3 +157,18 @@ def test_the_adapter_is_parted_from_what_the_task_asks() -> None:
     assert parted('{"n":1}') == (None, {"n": 1})
     assert parted('{"adapter":"ab"}') == ("ab", None)
     assert parted('{"adapter":"ab","n":1}') == ("ab", {"n": 1})
+    assert [is_named(body) for body in (None, '{"n":1}', '{"adapter":"ab"}')] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_an_adapter_of_another_model_is_told_and_one_of_this_model_is_not(tmp_path: Path) -> None:
+    config = {"base_model_name_or_path": "Some/Model-8B"}
+    folder = lora.make(tmp_path / "red", session.MODEL, 1, config=config)
+    made = VllmAdapters({"ab" * 16: str(folder)}, session.MODEL, {})
+    assert made.notices("models/model-8b") == []
+    assert made.notices("Other/Model") == [
+        f"adapter {folder} was made for Some/Model-8B, the model is Other/Model"
+    ]
