@@ -68,7 +68,7 @@ def read(folder: Path) -> AdapterFiles:
 
 
 def _missing(folder: Path) -> str:
-    """What is wrong with a folder that is no adapter, in words."""
+    """The fault of a folder that is no adapter, in words."""
     if not model_files.is_folder(folder):
         return "no such folder"
     deeper = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))

@@ -79,5 +79,5 @@ def _made(name: str, factory: Factory, config: EngineConfig) -> Engine:
     engine = factory(config)
     takes = isinstance(engine, TakesAdapters) and engine.takes_adapters()
     if config.adapters and not takes:
-        raise UsageError(f"adapters: engine {name!r} answers without any; leave them out")
+        raise UsageError(f"engine {name!r} would answer without adapters: leave them out")
     return engine

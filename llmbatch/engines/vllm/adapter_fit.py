@@ -1,5 +1,5 @@
-"""Whether vLLM, and a model, can use a LoRA adapter: by its configuration and the shapes of its
-tensors alone, so that nothing is loaded for it.
+"""The check that vLLM, and a model, can use a LoRA adapter, by its configuration and the shapes of
+its tensors alone: nothing is loaded for it.
 
 vLLM refuses some of these at its start. Others it uses without a word, and wrongly: it takes the
 scale of an adapter from the rank that the configuration says, and passes over tensors whose module
@@ -114,7 +114,7 @@ def _matrices(shapes: Shapes) -> Iterator[tuple[str, str, tuple[int, ...]]]:
 
 
 def _own_faults(config: Mapping[str, Any], shapes: Shapes) -> Iterator[str]:
-    """What is wrong with the tensors of an adapter, whatever the model, in words."""
+    """The faults of the tensors of an adapter, whatever the model, in words."""
     if not any(_parted(name)[1] for name in shapes):
         yield "has no tensors of an adapter (lora_A, lora_B)"
     ranks = {*_ranks(config)}

@@ -33,6 +33,8 @@ def check(job: ReadyJob) -> None:
         raise UsageError(
             f"--output-format openai-batch: no line of a batch file asks for --task {spec.task}"
         )
+    if spec.adapter or spec.adapters:
+        raise UsageError("--output-format openai-batch: no line of a batch file names an adapter")
     if job.output.is_stdout:
         raise UsageError("--output-format openai-batch: name a file: -o NAME.jsonl")
 
@@ -57,8 +59,6 @@ def _lines(db: Database, job: ReadyJob) -> Iterator[str]:
         for planned in plans.requests_at(db, pending.positions[start : start + _WINDOW]):
             tries = pending.tries.get(planned.position, NO_TRIES)
             request = samples.request_of(job.task, planned, tries)
-            if request.adapter is not None:
-                raise UsageError("--output-format openai-batch: such a file names no adapters")
             try:
                 yield requests.line(request, job.spec.model)
             except BodyError as error:

@@ -1,4 +1,4 @@
-"""Whether an adapter fits: by its own tensors, and by those of the model."""
+"""Adapters that fit and that do not, by their own tensors and by those of the model."""
 
 from pathlib import Path
 
