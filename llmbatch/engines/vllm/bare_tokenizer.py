@@ -59,6 +59,11 @@ class BareTokenizer:
         number: int | None = self._tokenizer.token_to_id(self._special_tokens.get("eos_token", ""))
         return number
 
+    @property
+    def is_exact_without_template(self) -> bool:
+        """The same for texts that no chat template is put around."""
+        return self.is_exact and not self._texts.is_completed
+
     def get_vocab(self) -> dict[str, int]:
         """The ids of all tokens."""
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()

@@ -191,18 +191,24 @@ class NoTokenizerError(Exception):
 
 
 def load(
-    model: str, folder: Path | None, options: Mapping[str, Any], chat: ChatSettings
+    model: str,
+    folder: Path | None,
+    options: Mapping[str, Any],
+    chat: ChatSettings,
+    *,
+    of_texts: bool = False,
 ) -> ChatTokenizer:
     """The tokenizer that gives the token ids that vLLM would get. Raises NoTokenizerError.
 
     A tokenizer from the hub is taken from the local cache if it is there. The model's files alone
-    are enough where they are sure to give the same, or where nothing else is installed.
+    are enough where they are sure to give the same, or where nothing else is installed. `of_texts`:
+    no chat template is put around what it encodes.
     """
     mode = options.get("tokenizer_mode", "auto")
     if mode not in _MODES:
         raise NoTokenizerError(f"tokenizer_mode {mode} is known to the engine alone")
     bare = None if options.get("trust_remote_code") else _load_bare(model, folder, options)
-    if bare is not None and bare.is_exact:
+    if bare is not None and (bare.is_exact_without_template if of_texts else bare.is_exact):
         return ChatTokenizer(bare, chat)
     if _is_installed():
         return _load_as_vllm(model, folder, options, chat)

@@ -39,6 +39,12 @@ class ModelTexts:
     model_type: str = ""
     is_whole: bool = field(default=True)
 
+    @property
+    def is_completed(self) -> bool:
+        """True if settings say which tokens stand around a text, not the stored tokenizer alone;
+        a chat template writes them itself."""
+        return any(key in self.settings for key in _ADDED)
+
     def is_as_stored(self, known_tokens: frozenset[str]) -> bool:
         """True if the model's tokenizer is the stored one to the last token, so that nothing else
         has to be asked. `known_tokens`: those that it has beside its vocabulary."""
@@ -50,7 +56,7 @@ class ModelTexts:
             and kind in _AS_STORED
             and not self.model_type.startswith(_MENDED)
             and not self.settings.get("split_special_tokens")
-            and (self.template is not None or not any(key in self.settings for key in _ADDED))
+            and (self.template is not None or not self.is_completed)
             and named <= known_tokens
         )
 

@@ -66,8 +66,11 @@ class PromptReader:
     def _tokenizer(self) -> ChatTokenizer | str:
         if self._loaded is None:
             model, chat = self._config.model, self._config.chat
+            of_texts = self._config.ask is not None and self._config.ask.pools
             try:
-                self._loaded = chat_tokenizer.load(model, self._folder, self._options, chat)
+                self._loaded = chat_tokenizer.load(
+                    model, self._folder, self._options, chat, of_texts=of_texts
+                )
             except chat_tokenizer.NoTokenizerError as error:
                 self._loaded = str(error)
         return self._loaded

@@ -95,6 +95,16 @@ def test_a_tokenizer_that_may_be_changed_as_it_is_loaded_is_not_taken_as_it_is(
     assert not _bare(tmp_path).is_exact
 
 
+@pytest.mark.parametrize(("settings", "is_exact"), [({}, True), ({"add_eos_token": True}, False)])
+def test_without_a_template_settings_may_add_tokens(
+    tmp_path: Path, settings: dict[str, Any], is_exact: bool
+) -> None:
+    _write(tmp_path, "byte-level", "x", **settings)
+    bare = _bare(tmp_path)
+    assert bare.is_exact
+    assert bare.is_exact_without_template is is_exact
+
+
 def test_without_the_library_it_is_taken_with_a_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
