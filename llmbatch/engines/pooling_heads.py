@@ -49,7 +49,8 @@ def of_heads(config: Mapping[str, Any]) -> Pooling:
     if not has_head(config):
         raise UsageError(
             f"the model has no classification head ({CONFIG}: architectures has no "
-            f"...{_ARCHITECTURE})"
+            f"...{_ARCHITECTURE}); of a model that writes, name the labels: --label NAME or "
+            "--labels FILE"
         )
     labels, problem = label_names(config), config.get("problem_type")
     if problem == "regression":
