@@ -1,5 +1,6 @@
 #!/bin/sh
-# Scores the labels of the 600 held-out tickets, picked by a model that is held to them (--choice).
+# Scores two ways to pick a label on the 600 held-out tickets: held to the labels by a grammar
+# (--choice), and by the likelihood of the labels' own tokens (--task classify).
 #
 #   labels.sh BIN MODEL [PROMPT]: BIN has llmbatch. Without a prompt: the one that the bundled model knows.
 set -eu
@@ -29,3 +30,5 @@ flags() {
 
 # shellcheck disable=SC2046  # labels are single words
 classified choice $(flags --choice)
+# shellcheck disable=SC2046
+classified 'task classify' --task classify --no-list-labels $(flags --label)
