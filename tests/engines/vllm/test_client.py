@@ -26,7 +26,7 @@ class Engine:
         self.error: Exception | None = None
         self.events: list[str] = []
 
-    def add(self, number: str, tokens: list[int], template: Any) -> None:
+    def add(self, number: str, tokens: list[int], template: Any, *more: Any) -> None:
         if self.error is not None:
             raise self.error
 
