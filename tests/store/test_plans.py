@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from llmbatch.core.messages import json_text
 from llmbatch.core.records import Record
 from llmbatch.store import plans, results, snapshots
 from llmbatch.store.database import Database
@@ -70,6 +71,22 @@ def test_requests_that_share_a_prefix_run_together(planned: Database) -> None:
     replace(planned, FIVE)
     assert [request.messages for request in requests(planned)] == ["other", "prefix b", "prefix z"]
     assert [request.position for request in requests(planned)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_requests_of_one_adapter_run_together(planned: Database, samples: int) -> None:
+    """Beside it a body may ask for more, by which nothing is put in order."""
+    red, blue = "2" * 32, "1" * 32
+    asked = ({"adapter": red, "n": 9}, None, {"adapter": blue}, {"adapter": red, "n": 1}, {"n": 1})
+    bodies = [json_text(body) if body else None for body in asked]
+    rows = [
+        RenderedRow(n, own(str(n) * 32, sample), None, None, f"text {n}", body, (), sample, samples)
+        for n, body in enumerate(bodies, 1)
+        for sample in range(samples)
+    ]
+    replace(planned, rows)
+    found = [request.messages[-1] for request in requests(planned)]
+    assert found == [number for number in "25314" for _ in range(samples)]
 
 
 def test_a_request_keeps_what_it_asks_for_besides(planned: Database) -> None:

@@ -189,7 +189,9 @@ FROM (
             CASE WHEN max(samples) > 1 THEN sum(1 / samples) END AS row_share
         FROM rendered WHERE key IS NOT NULL GROUP BY key
     ) USING (row, key)
-    ORDER BY messages, key
+    ORDER BY
+        CASE WHEN starts_with(body, '{"adapter":') THEN left(body, 45) END NULLS FIRST,
+        messages, key
 );
 
 -- name: stage_other_keys
