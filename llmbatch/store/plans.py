@@ -201,9 +201,15 @@ def requests(db: Database, first: int, last: int) -> list[PlannedRequest]:
 def _planned(db: Database, found: list[tuple[Any, ...]]) -> list[PlannedRequest]:
     return [
         PlannedRequest(
-            position, key.replace("-", ""), copies, _text(db, text, *place), body, sample, rows
+            position,
+            key,
+            copies,
+            text if at is None else _text(db, text, plan, at, size),
+            body,
+            sample,
+            rows,
         )
-        for position, key, copies, text, body, sample, rows, *place in found
+        for position, key, copies, text, body, sample, rows, plan, at, size in found
     ]
 
 

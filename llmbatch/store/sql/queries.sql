@@ -273,14 +273,14 @@ SEMI JOIN kept_in_own_store USING (key);
 
 -- name: requests_window
 SELECT
-    position, CAST(key AS VARCHAR) AS key, copies, messages, body, sample,
+    position, replace(CAST(key AS VARCHAR), '-', '') AS key, copies, messages, body, sample,
     coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
 FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- name: requests_at
 SELECT
-    position, CAST(key AS VARCHAR) AS key, copies, messages, body, sample,
+    position, replace(CAST(key AS VARCHAR), '-', '') AS key, copies, messages, body, sample,
     coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
 FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
