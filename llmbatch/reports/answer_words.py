@@ -67,6 +67,9 @@ def shares(figures: AnswerFigures) -> str:
     size = count(longest.characters, "character")
     most = f"the longest has {size} ({wording.place(longest.id, longest.line)})"
     looked = f" of {count(figures.rows, 'row')} looked at" if figures.is_sample else ""
+    if figures.samples > 1:
+        each = count(figures.samples, "sample")
+        looked = f" of {count(figures.rows, 'answer')}, since a row has {each}"
     differ = f"{count(figures.distinct, 'different answer')}{looked}"
     return "; ".join(filter(None, (differ, equal, empty, most)))
 

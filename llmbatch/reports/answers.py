@@ -54,12 +54,14 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFigures:
-    """The answers of the present input's rows. `rows` were looked at: all that are answered, or
+    """The answers of the present input's rows, in which each of several `samples` of a row counts
+    as one. `rows` were looked at: all that are answered, or
     (`is_sample`) those of every n-th request where there are more than a hundred thousand.
     `distinct`: answers that differ; `most_common`: the one that most rows have; `empty_rows`:
     those whose answer is blank."""
 
     rows: int
+    samples: int
     is_sample: bool
     distinct: int
     empty_rows: int
@@ -69,8 +71,9 @@ class AnswerFigures:
     distributions: list[Distribution]
 
 
-def build(db: Database, spec: JobSpec, requests: int) -> AnswerFigures | None:
-    """The figures of the answers to a plan of so many requests; None if there is none yet."""
+def build(db: Database, spec: JobSpec, requests: int, samples: int) -> AnswerFigures | None:
+    """The figures of the answers to a plan of so many requests, and so many `samples` of a row at
+    most; None if there is none yet."""
     seen = answers.look_at(db, requests)
     common = answers.most_common(db)
     if common is None or seen.longest_position is None:
@@ -78,6 +81,7 @@ def build(db: Database, spec: JobSpec, requests: int) -> AnswerFigures | None:
     longest = answers.of_request(db, seen.longest_position)
     return AnswerFigures(
         rows=seen.rows,
+        samples=samples,
         is_sample=requests > answers.MOST_REQUESTS,
         distinct=seen.distinct_answers,
         empty_rows=seen.empty_rows,

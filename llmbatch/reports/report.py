@@ -166,7 +166,7 @@ def _assemble(
         rows_in=counts.rows_in,
         counts=counts,
         new_failures=failures.count_new(db, last.run),
-        answers=answers.build(db, spec, plan.requests),
+        answers=answers.build(db, spec, plan.requests, plan.samples),
         calibration=calibration.build(db, spec),
         reused=last.reused,
         requests=plan.requests,

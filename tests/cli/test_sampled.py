@@ -30,6 +30,7 @@ def test_all_samples_are_in_the_output_and_more_are_computed_beside_them(job: Qu
     done = job.run("--samples", "4", *DRAWN, "--meta")
     assert (done.code, job.computed()) == (0, 4)
     assert "3 in = 3 answered" in done.stderr
+    assert "12 different answers of 12 answers, since a row has 4 samples" in done.stderr
     records = job.records()
     assert [record["response"][0] for record in records] == one
     assert len({answer for record in records for answer in record["response"]}) == 12
