@@ -1,16 +1,16 @@
 """The fixtures that start the engines under test."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from llmbatch.core.records import Ask
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.contracts import minimal_engine
+from tests.contracts.ask_clauses import Asked
 from tests.contracts.subjects import (
     CONTEXT,
     KNOWN,
@@ -74,15 +74,6 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return made
 
 
-@dataclass(frozen=True)
-class Asked:
-    """An engine that answers an ask with `width` numbers."""
-
-    engine: Engine
-    ask: Ask
-    width: int
-
-
 LABELS = Ask("labels", labels=("yes", "no", "not sure"))
 # By the name of the fixture: what must be there for it.
 ASKED: Mapping[str, Any] = {
@@ -90,6 +81,8 @@ ASKED: Mapping[str, Any] = {
     "scripted_embed": (),
     "scripted_score": (),
     "scripted_heads": (),
+    "vllm_labels": session.needs_vllm,
+    "vllm_public_labels": session.needs_vllm,
 }
 
 
@@ -117,3 +110,13 @@ def scripted_score() -> Iterator[Asked]:
 @pytest.fixture
 def scripted_heads() -> Iterator[Asked]:
     yield from _scripted(Ask("heads"), 3)
+
+
+@pytest.fixture
+def vllm_labels(vllm: Subject) -> Asked:
+    return Asked(vllm.running, LABELS, 3)
+
+
+@pytest.fixture
+def vllm_public_labels(vllm_public: Subject) -> Asked:
+    return Asked(vllm_public.running, LABELS, 3)

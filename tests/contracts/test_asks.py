@@ -1,49 +1,15 @@
-"""Answers of engines that are no text, by kind of `core.records.Ask`, for each that gives them.
+"""Answers of engines that are no text, for each engine and kind of `core.records.Ask`.
 
-A further engine or kind is a fixture in `conftest`, and its name in ASKED.
+A further engine or kind is a fixture in `conftest`, and its name in ASKED. vLLM's pooling engine is
+asked in a process of its own (`tests/pooling/life.py`).
 """
 
-import base64
-import json
-import math
-import struct
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import pytest
 
-from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Usage
-from llmbatch.core.records import Ask, Message, Request, Sampling
-from llmbatch.engines.base import Engine
-from tests.contracts.conftest import ASKED, Asked
-
-SAMPLING = Sampling(max_tokens=1)
-
-
-def request(asked: Asked, text: str, number: int = 0) -> Request:
-    """A request of the kind, about this text."""
-    roles = {"labels": ("user",), "score": ("query", "document")}.get(asked.ask.kind, ("text",))
-    messages = tuple(Message(role, text) for role in roles)  # type: ignore[arg-type]
-    key = f"{number:032x}"
-    return Request(key, messages, SAMPLING, ask=asked.ask)
-
-
-def outcomes(engine: Engine, requests: Iterable[Request]) -> dict[str, Outcome]:
-    found = {}
-    for outcome in engine.run(iter(requests)):
-        assert not hasattr(outcome, "keys")
-        assert outcome.key not in found
-        found[outcome.key] = outcome
-    return found
-
-
-def numbers(ask: Ask, text: str) -> list[float]:
-    """The numbers of an answer. Fails for one of another form."""
-    if ask.kind == "labels":
-        values = json.loads(text)
-        assert all(value <= 0 for value in values), "log probabilities"
-        return [float(value) for value in values]
-    packed = base64.b64decode(text, validate=True)
-    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+from tests.contracts.ask_clauses import CLAUSES, Asked
+from tests.contracts.conftest import ASKED
 
 
 @pytest.fixture(params=[pytest.param(name, marks=marks) for name, marks in ASKED.items()])
@@ -52,58 +18,6 @@ def asked(request: pytest.FixtureRequest) -> Asked:
     return made
 
 
-def test_each_request_has_one_answer_of_its_form(asked: Asked) -> None:
-    sent = [request(asked, f"row {number} of some", number) for number in range(30)]
-    found = outcomes(asked.engine, sent)
-    assert found.keys() == {one.key for one in sent}
-    for outcome in found.values():
-        assert isinstance(outcome, Completed)
-        assert outcome.finish_reason == "stop"
-        values = numbers(asked.ask, outcome.text)
-        assert len(values) == asked.width
-        assert all(map(math.isfinite, values))
-
-
-def test_the_same_is_answered_alike(asked: Asked) -> None:
-    first, second = (outcomes(asked.engine, [request(asked, "the same", n)]) for n in (1, 2))
-    (one,), (two,) = first.values(), second.values()
-    pairs = zip(numbers(asked.ask, one.text or ""), numbers(asked.ask, two.text or ""), strict=True)
-    assert all(math.isclose(a, b, abs_tol=2e-3, rel_tol=2e-2) for a, b in pairs)
-
-
-def test_other_texts_have_other_answers(asked: Asked) -> None:
-    sent = [request(asked, text, n) for n, text in enumerate(("a parcel is late", "9 + 4"))]
-    one, two = outcomes(asked.engine, sent).values()
-    assert one.text != two.text
-
-
-def test_tokens_are_counted_and_none_are_made_where_an_answer_is_pooled(asked: Asked) -> None:
-    before = asked.engine.telemetry()
-    sent = [request(asked, f"count these words {number}", number) for number in range(9)]
-    used = [outcome.usage for outcome in outcomes(asked.engine, sent).values()]
-    assert all(usage.prompt >= 4 for usage in used)
-    assert not asked.ask.pools or not any(usage.output for usage in used)
-    after = asked.engine.telemetry()
-    assert after.prompt_tokens - before.prompt_tokens == sum(usage.prompt for usage in used)
-    assert after.output_tokens - before.output_tokens == sum(usage.output for usage in used)
-    assert (after.running, after.waiting) == (0, 0)
-
-
-def test_a_text_that_is_too_long_fails_alone(asked: Asked) -> None:
-    sent = [request(asked, "fits", 1), request(asked, "word " * 2000, 2), request(asked, "too", 3)]
-    found = outcomes(asked.engine, sent)
-    assert [isinstance(one, Failed) for _, one in sorted(found.items())] == [False, True, False]
-    failed = found[sent[1].key]
-    assert isinstance(failed, Failed)
-    assert failed.kind == "too_long"
-    assert failed.kind in FAILURE_KINDS
-    assert failed.usage == Usage()
-
-
-def test_a_run_after_a_closed_one_sees_only_its_own(asked: Asked) -> None:
-    given_up = asked.engine.run(request(asked, f"old {n}", n) for n in range(30))
-    next(given_up)
-    given_up.close()  # type: ignore[attr-defined]
-    assert asked.engine.telemetry().running == 0
-    sent = [request(asked, f"new {n}", 100 + n) for n in range(20)]
-    assert outcomes(asked.engine, sent).keys() == {one.key for one in sent}
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
+def test_an_engine_keeps_each_clause(asked: Asked, clause: Callable[[Asked], None]) -> None:
+    clause(asked)

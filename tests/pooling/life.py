@@ -19,6 +19,8 @@ from llmbatch.core.records import Ask, Message, Request, Sampling
 from llmbatch.engines.base import Engine, EngineConfig
 from llmbatch.engines.vllm import kinds
 from llmbatch.engines.vllm.public_way import PublicWay
+from tests.contracts import ask_clauses
+from tests.contracts.ask_clauses import Asked
 from tests.engines.vllm import session
 from tests.pooling.reference import Numbers, Reference, cosines
 
@@ -113,6 +115,7 @@ def main() -> None:
             "after": run(engine, requests),
             "telemetry": engine.telemetry().prompt_tokens,
             "steps": engine.telemetry().steps,
+            "broken": ask_clauses.broken(Asked(engine, ASK, 128)),
         }
         client = engine._client
         assert client is not None

@@ -45,6 +45,11 @@ def test_vectors_are_those_of_transformers(life: Any) -> None:
 
 
 @marked
+def test_it_keeps_the_clauses_about_answers_that_are_no_text(life: Any) -> None:
+    assert life["broken"] == []
+
+
+@marked
 def test_either_way_to_the_core_gives_the_same(life: Any) -> None:
     assert life["public"] == life["after"] == life["first"]
 
