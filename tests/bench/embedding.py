@@ -25,7 +25,7 @@ from tests.bench.measure import environment, spend
 from tests.bench.table import Results, notes_of, rows_of
 
 CASE = "embed"
-ENGINE = {"enforce_eager": True, "dtype": "float32"}
+ENGINE = {"enforce_eager": True, "dtype": "float32", "kv_cache_memory_bytes": 256 << 20}
 _BASELINE = Path(__file__).with_name("embed_baseline.py")
 
 
