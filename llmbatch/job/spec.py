@@ -151,14 +151,18 @@ class JobSpec(Section):
     )
     # The digest of a row's adapter is in its key.
     adapter: str | None = neutral(
-        None, "LoRA adapter for all rows: a name of [adapters], or a folder.", min_length=1
+        None,
+        "LoRA adapter for all rows: a name of [adapters], or a folder (other content: anew).",
+        min_length=1,
     )
     adapter_column: str | None = neutral(
         None,
         "Column that names the adapter of a row; where it is empty, that of --adapter, or none.",
         min_length=1,
     )
-    adapters: dict[str, str] = neutral({}, "A LoRA adapter by name and folder.")
+    adapters: dict[str, str] = neutral(
+        {}, "A LoRA adapter by name and folder (other content: anew)."
+    )
     input: InputSpec = neutral(..., "The input, and how it is read")
     sampling: SamplingSpec = answer(SamplingSpec(), "How tokens are drawn")
     answer: AnswerSpec = answer(AnswerSpec(), "The form of an answer, at most one of these")
