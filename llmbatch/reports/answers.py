@@ -85,17 +85,17 @@ def build(db: Database, spec: JobSpec, requests: int, samples: int) -> AnswerFig
         is_sample=requests > answers.MOST_REQUESTS,
         distinct=seen.distinct_answers,
         empty_rows=seen.empty_rows,
-        most_common=replace(common, value=_shown(common.value, spec)),
+        most_common=replace(common, value=shown(common.value, spec)),
         longest=LongestAnswer(seen.longest or 0, longest.id, longest.line),
         examples=[
-            replace(example, answer=_shown(example.answer, spec))
+            replace(example, answer=shown(example.answer, spec))
             for example in answers.first_middle_last(db)
         ],
         distributions=list(_distributions(db, spec)),
     )
 
 
-def _shown(text: str, spec: JobSpec) -> str:
+def shown(text: str, spec: JobSpec) -> str:
     """An answer (long ones are cut) as a person reads it: of a vector its first numbers."""
     found = _VECTOR.match(text) if spec.task == "embed" else None
     if found is None:

@@ -137,10 +137,10 @@ def ranking(given: Ranking) -> str:
     of = "the same query" if given.group_by is None else f"the same {value(given.group_by)}"
     best = "the best one" if given.top == 1 else f"the best {units.number(given.top or 0)}"
     groups = f"of rows with {of}"
+    others = "the other is" if given.left_out == 1 else f"{units.number(given.left_out)} others are"
     return (
         f"{units.number(given.written)} of the answered ones are written, {best} of each of "
-        f"{units.count(given.groups, 'group')} {groups}; {units.number(given.left_out)} are not "
-        "(--top)"
+        f"{units.count(given.groups, 'group')} {groups}; {others} not (--top)"
     )
 
 

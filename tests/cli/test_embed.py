@@ -94,3 +94,9 @@ def test_csv_and_a_database_have_the_same_numbers(done: QuickJob, expected: list
         found = database.execute("SELECT response, typeof(response) FROM answers").fetchall()
     assert {kind for _, kind in found} == {"FLOAT[8]"}
     assert [list(vector) for vector, _ in found] == rounded(expected)
+
+
+def test_a_try_shows_the_first_numbers(done: QuickJob, expected: list[Any]) -> None:
+    tried = done.command("try", *JOB, *ENGINE, "--rows", "4")
+    shown = ", ".join(f"{number:.4f}" for number in expected[0][:3])
+    assert f"answer  [{shown}, ...]" in tried.stdout

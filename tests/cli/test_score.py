@@ -36,7 +36,7 @@ def test_the_best_of_each_query_is_written_and_the_others_are_counted(done: Quic
     assert {record["score_kind"] for record in records} == {"raw"}
     said = (done.folder / "stderr").read_text()
     assert "6 in = 4 answered + 1 failed + 0 rejected + 1 skipped" in said
-    of = "the best one of each of 2 groups of rows with the same query; 2 are not (--top)"
+    of = "the best one of each of 2 groups of rows with the same query; 2 others are not (--top)"
     assert f"2 of the answered ones are written, {of}" in said
     assert [record["id"] for record in done.errors()] == ["5"]
 

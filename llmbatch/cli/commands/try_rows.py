@@ -81,8 +81,11 @@ def _ready(arguments: JobArguments) -> "ReadyJob":
 def _once(session: "TrySession", job: "ReadyJob", wanted: "TriedRows") -> ExitCode:
     """One try; the exit code says whether anything was answered."""
     from llmbatch.cli import try_view
+    from llmbatch.reports import answers
 
     result = session.answer(job, wanted)
+    for row in result.rows:
+        row["answer"] = row["answer"] and answers.shown(row["answer"], job.spec)
     console.show(try_view.lines(result, try_view.width()))
     if not session.stop.drain:
         console.show(_whole(session, job, result))
