@@ -184,7 +184,7 @@ def rows_at(db: Database, rows: Sequence[int]) -> list[str]:
     """The data (JSON) of these rows, in their order; one may stand in it several times."""
     found = db.execute(query("rows_at"), {"rows": sorted(set(rows))})
     whole = {row: snapshots.whole(db, data, *place) for row, data, *place in found}
-    return [whole[row] for row in rows]
+    return [whole[row] for row in rows if row in whole]
 
 
 def first_row(db: Database, position: int) -> tuple[str, int]:

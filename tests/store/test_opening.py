@@ -41,7 +41,7 @@ def test_a_new_store_has_all_tables_and_views(db: Database) -> None:
     found |= {
         name for (name,) in db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
     }
-    views = ("views.sql", "views_2.sql")
+    views = ("states.sql",)
     scripts = ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_13.sql")
     assert found == {name for script in (*scripts, *views) for name in statements.load(script)}
 
