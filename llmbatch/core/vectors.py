@@ -3,29 +3,32 @@
 import base64
 import binascii
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 
 from llmbatch.core import units
 
 KIND = re.compile(r"(float32|float16)\[(\d*)\]")
 """The type of a column of vectors: of its numbers, and how many there are (empty: not known)."""
-_STORED = np.dtype("<f4")
+_STORED, _BYTES = "<f4", 4
 
-Numbers = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[Any]
 
 
-def read(text: str) -> Numbers:
+def read(text: str) -> "Numbers":
     """The vector of a stored answer (base64 of little-endian float32). Raises ValueError."""
     try:
         content = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError(f"the vector is not base64: {error}") from error
-    if not content or len(content) % _STORED.itemsize:
+    if not content or len(content) % _BYTES:
         raise ValueError(f"the vector has {units.count(len(content), 'byte')}, no float32 numbers")
+    import numpy as np  # the help of commands does without
+
     return np.frombuffer(content, _STORED)
 
 
@@ -35,13 +38,13 @@ def width_of(kind: str) -> int | None:
     return int(found[2]) if found and found[2] else None
 
 
-def of_kind(vector: Numbers, kind: str) -> Numbers:
+def of_kind(vector: "Numbers", kind: str) -> "Numbers":
     """A stored vector as a column of this type has it."""
     found = KIND.fullmatch(kind)
     assert found is not None
     return vector.astype(found[1])
 
 
-def to_json(vector: Numbers) -> str:
+def to_json(vector: "Numbers") -> str:
     """The numbers as a JSON array, with as many digits as tell them apart."""
     return orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY).decode()

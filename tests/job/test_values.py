@@ -106,7 +106,8 @@ def test_flags_hold_only_what_can_be_kept(flags: dict[str, Any], said: str) -> N
 
 @pytest.mark.parametrize("text", [DEEP, "1" * 5000])
 def test_a_value_that_is_not_toml_is_a_text(text: str) -> None:
-    given: dict[str, Any] = {"engine_args": [f"a={text}"], "trusted": False, "template_args": ()}
+    given: dict[str, Any] = {"engine_args": [f"a={text}"], "trusted": False}
+    given |= {"template_args": (), "adapter_folders": ()}
     assert JobArguments.parse(["in.csv"], given).flags["engine"] == {"a": text}
 
 
