@@ -91,7 +91,8 @@ def _round(
     flags = _flags(name, labels)
 
     def run_ours() -> Ran:
-        return llmbatch(bench, name, source, PROMPT, MAX_TOKENS, *flags)
+        longest = None if name.startswith("classify") else MAX_TOKENS
+        return llmbatch(bench, name, source, PROMPT, longest, *flags)
 
     ours = None if planned else run_ours()
     if ours is not None:

@@ -77,14 +77,15 @@ def llmbatch(
     name: str,
     source: Path,
     prompt: str,
-    max_tokens: int,
+    max_tokens: int | None,
     *flags: str,
     memory: bool = False,
 ) -> Ran:
     """One run of llmbatch in a state of its own, under `name` in the suite's folder."""
     output = bench.folder / f"{name}.jsonl"
     command = [sys.executable, "-m", "llmbatch", "run", str(source), "-o", str(output)]
-    command += ["-m", bench.model, "-p", prompt, "--max-tokens", str(max_tokens), "--quiet"]
+    command += ["-m", bench.model, "-p", prompt, "--quiet"]
+    command += [] if max_tokens is None else ["--max-tokens", str(max_tokens)]
     # What is cut off is not tried again with more tokens: the other side does not do that.
     # A model of dummy weights may fail for one reason only.
     command += ["--attempts", "1", "--fail-fast", "off", *flags]
