@@ -121,7 +121,7 @@ verify-labels: $(READY)  ## Compare the probabilities of labels with those of tr
 
 test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an hour; KILLS=200)
 	$(BIN)/python tests/crash/enumerate_kills.py
-	for task in classify embed score; do $(BIN)/python tests/crash/enumerate_kills.py --short --task $$task || exit 1; done
+	for task in classify labels embed score; do $(BIN)/python tests/crash/enumerate_kills.py --short --task $$task || exit 1; done
 	CRASH_EXAMPLES=200 $(BIN)/python -m pytest -q tests/crash/test_state_machine.py
 	$(BIN)/python tests/crash/power_cut.py --images 2000
 	$(BIN)/python tests/crash/bit_flips.py --tries 200

@@ -8,6 +8,7 @@ cores. TEXTS: a JSON array; ENGINE: options as JSON. Writes seconds and vectors 
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -70,6 +71,7 @@ def main() -> None:
     back[order] = vectors
     np.save(f"{result}.npy", back)
     Path(result).write_text(json.dumps({"seconds": seconds, "rows": len(texts)}))
+    os._exit(0)  # vLLM may abort while its threads are taken apart
 
 
 if __name__ == "__main__":

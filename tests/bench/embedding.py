@@ -107,7 +107,10 @@ def measure(folder: Path, model: str, rows: int, rounds: int) -> list[Finding]:
         pairs.append((rows / run.seconds, rows / vllm.seconds))
         ordered.append((rows / by_length.seconds, rows / vllm.seconds))
         looped.append((rows / run.seconds, rows / loop.seconds))
-        print(f"  round {number + 1}: {pairs[-1]}, by length {ordered[-1]}, loop {looped[-1]}")
+        print(
+            f"  round {number + 1}: {pairs[-1]}, by length {ordered[-1]}, loop {looped[-1]}",
+            flush=True,
+        )
         shutil.rmtree(folder / f"ours{number}.llmbatch")
     off = [float((run.vectors * other.vectors).sum(1).min()) for other in (vllm, loop)]
     same = int((killed(source, folder / "killed.npy", model) == run.vectors).all(1).sum())

@@ -25,7 +25,7 @@ def test_a_kill_at_any_turning_point_does_not_show(tracer: Tracer, tmp_path: Pat
     assert points["statement"] >= 8
 
 
-@pytest.mark.parametrize("task", ["embed"])  # the others differ in no statement: make test-crash
+@pytest.mark.parametrize("task", ["embed", "score", "labels"])
 def test_a_kill_during_another_task_does_not_show(
     tracer: Tracer, tmp_path: Path, task: str
 ) -> None:

@@ -15,6 +15,7 @@ TASKS = {
     "generate": ("-p", "Say {{ text }}"),
     "embed": ("--task", "embed", "-p", "{{ text }}"),
     "classify": ("--task", "classify", "-p", "{{ text }}"),
+    "labels": ("--task", "classify", "-p", "{{ text }}", "--label", "red", "--label", "blue"),
     "score": (
         *("--task", "score", "--query", "{{ text }}", "--document", "Say {{ text }}"),
         *("--top", "1"),
