@@ -153,3 +153,10 @@ class Section(BaseModel):
         if isinstance(value, bool) and field.annotation in _NUMBERS:
             raise ValueError("must be a number")
         return value
+
+
+def given_keys(section: BaseModel) -> Iterator[str]:
+    """The keys of a section, by their names in the job file, that differ from their defaults."""
+    for name, field in type(section).model_fields.items():
+        if getattr(section, name) != field.default:
+            yield field.alias or name

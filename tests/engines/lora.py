@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from llmbatch.engines import adapter_files
+
 MODULES = ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")
 
 
@@ -21,12 +23,13 @@ def make(
 ) -> Path:
     """A random adapter for the model in a folder, with weights of this scale. `config`: other
     entries of its configuration."""
-    sizes = shapes(model)
+    sizes = adapter_files.model_shapes(model)
     random = np.random.default_rng(seed)
     tensors: dict[str, np.ndarray[Any, Any]] = {}
-    for name, (wide, narrow) in sizes.items():
+    for name, size in sizes.items():
         if not name.endswith(tuple(f"{module}.weight" for module in MODULES)):
             continue
+        wide, narrow = size
         module = f"base_model.model.{name.removesuffix('.weight')}"
         tensors[f"{module}.lora_A.weight"] = random.normal(0, scale, (rank, narrow))
         tensors[f"{module}.lora_B.weight"] = random.normal(0, scale, (wide, rank))
@@ -41,19 +44,6 @@ def make(
     }
     (folder / "adapter_config.json").write_text(json.dumps(usual | (config or {})))
     return folder
-
-
-def shapes(model: Path) -> dict[str, tuple[int, int]]:
-    """The shapes of the model's matrices."""
-    found = {}
-    for path in model.glob("*.safetensors"):
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        for name, tensor in header.items():
-            if name != "__metadata__" and len(tensor["shape"]) == 2:
-                found[name] = tuple(tensor["shape"])
-    return found
 
 
 def write(path: Path, tensors: dict[str, "np.ndarray[Any, Any]"]) -> None:

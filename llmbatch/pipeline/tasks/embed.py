@@ -1,20 +1,18 @@
 """The task of embedding: the vector of a text."""
 
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core import vectors
 from llmbatch.core.errors import UsageError
-from llmbatch.core.outcomes import Tries
-from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.core.records import Ask
 from llmbatch.engines.pooling import Pooling
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.tasks.asked import Asked
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "embed"
@@ -22,19 +20,15 @@ _OF_OVERFLOW = {"truncate": "cut", "split": "parts"}
 """The column beside the vector that says what became of a text that is too long."""
 _CLOSE = 1e-3
 """How far the length of a vector may be from 1: numbers are rounded to float32."""
-_SAMPLING = Sampling(max_tokens=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Embed:
+class Embed(Asked):
     """See `base.Task`."""
 
     ask: Ask
     dtype: str = "float32"
     has_system: bool = False
-    sampling: Sampling = _SAMPLING
-    form: None = None
-    constraint: None = None
     name: str = NAME
     sections: tuple[str, ...] = (NAME,)
 
@@ -45,20 +39,9 @@ class Embed:
         fields = {} if beside is None else {"response": kind, beside: "integer"}
         return AnswerColumns(kind, {}, fields=fields)
 
-    def body(self, data: str) -> Mapping[str, Any] | None:
-        return None
-
-    def request(
-        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
-    ) -> Request:
-        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
-
     def require_valid(self) -> None:
         if self.has_system:
             raise UsageError("--system: a vector is made of one text, the prompt: leave it out")
-
-    def notices(self) -> list[str]:
-        return []
 
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         return nullcontext(VectorCheck(self.ask, pooling))

@@ -1,18 +1,19 @@
 """The task of classifying with a model that has a classification head: the labels are its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
-from llmbatch.core.outcomes import Tries
-from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.core.messages import json_text
+from llmbatch.core.records import Ask
 from llmbatch.engines.pooling import Pooling
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import classified, numbers, pooled
+from llmbatch.pipeline.tasks.asked import Asked
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "classify"
@@ -22,26 +23,15 @@ softmax add up to 1; independent ones, of a model whose texts may have several l
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class Heads(Asked):
     """See `base.Task`."""
 
     ask: Ask
     texts: EmbedSpec
     has_system: bool
     columns: AnswerColumns
-    sampling: Sampling
-    form: None = None
-    constraint: None = None
     name: str = NAME
     sections: tuple[str, ...] = (pooled.SECTION,)
-
-    def body(self, data: str) -> Mapping[str, Any] | None:
-        return None
-
-    def request(
-        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
-    ) -> Request:
-        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
         pooled.require_shared(self.texts, NAME)
@@ -49,9 +39,6 @@ class Heads:
             raise UsageError(
                 "--system: a classification head takes one text, the prompt: leave it out"
             )
-
-    def notices(self) -> list[str]:
-        return []
 
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         labels = pooling.labels if pooling is not None else ()
@@ -67,7 +54,7 @@ class Heads:
             answer = _answer(named, values)
             if pooled.CUT in self.columns.fields:
                 answer[pooled.CUT] = cut
-            return Judgement(None, numbers.as_answer(answer))
+            return Judgement(None, json_text(answer))
 
         return nullcontext(judge)
 
@@ -82,4 +69,4 @@ def make(spec: JobSpec) -> Heads:
     ask = pooled.ask_of("heads", spec)
     fields = {**classified.FIELDS, PROBABILITIES: "json", **pooled.fields(ask)}
     columns = AnswerColumns("text", {}, fields=fields)
-    return Heads(ask, spec.embed, spec.system is not None, columns, Sampling(max_tokens=1))
+    return Heads(ask, spec.embed, spec.system is not None, columns)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
-from llmbatch.core.outcomes import Tries
-from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.core.records import Ask
 from llmbatch.engines.pooling import Pooling
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import classified
+from llmbatch.pipeline.tasks.asked import Asked
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "classify"
@@ -23,31 +23,17 @@ _DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Asked):
     """See `base.Task`."""
 
     ask: Ask
     columns: AnswerColumns
-    sampling: Sampling
-    form: None = None
-    constraint: None = None
     name: str = NAME
     sections: tuple[str, ...] = ("classify", "template")
-
-    def body(self, data: str) -> Mapping[str, Any] | None:
-        return None
-
-    def request(
-        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
-    ) -> Request:
-        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
         if len(self.ask.labels) < 2:
             raise UsageError("--label: give at least two labels, or a file of them by --labels")
-
-    def notices(self) -> list[str]:
-        return []
 
     def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
         return nullcontext(self._judge)
@@ -84,4 +70,4 @@ def make(spec: JobSpec) -> Labels:
     """The task of a job with labels of its own."""
     given = spec.classify
     ask = Ask("labels", given.labels, whole=given.label_tokens == "all")
-    return Labels(ask, AnswerColumns("text", {}, fields=classified.FIELDS), Sampling(max_tokens=1))
+    return Labels(ask, AnswerColumns("text", {}, fields=classified.FIELDS))

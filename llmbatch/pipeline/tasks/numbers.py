@@ -2,12 +2,10 @@
 
 import base64
 import binascii
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
-
-from llmbatch.core.messages import json_text
 
 
 class EngineNumbers(NamedTuple):
@@ -32,8 +30,3 @@ def read(text: str) -> EngineNumbers:
     if not np.isfinite(values).all():
         raise ValueError("the engine's answer holds a number that is not finite")
     return EngineNumbers([float(str(value)) for value in values], cut)
-
-
-def as_answer(fields: dict[str, Any]) -> str:
-    """An answer as it is stored."""
-    return json_text(fields)

@@ -1,9 +1,7 @@
 """The keys of a job that are of no use for its task: one that was given would be ignored."""
 
-from collections.abc import Iterator
-
 from llmbatch.core.errors import UsageError
-from llmbatch.job.fields import Affects, Section, effect
+from llmbatch.job.fields import Affects, Section, effect, given_keys
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import Task
@@ -24,16 +22,9 @@ def require(spec: JobSpec, task: Task) -> None:
         section = getattr(spec, table)
         is_other = effect(field) is Affects.ANSWER and table not in (*task.sections, task.name)
         if is_other and isinstance(section, Section):
-            for name in _given(section):
+            for name in given_keys(section):
                 flag = flag_name(f"{table}.{name}")
                 if spec.is_batch:
                     raise UsageError(f"{flag}: {LINE_SAYS}")
                 hint = f"it is for --task {table}" if table in _OF_ONE else "leave it out"
                 raise UsageError(f"{flag}: not for --task {task.name}; {hint}")
-
-
-def _given(section: Section) -> Iterator[str]:
-    """The keys of a section that differ from their defaults."""
-    for name, field in type(section).model_fields.items():
-        if getattr(section, name) != field.default:
-            yield field.alias or name

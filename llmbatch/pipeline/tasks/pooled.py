@@ -5,6 +5,7 @@ from typing import Literal
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Ask
 from llmbatch.job.embed import EmbedSpec
+from llmbatch.job.fields import given_keys
 from llmbatch.job.flags import flag_name
 from llmbatch.job.spec import JobSpec
 
@@ -26,9 +27,8 @@ def fields(ask: Ask) -> dict[str, str]:
 
 def require_shared(given: EmbedSpec, task: str) -> None:
     """Raise UsageError for a setting of vectors alone."""
-    for name, field in EmbedSpec.model_fields.items():
-        is_given = getattr(given, name) != field.default
-        if is_given and name not in _SHARED[task]:
+    for name in given_keys(given):
+        if name not in _SHARED[task]:
             raise UsageError(f"{flag_name(f'{SECTION}.{name}')}: it is for --task embed")
     if given.overflow == "split":
         raise UsageError(

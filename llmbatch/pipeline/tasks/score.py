@@ -1,19 +1,18 @@
 """The task of scoring: one number that says how well two texts fit."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
-from llmbatch.core.outcomes import Tries
-from llmbatch.core.records import Ask, Message, Request, Sampling
+from llmbatch.core.messages import json_text
+from llmbatch.core.records import Ask
 from llmbatch.engines.pooling import Pooling
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.score import ScoreSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import numbers, pooled
+from llmbatch.pipeline.tasks.asked import Asked
 from llmbatch.pipeline.tasks.base import AnswerColumns
 
 NAME = "score"
@@ -25,7 +24,7 @@ _KINDS = ("sigmoid", "raw", "cosine")
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(Asked):
     """See `base.Task`."""
 
     ask: Ask
@@ -33,19 +32,8 @@ class Score:
     texts: EmbedSpec
     has_prompt: bool
     columns: AnswerColumns
-    sampling: Sampling
-    form: None = None
-    constraint: None = None
     name: str = NAME
     sections: tuple[str, ...] = ("score", pooled.SECTION)
-
-    def body(self, data: str) -> Mapping[str, Any] | None:
-        return None
-
-    def request(
-        self, key: str, messages: Sequence[Message], tries: Tries, body: Mapping[str, Any] | None
-    ) -> Request:
-        return Request(key, tuple(messages), self.sampling, body=body, ask=self.ask)
 
     def require_valid(self) -> None:
         pooled.require_shared(self.texts, NAME)
@@ -82,7 +70,7 @@ class Score:
             answer = {"response": value, KIND: kind}
             if pooled.CUT in self.columns.fields:
                 answer[pooled.CUT] = found.cut
-            return Judgement(None, numbers.as_answer(answer))
+            return Judgement(None, json_text(answer))
 
         return nullcontext(judge)
 
@@ -93,4 +81,4 @@ def make(spec: JobSpec) -> Score:
     ask = pooled.ask_of("score", spec)
     fields = {"response": "number", KIND: "text", **pooled.fields(ask)}
     columns = AnswerColumns("number", {}, fields=fields)
-    return Score(ask, spec.score, spec.embed, has_prompt, columns, Sampling(max_tokens=1))
+    return Score(ask, spec.score, spec.embed, has_prompt, columns)

@@ -1,31 +1,18 @@
 """Jobs of a cross-encoder and of a classifier on vLLM, in one process, against transformers."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from tests.engines.vllm import session
+from tests.pooling import process
 
 pytestmark = session.needs_vllm
 
 
 @pytest.fixture(scope="module")
 def done() -> Any:
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.pooling.pairs"],
-        cwd=session.ROOT,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr[-2000:]
-    return json.loads(finished.stdout.splitlines()[-1])
+    return process.result_of("pairs")
 
 
 def test_scores_are_those_of_transformers(done: Any) -> None:

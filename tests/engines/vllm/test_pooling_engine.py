@@ -1,9 +1,6 @@
 """vLLM's pooling runner with the bundled model: one life of it, in a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,23 +10,14 @@ from llmbatch.core.records import Ask, Constraint, Sampling
 from llmbatch.engines.base import EngineConfig
 from llmbatch.engines.vllm import kinds, pooling_engine
 from tests.engines.vllm import session
+from tests.pooling import process
 
 needs_vllm = session.needs_vllm
 
 
 @pytest.fixture(scope="module")
 def life() -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.pooling.life"],
-        cwd=session.ROOT,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return process.result_of("life")
 
 
 def marked(test: Any) -> Any:
