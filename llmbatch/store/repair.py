@@ -12,7 +12,7 @@ from llmbatch.store import frames, inspection, journal, opening, recovery
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError, ForeignError
 from llmbatch.store.opening import open_store
-from llmbatch.store.salvage import salvage
+from llmbatch.store.salvage import Losses, salvage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _salvage(store: Path) -> Repair:
     with _draft(store) as draft:
         with open_store(draft, beside=store.parent) as new:
             found = salvage(new, store)
-            if not recovery.has_work(new):
+            if not (recovery.has_work(new) or _may_be_empty(store, found)):
                 raise _nothing_error(store)
             new.compact()
             answers = _answers(new)
@@ -102,6 +102,15 @@ def _salvage(store: Path) -> Repair:
         rewritten=True,
         kept=tuple(kept),
     )
+
+
+def _may_be_empty(store: Path, found: Losses) -> bool:
+    """True if power can have failed in the first plan: nothing was answered, and nothing is lost.
+
+    The store is whole but for its log, or its journal is there and has never had a frame.
+    """
+    path = journal.path_for(store)
+    return not found.unread or (path.exists() and not path.stat().st_size)
 
 
 @contextmanager

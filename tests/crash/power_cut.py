@@ -25,11 +25,12 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from llmbatch.core.errors import StoreError  # noqa: E402
 from llmbatch.store import connection, frames, journal, recovery, results, runs  # noqa: E402
 from llmbatch.store.database import Database  # noqa: E402
 from llmbatch.store.journal import DamagedError  # noqa: E402
 from llmbatch.store.opening import open_store  # noqa: E402
-from llmbatch.store.repair import repair  # noqa: E402
+from llmbatch.store.repair import abandon, repair  # noqa: E402
 from tests.crash import disk  # noqa: E402
 from tests.crash.disk import Disk  # noqa: E402
 from tests.crash.events import Event  # noqa: E402
@@ -78,6 +79,7 @@ class Result:
     opened: int = 0
     replayed: int = 0
     repaired: int = 0
+    abandoned: int = 0
     empty: int = 0
     finished: int = 0
     acknowledged: int = 0
@@ -201,7 +203,8 @@ def _examine(place: Path, acknowledged: Answers, result: Result) -> None:
     except DamagedError as error:
         result.repaired += 1
         result.reasons[re.sub(r'"[^"]*"|\d+', "...", str(error).partition("opened: ")[2])[:75]] += 1
-        repair(store)
+        if not _repaired(store, acknowledged, result):
+            return
     with open_store(store) as db:
         broken = [name for name, count in results.violations(db).items() if count]
         held = _held(db)
@@ -210,6 +213,19 @@ def _examine(place: Path, acknowledged: Answers, result: Result) -> None:
     missing = sum(held.get(place) != answer for place, answer in acknowledged.items())
     if missing:
         result.problems.append(f"{missing} of {len(acknowledged)} acknowledged answers are missing")
+
+
+def _repaired(store: Path, acknowledged: Answers, result: Result) -> bool:
+    """Repair the store; where nothing can be saved, as in the first transaction, begin anew."""
+    try:
+        repair(store)
+    except StoreError as error:
+        if acknowledged:
+            result.problems.append(str(error))
+        result.abandoned += 1
+        abandon(store)
+        return False
+    return True
 
 
 def _lacks_frames(store: Path) -> bool:
@@ -243,6 +259,7 @@ def summary(result: Result) -> str:
             f"  opened at once: {result.opened:,} ({result.replayed:,} with transactions that only "
             "the journal held)",
             f"  opened after `llmbatch repair`: {result.repaired:,}",
+            f"    of these with nothing to save, and nothing acknowledged: {result.abandoned:,}",
             *(f"    {reason}: {count:,}" for reason, count in result.reasons.most_common(5)),
             f"  acknowledged answers looked for: {result.acknowledged:,}",
             f"  run to the end: {result.finished:,}",

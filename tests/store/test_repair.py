@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,6 +218,47 @@ def test_without_a_journal_nothing_is_touched(tmp_path: Path, store: Path, path:
     with pytest.raises(StoreError, match=r"neither .*: nothing can be recovered; move .* away"):
         repair(store)
     assert files_of(tmp_path) == {"job.duckdb": b"no store"}
+
+
+def test_a_power_cut_in_the_first_plan_leaves_an_empty_store(tmp_path: Path) -> None:
+    store = tmp_path / "job.duckdb"
+    open_store(store).close()
+    child = f"""
+import os
+from pathlib import Path
+from llmbatch.store.opening import open_store
+db = open_store(Path({str(store)!r}))
+for statement in (
+    "CREATE TABLE planned AS SELECT range AS number FROM range(100)",
+    "CREATE TABLE noted AS SELECT range AS number FROM range(100)",
+):
+    db.execute(statement)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", child], check=True)
+    log = store.with_name("job.duckdb.wal")
+    # A sector that never came to the disk, well before the last entry.
+    content = bytearray(log.read_bytes())
+    content[300:400] = bytes(100)
+    log.write_bytes(content)
+    with pytest.raises(DamagedError, match="llmbatch repair"):
+        open_store(store)
+    done = repair(store)
+    assert (done.sound, done.answers, done.unread) == (False, 0, ())
+    assert log.with_name(log.name + ".damaged").read_bytes() == bytes(content)
+    assert set(work_of(store)) == {0}
+
+
+def test_a_store_that_never_had_a_frame_begins_anew(tmp_path: Path) -> None:
+    store = tmp_path / "job.duckdb"
+    open_store(store).close()
+    assert journal.path_for(store).stat().st_size == 0
+    DAMAGES["blocks"](store)
+    damaged = store.read_bytes()
+    done = repair(store)
+    assert (done.sound, done.answers) == (False, 0)
+    assert store.with_name("job.duckdb.damaged").read_bytes() == damaged
+    assert set(work_of(store)) == {0}
 
 
 def test_a_store_of_a_newer_version_is_no_damage(tmp_path: Path, store: Path) -> None:
