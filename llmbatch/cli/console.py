@@ -25,6 +25,7 @@ Exit codes:
   3    finished, with failed or rejected rows, or none answered
   4    stopped with work left; the same command resumes
   5    the engine could not start or died; the same command resumes
+  6    the gold set failed, the rest was not run; the same command resumes
   75   another run holds the job
   130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
        resumes

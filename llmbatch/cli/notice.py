@@ -18,6 +18,7 @@ _STATES = {
     ExitCode.USAGE: "refused",
     ExitCode.INCOMPLETE: "finished",
     ExitCode.STOPPED: "stopped",
+    ExitCode.GOLD: "stopped",
     ExitCode.LOCKED: "locked",
     ExitCode.SIGHUP: "stopped",
     ExitCode.SIGINT: "stopped",

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 3
     STOPPED = 4
     ENGINE = 5
+    GOLD = 6
     LOCKED = 75
     SIGHUP = 129
     SIGINT = 130

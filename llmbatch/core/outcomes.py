@@ -136,6 +136,12 @@ _KINDS = (
     ),
     FailureKind("invalid_output", True, "the answer breaks the constraint: look at the prompt"),
     FailureKind(
+        "check_failed",
+        True,
+        "the answer breaks a rule of [[check]], which the message names: look at the prompt, or at "
+        "the rule (`llmbatch recheck` after a change)",
+    ),
+    FailureKind(
         "refused_request",
         False,
         "the engine refused this request: see the message; `llmbatch retry` has it tried again",
@@ -160,8 +166,8 @@ def kinds_helped_by(setting: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Tries:
     """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
-    kinds that are retried with other sampling: `truncated`, `invalid_output` (`invalid`) and
-    `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user gave when it was
+    kinds that are retried with other sampling: `truncated`, `invalid_output` and `check_failed`
+    (`invalid`) and `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user gave when it was
     reopened, in place of the job's; `truncated` counts from there."""
 
     attempts: int = 0

@@ -31,6 +31,7 @@ MIGRATIONS = (
     ("schema_13.sql",),
     ("schema_14.sql",),
     ("schema_15.sql",),
+    ("schema_16.sql",),
 )
 
 

@@ -24,6 +24,7 @@ LEVELS = {
     "engines": 2,
     "job": 3,
     "accounting": 4,
+    "quality": 4,
     "pipeline": 5,
     "estimate": 6,
     "tune": 6,

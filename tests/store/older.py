@@ -49,6 +49,7 @@ _UNDONE = {
         "ALTER TABLE plans DROP COLUMN votes",
     ),
     15: ("ALTER TABLE attempts DROP COLUMN logprobs",),
+    16: ("DROP TABLE flags",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -22,7 +22,7 @@ def after(tries: Tries, kind: str) -> Tries:
         tries.attempts + 1,
         tries.since_reopened + 1,
         tries.truncated + (kind in ("truncated", UNFINISHED)),
-        tries.invalid + (kind in ("invalid_output", UNFINISHED)),
+        tries.invalid + (kind in ("invalid_output", "check_failed", UNFINISHED)),
         tries.repeated + (kind == "repetition"),
         tries.max_tokens,
     )

@@ -30,7 +30,7 @@ SELECT
         tries.kind IN ('truncated', 'unfinished_thinking')
         AND tries.attempt > coalesce(reopened.limited, 0)
     ) AS truncated,
-    count(*) FILTER (tries.kind IN ('invalid_output', 'unfinished_thinking')) AS invalid,
+    count(*) FILTER (tries.kind IN ('invalid_output', 'check_failed', 'unfinished_thinking')) AS invalid,
     count(*) FILTER (tries.kind = 'repetition') AS repeated,
     max(reopened.max_tokens) AS max_tokens
 FROM (

@@ -18,6 +18,7 @@ ANSWER = Completed("k", "text", "stop", Usage(3, 1, 2))
 RETRYABLE = {
     "truncated": Tries(1, 1, truncated=1),
     "invalid_output": Tries(1, 1, invalid=1),
+    "check_failed": Tries(1, 1, invalid=1),
     "repetition": Tries(1, 1, repeated=1),
     "unfinished_thinking": Tries(1, 1, truncated=1, invalid=1),
 }

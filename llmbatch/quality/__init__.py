@@ -1,0 +1,1 @@
+"""The trust in answers: warning signs, gold sets, comparison of answers, drift of inputs."""

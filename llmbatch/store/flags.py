@@ -1,0 +1,78 @@
+"""The flags of rows: rules of the job that do not hold and only flag, and warning signs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+
+from llmbatch.store import arrow_columns, statements
+from llmbatch.store.database import Database
+
+_WINDOW = 20_000
+_SHAPE = pa.schema(
+    [("row", pa.int64()), ("origin", pa.string()), ("name", pa.string()), ("detail", pa.string())]
+)
+
+Origin = Literal["check", "sign"]
+
+
+class Flag(NamedTuple):
+    """A flag of a row. `name`: of the rule or of the sign; `detail`: a few words, or None."""
+
+    row: int
+    origin: Origin
+    name: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagCount:
+    """The rows of the current plan that have a flag."""
+
+    origin: str
+    name: str
+    rows: int
+
+
+def replace(db: Database, origin: Origin, batches: Iterable[Sequence[Flag]]) -> None:
+    """Replace the flags of this origin by those of the current plan's rows, each given once."""
+    db.execute(_query("stage_flags"))
+    for batch in batches:
+        table = arrow_columns.typed_table(list(zip(*batch, strict=True)) or [()] * 4, _SHAPE)
+        db.insert(_query("stage_flag"), table)
+    with db.transaction():
+        db.execute(_query("delete_flags"), {"origin": origin})
+        db.execute(_query("insert_flags"))
+
+
+def counts(db: Database) -> list[FlagCount]:
+    """The flags of the current plan, that of most rows first."""
+    return db.values(FlagCount, _query("flag_counts"))
+
+
+def flagged_rows(db: Database) -> int:
+    """The rows of the current plan that have a flag at all."""
+    return int(db.scalar(_query("flagged_rows")))
+
+
+class Flags:
+    """The flags of rows, which are asked for in ascending order."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._end = 0
+        self._flags: dict[int, list[Flag]] = {}
+
+    def of(self, row: int) -> list[Flag]:
+        """The flags of a row, by origin and name."""
+        if row >= self._end:
+            self._end = row + _WINDOW
+            self._flags = {}
+            for found in self._db.execute(_query("flags_window"), {"first": row, "end": self._end}):
+                self._flags.setdefault(found[0], []).append(Flag(*found))
+        return self._flags.get(row, [])
+
+
+def _query(name: str) -> str:
+    return statements.load("flags.sql")[name]
