@@ -167,8 +167,8 @@ def kinds_helped_by(setting: str) -> list[str]:
 class Tries:
     """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
     kinds that are retried with other sampling: `truncated`, `invalid_output` and `check_failed`
-    (`invalid`) and `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user gave when it was
-    reopened, in place of the job's; `truncated` counts from there."""
+    (`invalid`) and `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user
+    gave when it was reopened, in place of the job's; `truncated` counts from there."""
 
     attempts: int = 0
     since_reopened: int = 0

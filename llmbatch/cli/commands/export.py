@@ -8,6 +8,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import kept_job
+from llmbatch.core import units
 from llmbatch.core.errors import UnwrittenError, UsageError
 from llmbatch.core.version import VERSION
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from llmbatch.pipeline.rows.output_file import OutputFile
     from llmbatch.store.database import Database
     from llmbatch.store.results import Counts
+
+
+TRAINING = ("sft", "dpo")
+"""Formats of lines to train another model with."""
 
 
 @click.command()
@@ -33,8 +38,9 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "npy"]),
-    help="[default: by the suffix of FILE; jsonl for standard output]",
+    type=click.Choice(["jsonl", "csv", "tsv", "parquet", "xlsx", "duckdb", "npy", *TRAINING]),
+    help="[default: by the suffix of FILE; jsonl for standard output] sft and dpo: lines of JSON "
+    "to train another model with: chats with accepted answers, or accepted beside refused ones.",
 )
 @click.option(
     "--columns", metavar="a,b,response", help="Columns to write, in this order. [default: all]"
@@ -76,6 +82,18 @@ if TYPE_CHECKING:
     help="Write CSV as Excel reads it: with a byte order mark, and an apostrophe before what it "
     "would take for a formula.",
 )
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="0-1",
+    help="With sft and dpo: leave out answers with less confidence (--task classify) or agreement "
+    "(--vote).",
+)
+@click.option(
+    "--with-flagged",
+    is_flag=True,
+    help="With sft and dpo: also write answers of rows that have a flag.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace FILE, whatever has written it.")
 @console.reported
 def export(
@@ -84,6 +102,8 @@ def export(
     only_failed: bool,
     only_skipped: bool,
     where: str | None,
+    min_confidence: float | None,
+    with_flagged: bool,
     **changes: Any,
 ) -> None:
     """Write the answers that a job has so far, or its failed or skipped rows, to another file.
@@ -91,6 +111,14 @@ def export(
     JOB is its job file, its output or its state folder. A file that holds no such answers is not
     replaced without --overwrite.
     """
+    if changes["output_format"] in TRAINING:
+        form = changes["output_format"]
+        _refuse_beside(form, changes | {"where": where}, only_failed or only_skipped)
+        overwrite = bool(changes["overwrite"])
+        console.say(write_pairs(job, output, form, min_confidence, with_flagged, overwrite))
+        return
+    if min_confidence is not None or with_flagged:
+        raise UsageError("--min-confidence and --with-flagged go with --format sft or dpo")
     for flag in ("--failed",) * only_failed + ("--skipped",) * only_skipped:
         if (only_skipped and changes["meta"]) or changes["keep"]:
             raise UsageError(f"{flag} writes no answers: leave --meta and --keep out")
@@ -98,6 +126,14 @@ def export(
         raise UsageError("--failed and --skipped: give one of them")
     only = FAILED if only_failed else SKIPPED if only_skipped else None
     console.say(write_answers(job, output, where=where, only=only, **changes))
+
+
+def _refuse_beside(form: str, given: dict[str, Any], is_other: bool) -> None:
+    """Raise UsageError for flags that say nothing of lines to train with."""
+    names = ("columns", "where", "meta", "keep", "table", "excel")
+    odd = [f"--{name}" for name in names if given[name]] + ["--failed or --skipped"] * is_other
+    if odd:
+        raise UsageError(f"--format {form} writes whole chats: leave {', '.join(odd)} out")
 
 
 # Of these the job's own values say nothing of another file.
@@ -139,6 +175,48 @@ def write_answers(
     for notice in written.notices:
         console.say(f"warning: {output}: {notice}")
     return _describe(written, counts, target)
+
+
+def write_pairs(
+    job: Path,
+    output: Path,
+    form: str,
+    least_confidence: float | None,
+    with_flagged: bool,
+    overwrite: bool,
+) -> str:
+    """Write lines to train another model with; returns what was done."""
+    from llmbatch.cli import reading
+    from llmbatch.cli.find_job import find, require_plan
+    from llmbatch.pipeline.rows import training_pairs
+    from llmbatch.pipeline.rows.export import opened
+    from llmbatch.pipeline.rows.training_pairs import TrainingPairs
+    from llmbatch.store import faults
+
+    paths = find(job)
+    with reading.opened(paths) as db:
+        changes = {"output": str(output), "output_format": "jsonl", "overwrite": overwrite}
+        spec = _spec_of_export(db, paths, changes)
+        target = _target(spec, paths, None)
+        training_pairs.check(target)
+        require_plan(db, paths)
+        pairs = TrainingPairs(
+            spec,
+            "dpo" if form == "dpo" else "sft",
+            least_confidence=least_confidence,
+            with_flagged=with_flagged,
+        )
+        with faults.understood(paths.store), opened(target) as stream:
+            counts = pairs.write(db, stream)
+    left_out = (
+        (counts.flagged, "with a flag (--with-flagged)"),
+        (counts.doubtful, f"below a confidence of {least_confidence}"),
+        (counts.single, "without a refused answer"),
+    )
+    told = ", ".join(f"{number:,} {why}" for number, why in left_out if number)
+    to = "standard output" if target.is_stdout else str(target.path)
+    beside = f"; left out: {told}" if told else ""
+    return f"{units.count(counts.written, 'line')} written to {to}{beside}"
 
 
 def _describe(done: "Written", counts: "Counts", target: "OutputFile") -> str:

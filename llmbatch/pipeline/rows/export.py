@@ -103,7 +103,7 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
 
 def _export_lines(db: Database, output: OutputFile, expected: int) -> Written:
     """The same for an output in the shape of OpenAI's."""
-    with _reported(output.path), _opened(output) as stream:
+    with opened(output) as stream:
         written = batch_output.write_answers(stream, row_answers.in_input_order(db), output.model)
         error_file.check_count(output.path, written, expected)
     return Written(written)
@@ -166,6 +166,13 @@ def _best(rows: Iterator[dict[str, Any]], ranks: Ranks) -> Iterator[dict[str, An
         rank = ranks.of(row["row"])
         if rank is not None or row["state"] != ANSWERED:
             yield row | {RANK: rank}
+
+
+@contextmanager
+def opened(output: OutputFile) -> Iterator[BinaryIO]:
+    """A stream for an output that is written at once. Raises UnwrittenError if it cannot be."""
+    with _reported(output.path), _opened(output) as stream:
+        yield stream
 
 
 @contextmanager
