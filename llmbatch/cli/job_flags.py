@@ -15,7 +15,10 @@ from llmbatch.job.spec import JobSpec
 
 # The parts of a flag that the spec does not declare.
 _SHORT_NAMES = {"input.files": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
-_REPEATED = ("input.files", "input.null", "require", "answer.choice", "sampling.stop")
+_REPEATED = (
+    *("input.files", "input.null", "require"),
+    *("answer.choice", "sampling.stop", "eval.min"),
+)
 _METAVARS = {
     "input.files": "FILE",
     "input.delimiter": "CHARACTER",
@@ -41,6 +44,9 @@ _METAVARS = {
     "answer.regex": "PATTERN",
     "classify.labels": "FILE",
     "classify.gold": "COLUMN",
+    "eval.gold": "FILE|COLUMN",
+    "eval.on": "COLUMN",
+    "eval.min": "FIGURE=VALUE",
     "score.group_by": "COLUMN",
     "template.chat_template": "FILE",
     "cost.price_per_million": "IN/OUT[/CACHED]",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.engines import model_files
+from llmbatch.job import gold_set
 from llmbatch.job.input import STDIN
 
 Table = dict[str, Any]
@@ -19,6 +20,9 @@ def located(table: Table, folder: Path) -> Table:
             made[key] = str(folder / value)
     if isinstance(table.get("input"), dict):
         made["input"] = _locate_input(table["input"], folder)
+    gold = table["eval"].get("gold") if isinstance(table.get("eval"), dict) else None
+    if isinstance(gold, str) and gold and gold_set.names_file(gold, folder):
+        made["eval"] = table["eval"] | {"gold": str(folder / gold)}
     run = table.get("run")
     if isinstance(run, dict):
         made["run"] = run | _locate_run_files(run, folder)

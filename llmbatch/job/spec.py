@@ -15,6 +15,7 @@ from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.examples import Examples
 from llmbatch.job.fields import Section, answer, neutral, rendered
+from llmbatch.job.gold_set import GoldSetSpec
 from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
@@ -177,6 +178,9 @@ class JobSpec(Section):
         EngineSpec(), "The engine and its options"
     )  # it names what is in the key
     cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its attribution")
+    eval: GoldSetSpec = neutral(
+        GoldSetSpec(), "Rows whose right answer is known: run first, and what they have to reach"
+    )
     run: RunSpec = neutral(RunSpec(), "Checkpoints, retries and reasons to stop")
 
     _template_files: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -228,6 +232,11 @@ class JobSpec(Section):
     def devices(self) -> int:
         """The number of devices that are paid: as the job says, or else the engine's options."""
         return self.cost.devices or self.engine.devices
+
+    @property
+    def gold(self) -> str | None:
+        """The column or file of the right answers, if they are known."""
+        return self.eval.gold or self.classify.gold
 
     @property
     def reasons(self) -> bool:

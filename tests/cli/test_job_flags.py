@@ -69,6 +69,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "answer.regex": ("r", "r"),
     "classify.label_tokens": ("all", "all"),
     "classify.gold": ("g", "g"),
+    "eval.gold": ("g", "g"),
+    "eval.on": ("c", "c"),
+    "eval.first": ("7", 7),
+    "eval.min": ("accuracy=95%", {"accuracy": 0.95}),
     "score.query": ("{{ q }}", "{{ q }}"),
     "score.document": ("{{ d }}", "{{ d }}"),
     "score.top": ("3", 3),
@@ -244,6 +248,7 @@ def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
         "[batch]",
         "[engine]",
         "[cost]",
+        "[eval]",
         "[run]",
     ]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmbatch.engines import model_files
-from llmbatch.job import folder, targets
+from llmbatch.job import folder, gold_set, targets
 from llmbatch.job.input import STDIN
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
@@ -72,6 +72,8 @@ def _check_files(job: ReadyJob, beside: CommandFiles, inputs: Sequence[Path]) ->
 
 def _reads(spec: JobSpec, beside: CommandFiles) -> dict[Path, str]:
     reads = dict.fromkeys(beside.reads, "job file or one that it names")
+    if spec.eval.gold is not None and gold_set.names_file(spec.eval.gold):
+        reads[Path(spec.eval.gold)] = "file of right answers"
     return reads | {Path(name): "input" for name in spec.input.files if name != STDIN}
 
 
