@@ -1,5 +1,6 @@
 """A table in a DuckDB file of the user's, replaced as a whole; all else in the file stays."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -66,6 +67,20 @@ def columns(path: Path, table: str) -> list[str] | None:
             [table],
         ).fetchall()
     return [name for (name,) in found] or None
+
+
+@contextmanager
+def as_parquet(path: Path, table: str) -> Iterator[Path]:
+    """The rows of a table as a Parquet file, which is gone after the block. Raises UsageError for a
+    file that is no database, or has no such table."""
+    if columns(path, table) is None:
+        raise UsageError(f"{path}: has no table {table!r}")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.parquet"
+        with _attached(path, _READ) as database:
+            source = f"output.{_identifier(table)}"
+            database.execute(f"COPY {source} TO {connection.quoted(rows)} (FORMAT parquet)")
+        yield rows
 
 
 def _column(field: pa.Field) -> str:

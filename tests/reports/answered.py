@@ -74,7 +74,8 @@ def _plan(
         for place, name in enumerate(rows, 1)
     ]
     items += [Reject(len(rows) + place, "odd", raw) for place, raw in enumerate(rejects, 1)]
-    source = Source("in.jsonl", "jsonl", str(clock.seconds()), None, ["t"])
+    columns = dict.fromkeys(name for columns in beside.values() for name in columns)
+    source = Source("in.jsonl", "jsonl", str(clock.seconds()), None, ["t", *columns])
     snapshot = snapshots.replace(db, items, lambda: source)
     rendered = [
         RenderedRow(place, None, "template", "no", None)

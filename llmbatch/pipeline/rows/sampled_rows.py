@@ -1,16 +1,12 @@
 """The answers of rows with several samples: all of them in a list, or the one that most gave.
 
-Two samples vote for one answer if they are one JSON value, where answers have a schema (the order
-of properties, white space, and the way a number is written do not matter), or else if they are one
-text without white space at its ends. Of answers with equally many votes the one that the earliest
-sample gave wins, and its text is that sample's own. A sample that has failed gives no vote; the
-agreement is the share of all samples, so it counts against every answer.
+How they vote is told in `quality/votes`. Of answers with equally many votes the one that the
+earliest sample gave wins, and its text is that sample's own. A sample that has failed gives no
+vote; the agreement is the share of all samples, so it counts against every answer.
 """
 
-import json
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -18,6 +14,7 @@ import orjson
 from llmbatch.core.exact_json import Json
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.base import AnswerColumns
+from llmbatch.quality import votes
 
 AGREEMENT, VOTES = "agreement", "votes"
 """The columns of a vote: the share of the samples that gave the answer, and all answers with the
@@ -63,11 +60,7 @@ class Samples:
         return answer if self.is_json else orjson.dumps(answer).decode()
 
     def _voted(self, answers: Sequence[str | None], thoughts: Sequence[str | None]) -> Row:
-        tally: dict[Hashable, list[int]] = {}
-        for number, answer in enumerate(answers):
-            if answer is not None:
-                tally.setdefault(value_of(answer, is_json=self.is_json), []).append(number)
-        ranked = sorted(tally.values(), key=len, reverse=True)  # stable: of equal ones the earliest
+        ranked = votes.ranked(answers, is_json=self.is_json)
         won = ranked[0]
         counted = [
             f'{{"answer":{self._written(answers[given[0]])},"samples":{len(given)}}}'
@@ -86,22 +79,3 @@ def of_job(spec: JobSpec, answer: AnswerColumns) -> Samples | None:
     one answer."""
     wanted = spec.sampling
     return Samples(wanted.vote, answer.is_json) if wanted.samples > 1 else None
-
-
-def value_of(answer: str, *, is_json: bool) -> Hashable:
-    """The value by which answers are compared: two that have the same vote for one."""
-    if not is_json:
-        return answer.strip()
-    try:
-        return _canonical(json.loads(answer, parse_float=Decimal, parse_int=Decimal))
-    except (ValueError, ArithmeticError, RecursionError):
-        return answer.strip()
-
-
-def _canonical(value: Any) -> Hashable:
-    """A JSON value that equals another one if the two are the same; 1 and true are not."""
-    if isinstance(value, dict):
-        return "object", frozenset((name, _canonical(item)) for name, item in value.items())
-    if isinstance(value, list):
-        return "array", tuple(map(_canonical, value))
-    return type(value).__name__, value

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbatch.core.exact_json import Json
-from llmbatch.pipeline.rows.sampled_rows import Samples, value_of
+from llmbatch.pipeline.rows.sampled_rows import Samples
 from llmbatch.pipeline.tasks.base import AnswerColumns
+from llmbatch.quality.votes import value_of
 
 VOTE_OF_TEXTS = Samples(vote=True, is_json=False)
 VOTE_OF_JSON = Samples(vote=True, is_json=True)
