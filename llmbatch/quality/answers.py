@@ -33,7 +33,8 @@ class RowAnswer:
     vote the one that won; None unless the row is answered. `response`: the answer as a value: a
     text, a JSON value with exact numbers, a number, a vector (`vector` has its numbers), or a list
     of all samples, where they do not vote. `fields`: what stands beside it, such as `confidence`.
-    `why`: the kind of failure and its message. `request`: the key of its request, which rows may share.
+    `why`: the kind of failure and its message. `request`: the key of its request, which rows may
+    share.
     `meta`: finish_reason, attempt, tokens and the like.
     """
 
