@@ -21,8 +21,8 @@ from llmbatch.job import targets
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.targets import Target
 from llmbatch.pipeline.rows.output_file import OutputFile
-from llmbatch.pipeline.rows.sampled_rows import value_of
 from llmbatch.pipeline.tasks import registry
+from llmbatch.quality.votes import value_of
 from llmbatch.store import training_answers
 from llmbatch.store.database import Database
 from llmbatch.store.training_answers import TrainingAnswer
