@@ -6,19 +6,17 @@ name, the answer's has the prefix `response_`. All others are the input's.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmbatch import formats
 from llmbatch.batch_files import answers as batch_answers
 from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.core.records import Record, Reject
+from llmbatch.core.records import Record
+from llmbatch.quality import table_file
 from llmbatch.quality.answer_form import RESPONSE, AnswerForm
 from llmbatch.quality.answers import ANSWERED, RowAnswer, value_of_json
-from llmbatch.store import output_table
 
 _NUMBERS = ("confidence", "label_mass", "runner_up_confidence", "agreement", "cut", "parts", "rank")
 _FIELDS = (*_NUMBERS, "runner_up", "probabilities", "score_kind", "votes", "reasoning")
@@ -49,39 +47,16 @@ def of_file(
 
     Raises UsageError for a file that cannot be read, or that has no answer's column.
     """
-    with _records(path, table) as (header, records, format_name):
-        names, columns = None, header
-        for row, record in enumerate(records, 1):
-            if isinstance(record, Reject):
-                raise UsageError(f"{path}:{record.line}: {record.reason}; is it an output file?")
+    with table_file.opened(path, table) as file:
+        names, columns = None, file.columns
+        for row, record in enumerate(file.rows(), 1):
             values = exact_json.parse_record(record.data)
             if row == 1 and "custom_id" in values:
                 form = AnswerForm("batch", form.column)
             if names is None or not names.fits(values):
                 columns = list(dict.fromkeys([*columns, *values]))
-                names = _names(path, columns, form, is_table=format_name != "jsonl")
-            yield _row(row, record, values, names, form, format_name, id_column)
-
-
-@contextmanager
-def _records(path: Path, table: str) -> Iterator[tuple[list[str], Iterator[Record | Reject], str]]:
-    """The columns, as far as they are known, the records, and the format."""
-    format_name = formats.detect(str(path), None)
-    if format_name == "npy":
-        raise UsageError(f"{path}: has vectors without their rows: name the job's state folder")
-    with ExitStack() as stack:
-        source = path
-        if format_name == "duckdb":
-            source, format_name = (
-                stack.enter_context(output_table.as_parquet(path, table)),
-                "parquet",
-            )
-        try:
-            stream = stack.enter_context(formats.open_input(str(source)))
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-        reader = stack.enter_context(formats.open_reader(str(path), stream, format_name))
-        yield list(reader.columns), iter(reader), format_name
+                names = _names(path, columns, form, is_table=file.format_name != "jsonl")
+            yield _row(row, record, values, names, form, file.format_name, id_column)
 
 
 @dataclass(frozen=True, slots=True)

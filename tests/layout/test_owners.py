@@ -167,7 +167,12 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
     ),
     "detects formats": (
         detects_formats,
-        {"pipeline/rows/input_parts.py", "pipeline/rows/output_file.py", "job/examples.py"},
+        {
+            "pipeline/rows/input_parts.py",
+            "pipeline/rows/output_file.py",
+            "job/examples.py",
+            "quality/table_file.py",
+        },
     ),
 }
 

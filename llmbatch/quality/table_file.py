@@ -1,0 +1,48 @@
+"""The records of a file of any format: an output, or rows with right answers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmbatch import formats
+from llmbatch.core.errors import UsageError
+from llmbatch.core.records import Record, Reject
+from llmbatch.store import output_table
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """`columns`: as far as they are known before the reading; `records`: the rows of the file,
+    to be read once; `format_name`: of them."""
+
+    path: Path
+    columns: list[str]
+    records: Iterator[Record | Reject]
+    format_name: str
+
+    def rows(self) -> Iterator[Record]:
+        """The rows. Raises UsageError for a line that is none, with its number."""
+        for record in self.records:
+            if isinstance(record, Reject):
+                raise UsageError(f"{self.path}:{record.line}: {record.reason}")
+            yield record
+
+
+@contextmanager
+def opened(path: Path, table: str = "answers") -> Iterator[TableFile]:
+    """The file, open; `table`: of a database. Raises UsageError for one that cannot be read."""
+    format_name = formats.detect(str(path), None)
+    if format_name == "npy":
+        raise UsageError(f"{path}: has vectors without their rows: name the job's state folder")
+    with ExitStack() as stack:
+        source = path
+        try:
+            if format_name == "duckdb":
+                source = stack.enter_context(output_table.as_parquet(path, table))
+                format_name = "parquet"
+            stream = stack.enter_context(formats.open_input(str(source)))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        reader = stack.enter_context(formats.open_reader(str(path), stream, format_name))
+        yield TableFile(path, list(reader.columns), iter(reader), format_name)
