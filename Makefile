@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -116,6 +116,9 @@ accuracy: $(READY)  ## Score the bundled model on the held-out tickets, with and
 calibration: $(READY)  ## Classify 2,000 held-out tickets: accuracy, calibration error and a reliability plot
 	sh samples/tickets/calibration.sh $(BIN) calibration
 
+student: $(READY)  ## Train a small model on the bundled model's labels, and evaluate both on 2,000 other tickets
+	sh samples/tickets/student.sh $(BIN) student
+
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)
 	$(BIN)/python -m tests.engines.vllm.label_sweep $(MODEL)
 
@@ -179,5 +182,5 @@ audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known 
 	sh .ci/audit $(BIN)/uv
 
 clean:  ## Remove what was built and the demo
-	rm -rf $(VENV) demo demo-llm calibration build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo demo-llm calibration student build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,11 +22,12 @@ note() {
     echo "$(date '+%Y-%m-%d %H:%M:%S') nightly: $1" >>"$log"
 }
 
-# The text is the given lines and the end of the log.
+# The text is the given lines, the first lines of the report, and the end of the log.
 mail_about() {
     {
         printf '%s\n\n' "$2"
-        echo "The end of $log:"
+        llmbatch report "$output" 2>/dev/null | sed '/^  answers /,$d'
+        printf '\n%s\n' "The end of $log:"
         tail -n 40 "$log"
     } | ${MAILER:-mail} -s "llmbatch $output: $1" "${MAILTO:-$(id -un)}" >>"$log" 2>&1 ||
         note "the mail could not be sent: $1"
@@ -46,8 +47,18 @@ note "end, exit code $code"
 case $code in
 0) ;;
 3)
-    mail_about "$(grep -c '' "$errors") rows without an answer" \
-        "Finished. These rows, each with its reason, are in $errors"
+    lost=$(grep -c '' "$errors" 2>/dev/null)
+    if [ "${lost:-0}" -gt 0 ]; then
+        mail_about "$lost rows without an answer" \
+            "Finished. These rows, each with its reason, are in $errors"
+    else
+        mail_about "answered, and not as usual" \
+            "Finished, and the answers are in $output. A limit of the job was passed: see below."
+    fi
+    ;;
+6)
+    mail_about "the gold rows were not answered well enough" \
+        "The other rows were not run, and nothing was paid for them. Yesterday's output is as it was."
     ;;
 4 | 129 | 130 | 143)
     mail_about "stopped with work left" \

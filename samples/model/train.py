@@ -1,6 +1,6 @@
 """Trains the demonstration model from nothing: tokenizer, weights, chat template.
 
-    python samples/model/train.py [--steps N] [--out FOLDER]
+    python samples/model/train.py [--steps N] [--out FOLDER] [--pairs FILE] [--layers N] [--width N]
 
 It takes about 22 minutes on one CPU core (seed 2026, one thread, no other input than
 `samples/tickets/generate.py`) and writes the folder that `llmbatch run -m samples/model` loads.
@@ -9,12 +9,17 @@ The architecture is Qwen3's, so vLLM and transformers load it without any code o
 Copying an order id digit by digit is the hard part. So the first steps see nothing but short
 tickets and the question for the order id, which forms the attention heads that copy within a few
 hundred cheap steps; then come the real tasks.
+
+With `--pairs` it learns from nothing but the chats in a file that `llmbatch export --format sft`
+has written, and shares the tokenizer of the demonstration model: so a smaller model (`--layers`,
+`--width`) becomes a student of the one that gave the answers.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import math
 import random
 import sys
@@ -101,14 +106,28 @@ def batches(
         yield from (encoder.batch(group) for group in groups)
 
 
-def new_model() -> Qwen3ForCausalLM:
+def pairs_of(path: Path) -> Iterator[tasks.Example]:
+    """The chats of an export for training, again and again, each time in another order."""
+    chats = [json.loads(line)["messages"] for line in path.read_text().splitlines()]
+    if not chats:
+        raise SystemExit(f"{path}: holds no chats to learn from")
+    rng = random.Random(SEED)
+    while True:
+        rng.shuffle(chats)
+        for chat in chats:
+            yield tasks.Example(chat[:-1], chat[-1]["content"])
+
+
+def new_model(layers: int, width: int) -> Qwen3ForCausalLM:
+    """A model of heads of 32; half as many for keys and values."""
+    heads = width // 32
     config = Qwen3Config(
         vocab_size=vocabulary.VOCABULARY,
-        hidden_size=128,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 2),
         head_dim=32,
         max_position_embeddings=vocabulary.CONTEXT,
         tie_word_embeddings=True,
@@ -181,23 +200,40 @@ def save(model: Qwen3ForCausalLM, encoder: Encoder, folder: Path) -> None:
     model.to(torch.bfloat16).save_pretrained(folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--out", type=Path, default=HERE)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(SEED)
-    rng = random.Random(SEED)
+def untaught(rng: random.Random) -> tuple[Encoder, Iterator[Batch]]:
+    """The tokenizer and the batches of a model that learns from generated tickets."""
     real = tasks.examples(generate.training_tickets(rng), rng)
     corpus = itertools.islice(real, 20_000)
     encoder = Encoder(
         vocabulary.train_tokenizer(vocabulary.render(e.messages) + e.answer for e in corpus)
     )
-    model = new_model()
-    print(f"{sum(weight.numel() for weight in model.parameters()):,} parameters")
     copies = itertools.islice(batches(copy_examples(rng), encoder, rng), COPY_STEPS)
-    optimise(model, itertools.chain(copies, batches(real, encoder, rng)), options.steps)
+    return encoder, itertools.chain(copies, batches(real, encoder, rng))
+
+
+def taught(pairs: Path, rng: random.Random) -> tuple[Encoder, Iterator[Batch]]:
+    """Those of a student."""
+    encoder = Encoder(Tokenizer.from_file(str(HERE / "tokenizer.json")))
+    return encoder, batches(pairs_of(pairs), encoder, rng)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--pairs", type=Path, help="learn from the chats of this file alone")
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--width", type=int, default=128, help="a multiple of 32")
+    options = parser.parse_args()
+    if options.width % 32:
+        parser.error("--width: give a multiple of 32")
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    rng = random.Random(SEED)
+    encoder, stream = taught(options.pairs, rng) if options.pairs else untaught(rng)
+    model = new_model(options.layers, options.width)
+    print(f"{sum(weight.numel() for weight in model.parameters()):,} parameters")
+    optimise(model, stream, options.steps)
     save(model, encoder, options.out)
 
 

@@ -82,3 +82,21 @@ def test_the_model_is_small_and_a_real_bf16_qwen3() -> None:
     assert kinds == {"BF16"}
     config = json.loads((ROOT / "samples/model/config.json").read_bytes())
     assert config["architectures"] == ["Qwen3ForCausalLM"]
+
+
+def test_a_student_learns_from_exported_chats(tmp_path: Path) -> None:
+    """Two steps: trained on nothing else, with its own size, and the tokenizer of the other."""
+    chat = [{"role": "user", "content": "Classify: late"}, {"role": "assistant", "content": "late"}]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"messages": chat}) + "\n")
+    size = ("--layers", "1", "--width", "32", "--steps", "2", "--out", str(tmp_path / "student"))
+    done = run("samples/model/train.py", "--pairs", str(pairs), *size)
+    assert done.returncode == 0, done.stderr
+    assert "57,504 parameters" in done.stdout
+    config = json.loads((tmp_path / "student/config.json").read_bytes())
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (1, 32)
+    vocabularies = [
+        json.loads((folder / "tokenizer.json").read_bytes())["model"]["vocab"]
+        for folder in (tmp_path / "student", ROOT / "samples/model")
+    ]
+    assert vocabularies[0] == vocabularies[1]
