@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbatch.core import units
 from llmbatch.core.units import count, number
-from llmbatch.reports import calibration_words, wording
+from llmbatch.reports import calibration_words, flag_words, wording
 from llmbatch.reports.report import FailureLine, Report
 
 _MOST_KINDS = 5
@@ -34,6 +34,7 @@ def build(report: Report) -> list[FirstLine]:
         FirstLine("rows", list(_rows(report))),
         FirstLine("went wrong", list(_went_wrong(report))),
         *_gold(report),
+        *_flags(report),
         FirstLine("cost", list(_cost(report))),
         FirstLine("next", list(_next(report))),
     ]
@@ -42,6 +43,12 @@ def build(report: Report) -> list[FirstLine]:
 def _gold(report: Report) -> Iterator[FirstLine]:
     if report.calibration is not None:
         yield FirstLine("right", list(calibration_words.lines(report.calibration)))
+
+
+def _flags(report: Report) -> Iterator[FirstLine]:
+    for each in report.flags:
+        texts = list(flag_words.line(each, report.counts.answered))
+        yield FirstLine(flag_words.LABELS[each.origin], texts)
 
 
 def _rows(report: Report) -> Iterator[str]:

@@ -15,16 +15,17 @@ from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import columns, output_file, ranking
-from llmbatch.reports import answers, calibration
+from llmbatch.reports import answers, calibration, flags
 from llmbatch.reports.answers import AnswerFigures
 from llmbatch.reports.calibration import Calibration
+from llmbatch.reports.flags import FlagFigures
 from llmbatch.store import failures, plans, results, run_records, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
 from llmbatch.store.run_records import RunSummary, StartRecord
 
-REPORT_VERSION = 6
+REPORT_VERSION = 7
 # Reasons for which rows were skipped: all but a few jobs have one.
 _MOST_REASONS = 20
 
@@ -78,7 +79,8 @@ class Ranking:
 class Report:
     """All that is reported of a job. `new_failures`: those that no run before the last one had met
     when it came to its end; `reused`: rows that were answered before the last run; `answers`: None
-    while no row has one; `calibration`: None for a job whose right labels are not known.
+    while no row has one; `calibration`: None for a job whose right labels are not known;
+    `flags`: of rows, by their origin, those that some row has.
     `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
     `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
@@ -101,6 +103,7 @@ class Report:
     new_failures: NewFailures
     answers: AnswerFigures | None
     calibration: Calibration | None
+    flags: list[FlagFigures]
     reused: int
     requests: int
     samples: int
@@ -168,6 +171,7 @@ def _assemble(
         new_failures=failures.count_new(db, last.run),
         answers=answers.build(db, spec, plan.requests, plan.samples),
         calibration=calibration.build(db, spec),
+        flags=flags.build(db),
         reused=last.reused,
         requests=plan.requests,
         samples=plan.samples,

@@ -56,6 +56,27 @@ def flagged_rows(db: Database) -> int:
     return int(db.scalar(_query("flagged_rows")))
 
 
+@dataclass(frozen=True, slots=True)
+class FlagExample:
+    """The first row of the input that has a flag: its id and line."""
+
+    origin: str
+    name: str
+    id: str
+    line: int
+    detail: str | None
+
+
+def rows_by_origin(db: Database) -> dict[str, int]:
+    """The rows of the current plan that have a flag, by the origin of such flags."""
+    return dict(db.execute(_query("flagged_rows_by_origin")))
+
+
+def examples(db: Database) -> list[FlagExample]:
+    """A row for each flag of the current plan."""
+    return db.values(FlagExample, _query("flag_examples"))
+
+
 class Flags:
     """The flags of rows, which are asked for in ascending order."""
 

@@ -75,6 +75,12 @@ TRAINING = ("sft", "dpo")
     is_flag=True,
     help="Write the skipped rows instead, with what each lacks in a column skipped.",
 )
+@click.option(
+    "--flagged",
+    is_flag=True,
+    help="Write only rows with a flag: a warning sign, or a check that only flags; a column flags "
+    "names them. One flag alone: --where \"'echo' IN flags\".",
+)
 @click.option("--table", help="Table of a .duckdb file; only this one is replaced. [answers]")
 @click.option(
     "--excel",
@@ -102,6 +108,7 @@ def export(
     only_failed: bool,
     only_skipped: bool,
     where: str | None,
+    flagged: bool,
     min_confidence: float | None,
     with_flagged: bool,
     **changes: Any,
@@ -113,24 +120,26 @@ def export(
     """
     if changes["output_format"] in TRAINING:
         form = changes["output_format"]
-        _refuse_beside(form, changes | {"where": where}, only_failed or only_skipped)
+        beside = {"where": where, "flagged": flagged}
+        _refuse_beside(form, changes | beside, only_failed or only_skipped)
         overwrite = bool(changes["overwrite"])
         console.say(write_pairs(job, output, form, min_confidence, with_flagged, overwrite))
         return
     if min_confidence is not None or with_flagged:
         raise UsageError("--min-confidence and --with-flagged go with --format sft or dpo")
     for flag in ("--failed",) * only_failed + ("--skipped",) * only_skipped:
-        if (only_skipped and changes["meta"]) or changes["keep"]:
-            raise UsageError(f"{flag} writes no answers: leave --meta and --keep out")
+        if (only_skipped and changes["meta"]) or changes["keep"] or flagged:
+            odd = "--flagged" if flagged else "--meta and --keep"
+            raise UsageError(f"{flag} writes no answers: leave {odd} out")
     if only_failed and only_skipped:
         raise UsageError("--failed and --skipped: give one of them")
     only = FAILED if only_failed else SKIPPED if only_skipped else None
-    console.say(write_answers(job, output, where=where, only=only, **changes))
+    console.say(write_answers(job, output, where=where, flagged=flagged, only=only, **changes))
 
 
 def _refuse_beside(form: str, given: dict[str, Any], is_other: bool) -> None:
     """Raise UsageError for flags that say nothing of lines to train with."""
-    names = ("columns", "where", "meta", "keep", "table", "excel")
+    names = ("columns", "where", "flagged", "meta", "keep", "table", "excel")
     odd = [f"--{name}" for name in names if given[name]] + ["--failed or --skipped"] * is_other
     if odd:
         raise UsageError(f"--format {form} writes whole chats: leave {', '.join(odd)} out")
@@ -147,11 +156,12 @@ def write_answers(
     *,
     only: str | None = None,
     where: str | None = None,
+    flagged: bool = False,
     **changes: Any,
 ) -> str:
     """Write what a job has so far to `output`: the answers, `only` the failed or skipped rows, or
-    those that keep the condition `where`; returns what was done. `changes`: settings of the output,
-    as a job has them (None: by default)."""
+    those that keep the condition `where`, or that are `flagged`; returns what was done. `changes`:
+    settings of the output, as a job has them (None: by default)."""
     from llmbatch.cli import reading
     from llmbatch.cli.find_job import find, require_plan
     from llmbatch.pipeline.rows import earlier_files
@@ -161,7 +171,7 @@ def write_answers(
     paths = find(job)
     with reading.opened(paths) as db:
         spec = _spec_of_export(db, paths, changes | {"output": str(output)})
-        target = replace(_target(spec, paths, only), where=where)
+        target = replace(_target(spec, paths, only), where=where, flagged=flagged)
         earlier_files.check(db, target, with_errors=False)
         require_plan(db, paths)
         counts = results.counts(db)
@@ -222,7 +232,7 @@ def write_pairs(
 def _describe(done: "Written", counts: "Counts", target: "OutputFile") -> str:
     to = "standard output" if target.is_stdout else str(target.path)
     rows = done.rows
-    if target.where is not None:
+    if target.is_chosen:
         return f"{rows:,} rows of {counts.rows_in:,} written to {to}"
     left_out = 0 if done.ranked is None else done.ranked.others
     by_state = asdict(counts) | {"answered": counts.answered - left_out}

@@ -21,7 +21,8 @@ from typing import Any
 from llmbatch.core import exact_json, vectors
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
-from llmbatch.pipeline.rows import row_errors, vector_columns
+from llmbatch.pipeline.rows import flag_column, row_errors, vector_columns
+from llmbatch.pipeline.rows.flag_column import FLAGS
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
 from llmbatch.pipeline.rows.sampled_rows import AGREEMENT, VOTES
 from llmbatch.store.plans import SKIPPED
@@ -41,7 +42,7 @@ USAGE = {
 }
 REASONING = "reasoning"
 """The column of what a model thought before its answer."""
-_META = {"finish_reason": "text", "attempts": "integer"} | USAGE
+_META = {"finish_reason": "text", "attempts": "integer"} | USAGE | {FLAGS: "json"}
 RANK = "rank"
 """The column of a row's place in its group, from 1."""
 ERROR, RAW = "error", "raw"
@@ -101,6 +102,7 @@ class Layout:
         self._vectors = {name: kind for name, kind in types.items() if vectors.KIND.match(kind)}
         types = {name: vector_columns.written_kind(kind, output) for name, kind in types.items()}
         types = types if output.has_answers else {}
+        self.has_flags = FLAGS in self._meta
         self.columns: dict[str, str] = types | {
             column: beside[name] for name, column in self._meta.items()
         }
@@ -123,6 +125,8 @@ class Layout:
         """A value that stands beside the answer."""
         if name == ERROR:
             return (row_errors.as_text if self._is_table else row_errors.as_json)(row)
+        if name == FLAGS:
+            return flag_column.value(row, self.columns[self._meta[FLAGS]])
         return row.get("attempt" if name == "attempts" else name)
 
     def _response_of(self, text: str) -> dict[str, Any]:
@@ -189,6 +193,9 @@ def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:
     are chosen by name."""
     meta = _META | ({"reasoning_tokens": "integer"} if output.answer.reasons else {})
     chosen = set(output.columns) - set(columns)
+    meta[FLAGS] = flag_column.kind(output)
+    if flag_column.is_wanted(output):
+        chosen.add(FLAGS)
     samples = output.samples
     if samples is not None and samples.vote:
         meta = {VOTES: "json"} | meta

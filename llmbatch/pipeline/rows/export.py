@@ -26,9 +26,11 @@ from llmbatch.pipeline.rows import (
     vector_columns,
 )
 from llmbatch.pipeline.rows.columns import RANK, Layout
+from llmbatch.pipeline.rows.flag_column import FLAGS
 from llmbatch.pipeline.rows.output_file import ANSWERED, NPY, OutputFile
 from llmbatch.store import output_table, results, row_answers, snapshots
 from llmbatch.store.database import Database
+from llmbatch.store.flags import Flags
 from llmbatch.store.plans import SKIPPED
 from llmbatch.store.ranks import RankCounts, Ranks
 from llmbatch.store.results import Counts
@@ -92,11 +94,11 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
                 output.format_name,
                 columns,
                 layout,
-                partial(_rows, db, output),
+                partial(_rows, db, output, has_flags=layout.has_flags),
                 options,
                 choose,
             )
-            if output.where is None:
+            if not output.is_chosen:
                 error_file.check_count(output.path, written.rows, expected)
     return replace(written, ranked=ranked)
 
@@ -143,13 +145,15 @@ def _separator(output: OutputFile, snapshot: Snapshot | None) -> str | None:
     return ";" if found or output.input_delimiter == ";" else None
 
 
-def _rows(db: Database, output: OutputFile) -> Iterator[Mapping[str, Any]]:
+def _rows(db: Database, output: OutputFile, *, has_flags: bool) -> Iterator[Mapping[str, Any]]:
     """The rows to be written, in input order; of skipped ones alone with the reason in place of an
     answer."""
     states = [state for state in output.states if state != "rejected"]
     rows = results.in_input_order(db, states)
     if output.best is not None:
         rows = _best(rows, Ranks(db))
+    if has_flags:
+        rows = _flagged(rows, Flags(db), only=output.flagged)
     if output.samples is not None:
         rows = output.samples.shown(rows)
     if output.states == (SKIPPED,):
@@ -166,6 +170,16 @@ def _best(rows: Iterator[dict[str, Any]], ranks: Ranks) -> Iterator[dict[str, An
         rank = ranks.of(row["row"])
         if rank is not None or row["state"] != ANSWERED:
             yield row | {RANK: rank}
+
+
+def _flagged(
+    rows: Iterator[dict[str, Any]], flags: Flags, *, only: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows with their flags; `only` those that have one."""
+    for row in rows:
+        found = flags.of(row["row"])
+        if found or not only:
+            yield row | {FLAGS: found}
 
 
 @contextmanager

@@ -33,7 +33,8 @@ class OutputFile:
     """`answer`: the columns of the task; `response_column`: the name of the one that takes a whole
     answer; `meta`: with columns that say how the answer came to be; `states`: those of
     the rows that are written; `columns`: those that are written, in their order (none: all);
-    `where`: a condition in SQL that the written rows keep; `table`: that of a database; `errors`:
+    `where`: a condition in SQL that the written rows keep; `flagged`: only rows with a flag are
+    written; `table`: that of a database; `errors`:
     the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
     `input_delimiter`: the separator that the job says its input has; `best`: the ranking of its
     answered rows, if it has one; `model`: the job's; `samples`: how several samples of a row are
@@ -47,6 +48,7 @@ class OutputFile:
     states: tuple[str, ...] = (ANSWERED,)
     columns: tuple[str, ...] = ()
     where: str | None = None
+    flagged: bool = False
     table: str = "answers"
     excel: bool = False
     errors: Path = Path()
@@ -82,6 +84,11 @@ class OutputFile:
     def has_errors(self) -> bool:
         """True if a column says why a row has no answer."""
         return not set(self.states).isdisjoint(FAILED)
+
+    @property
+    def is_chosen(self) -> bool:
+        """True if only some of the rows in its states are written."""
+        return self.flagged or self.where is not None
 
     @property
     def has_vectors(self) -> bool:

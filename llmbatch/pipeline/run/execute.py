@@ -20,7 +20,7 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import limits, prepare, request_file, reuse, sample
+from llmbatch.pipeline.run import flagging, limits, prepare, request_file, reuse, sample
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
@@ -254,6 +254,7 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         began = clock.seconds()
         context.phase("writing the output")
         results.verify(db)
+        flagging.find(db, context.job)
         for notice in export.export(db, context.job.output, counts).notices:
             context.observer.phase(f"warning: {context.job.output.path}: {notice}")
         context.timings.export = clock.seconds() - began

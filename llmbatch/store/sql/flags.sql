@@ -24,3 +24,15 @@ SELECT count(DISTINCT row) FROM flags JOIN current_plan USING (plan);
 SELECT row, origin, name, detail
 FROM flags JOIN current_plan USING (plan)
 WHERE row >= $first AND row < $end ORDER BY row, origin, name;
+
+-- name: flagged_rows_by_origin
+SELECT origin, count(DISTINCT row) FROM flags JOIN current_plan USING (plan) GROUP BY origin;
+
+-- name: flag_examples
+SELECT origin, name, id, line, detail
+FROM (
+    SELECT origin, name, min(row) AS row, arg_min(detail, row) AS detail
+    FROM flags JOIN current_plan USING (plan) GROUP BY origin, name
+)
+JOIN rows USING (row)
+ORDER BY origin, name;
