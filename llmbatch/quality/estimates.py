@@ -107,7 +107,7 @@ def _of_stratum(
     part: "Numbers",
     unseen: float,
 ) -> tuple[float, float, float]:
-    """What a stratum adds to the squared distances of the bounds, below and above, and to the
+    """The part of a stratum in the squared distances of the bounds, below and above, and in the
     variance that these do not hold."""
     own, hits = weights[part], hit[part]
     linear = own * (hits - value) / total

@@ -1,8 +1,7 @@
 """The answers of a classification against the right labels: how many are right, and how far the
 confidence can be trusted.
 
-The expected calibration error is the mean distance between confidence and accuracy, over ten equal
-parts of the confidence, each counted by its rows (Naeini, Cooper and Hauskrecht 2015).
+What its calibration is: `quality/reliability`.
 """
 
 from dataclasses import dataclass
@@ -10,24 +9,12 @@ from dataclasses import dataclass
 from llmbatch.core.interval import share
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import registry
+from llmbatch.quality.reliability import BINS, CalibrationBin, error_of
 from llmbatch.store import gold
 from llmbatch.store.database import Database
 from llmbatch.store.gold import LabelCount
 
-BINS = 10
 _MOST_LABELS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Rows with a confidence from `low` to below `high` (the last part: to 1): their mean
-    `confidence`, and the share of them that are right (`accuracy`)."""
-
-    low: float
-    high: float
-    rows: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +70,7 @@ def build(db: Database, spec: JobSpec) -> Calibration | None:
         accuracy_low=right.low,
         accuracy_high=right.high,
         confidence=found.confidence,
-        error=sum(each.rows * abs(each.accuracy - each.confidence) for each in bins) / found.rows,
+        error=error_of(bins, [each.rows for each in bins]),
         bins=bins,
         labels=labels,
         unknown_rows=sum(each.gold_rows for each in labels if known and each.label not in known),
