@@ -67,11 +67,16 @@ def two_rows(folder: Path, **changes: Any) -> JobSpec:
 
 
 class Bench:
-    """A planned job of `texts`, one row each, and a loop over it."""
+    """A planned job of `texts`, one row each, and a loop over it. `beside`: another column."""
 
-    def __init__(self, folder: Path, texts: list[str], **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, texts: list[str], *, beside: list[Any] | None = None, **changes: Any
+    ) -> None:
         folder.mkdir(exist_ok=True)
-        (folder / "in.jsonl").write_bytes(b"\n".join(orjson.dumps({"t": text}) for text in texts))
+        rows = [{"t": text} for text in texts]
+        if beside is not None:
+            rows = [row | {"beside": value} for row, value in zip(rows, beside, strict=True)]
+        (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
         table = {"input": str(folder / "in.jsonl"), "output": "o.jsonl", "model": "m"}
         spec = JobSpec.model_validate(table | {"prompt": "{{ t }}"} | changes)
         self.paths = JobPaths(folder)

@@ -20,9 +20,10 @@ from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import limits, reopening, reuse
+from llmbatch.pipeline.run import gold_rows, limits, reopening, reuse
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import engine_config, held
+from llmbatch.quality import gold_gate
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
@@ -99,6 +100,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
     and for what can be known at once, at once."""
     spec, task = job.spec, job.task
     limits.check(spec)
+    gold_gate.check(spec)
     engine = registry.load(spec.engine.name)(_config(job))
     check_ahead(engine, task.sampling, task.constraint)
     constraint, pooling = held.plan_of(engine, task), pooling_of(engine)
@@ -112,6 +114,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
                 *planned.notices,
                 *job.task.notices(),
                 *try_first_chats(db, engine),
+                *gold_rows.notices(db, job),
             ]
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)

@@ -175,6 +175,10 @@ def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
     if request_file.is_wanted(job):
         then = f"llmbatch import {job.paths.state} ANSWERS.jsonl"
         return f"{result.reason}; once it is answered: {then}"
+    if result.exit_code == ExitCode.GOLD:
+        left = units.count(result.counts.pending, "row")
+        rest = f"{left} not run" if result.counts.pending else "no output was written"
+        return f"{result.reason}; {rest}. Which are wrong: llmbatch eval {job.paths.state}"
     if result.counts.pending:
         how = "without --fresh " if fresh else ""
         pending = f"{units.count(result.counts.pending, 'row')} left"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from llmbatch.batch_files.lines import BodyError
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
+from llmbatch.job.gold_set import names_file
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import bodies, other_limits
 from llmbatch.pipeline.prompts import keys as prompts_keys
@@ -59,6 +60,8 @@ def plan(
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     gold.check(spec.classify.gold, snapshot)
+    if spec.eval.gold is not None and not names_file(spec.eval.gold):
+        gold.check(spec.eval.gold, snapshot)
     keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
     known = adapters.load(spec)
     if snapshot.row_count:

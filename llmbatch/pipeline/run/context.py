@@ -15,6 +15,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster
+from llmbatch.pipeline.run.gold_rows import GoldRows
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.store.live_copy import CopyService
@@ -25,7 +26,8 @@ class Context:
     """One run: its job and options, the objects that it works with, and those that show it.
 
     `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
-    made when first asked for. `copies` of the store are made for readers while it is open.
+    made when first asked for. `copies` of the store are made for readers while it is open. `gold`:
+    the rows that run first and decide on the others, if there are such.
     """
 
     job: ReadyJob
@@ -41,6 +43,7 @@ class Context:
     began: float = 0.0
     begun: bool = False
     copies: CopyService | None = None
+    gold: GoldRows | None = None
 
     @cached_property
     def run_cost(self) -> RunCost:

@@ -20,7 +20,15 @@ from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import flagging, limits, prepare, request_file, reuse, sample
+from llmbatch.pipeline.run import (
+    flagging,
+    gold_rows,
+    limits,
+    prepare,
+    request_file,
+    reuse,
+    sample,
+)
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
@@ -33,6 +41,7 @@ from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
+from llmbatch.quality import gold_gate
 from llmbatch.store import failures, field_groups, plans, results, run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.live_copy import CopyService
@@ -78,6 +87,7 @@ def execute(
     """
     spec, paths = job.spec, job.paths
     limits.check(spec)
+    gold_gate.check(spec)
     engines = EngineFactory(job)
     deadline = deadline_of(spec, clock.seconds())
     is_new = folder.make_private(paths.state)
@@ -148,6 +158,8 @@ def _run(db: Database, context: Context) -> RunResult:
         return _ask_elsewhere(db, context, planned)
     if not context.fresh:
         reuse.check(db, job.spec)
+    if context.sample_size is None:
+        context.gold = gold_rows.take(db, job, context.stop, context.observer.phase)
     pending = prepare.open_work(db, context)
     run = _begin(db, context, planned)
     with _failure_recorded(db, context, run):
@@ -205,11 +217,13 @@ def _show_begin(context: Context, run: int, counts: Counts) -> None:
 
 
 def _generate(db: Database, context: Context, run: int, pending: Pending) -> None:
-    """Compute what is pending; an engine is started only if something is."""
+    """Compute what is pending; an engine is started only if something is, and may be computed."""
     counts = results.counts(db)
     context.status.counts(counts)
     _show_begin(context, run, counts)
     if not pending.positions or context.stop.drain:
+        return
+    if context.gold is not None and not context.gold.may_begin():
         return
     pending, counters = _choose(db, context, pending, counts)
     job, stop, observer = context.job, context.stop, context.observer
@@ -225,7 +239,7 @@ def _generate(db: Database, context: Context, run: int, pending: Pending) -> Non
             db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
         )
         rounds = Rounds(
-            db, job, pending, bounds, settlement, is_sample=context.sample_size is not None
+            db, job, pending, bounds, settlement, context.sample_size is not None, context.gold
         )
         supervisor = Supervisor(
             db, run, run_spec, take, rounds, settlement, bounds, stop, observer, status, forecaster
@@ -250,7 +264,8 @@ def _choose(
 def _finish(db: Database, context: Context, run: int) -> RunResult:
     counts = results.counts(db)
     context.status.counts(counts)
-    if counts.pending == 0:
+    failure = gold_rows.failure(context.gold, counts)
+    if is_whole := counts.pending == 0 and failure is None:
         began = clock.seconds()
         context.phase("writing the output")
         results.verify(db)
@@ -259,8 +274,8 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
             context.observer.phase(f"warning: {context.job.output.path}: {notice}")
         context.timings.export = clock.seconds() - began
     new = failures.count_new(db, run)
-    code, reason = exit_of(counts, new, context.stop, context.job.spec.run)
-    if counts.pending == 0:
+    code, reason = exit_of(counts, new, context.stop, context.job.spec.run, failure)
+    if is_whole:
         failures.keep_known(db, run)
     _end(db, context, run, reason, code)
     return RunResult(code, reason, counts)

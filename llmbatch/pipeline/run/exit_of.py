@@ -10,9 +10,16 @@ from llmbatch.store.results import Counts
 
 
 def exit_of(
-    counts: Counts, new: NewFailures, stop: StopRequest, rules: RunSpec
+    counts: Counts,
+    new: NewFailures,
+    stop: StopRequest,
+    rules: RunSpec,
+    gold_failure: str | None = None,
 ) -> tuple[ExitCode, str]:
-    """The exit code of a run that ended in order, and the reason in a few words."""
+    """The exit code of a run that ended in order, and the reason in a few words. `gold_failure`:
+    that of the gold rows, if they have failed."""
+    if gold_failure is not None:
+        return ExitCode.GOLD, gold_failure
     if counts.pending:
         code = ExitCode(128 + stop.signal) if stop.signal else ExitCode.STOPPED
         return code, stop.reason or "stopped"

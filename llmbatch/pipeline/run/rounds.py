@@ -10,6 +10,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import sample
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
+from llmbatch.pipeline.run.gold_rows import GoldRows
 from llmbatch.pipeline.run.isolation import Isolation
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.settle import Settlement
@@ -29,18 +30,24 @@ class Rounds:
         pending: plans.Pending,
         limits: RunLimits,
         settlement: Settlement,
-        *,
         is_sample: bool = False,
+        gold: GoldRows | None = None,
     ) -> None:
         """`is_sample`: the run computes only `pending` of all that the store has, in growing groups
-        (see `pipeline.run.sample`)."""
+        (see `pipeline.run.sample`). `gold`: the rows that run before all others, unless they were
+        judged already; None where there are none."""
         self._db = db
         self._reading = db.cursor()
         self._job = job
         self._limits = limits
         self._settlement = settlement
+        self._gold = None if gold is None or gold.verdict is not None else gold
+        self.is_sample = is_sample
+        """True if the run computes only some of what is pending."""
         self._wanted = frozenset(pending.positions) if is_sample else None
         groups = sample.groups(pending.positions) if is_sample else [pending.positions]
+        if self._gold is not None:
+            groups = []
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING_PENDING
         self._feed: RequestFeed | None = None
@@ -61,7 +68,9 @@ class Rounds:
             self._write_off()
             pending = self._next_pending()
             if not pending.positions:
-                return None
+                if not self._open_further():
+                    return None
+                continue
             chosen = self.isolation.next(pending.positions)
         self._settlement.counters.to_retry = 0
         self._feed = RequestFeed(
@@ -79,11 +88,6 @@ class Rounds:
     def interrupted(self) -> None:
         """Note that the last round did not end, or did not even start."""
         self._pending = None
-
-    @property
-    def is_sample(self) -> bool:
-        """True if the run computes only some of what is pending."""
-        return self._wanted is not None
 
     def reopened(self) -> None:
         """Note that more has become pending since the present round began."""
@@ -111,6 +115,20 @@ class Rounds:
             for ticket in tickets:
                 self._feed.send_again(ticket, ticket.tries)
         return nearer
+
+    def _open_further(self) -> bool:
+        """True if more may run, now that nothing is left of what was wanted so far: first gold
+        rows, as many as are missing, then all others, unless the gold rows say no."""
+        if self._gold is None:
+            return False
+        positions = self._gold.positions()
+        self._wanted = frozenset(positions) or None
+        if not positions:
+            gold, self._gold = self._gold, None
+            if not gold.hold():
+                return False
+        self._pending = None
+        return True
 
     def _next_pending(self) -> plans.Pending:
         """The requests to choose the next round from; the store is not asked when the last round

@@ -1,6 +1,7 @@
 """The requests that the engine is given, and their order."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def feeds(bench: Bench, **options: int | float | str) -> int:
 
 def test_the_engine_does_not_run_dry_before_retries(tmp_path: Path) -> None:
     texts = [f"{number:02d} " + "LENGTH:3" * (number % 3 == 0) for number in range(40)]
-    changes = {"sampling": {"max_tokens": 2}, "run": {"chunk_size": 4}}
+    changes: dict[str, Any] = {"sampling": {"max_tokens": 2}, "run": {"chunk_size": 4}}
     bench = Bench(tmp_path, texts, **changes)
     assert feeds(bench, window=4, delay=0.005) == 1
     assert bench.counts().answered == 40
