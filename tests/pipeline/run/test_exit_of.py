@@ -131,8 +131,17 @@ def test_exit_codes_are_what_the_help_says() -> None:
         "INCOMPLETE": 3,
         "STOPPED": 4,
         "ENGINE": 5,
+        "GOLD": 6,
         "LOCKED": 75,
         "SIGHUP": 129,
         "SIGINT": 130,
         "SIGTERM": 143,
     }
+
+
+@pytest.mark.parametrize("counts", [Counts(answered=3), Counts(answered=2, pending=1)])
+def test_a_gold_set_that_failed_is_the_reason_whatever_is_left(counts: Counts) -> None:
+    stop = StopRequest()
+    stop.request("the gold set failed")
+    found = exit_of(counts, NONE_NEW, stop, RunSpec(max_failed="100%"), "the gold set failed: 0")
+    assert found == (ExitCode.GOLD, "the gold set failed: 0")
