@@ -7,7 +7,8 @@ byte. Marker words in a message script what happens to that request:
     LENGTH         finish reason "length"; LENGTH:n only while max_tokens < n: the whole answer
                    has n words, and a cut one the first max_tokens of them
     INVALID        an answer that breaks every constraint; INVALID_ONCE only for a plain first
-                   try, which is one without a seed and with temperature 0, in any process
+                   try, which is one without a seed and with temperature 0, in any process;
+                   INVALID_UNTOLD only until it is shown such an answer of its own
     LOOP           the same word over and over, until it is cut or ended for it; LOOP_ONCE only
                    without a repetition penalty
     KILL           the engine dies (EngineError) when this request is computed, with all that
@@ -43,7 +44,8 @@ from llmbatch.engines.pooling import Pooling
 from tests import scripted_answers, scripted_clock
 
 MARKER = re.compile(
-    r"\b(FAIL_ODD|FAIL|LENGTH|INVALID_ONCE|INVALID|LOOP_ONCE|LOOP|KILL|STALL|LOSE_ONCE|LOSE)(?::(\w+))?"
+    r"\b(FAIL_ODD|FAIL|LENGTH|INVALID_ONCE|INVALID_UNTOLD|INVALID|LOOP_ONCE|LOOP|KILL|STALL"
+    r"|LOSE_ONCE|LOSE)(?::(\w+))?"
 )
 
 
@@ -397,7 +399,10 @@ class ScriptedEngine:
         if mark == "LENGTH":
             text, reason = scripted_answers.measured(request, text, int(detail or 0))
         first_try = sampling.seed is None and sampling.temperature == 0
-        if mark == "INVALID" or (mark == "INVALID_ONCE" and first_try):
+        is_invalid = {
+            "INVALID": True, "INVALID_ONCE": first_try, "INVALID_UNTOLD": not _is_told(request)
+        }  # fmt: skip
+        if is_invalid.get(mark or ""):
             text = scripted_answers.INVALID
         if mark == "LOOP" or (mark == "LOOP_ONCE" and sampling.repetition_penalty == 1):
             text, reason = scripted_answers.looping(sampling)
@@ -459,3 +464,11 @@ class ScriptedEngine:
             moments=self._moments,
             held_back_until=self._held_back_until,
         )
+
+
+def _is_told(request: Request) -> bool:
+    """True if an invalid answer of this engine's own stands in the chat, and why it is invalid."""
+    *_, shown, why = [None, None, *request.messages]
+    return bool(
+        shown and why and shown.content == scripted_answers.INVALID and shown.role == "assistant"
+    )

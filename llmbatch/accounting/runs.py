@@ -144,6 +144,8 @@ def _tokens(tokens: RunTokens) -> dict[str, Any]:
         "requests": tokens.attempts,
         "retries": tokens.retries,
         "failed_attempts": tokens.failed,
+        "retries_with_feedback": tokens.told,
+        "answered_with_feedback": tokens.told_answered,
         "measured_hits": tokens.measured_hits,
     } | {name: int(getattr(tokens, name)) for name in _TOKENS}
 

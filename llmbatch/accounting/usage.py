@@ -15,10 +15,11 @@ class SummableUsage:
 
     `requests` counts attempts, a request as often as it was tried; the reports' readers know it by
     this name. `retries` are the attempts after the first of a request, `failed_attempts` those that
-    gave no answer, whose tokens are also in the `wasted` ones. `engine_restarts` are starts after
-    the first in a run, `in_flight_at_deaths` the requests that engines had not answered when they
-    died, whose tokens are not known. `cached_tokens` are part of `prompt_tokens`,
-    `wasted_cached_tokens` of `wasted_prompt_tokens`.
+    gave no answer, whose tokens are also in the `wasted` ones. `retries_with_feedback` were told of
+    the failed answer before them, `answered_with_feedback` of these were accepted.
+    `engine_restarts` are starts after the first in a run, `in_flight_at_deaths` the requests that
+    engines had not answered when they died, whose tokens are not known. `cached_tokens` are part of
+    `prompt_tokens`, `wasted_cached_tokens` of `wasted_prompt_tokens`.
 
     `steps` are the engine's, `starved_steps` those of them that had room for another request while
     rows were left, `sequences` the requests in its batches, summed over the steps. `idle_seconds`:
@@ -32,6 +33,8 @@ class SummableUsage:
     requests: int
     retries: int
     failed_attempts: int
+    retries_with_feedback: int
+    answered_with_feedback: int
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int

@@ -156,6 +156,10 @@ _KINDS = (
 )
 
 FAILURE_KINDS: dict[str, FailureKind] = {kind.name: kind for kind in _KINDS}
+TOLD_KINDS = ("invalid_output", "check_failed")
+"""Kinds of failure of which the next try may be told: see `Tries`."""
+UNFIT_KINDS = ("too_long", "context_full", "refused_request")
+"""Kinds in which a request may fail for what it was told, and not for its row."""
 
 
 def kinds_helped_by(setting: str) -> list[str]:
@@ -168,7 +172,11 @@ class Tries:
     """Failed tries of a request: in all (`attempts`), since it was last reopened, and those of the
     kinds that are retried with other sampling: `truncated`, `invalid_output` and `check_failed`
     (`invalid`) and `repetition` (`repeated`). `max_tokens`: the limit for the answer that its user
-    gave when it was reopened, in place of the job's; `truncated` counts from there."""
+    gave when it was reopened, in place of the job's; `truncated` counts from there.
+
+    A try may be told of the failed answer before it (`--feedback`). `unfit`: those since it was
+    last reopened that failed in one of `UNFIT_KINDS` because they were; they are not among
+    `since_reopened`, and the next try is told nothing."""
 
     attempts: int = 0
     since_reopened: int = 0
@@ -176,6 +184,7 @@ class Tries:
     invalid: int = 0
     repeated: int = 0
     max_tokens: int | None = None
+    unfit: int = 0
 
 
 NO_TRIES = Tries()

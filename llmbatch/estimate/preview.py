@@ -22,7 +22,7 @@ from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import gold_rows, limits, reopening, reuse
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
-from llmbatch.pipeline.tasks import engine_config, held
+from llmbatch.pipeline.tasks import engine_config, feedback, held
 from llmbatch.quality import gold_gate
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
@@ -113,6 +113,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
             notices = [
                 *planned.notices,
                 *job.task.notices(),
+                *feedback.notices(spec),
                 *try_first_chats(db, engine),
                 *gold_rows.notices(db, job),
             ]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from llmbatch.job import stop_rules
+from llmbatch.job import feedback_text, stop_rules
 from llmbatch.job.fields import Seconds, Section, neutral
 
 # In seconds: longer than any run, and small enough to be added to any time of a clock.
@@ -22,6 +22,18 @@ class RunSpec(Section):
     )
     attempts: int = neutral(
         2, "Tries of a request that was cut off or broke its constraint.", ge=1, le=16
+    )
+    # As with `attempts`: the first try is the same, and what a later one answers is accepted by the
+    # same form and rules.
+    feedback: bool = neutral(
+        False,
+        "Show the model its own answer, and why it is not accepted, when one that broke its form "
+        "or a rule is tried again.",
+    )
+    feedback_text: str | None = neutral(
+        None,
+        "What the model is told then; {{ reason }} stands for why.",
+        by_default="that, and to answer again",
     )
     # An answer that was accepted is the same with any value; one that was ended has failed.
     repetition: Literal["off"] | int = neutral(
@@ -109,6 +121,13 @@ class RunSpec(Section):
         if number != "off" and not (is_number and 2 <= number < 2**31):
             raise ValueError("write a number of times, from 2 on, or off")
         return number
+
+    @field_validator("feedback_text")
+    @classmethod
+    def _can_be_filled(cls, value: str | None) -> str | None:
+        if value is not None:
+            feedback_text.check(value)
+        return value
 
     @field_validator("deadline", "max_failed", "max_new_failed", mode="before")
     @classmethod

@@ -233,6 +233,8 @@ def _work_notes(report: Report) -> Iterator[str]:
         yield f"Thinking: {held}."
     if attempts := wording.attempts(report.rows_by_attempts):
         yield f"Rows settled by the number of attempts: {attempts}."
+    if told := wording.told(report.all_runs):
+        yield f"Retries {told}."
     if (forecast := report.runs[-1].forecast) is not None:
         yield (
             f"The prefix cache was forecast to serve {units.share(forecast['hits'])} of the prompt "

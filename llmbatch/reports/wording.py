@@ -204,6 +204,15 @@ def attempts(lines: Sequence[SettledRows]) -> str:
     return ", ".join(f"{line.answered + line.failed:,} after {line.attempts}" for line in settled)
 
 
+def told(usage: TotalUsage) -> str:
+    """The retries that were told what was wrong; empty if none was."""
+    tries, answered = usage.retries_with_feedback, usage.answered_with_feedback
+    if not tries:
+        return ""
+    verb = "was" if answered == 1 else "were"
+    return f"with feedback: {tries:,}, of which {answered:,} {verb} answered"
+
+
 def ended(run: RunUsage) -> str:
     """The reason for which a run ended, with its exit code if it lived to have one."""
     return run.reason + ("" if run.exit_code is None else f" (exit code {run.exit_code})")

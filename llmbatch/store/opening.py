@@ -32,6 +32,7 @@ MIGRATIONS = (
     ("schema_14.sql",),
     ("schema_15.sql",),
     ("schema_16.sql",),
+    ("schema_17.sql",),
 )
 
 

@@ -64,13 +64,16 @@ def _summary(timings: str | None, telemetry: str | None, **columns: Any) -> RunS
 @dataclass(frozen=True, slots=True)
 class RunTokens:
     """The attempts of a run and their tokens. `retries`: attempts after the first of a request;
-    `failed`: those that gave no answer, whose tokens are also in the `wasted` ones.
-    `measured_hits`: the share (0..1) of the prompt tokens of first attempts that were cached; None
-    where there were none."""
+    `failed`: those that gave no answer, whose tokens are also in the `wasted` ones; `told`: those
+    that were told of a failed answer, of which `told_answered` were accepted. `measured_hits`: the
+    share (0..1) of the prompt tokens of first attempts that were cached; None where there were
+    none."""
 
     attempts: int = 0
     retries: int = 0
     failed: int = 0
+    told: int = 0
+    told_answered: int = 0
     measured_hits: float | None = None
     prompt_tokens: int = 0
     cached_tokens: int = 0

@@ -21,7 +21,8 @@ from llmbatch.store.statements import query
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a request and its verdict, as it is stored."""
+    """One try of a request and its verdict, as it is stored. `told`: of the failed answer before
+    it."""
 
     key: str
     attempt: int
@@ -36,6 +37,7 @@ class Attempt:
     reasoning: str | None = None
     reasoning_tokens: int | None = None
     logprobs: str | None = None
+    told: bool = False
 
 
 _FIELDS = [field.name for field in fields(Attempt)]

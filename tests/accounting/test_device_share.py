@@ -38,7 +38,8 @@ def run(**changes: Any) -> RunUsage:
             "wasted_output_tokens", "prepare_seconds", "engine_start_seconds",
             "engine_stop_seconds", "idle_seconds", "checkpoint_seconds", "export_seconds",
             "preemptions", "recomputed_tokens", "spared_tokens", "starved_steps", "engine_restarts",
-            "engine_deaths", "in_flight_at_deaths", "cached_tokens",
+            "engine_deaths", "in_flight_at_deaths", "cached_tokens", "retries_with_feedback",
+            "answered_with_feedback",
         ),
         0,
     )  # fmt: skip

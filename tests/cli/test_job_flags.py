@@ -93,6 +93,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.checkpoint_rows": ("7", 7),
     "run.checkpoint_seconds": ("7", 7.0),
     "run.attempts": ("7", 7),
+    "run.feedback_text": ("Again: {{ reason }}", "Again: {{ reason }}"),
     "run.repetition": ("7", 7),
     "run.on_truncated": ("keep", "keep"),
     "run.engine_restarts": ("7", 7),
@@ -114,6 +115,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 SWITCHES = {
     "classify.list_labels",
     "sampling.vote",
+    "run.feedback",
     "embed.normalize",
     "batch.any_model",
     "input.header",
@@ -171,6 +173,7 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     assert [load("--thinking", text).template.thinking for text in ("off", "on")] == ["off", "on"]
     assert load("--system-as-user").template.system_as_user
     assert load("--vote").sampling.vote
+    assert load("--feedback").run.feedback
     prices = load("--price-per-million", "1/2", "--listed-price", "3/4/5").cost
     assert (prices.price_per_million, prices.listed_price) != (None, None)
     assert load("--choice", "a", "--choice", "b").answer.choice == ("a", "b")

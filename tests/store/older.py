@@ -50,6 +50,7 @@ _UNDONE = {
     ),
     15: ("ALTER TABLE attempts DROP COLUMN logprobs",),
     16: ("DROP TABLE flags",),
+    17: ("ALTER TABLE attempts DROP COLUMN told",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -10,7 +10,7 @@ from llmbatch.pipeline.prompts.template import Prompt
 from llmbatch.pipeline.rows import input_file, output_file
 from llmbatch.pipeline.rows.input_file import InputFile
 from llmbatch.pipeline.rows.output_file import OutputFile
-from llmbatch.pipeline.tasks import own_keys, registry, samples
+from llmbatch.pipeline.tasks import feedback, own_keys, registry, samples
 from llmbatch.pipeline.tasks.base import Task
 
 
@@ -35,6 +35,7 @@ def make(spec: JobSpec) -> ReadyJob:
     prompt = job_prompt.make(spec, task)
     task.require_valid()
     samples.check(spec, task)
+    feedback.check(spec, task)
     paths = folder.paths_for(spec)
     source = input_file.make(spec, paths.state)
     output = output_file.make(spec, task.columns)

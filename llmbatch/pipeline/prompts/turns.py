@@ -32,6 +32,18 @@ def without_empty_beginning(made: list[Message]) -> list[Message]:
     return made[:-1] if made and made[-1] == _EMPTY else made
 
 
+def can_be_told(made: Sequence[Message]) -> bool:
+    """True if the messages are a chat, which more turns can follow."""
+    return made[-1].role in ("user", "prefill")
+
+
+def told(made: Sequence[Message], answer: str, reason: str) -> tuple[Message, ...]:
+    """The messages of a chat, followed by the answer that they got and the reason why it is not
+    accepted; the next answer begins as that one had to."""
+    before, after = _split(made)
+    return (*before, Message("assistant", answer), Message("user", reason), *after)
+
+
 def notices(pieces: Iterable[Piece]) -> list[str]:
     """A line for the user about the beginning of an answer that the model will hardly go on from:
     most tokens of words begin with a space."""

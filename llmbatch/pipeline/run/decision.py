@@ -3,7 +3,7 @@
 Counting, storing and sending again all act on this one value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Outcome, Tries, Verdict
@@ -39,13 +39,17 @@ class DeadLetter:
 Decision = Answered | TryAgain | DeadLetter
 
 
-def decide(checked: Outcome, tries: Tries, most_attempts: int) -> Decision:
+def decide(checked: Outcome, tries: Tries, most_attempts: int, *, told: bool = False) -> Decision:
     """The decision. `checked`: an accepted answer or a failure; `tries`: those that failed before;
-    `most_attempts`: the most tries of a request since it was last reopened."""
+    `most_attempts`: the most tries of a request since it was last reopened; `told`: this try was
+    told of the failed answer before it."""
     if isinstance(checked, Completed):
         return Answered(checked)
     kind = FAILURE_KINDS.get(checked.kind)
-    failed = retry.after(tries, checked.kind)
+    failed = retry.after(tries, checked.kind, told=told)
+    if failed.unfit > tries.unfit:
+        reason = f"with feedback: {checked.message}; tried again without"
+        return TryAgain(replace(checked, message=reason), failed)
     if kind is not None and kind.retryable and failed.since_reopened < most_attempts:
         return TryAgain(checked, failed)
     return DeadLetter(checked)

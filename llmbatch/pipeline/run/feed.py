@@ -9,6 +9,7 @@ from typing import Any
 from llmbatch.core import clock
 from llmbatch.core.outcomes import NO_TRIES, Completed, Outcome, Tries
 from llmbatch.core.records import Request
+from llmbatch.pipeline.run.feedback import Feedback
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stragglers import Stragglers
 from llmbatch.pipeline.tasks import adapters, samples
@@ -22,7 +23,8 @@ from llmbatch.store.plans import PlannedRequest
 class Ticket:
     """A request in flight. `position`: in the plan; `rows`: those that it answers, one of several
     samples as its share of a row; `tries`: its failed ones; `sent_at`: clock.seconds(); `size`:
-    characters of its messages; `body`: what it asks for beside them."""
+    characters of its messages; `body`: what it asks for beside them; `told`: it was told of its
+    failed answer."""
 
     key: str
     position: int
@@ -31,6 +33,7 @@ class Ticket:
     sent_at: float
     size: int = 0
     body: Mapping[str, Any] | None = None
+    told: bool = False
 
 
 class RequestFeed:
@@ -50,6 +53,7 @@ class RequestFeed:
         task: Task,
         limits: RunLimits,
         stragglers: Stragglers,
+        feedback: Feedback,
         in_doubt: Callable[[], bool] = lambda: False,
     ) -> None:
         """`in_doubt`: asked before each request; True to send what is to be tried again first."""
@@ -60,6 +64,7 @@ class RequestFeed:
         self._task = task
         self._limits = limits
         self._stragglers = stragglers
+        self._feedback = feedback
         self._in_doubt = in_doubt
         self._in_flight: dict[str, Ticket] = {}
         self._again: deque[int] = deque()
@@ -100,22 +105,31 @@ class RequestFeed:
     def _chunks(self) -> Iterator[PlannedRequest]:
         for _, group in groupby(self._positions, key=lambda position: position // self._chunk_size):
             # In ascending order: isolation gives its groups in the order of sending.
-            yield from plans.requests_at(self._db, sorted(group))
+            yield from self._read(sorted(group))
 
     def _resent(self) -> Iterator[PlannedRequest]:
         while self._again:
             count = min(len(self._again), self._chunk_size)
             positions = sorted(self._again.popleft() for _ in range(count))
             self.sent_again += count
-            yield from plans.requests_at(self._db, positions)
+            yield from self._read(positions)
+
+    def _read(self, positions: Sequence[int]) -> list[PlannedRequest]:
+        requests = plans.requests_at(self._db, positions)
+        self._feedback.read(requests, {at: self._tries_of(at) for at in positions})
+        return requests
+
+    def _tries_of(self, position: int) -> Tries:
+        return self._newer_tries.get(position) or self._tries.get(position, NO_TRIES)
 
     def _sizes(self) -> list[int]:
         return [ticket.size for ticket in self.in_flight()]
 
     def _request(self, planned: PlannedRequest) -> Request:
         position = planned.position
-        tries = self._newer_tries.get(position) or self._tries.get(position, NO_TRIES)
+        tries = self._tries_of(position)
         request = samples.request_of(self._task, planned, tries)
+        told = self._feedback.tell(request)
         self._in_flight[planned.key] = Ticket(
             planned.key,
             position,
@@ -124,8 +138,9 @@ class RequestFeed:
             clock.seconds(),
             len(planned.messages),
             request.body,
+            told is not None,
         )
-        return request
+        return told or request
 
     def take(self, outcome: Outcome) -> Ticket:
         """Take a request out of flight whose outcome has come."""

@@ -10,6 +10,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import sample
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
+from llmbatch.pipeline.run.feedback import Feedback
 from llmbatch.pipeline.run.gold_rows import GoldRows
 from llmbatch.pipeline.run.isolation import Isolation
 from llmbatch.pipeline.run.limits import RunLimits
@@ -51,6 +52,7 @@ class Rounds:
         self._groups = deque(plans.Pending(group, pending.tries) for group in groups)
         self._pending: plans.Pending | None = plans.NOTHING_PENDING
         self._feed: RequestFeed | None = None
+        self._feedback = Feedback(self._reading, job.spec.run, settlement.uncommitted)
         # By position: kind and reason of the last death with this request in flight.
         self._causes: dict[int, tuple[str, str]] = {}
         self._cause = ("engine_crash", "")
@@ -81,6 +83,7 @@ class Rounds:
             self._job.task,
             self._limits,
             self.stragglers,
+            self._feedback,
             self._settlement.in_doubt,
         )
         return self._feed

@@ -3,7 +3,7 @@
 from dataclasses import asdict, fields, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
-from llmbatch.core.outcomes import Completed, Failed, Outcome
+from llmbatch.core.outcomes import TOLD_KINDS, Completed, Failed, Outcome
 from llmbatch.core.step_cost import Weights
 from llmbatch.engines.base import LOAD, Telemetry
 from llmbatch.job import stop_rules
@@ -55,6 +55,8 @@ class Settlement:
         self._meter = meter
         self._latency = latency_histogram.empty()
         self._settled: list[Attempt] = []
+        # Of these, the newest failed answer by key of which the next try may be told.
+        self._to_tell: dict[str, Failed] = {}
         self._checkpoints = 0
         self._committed_at = clock.seconds()
         # The counters of the engines that have ended: the next one counts from zero.
@@ -71,7 +73,8 @@ class Settlement:
 
     def decide(self, outcome: Outcome, ticket: Ticket) -> Decision:
         """Check an outcome and decide on its request."""
-        return decide(self._accept(outcome, ticket.body), ticket.tries, self._run_spec.attempts)
+        checked, most = self._accept(outcome, ticket.body), self._run_spec.attempts
+        return decide(checked, ticket.tries, most, told=ticket.told)
 
     def count(self, decision: Decision, ticket: Ticket) -> None:
         """Count the tokens of a try, and the rows of a request that is done."""
@@ -90,6 +93,13 @@ class Settlement:
     def store(self, decision: Decision, ticket: Ticket) -> None:
         """Keep a try for the next checkpoint."""
         self._settled.append(_attempt(decision, ticket))
+        if isinstance(decision, TryAgain) and decision.outcome.kind in TOLD_KINDS:
+            self._to_tell[ticket.key] = decision.outcome
+
+    def uncommitted(self, key: str) -> Failed | None:
+        """The failed answer of a request that waits for the next checkpoint, if the next try may
+        be told of it. May be asked from another thread."""
+        return self._to_tell.get(key)
 
     def learn(self, decision: Decision, seconds_in_flight: float) -> None:
         """Note the time in flight of a try, and stop the run when too many fail."""
@@ -142,6 +152,7 @@ class Settlement:
         runs.checkpoint(self._db, self._run, self._checkpoints, self._settled, counters)
         self._observer.event("checkpoint", number=self._checkpoints, attempts=len(self._settled))
         self._settled = []
+        self._to_tell = {}
         self._committed_at = clock.seconds()
         self.timings.checkpoint += self._committed_at - began
 
@@ -217,4 +228,5 @@ def _attempt(decision: Decision, ticket: Ticket) -> Attempt:
         outcome.reasoning if isinstance(outcome, Completed) else None,
         usage.reasoning or None,
         outcome.logprobs if isinstance(outcome, Completed) else None,
+        told=ticket.told,
     )

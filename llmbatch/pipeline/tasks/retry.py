@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from llmbatch.core.outcomes import Tries
+from llmbatch.core.outcomes import TOLD_KINDS, UNFIT_KINDS, Tries
 from llmbatch.core.records import Sampling
 
 # A greedy request gives the same invalid answer again, so its retries are drawn.
@@ -16,15 +16,18 @@ _INT32 = 2**31 - 1
 _INT63 = 2**63 - 1
 
 
-def after(tries: Tries, kind: str) -> Tries:
-    """The tries of a request that has just failed once more, in the way that `kind` names."""
+def after(tries: Tries, kind: str, *, told: bool = False) -> Tries:
+    """The tries of a request that has just failed once more, in the way that `kind` names; `told`:
+    this try was told of the failed answer before it."""
+    unfit = told and kind in UNFIT_KINDS
     return Tries(
         tries.attempts + 1,
-        tries.since_reopened + 1,
+        tries.since_reopened + (not unfit),
         tries.truncated + (kind in ("truncated", UNFINISHED)),
-        tries.invalid + (kind in ("invalid_output", "check_failed", UNFINISHED)),
+        tries.invalid + (kind in (*TOLD_KINDS, UNFINISHED)),
         tries.repeated + (kind == "repetition"),
         tries.max_tokens,
+        tries.unfit + unfit,
     )
 
 

@@ -108,7 +108,8 @@ def _figures(
 def _waste(usage: TotalUsage) -> Iterator[str]:
     if usage.retries:
         tries = units.count(usage.retries, "further attempt")
-        yield _line("retries", f"{tries} at requests that had failed")
+        told = wording.told(usage)
+        yield _line("retries", f"{tries} at requests that had failed{told and '; '}{told}")
     wasted = usage.wasted_prompt_tokens + usage.wasted_output_tokens
     if wasted:
         share = wasted / (usage.prompt_tokens + usage.output_tokens)

@@ -232,8 +232,20 @@ SELECT
 FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
-SELECT position, attempts, since_reopened, truncated, invalid, repeated, max_tokens
+SELECT position, attempts, since_reopened, truncated, invalid, repeated, max_tokens, unfit
 FROM pending WHERE attempts > 0;
+
+-- name: failed_answers
+-- Of requests the newest answer that broke its form or a rule, and the reason.
+SELECT replace(CAST(key AS VARCHAR), '-', '') AS key, newest.answer AS answer, newest.message AS reason
+FROM (
+    SELECT key, arg_max({'answer': answer, 'message': message}, attempt) AS newest
+    FROM attempts
+    WHERE kind IN ('invalid_output', 'check_failed')
+        AND answer IS NOT NULL
+        AND list_contains(CAST($keys AS UUID[]), key)
+    GROUP BY key
+);
 
 -- name: own_settled
 CREATE OR REPLACE TEMP VIEW own_settled AS
@@ -592,6 +604,8 @@ SELECT
     count(*) AS attempts,
     count(*) FILTER (attempt > 1) AS retries,
     count(*) FILTER (verdict <> 'answered') AS failed,
+    count(*) FILTER (told) AS told,
+    count(*) FILTER (told AND verdict = 'answered') AS told_answered,
     sum(cached_tokens) FILTER (attempt = 1) / nullif(sum(prompt_tokens) FILTER (attempt = 1), 0)
         AS measured_hits,
     sum(prompt_tokens) AS prompt_tokens,

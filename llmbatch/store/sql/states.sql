@@ -20,12 +20,18 @@ WHERE verdict IN ('answered', 'dead');
 -- Requests that have failed: how often in all, how often since they were last reopened, and how
 -- often in each of the ways after which a retry is sent with other sampling; of answers that were
 -- cut, those since a limit was given with a reopening, and that limit. An answer that was reopened
--- (see reopening.py) counts as a try, too.
+-- (see reopening.py) counts as a try, too. `unfit`: of the tries since then those that failed because
+-- they were told of the failed answer before them (see `core/outcomes.py: Tries`).
 CREATE OR REPLACE TEMP VIEW failed_tries AS
 SELECT
     tries.key,
     max(tries.attempt) AS attempts,
-    max(tries.attempt) - coalesce(max(reopened.attempt), 0) AS since_reopened,
+    count(*) FILTER (
+        tries.told
+        AND tries.kind IN ('too_long', 'context_full', 'refused_request')
+        AND tries.attempt > coalesce(reopened.attempt, 0)
+    ) AS unfit,
+    max(tries.attempt) - coalesce(max(reopened.attempt), 0) - unfit AS since_reopened,
     count(*) FILTER (
         tries.kind IN ('truncated', 'unfinished_thinking')
         AND tries.attempt > coalesce(reopened.limited, 0)
@@ -34,9 +40,9 @@ SELECT
     count(*) FILTER (tries.kind = 'repetition') AS repeated,
     max(reopened.max_tokens) AS max_tokens
 FROM (
-    SELECT key, attempt, kind FROM attempts WHERE verdict <> 'answered'
+    SELECT key, attempt, kind, told FROM attempts WHERE verdict <> 'answered'
     UNION ALL
-    SELECT key, attempt, kind FROM attempts SEMI JOIN reopenings USING (key, attempt)
+    SELECT key, attempt, kind, told FROM attempts SEMI JOIN reopenings USING (key, attempt)
     WHERE verdict = 'answered'
 ) AS tries
 LEFT JOIN (
@@ -60,7 +66,8 @@ SELECT
     coalesce(failed_tries.truncated, 0) AS truncated,
     coalesce(failed_tries.invalid, 0) AS invalid,
     coalesce(failed_tries.repeated, 0) AS repeated,
-    failed_tries.max_tokens
+    failed_tries.max_tokens,
+    coalesce(failed_tries.unfit, 0) AS unfit
 FROM requests
 JOIN current_plan USING (plan)
 ANTI JOIN settled USING (key)

@@ -121,6 +121,8 @@ ALTERNATIVES: dict[str, Any] = {
     "run.checkpoint_rows": 10,
     "run.checkpoint_seconds": 9.0,
     "run.attempts": 5,
+    "run.feedback": True,
+    "run.feedback_text": "Again",
     "run.repetition": "off",
     "run.on_truncated": "keep",
     "run.engine_restarts": 0,

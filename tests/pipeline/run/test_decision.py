@@ -1,10 +1,13 @@
 """The decision after one try of a request, for every kind of failure."""
 
+from dataclasses import replace
+
 import pytest
 
 from llmbatch.core.outcomes import (
     FAILURE_KINDS,
     NO_TRIES,
+    UNFIT_KINDS,
     Completed,
     Failed,
     Tries,
@@ -51,6 +54,18 @@ def test_a_reopened_request_has_all_of_its_tries_again(kind: str) -> None:
     assert decided.verdict == (Verdict.RETRY if kind in RETRYABLE else Verdict.DEAD)
     if isinstance(decided, TryAgain):
         assert (decided.tries.attempts, decided.tries.since_reopened) == (8, 1)
+
+
+@pytest.mark.parametrize("kind", FAILURE_KINDS)
+def test_a_try_that_fails_for_what_it_was_told_costs_the_request_nothing(kind: str) -> None:
+    failed, tries = Failed("k", kind, "why"), Tries(1, 1, invalid=1)
+    decided = decide(failed, tries, most_attempts=2, told=True)
+    if kind in UNFIT_KINDS:
+        without = replace(failed, message="with feedback: why; tried again without")
+        assert decided == TryAgain(without, Tries(2, 1, invalid=1, unfit=1))
+    else:
+        assert decided == DeadLetter(failed)
+    assert decide(failed, tries, most_attempts=2) == DeadLetter(failed)
 
 
 def test_a_kind_that_is_not_in_the_table_is_never_tried_again() -> None:

@@ -13,6 +13,7 @@ from llmbatch.pipeline.prompts import planner, ready_job
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import ingest
 from llmbatch.pipeline.run.feed import RequestFeed
+from llmbatch.pipeline.run.feedback import Feedback
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.stragglers import Stragglers
@@ -58,7 +59,8 @@ def requests(made: ReadyJob) -> list[Request]:
         pending = plans.pending(db)
         limits = RunLimits(made.spec, StopRequest(), 0.0, NEVER)
         tail = Stragglers(made.task.sampling.max_tokens)
-        feed = RequestFeed(db, pending.positions, {}, 2, made.task, limits, tail)
+        feedback = Feedback(db, made.spec.run, lambda key: None)
+        feed = RequestFeed(db, pending.positions, {}, 2, made.task, limits, tail, feedback)
         return list(feed)
 
 
