@@ -13,7 +13,7 @@ and by stratum, from a fixed seed. Weighted rows are resampled as in J. N. K. Ra
 K. Yue 1992, "Some recent work on resampling methods for complex surveys".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan, sqrt
@@ -74,7 +74,11 @@ class Sample:
         return max(0.0, 1 - len(part) / whole) if self.is_weighted and whole > 0 else 1.0
 
 
-def share(hits: Sequence[bool], sample: Sample, within: Sequence[bool] | None = None) -> Interval:
+def share(
+    hits: "Sequence[bool] | Numbers",
+    sample: Sample,
+    within: "Sequence[bool] | Numbers | None" = None,
+) -> Interval:
     """The share of rows that are hits, among those `within` a group of rows (None: all). Anything
     from 0 to 1 where the group is empty."""
     import numpy as np
@@ -132,20 +136,60 @@ def wilson_of(value: float, rows: float) -> tuple[float, float]:
     return min(value, max(0.0, middle - half)), max(value, min(1.0, middle + half))
 
 
+Statistic = Callable[["Numbers"], "Numbers"]
+"""A figure of sums over rows: of an array whose last axis has the sums, one number for each of its
+other places."""
+
+
+def of_sums(
+    statistics: Mapping[str, Statistic],
+    parts: "Numbers",
+    sample: Sample,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> dict[str, Interval]:
+    """Figures of weighted sums over rows; `parts`: what each row adds (rows x sums)."""
+    import numpy as np
+
+    totals = sample.counted @ parts
+    generator = np.random.default_rng(seed)
+    drawn = np.array([_drawn(sample, generator) @ parts for _ in range(draws)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            name: _percentiles(float(statistic(totals)), statistic(drawn), sample)
+            for name, statistic in statistics.items()
+        }
+
+
 def bootstrap(
     statistic: "Callable[[Numbers], float]", sample: Sample, draws: int = DRAWS, seed: int = SEED
 ) -> Interval:
-    """A figure of weighted rows: `statistic` takes the weight of each. Draws of which it is not a
-    number are left out. Where all draws are alike, as of a figure of 1, the bounds are Wilson's of
-    a share of so many rows."""
+    """A figure of weighted rows that is none of sums: `statistic` takes the weight of each row."""
     import numpy as np
 
     value = float(statistic(sample.counted))
     generator = np.random.default_rng(seed)
     found = np.array([statistic(_drawn(sample, generator)) for _ in range(draws)], dtype=float)
+    return _percentiles(value, found, sample)
+
+
+def mean(values: "Sequence[float] | Numbers", sample: Sample) -> Interval:
+    """The mean of a figure that each row has, from 0 to 1."""
+    import numpy as np
+
+    each = np.asarray(values, dtype=float)
+    parts = np.stack([each, np.ones(len(each))], axis=1)
+    return of_sums({"mean": lambda sums: sums[..., 0] / sums[..., 1]}, parts, sample)["mean"]
+
+
+def _percentiles(value: float, found: "Numbers", sample: Sample) -> Interval:
+    """The bounds by the draws; those of which the figure is not a number are left out. Where all
+    draws are alike, as of a figure of 1, they are Wilson's of a share of so many rows."""
+    import numpy as np
+
     found = found[np.isfinite(found)]
     if not np.isfinite(value) or not len(found):
-        return Interval(value, nan, nan)
+        return Interval(nan, nan, nan)
     low, high = (float(each) for each in np.percentile(found, _PERCENTILES))
     if np.ptp(found) < _ALIKE and 0 <= value <= 1:
         low, high = wilson_of(value, sample.rows)
@@ -172,14 +216,11 @@ def _drawn(sample: Sample, generator: Any) -> "Numbers":
     return weights
 
 
-def mean(values: Sequence[float], sample: Sample) -> Interval:
-    """The mean of a figure that each row has, from 0 to 1."""
-    import numpy as np
-
-    each = np.asarray(values, dtype=float)
-
-    def average(weights: "Numbers") -> float:
-        total = float(weights.sum())
-        return float(weights @ each) / total if total > 0 else nan
-
-    return bootstrap(average, sample) if sample.rows else Interval(nan, nan, nan)
+def combined(parts: Sequence[Interval], weights: Sequence[float]) -> Interval:
+    """A weighted mean of figures that are independent, by the distances to their bounds."""
+    total = sum(weights)
+    pairs = [(part, weight / total) for part, weight in zip(parts, weights, strict=True)]
+    value = sum(part.expected * share for part, share in pairs)
+    below = sqrt(sum(((part.expected - part.low) * share) ** 2 for part, share in pairs))
+    above = sqrt(sum(((part.high - part.expected) * share) ** 2 for part, share in pairs))
+    return Interval(value, value - below, value + above)
