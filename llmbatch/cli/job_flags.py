@@ -55,6 +55,7 @@ _METAVARS = {
     "run.metrics_file": "FILE",
     "run.deadline": "TIME",
     "run.expect_reuse": "P%",
+    "run.max_churn": "P%",
     "run.max_failed": "N|P%",
     "run.max_new_failed": "N|P%",
     "run.fail_fast": "P%[/N]|off",

@@ -15,6 +15,8 @@ from llmbatch.core.units import count
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status as live
 from llmbatch.pipeline.monitoring.progress import Progress
+from llmbatch.quality.changes import Changes
+from llmbatch.reports import change_words
 from llmbatch.store import lock
 
 _LABEL = 9
@@ -65,6 +67,7 @@ def _parts(view: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rows", _rows(progress, view)
         yield "speed", _speed(progress, running=view["state"] == "running")
         yield "engine", _engine(progress, view)
+    yield "changed", _changed(view)
     yield "cost", _cost(view)
     yield "machine", _machine(view)
     yield "time", _time(view)
@@ -102,6 +105,13 @@ def _engine(progress: Progress, view: dict[str, Any]) -> str:
     if restarts := view.get("engine_restarts", 0):
         parts.append(units.count(restarts, "restart"))
     return ", ".join(parts)
+
+
+def _changed(view: dict[str, Any]) -> str:
+    """What the run changed against the one before, once it has come to its end."""
+    if not view.get("changes"):
+        return ""
+    return "; ".join(change_words.lines(Changes.from_view(view["changes"])))
 
 
 def _cost(view: dict[str, Any]) -> str:

@@ -80,6 +80,11 @@ class RunSpec(Section):
         "Exit 0 with up to this many rows failed or rejected that no finished run has reported "
         "before: 0, 20, or 2% of those that were worked on since.",
     )
+    max_churn: str | None = neutral(
+        None,
+        "Exit 3, once all is written, if more of the answers to the same input are others than "
+        "after the run before: 5%.",
+    )
     fail_fast: str | None = neutral(
         None,
         "Stop when more of the last outcomes failed: 50% (of 100) or 50%/200; off never does.",
@@ -135,7 +140,9 @@ class RunSpec(Section):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return f"{value:g}" if is_number else value
 
-    @field_validator("deadline", "max_failed", "max_new_failed", "fail_fast", "expect_reuse")
+    @field_validator(
+        "deadline", "max_failed", "max_new_failed", "fail_fast", "expect_reuse", "max_churn"
+    )
     @classmethod
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
@@ -149,4 +156,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "max_new_failed": stop_rules.Tolerance.parse,
     "fail_fast": stop_rules.fail_fast_rate,
     "expect_reuse": stop_rules.share,
+    "max_churn": stop_rules.share,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbatch.core import units
 from llmbatch.core.units import count, number
-from llmbatch.reports import calibration_words, flag_words, wording
+from llmbatch.reports import calibration_words, change_words, flag_words, wording
 from llmbatch.reports.report import FailureLine, Report
 
 _MOST_KINDS = 5
@@ -35,6 +35,7 @@ def build(report: Report) -> list[FirstLine]:
         FirstLine("went wrong", list(_went_wrong(report))),
         *_gold(report),
         *_flags(report),
+        *_changes(report),
         FirstLine("cost", list(_cost(report))),
         FirstLine("next", list(_next(report))),
     ]
@@ -49,6 +50,11 @@ def _flags(report: Report) -> Iterator[FirstLine]:
     for each in report.flags:
         texts = list(flag_words.line(each, report.counts.answered))
         yield FirstLine(flag_words.LABELS[each.origin], texts)
+
+
+def _changes(report: Report) -> Iterator[FirstLine]:
+    if report.changes is not None and change_words.is_notable(report.changes):
+        yield FirstLine("changed", list(change_words.lines(report.changes)))
 
 
 def _rows(report: Report) -> Iterator[str]:

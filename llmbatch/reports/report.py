@@ -15,11 +15,12 @@ from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import columns, output_file, ranking
+from llmbatch.quality.changes import Changes
 from llmbatch.reports import answers, calibration, flags
 from llmbatch.reports.answers import AnswerFigures
 from llmbatch.reports.calibration import Calibration
 from llmbatch.reports.flags import FlagFigures
-from llmbatch.store import failures, plans, results, run_records, snapshots
+from llmbatch.store import editions, failures, plans, results, run_records, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
@@ -78,9 +79,10 @@ class Ranking:
 @dataclass(frozen=True, slots=True)
 class Report:
     """All that is reported of a job. `new_failures`: those that no run before the last one had met
-    when it came to its end; `reused`: rows that were answered before the last run; `answers`: None
-    while no row has one; `calibration`: None for a job whose right labels are not known;
-    `flags`: of rows, by their origin, those that some row has.
+    when it came to its end; `reused`: rows that were answered before the last run; `changes`:
+    against the run before that came to its end, None for a first one and for one that has not;
+    `answers`: None while no row has one; `calibration`: None for a job whose right labels are not
+    known; `flags`: of rows, by their origin, those that some row has.
     `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
     `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
@@ -101,6 +103,7 @@ class Report:
     rows_in: int
     counts: Counts
     new_failures: NewFailures
+    changes: Changes | None
     answers: AnswerFigures | None
     calibration: Calibration | None
     flags: list[FlagFigures]
@@ -169,6 +172,7 @@ def _assemble(
         rows_in=counts.rows_in,
         counts=counts,
         new_failures=failures.count_new(db, last.run),
+        changes=_changes(db, last.run),
         answers=answers.build(db, spec, plan.requests, plan.samples),
         calibration=calibration.build(db, spec),
         flags=flags.build(db),
@@ -198,6 +202,11 @@ def _assemble(
         constraint=_constraint(spec, starts),
         details=distributions.build(db, worked),
     )
+
+
+def _changes(db: Database, run: int) -> Changes | None:
+    found = editions.changes_of(db, run)
+    return None if found is None else Changes.from_json(found)
 
 
 def _ranking(db: Database, spec: JobSpec) -> Ranking | None:

@@ -7,7 +7,14 @@ from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.timeline import Mark
 from llmbatch.accounting.usage import RunUsage, TotalUsage
 from llmbatch.core import units
-from llmbatch.reports import answer_words, calibration_words, flag_words, money_tables, wording
+from llmbatch.reports import (
+    answer_words,
+    calibration_words,
+    change_words,
+    flag_words,
+    money_tables,
+    wording,
+)
 from llmbatch.reports.money_tables import heads
 from llmbatch.reports.report import Report
 from llmbatch.reports.table import NONE, Table, TableLine, places
@@ -26,6 +33,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
         *answer_words.tables(report, longest),
         *calibration_words.tables(report.calibration),
         flag_words.table(report.flags, report.counts.answered, longest),
+        change_words.table(report.changes),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),

@@ -33,6 +33,7 @@ MIGRATIONS = (
     ("schema_15.sql",),
     ("schema_16.sql",),
     ("schema_17.sql",),
+    ("schema_18.sql",),
 )
 
 

@@ -37,12 +37,13 @@ def run(
     rejects: Sequence[str] = (),
     ended: int | None = 0,
     beside: Mapping[str, Mapping[str, Any]] | None = None,
+    id_column: str | None = None,
 ) -> int:
     """A run over rows with these ids, which are their texts, too: each gets its answer, fails
     (`FAIL`), fails before it is asked (`TEMPLATE`), or stays pending (None). Rows with the same
     answer ask the same. What was answered before is not asked again. `beside`: further columns of
-    rows, by their ids."""
-    plan = _plan(db, rows, rejects, beside or {})
+    rows, by their ids. `id_column`: the one that holds these, "t", or none."""
+    plan = _plan(db, rows, rejects, beside or {}, id_column)
     spec: dict[str, Any] = {"input": "in.jsonl", "output": "out.jsonl", "model": "m"}
     number = runs.begin(
         db, plan, clock.moment(), spec | {"prompt": "{{ t }}"} | dict(settings or {})
@@ -68,6 +69,7 @@ def _plan(
     rows: Mapping[str, str | None],
     rejects: Sequence[str],
     beside: Mapping[str, Mapping[str, Any]],
+    id_column: str | None,
 ) -> int:
     items: list[Row | Reject] = [
         Row(place, name, Record(place, orjson.dumps({"t": name, **beside.get(name, {})}).decode()))
@@ -75,7 +77,7 @@ def _plan(
     ]
     items += [Reject(len(rows) + place, "odd", raw) for place, raw in enumerate(rejects, 1)]
     columns = dict.fromkeys(name for columns in beside.values() for name in columns)
-    source = Source("in.jsonl", "jsonl", str(clock.seconds()), None, ["t", *columns])
+    source = Source("in.jsonl", "jsonl", str(clock.seconds()), id_column, ["t", *columns])
     snapshot = snapshots.replace(db, items, lambda: source)
     rendered = [
         RenderedRow(place, None, "template", "no", None)

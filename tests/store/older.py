@@ -51,6 +51,12 @@ _UNDONE = {
     15: ("ALTER TABLE attempts DROP COLUMN logprobs",),
     16: ("DROP TABLE flags",),
     17: ("ALTER TABLE attempts DROP COLUMN told",),
+    18: (
+        "DROP TABLE editions",
+        "DROP TABLE published_rows",
+        "DROP TABLE published_values",
+        "DROP TABLE run_changes",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -21,6 +21,7 @@ from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import (
+    changes,
     flagging,
     gold_rows,
     limits,
@@ -29,6 +30,7 @@ from llmbatch.pipeline.run import (
     reuse,
     sample,
 )
+from llmbatch.pipeline.run.changes import Publication
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
@@ -275,14 +277,30 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         context.timings.export = clock.seconds() - began
     new = failures.count_new(db, run)
     code, reason = exit_of(counts, new, context.stop, context.job.spec.run, failure)
+    published = None
     if is_whole:
         failures.keep_known(db, run)
-    _end(db, context, run, reason, code)
+        published = changes.look(db, context.job)
+        code, reason = changes.judged(code, reason, published.found, context.job.spec.run)
+    _end(db, context, run, reason, code, published)
     return RunResult(code, reason, counts)
 
 
-def _end(db: Database, context: Context, run: int, reason: str, code: ExitCode) -> None:
+def _end(
+    db: Database,
+    context: Context,
+    run: int,
+    reason: str,
+    code: ExitCode,
+    published: Publication | None = None,
+) -> None:
+    """Record the end of a run. What it has `published` is what the next one compares with only once
+    that is recorded: a run that dies before is compared again."""
     ended = runs.end(db, run, reason, code, asdict(context.timings))
+    if published is not None:
+        context.status.note(changes=None if published.found is None else asdict(published.found))
+        with suppress(UnwrittenError):
+            published.keep(db, run)
     if context.copies is not None:
         context.copies.end()  # nothing can be folded while a copy is made
     # The log can stay as it is when there is no room to fold it into the store.

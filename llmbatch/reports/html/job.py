@@ -25,6 +25,7 @@ _LONGEST_ANSWER = 1_000
 _SECTIONS = {
     "answers": "Answers",
     "calibration": "Calibration",
+    "changes": "Changes",
     "cost": "Cost",
     "time": "Time",
     "limit": "Limit",
@@ -65,10 +66,11 @@ def render(report: Report) -> str:
 
 def _sections(report: Report) -> dict[str, str]:
     """The titles of the sections by their anchors, those that there are."""
+    there = {"calibration": report.calibration, "changes": report.changes}
     return {
         anchor: title
         for anchor, title in _SECTIONS.items()
-        if anchor != "calibration" or report.calibration is not None
+        if anchor not in there or there[anchor] is not None
     }
 
 

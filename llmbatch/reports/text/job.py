@@ -9,6 +9,7 @@ from llmbatch.core import units, visible
 from llmbatch.core.units import number, rate
 from llmbatch.reports import (
     answer_words,
+    change_words,
     engine_settings,
     first_lines,
     money_tables,
@@ -59,6 +60,8 @@ def _details(report: Report) -> Iterator[str]:
         yield _line("thinking", held)
     if attempts := wording.attempts(report.rows_by_attempts):
         yield _line("attempts", f"rows settled: {attempts}")
+    if report.changes is not None:
+        yield from _labelled("changed", list(change_words.lines(report.changes)))
     for failure in report.failures:
         yield _line("failed", f"{number(failure.rows)} {failure.kind}: {failure.example[:120]}")
         yield _line("", f"advice: {failure.advice}")

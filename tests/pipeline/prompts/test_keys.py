@@ -134,6 +134,7 @@ ALTERNATIVES: dict[str, Any] = {
     "run.max_failed": "2%",
     "run.max_new_failed": "0",
     "run.expect_reuse": "90%",
+    "run.max_churn": "5%",
     "run.fail_fast": "50%/20",
     "run.metrics_file": "llmbatch.prom",
     "run.reports": ["report.html"],
