@@ -50,7 +50,8 @@ def test_homogeneity_is_pearsons() -> None:
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
     statistic = float(((table - expected) ** 2 / expected).sum())
     assert found is not None
-    assert (found.statistic, found.freedom) == (pytest.approx(statistic), 2)
+    assert found.statistic == pytest.approx(statistic)
+    assert found.freedom == 2
     assert found.p_value == pytest.approx(stats.chi2.sf(statistic, 2))
     assert shift.homogeneity({"a": 3}, {"a": 4}) is None
     assert shift.homogeneity({"a": 3}, {}) is None
@@ -59,7 +60,8 @@ def test_homogeneity_is_pearsons() -> None:
 def test_of_two_values_stuart_maxwell_is_mcnemar() -> None:
     found = shift.marginal_homogeneity({("a", "a"): 50, ("a", "b"): 15, ("b", "a"): 5})
     assert found is not None
-    assert (found.statistic, found.freedom) == (pytest.approx((15 - 5) ** 2 / 20), 1)
+    assert found.statistic == pytest.approx((15 - 5) ** 2 / 20)
+    assert found.freedom == 1
     assert shift.marginal_homogeneity({("a", "a"): 50}) is None
 
 
@@ -78,13 +80,15 @@ def test_of_three_values_stuart_maxwell_is_its_closed_form() -> None:
     expected = (n23 * d1**2 + n13 * d2**2 + n12 * d3**2) / (2 * (n12 * n23 + n12 * n13 + n13 * n23))
     found = shift.marginal_homogeneity(moved)
     assert found is not None
-    assert (found.statistic, found.freedom) == (pytest.approx(expected), 2)
+    assert found.statistic == pytest.approx(expected)
+    assert found.freedom == 2
 
 
 def test_values_that_change_among_themselves_are_parts_of_their_own() -> None:
     found = shift.marginal_homogeneity({("a", "b"): 9, ("b", "a"): 1, ("c", "d"): 4, ("d", "c"): 4})
     assert found is not None
-    assert (found.statistic, found.freedom) == (pytest.approx(6.4), 2)
+    assert found.statistic == pytest.approx(6.4)
+    assert found.freedom == 2
 
 
 def test_paired_tests_reject_one_in_twenty_where_nothing_has_changed() -> None:
