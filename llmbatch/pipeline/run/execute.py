@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from llmbatch.core import clock, units
 from llmbatch.core.errors import (
@@ -22,6 +22,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import (
     changes,
+    ending,
     flagging,
     gold_rows,
     limits,
@@ -30,7 +31,6 @@ from llmbatch.pipeline.run import (
     reuse,
     sample,
 )
-from llmbatch.pipeline.run.changes import Publication
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory
@@ -180,7 +180,7 @@ def _ask_elsewhere(db: Database, context: Context, planned: PlannedJob) -> RunRe
         context.status.counts(counts)
         written = request_file.write(db, context.job)
         reason = f"{units.count(written, 'request')} written to {context.job.output.path}"
-        _end(db, context, run, reason, ExitCode.OK)
+        ending.end(db, context, run, reason, ExitCode.OK)
         return RunResult(ExitCode.OK, reason, counts, counts)
 
 
@@ -204,7 +204,7 @@ def _failure_recorded(db: Database, context: Context, run: int) -> Iterator[None
         # A store that cannot be written cannot record its end either.
         with suppress(UnwrittenError):
             context.status.counts(results.counts(db))
-            _end(db, context, run, str(error), error.exit_code)
+            ending.end(db, context, run, str(error), error.exit_code)
         raise
 
 
@@ -282,30 +282,5 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         failures.keep_known(db, run)
         published = changes.look(db, context.job)
         code, reason = changes.judged(code, reason, published.found, context.job.spec.run)
-    _end(db, context, run, reason, code, published)
+    ending.end(db, context, run, reason, code, published)
     return RunResult(code, reason, counts)
-
-
-def _end(
-    db: Database,
-    context: Context,
-    run: int,
-    reason: str,
-    code: ExitCode,
-    published: Publication | None = None,
-) -> None:
-    """Record the end of a run. What it has `published` is what the next one compares with only once
-    that is recorded: a run that dies before is compared again."""
-    ended = runs.end(db, run, reason, code, asdict(context.timings))
-    if published is not None:
-        context.status.note(changes=None if published.found is None else asdict(published.found))
-        with suppress(UnwrittenError):
-            published.keep(db, run)
-    if context.copies is not None:
-        context.copies.end()  # nothing can be folded while a copy is made
-    # The log can stay as it is when there is no room to fold it into the store.
-    with suppress(UnwrittenError):
-        db.compact()
-    context.show_end(reason, code, ended)
-    names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
-    context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))
