@@ -108,7 +108,7 @@ def _engine(progress: Progress, view: dict[str, Any]) -> str:
 
 
 def _changed(view: dict[str, Any]) -> str:
-    """What the run changed against the one before, once it has come to its end."""
+    """The changes of the run against the one before, once it has come to its end."""
     if not view.get("changes"):
         return ""
     return "; ".join(change_words.lines(Changes.from_view(view["changes"])))

@@ -1,4 +1,4 @@
-"""What a run of a job changed against the one before that came to its end."""
+"""The changes of a run of a job against the one before that came to its end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

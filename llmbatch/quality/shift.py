@@ -1,4 +1,4 @@
-"""How far two distributions lie apart, and whether chance alone could have done it."""
+"""The distance of two distributions, and the probability that chance alone makes it."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -33,7 +33,7 @@ AnswerKind = Literal["text", "json", "label", "score"]
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """What a run left. `stamp`: see the table; `columns`: those that the prompt used."""
+    """The rows that a run left. `stamp`: see the table; `columns`: those that the prompt used."""
 
     edition: int
     run: int
@@ -193,7 +193,7 @@ def _keep_changes(db: Database, run: int, changes: str | None) -> None:
 
 
 def changes_of(db: Database, run: int) -> str | None:
-    """What a run changed, as JSON; None where it had nothing to compare with, or is not the last
+    """The changes of a run, as JSON; None where it had nothing to compare with, or is not the last
     one that came to its end."""
     found = db.scalar(_query("changes_of_run"), {"run": run})
     return None if found is None else str(found)

@@ -1,4 +1,4 @@
-"""What a run published is compared with what is there now, row by row."""
+"""The rows that a run published are compared with what is there now, row by row."""
 
 import random
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""What a run changed against the one before that came to its end, and whether that is too much."""
+"""The changes of a run against the one before that came to its end, and their limit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ _MOST_LABELS = 50
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What a run leaves for the next one to compare with. `is_same`: all is as it was in the newest
-    edition, which stays; `found`: the changes, None for a first run."""
+    """The things that a run leaves for the next one to compare with. `is_same`: all is as it was
+    in the newest edition, which stays; `found`: the changes, None for a first run."""
 
     columns: list[str]
     values: list[FieldValue]
