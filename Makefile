@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -152,6 +152,9 @@ verify-batch: $(READY)  ## A batch file of 5,000 lines, killed three times on th
 
 bench-batch: $(READY)  ## The same batch file by llmbatch and by vLLM's batch runner: answers and time
 	$(BIN)/python tests/bench/answered.py compare --rows 5000
+
+drift-rates: $(READY)  ## How often changes of an input are told, by their size, and false alarms (SEEDS=3; minutes)
+	$(BIN)/python -m tests.quality.drift.rates $(or $(SEEDS),3)
 
 sweep: $(READY)  ## Read the tables of other projects' test suites as llmbatch, pandas and DuckDB do (FOLDERS="unpacked sdists")
 	$(BIN)/python -m tests.sweep.sweep $(FOLDERS)

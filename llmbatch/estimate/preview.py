@@ -18,12 +18,13 @@ from llmbatch.estimate import limit_warnings, past_runs, requirements
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
-from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS, Screening
+from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import gold_rows, limits, reopening, reuse
-from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
+from llmbatch.pipeline.run.prepare import PlannedJob, plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import engine_config, feedback, held
 from llmbatch.quality import gold_gate
+from llmbatch.quality.drift.comparison import Drift
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
 from llmbatch.store.database import Database
@@ -47,7 +48,7 @@ class Preview:
     it, None without one, and where it does not say. `pooling`: how it makes numbers of texts, None
     where it does not, or does not say. `samples`: of each row, each with a request.
     `limit_warnings`: limits that would stop the
-    run before its end, a line each.
+    run before its end, a line each. `drift`: what is other in the input than before.
     """
 
     rows_in: int
@@ -59,6 +60,7 @@ class Preview:
     failure_example: str | None
     skipped: int
     skips: list[SkipCount]
+    drift: Drift
     requests: int
     samples: int
     duplicates: int
@@ -78,6 +80,7 @@ class Preview:
         """The plan as one flat table, in the order in which `plan --json` prints it."""
         first = _values(self)
         del first["requirements"], first["constraint"], first["pooling"]
+        first["drift"] = self.drift.to_json()
         plan = self.constraint
         first["constraint"] = None if plan is None else plan.to_json()
         first["pooling"] = None if self.pooling is None else self.pooling.to_json()
@@ -120,9 +123,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
             unknown = "a run holds the job" if locked else None if is_kept else _UNNAMED
-            return _preview(
-                db, job, pending, needs, constraint, pooling, notices, planned.screening, unknown
-            )
+            return _preview(db, job, pending, needs, constraint, pooling, notices, planned, unknown)
 
 
 def _check_as_run(db: Database, job: ReadyJob, past: JobHistory, *, locked: bool) -> None:
@@ -189,11 +190,10 @@ def _preview(
     constraint: GrammarPlan | None,
     pooling: Pooling | None,
     notices: list[str],
-    screening: Screening,
+    planned: PlannedJob,
     unknown: str | None,
 ) -> Preview:
-    counts = results.counts(db)
-    planned = plans.counts(db)
+    counts, sizes, screening = results.counts(db), plans.counts(db), planned.screening
     first = plans.first_messages(db)
     failures = results.failures(db)
     for_control = sum(each.rows for each in failures if each.kind == CONTROL_TOKENS)
@@ -202,17 +202,18 @@ def _preview(
         rejected=counts.rejected,
         rejects=results.reject_counts(db, _MOST_REASONS),
         template_failures=counts.failed - for_control,
-        control_token_rows=None if screening.tokens is None else planned.control,
+        control_token_rows=None if screening.tokens is None else sizes.control,
         control_token_failures=for_control,
         failure_example=failures[0].example if failures else None,
         skipped=counts.skipped,
         skips=results.skips(db, _MOST_REASONS),
-        requests=planned.requests,
-        samples=planned.samples,
-        duplicates=planned.duplicates,
+        drift=planned.watch.drift,
+        requests=sizes.requests,
+        samples=sizes.samples,
+        duplicates=sizes.duplicates,
         reused_requests=None if unknown else pending.history.settled_requests,
         reused_rows=None if unknown else round(pending.history.settled_rows),
-        chunks=-(-planned.requests // job.spec.run.chunk_size),
+        chunks=-(-sizes.requests // job.spec.run.chunk_size),
         requirements=needs,
         reuse_unknown=unknown,
         reuse_reasons=_reuse_reasons(db, job, pending),

@@ -16,6 +16,8 @@ from llmbatch.estimate.prompt_tokens import ContextFit, PromptTokens
 from llmbatch.estimate.requirements import Requirements
 from llmbatch.estimate.time_and_cost import CostEstimate, TimeEstimate, TimePart
 from llmbatch.pipeline.tasks import held
+from llmbatch.quality.drift import comparison
+from llmbatch.quality.drift.comparison import Drift
 from llmbatch.sizing.device import Device
 
 _BLANK = " " * 10
@@ -36,6 +38,9 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     )
     yield from (f"rejected  {each.rows:,}: {each.reason} ({each.where})" for each in seen.rejects)
     yield from (f"skipped   {skip.rows:,} not asked: {skip.reason}" for skip in seen.skips)
+    yield from (
+        f"drift     {line}" for line in comparison.lines(seen.drift) or _no_drift(seen.drift)
+    )
     if seen.failure_example is not None:
         yield f"failing   {seen.failure_example}"
     yield from _control_lines(seen)
@@ -60,6 +65,11 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)
     yield from first_prompt.lines(seen.first_messages, whole=whole_prompt)
+
+
+def _no_drift(drift: Drift) -> list[str]:
+    others = "the input" if drift.inputs == 1 else f"the {drift.inputs} inputs"
+    return [f"none: as {others} before"] if drift.inputs else []
 
 
 def _control_failures(seen: Preview) -> str:

@@ -93,6 +93,18 @@ class InputSpec(Section):
         None,
         "Exit 2 if the input lost more than this share of its rows since the last run: 20%.",
     )
+    max_drift: Literal["none", "moderate"] | None = neutral(
+        None,
+        "Exit 2 if the input differs more from those of the runs before: at all that would be told "
+        "(none), or largely (moderate: moderate changes pass).",
+        by_default="it is told, and runs",
+    )
+    drift_window: int = neutral(
+        14,
+        "Compare the input with so many of those that runs had before; 0: with none.",
+        ge=0,
+        le=1000,
+    )
 
     _folder: str = PrivateAttr(default=".")
 

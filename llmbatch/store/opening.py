@@ -34,6 +34,7 @@ MIGRATIONS = (
     ("schema_16.sql",),
     ("schema_17.sql",),
     ("schema_18.sql",),
+    ("schema_19.sql",),
 )
 
 

@@ -12,7 +12,8 @@ from llmbatch.store.lineage import Agreement
 from llmbatch.store.statements import query
 
 # Journals are written in this order, so that every beginning of one is a sound store.
-_BEFORE = ("field_orders", "runs", "engine_starts", "engine_deaths", "forecasts")
+_HISTORY = ("input_profiles",)
+_BEFORE = (*_HISTORY, "field_orders", "runs", "engine_starts", "engine_deaths", "forecasts")
 _WITH_CHECKPOINTS = ("checkpoints", "attempts")
 _AFTER = ("reopenings", "run_ends")
 DURABLE = (*_BEFORE, *_WITH_CHECKPOINTS, *_AFTER)
@@ -86,7 +87,8 @@ def newest(db: Database) -> int:
 
 
 def forget_runs(db: Database) -> None:
-    """Remove all runs and their answers, from the store and its journal. Rows and plan stay."""
+    """Remove all runs and their answers, from the store and its journal. Rows and plan stay, and
+    what former inputs were like."""
     empty_durable_tables(db)
     db.close_journal()
     join(db)
@@ -98,7 +100,8 @@ def empty_durable_tables(db: Database) -> None:
     number = newest(db)
     with db.transaction():
         for table in DURABLE:
-            db.execute(f"DELETE FROM {table}")
+            if table not in _HISTORY:
+                db.execute(f"DELETE FROM {table}")
         # The last one shows that the journal is the store's own.
         db.execute("DELETE FROM commits WHERE number <> ?", [number])
         db.append({"commits": {"number": [number + 1]}})

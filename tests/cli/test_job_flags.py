@@ -35,6 +35,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "input.sheet": ("two", "two"),
     "input.min_rows": ("7", 7),
     "input.max_shrink": ("20%", "20%"),
+    "input.max_drift": ("none", "none"),
+    "input.drift_window": ("7", 7),
     "input.sql_timeout": ("2m", 120.0),
     "input.where": ("a = '1'", "a = '1'"),
     "input.limit": ("5", 5),

@@ -57,6 +57,7 @@ _UNDONE = {
         "DROP TABLE published_values",
         "DROP TABLE run_changes",
     ),
+    19: ("DROP TABLE input_profiles", "ALTER TABLE runs DROP COLUMN made_by"),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -12,7 +12,15 @@ import pytest
 from llmbatch.core import clock
 from llmbatch.core.errors import UnwrittenError
 from llmbatch.core.outcomes import Verdict
-from llmbatch.store import field_groups, frames, journal, recovery, results, runs
+from llmbatch.store import (
+    field_groups,
+    frames,
+    input_profiles,
+    journal,
+    recovery,
+    results,
+    runs,
+)
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
@@ -63,6 +71,7 @@ def all_tables(db: Database) -> None:
     runs.engine_started(db, run, clock.moment(), clock.moment(), {"device": None})
     field_groups.keep(db, ["t", "ü"])
     runs.forecast(db, run, {"hits": 0.5})
+    input_profiles.keep(db, "digest", "", {"rows": 3}, {"inputs": 0})
     assert runs.reopen(db, runs.dead(db, [])) == 1
     runs.end(db, run, "finished", 0, {"generate": 0.25})
 

@@ -22,6 +22,16 @@ def unguarded(db: Database, snapshot: Snapshot) -> None:
     """The guard that lets everything pass."""
 
 
+def both(first: Guard, second: Guard) -> Guard:
+    """The guard that lets pass what two guards let pass."""
+
+    def guard(db: Database, snapshot: Snapshot) -> None:
+        first(db, snapshot)
+        second(db, snapshot)
+
+    return guard
+
+
 @dataclass(frozen=True, slots=True)
 class InputGuard:
     """The guard of a job: `former` are the inputs of its runs, None before the first."""

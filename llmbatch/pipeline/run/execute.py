@@ -188,6 +188,7 @@ def _begin(db: Database, context: Context, planned: PlannedJob) -> int:
     """Record that the run has begun; its number."""
     if planned.order is not None:
         field_groups.keep(db, planned.order)
+    planned.watch.keep(db)
     context.stop.patience = 1
     settings = context.job.spec.model_dump(mode="json", by_alias=True)
     run = runs.begin(db, planned.plan.plan, context.started, settings)

@@ -1,6 +1,6 @@
 """From a closed store to the work of a run, before any engine computes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,8 @@ from llmbatch.pipeline.prompts import other_limits, planner, record_order
 from llmbatch.pipeline.prompts.other_limits import OtherLimits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
-from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.rows import guards, ingest
+from llmbatch.pipeline.rows.drift_watch import DriftWatch
 from llmbatch.pipeline.rows.guards import InputGuard
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
@@ -22,9 +23,18 @@ from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.pipeline.tasks import held
-from llmbatch.store import inspection, plans, recovery, row_answers, runs, snapshots
+from llmbatch.store import (
+    input_profiles,
+    inspection,
+    plans,
+    recovery,
+    row_answers,
+    runs,
+    snapshots,
+)
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
+from llmbatch.store.input_profiles import KeptProfile
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
 from llmbatch.store.plans import Pending, Plan
@@ -40,12 +50,15 @@ _TRIED = 3
 
 class PlannedJob(NamedTuple):
     """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record;
-    `notices`: lines on answers that are used again although a setting differs."""
+    `notices`: lines on answers that are used again although a setting differs; `watch`: what is
+    other in the input than before; `identity`: of the model."""
 
     plan: Plan
     order: tuple[str, ...] | None
     screening: Screening
     notices: list[str]
+    watch: DriftWatch
+    identity: Mapping[str, str]
 
 
 def open_when_free(context: Context) -> Database:
@@ -93,26 +106,32 @@ def read_and_plan(
     phase: Callable[[str], None] = lambda name: None,
     limits: OtherLimits = other_limits.NONE,
     former: FormerInputs | None = None,
+    kept: Sequence[KeptProfile] | None = None,
 ) -> PlannedJob:
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
     the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
     `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
-    None: those that `db` knows."""
+    and `kept` their profiles, None: those that `db` knows."""
     phase("reading the input")
     lookup = IdentityLookup(engine)
     guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
-    snapshot = ingest.ingest(db, job.input, spool, guard)
+    watch = DriftWatch(job.spec, input_profiles.kept(db) if kept is None else kept)
+    snapshot = ingest.ingest(db, job.input, spool, guards.both(guard, watch))
     for note in snapshot.source.notes:
         phase(f"{snapshot.source.input}: {note}")
+    for change in watch.lines():
+        phase(f"warning: drift of the input: {change}")
     phase("planning")
     order = record_order.decide(db, job, snapshot, known)
     screening = Screening(job.spec, lookup.control_tokens())
     for notice in screening.notices():
         phase(f"warning: {notice}")
-    plan = planner.plan(db, job, snapshot, lookup.identity(), order, screening, limits)
+    identity = lookup.identity()
+    plan = planner.plan(db, job, snapshot, identity, order, screening, limits)
     if job.spec.is_batch and job.task.ask is None:
         job.spec.with_longest_answer(row_answers.longest_wanted(db))
-    return PlannedJob(plan, order, screening, limits.describe(plan.adopted))
+    notices = limits.describe(plan.adopted)
+    return PlannedJob(plan, order, screening, notices, watch, identity)
 
 
 def open_work(db: Database, context: Context) -> Pending:
@@ -173,8 +192,9 @@ def plan_aside(
     with open_store(aside.store, beside=job.paths.state) as db:
         known = record_order.known_order_of(db, job.paths.store)
         former = snapshots.former_inputs_in(db, job.paths.store)
+        kept = input_profiles.kept_in(db, job.paths.store)
         with other_limits.of_own_store(db, job.paths.store, job.spec) as limits:
             planned = read_and_plan(
-                db, job, engine, known, aside.spool, limits=limits, former=former
+                db, job, engine, known, aside.spool, limits=limits, former=former, kept=kept
             )
         yield db, planned

@@ -90,6 +90,9 @@ INSERT INTO run_ends BY NAME
 SELECT * FROM (FROM found_run_ends QUALIFY row_number() OVER (PARTITION BY run) = 1)
 SEMI JOIN runs USING (run) ORDER BY run;
 
+-- name: input_profiles
+INSERT INTO input_profiles BY NAME SELECT DISTINCT * FROM found_input_profiles ORDER BY taken_at;
+
 -- name: field_orders
 INSERT INTO field_orders BY NAME SELECT DISTINCT * FROM found_field_orders ORDER BY chosen_at;
 

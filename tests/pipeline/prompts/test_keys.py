@@ -36,6 +36,8 @@ ALTERNATIVES: dict[str, Any] = {
     "input.sheet": "two",
     "input.min_rows": 7,
     "input.max_shrink": "20%",
+    "input.max_drift": "none",
+    "input.drift_window": 7,
     "input.sql": "SELECT 1",
     "input.sql_timeout": 3.0,
     "input.where": "t = 1",

@@ -1,0 +1,1 @@
+"""The drift of inputs: what an input is like, and what is other in it than in those before."""

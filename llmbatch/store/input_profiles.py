@@ -1,0 +1,142 @@
+"""The profiles of the inputs of a job's runs: taken of the rows in the store, and kept."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from llmbatch.core import clock
+from llmbatch.core.clock import utc
+from llmbatch.core.errors import LockedError
+from llmbatch.core.stored import json_table
+from llmbatch.store import own_store, statements
+from llmbatch.store.database import Database
+
+# Characters of a value that are looked at.
+_MOST_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """The profile of an input that a run had, and what was found when it was compared, both as
+    JSON. `digest` names its content, `scope` the choice of its rows."""
+
+    taken_at: datetime
+    digest: str
+    scope: str
+    profile: Mapping[str, Any]
+    drift: Mapping[str, Any]
+
+
+def kept(db: Database, store: str = "job") -> list[KeptProfile]:
+    """Those in the store that is attached as `store`, the oldest first."""
+    if not db.scalar(_query("has_profiles"), {"store": store}):
+        return []
+    found = db.execute(_query("kept_profiles").format(store=store))
+    return [
+        KeptProfile(at, digest, scope, json_table(profile), json_table(drift))
+        for at, digest, scope, profile, drift in found
+    ]
+
+
+def kept_in(db: Database, store: Path) -> list[KeptProfile]:
+    """Those of another store; none where there is no store, and while a run holds it."""
+    if store.is_file():
+        with suppress(LockedError), own_store.attached(db, store):
+            return kept(db, "own_store")
+    return []
+
+
+def keep(
+    db: Database, digest: str, scope: str, profile: Mapping[str, Any], drift: Mapping[str, Any]
+) -> None:
+    """Keep the profile of an input that a run has, and what was found."""
+    record = {
+        "taken_at": utc(clock.now()),
+        "digest": digest,
+        "scope": scope,
+        "profile": orjson.dumps(profile).decode(),
+        "drift": orjson.dumps(drift).decode(),
+    }
+    db.record({"input_profiles": {name: [value] for name, value in record.items()}})
+
+
+class RowFigures:
+    """Figures of the rows in the store, by the place of a column among `columns`. One of `every`
+    so many rows is looked at. A context manager; as long as it is open it holds their values."""
+
+    def __init__(self, db: Database, columns: Sequence[str], every: int) -> None:
+        self._db = db
+        self._pointers = [_pointer(name) for name in columns]
+        self._every = every
+
+    def __enter__(self) -> "RowFigures":
+        places = list(range(len(self._pointers)))
+        staged = {"places": places, "pointers": self._pointers, "every": self._every}
+        self._db.execute(_query("stage_values"), staged | {"most": _MOST_CHARACTERS})
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if exc[0] is None:  # after an error the transaction may accept no further statement
+            self._db.execute(_query("drop_values"))
+
+    def counts(self) -> list[dict[str, int]]:
+        """Of each column: rows, nulls, blanks, ..."""
+        return self._db.mappings(_query("column_counts"))
+
+    def lengths(self) -> dict[int, dict[str, int]]:
+        """The rows by class of length."""
+        return self._by_place("column_lengths")
+
+    def amounts(self) -> dict[int, dict[str, int]]:
+        """The rows by class of number."""
+        return self._by_place("column_amounts")
+
+    def values(self, places: Sequence[int], kept: int, most: int) -> dict[int, dict[str, int]]:
+        """The rows by value, of the most frequent ones; `most`: characters of a value."""
+        which = {"places": list(places), "kept": kept, "most": most}
+        return self._by_place("column_values", which)
+
+    def words(self, places: Sequence[int], kept: int, every: int) -> dict[int, dict[str, int]]:
+        """The rows that have a word, of the most frequent words, in one of `every` so many."""
+        which = {"places": list(places), "kept": kept, "every": every}
+        return self._by_place("column_words", which)
+
+    def rows_with_words(self, places: Sequence[int], every: int) -> dict[int, int]:
+        """The rows in which words were looked for."""
+        which = {"places": list(places), "every": every}
+        return dict(self._db.execute(_query("rows_with_words"), which))
+
+    def texts(self, place: int, least: int, most: int) -> list[str]:
+        """Some of the values, of at least so many characters."""
+        which = {"place": place, "least": least, "most": most}
+        return [text for (text,) in self._db.execute(_query("column_texts"), which)]
+
+    def repeated(self, place: int, every: int) -> tuple[int, int]:
+        """Rows, and those of them whose value an earlier one has: of all rows with some of the
+        values, one of `every` so many."""
+        which = {"pointer": self._pointers[place], "every": every}
+        ((rows, repeated),) = self._db.execute(_query("repeated_values"), which)
+        return int(rows), int(repeated)
+
+    def _by_place(
+        self, name: str, parameters: Mapping[str, Any] | None = None
+    ) -> dict[int, dict[str, int]]:
+        found: dict[int, dict[str, int]] = {}
+        for place, key, rows in self._db.execute(_query(name), parameters or ()):
+            held = found.setdefault(place, {})
+            held[str(key)] = held.get(str(key), 0) + rows
+        return found
+
+
+def _pointer(column: str) -> str:
+    """The JSON pointer to a column (RFC 6901)."""
+    return "/" + column.replace("~", "~0").replace("/", "~1")
+
+
+def _query(name: str) -> str:
+    return statements.load("input_profiles.sql")[name]
