@@ -58,6 +58,9 @@ def _inferred(values: Sequence[Any]) -> pa.Array:
         return pa.nulls(len(values))
     if all(issubclass(kind, str) for kind in kinds):
         return _text(values)
+    if kinds == {bool}:
+        whole = [None if value is None else int(value) for value in values]
+        return _numbers(whole, pa.int64()).cast(pa.bool_())
     kind = _ARROW.get(kinds.pop()) if len(kinds) == 1 else None
     if kind is None or _has_zones(values):
         return pa.array(values)

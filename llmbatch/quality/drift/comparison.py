@@ -63,8 +63,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is other in an input than in the `inputs` before it, the first of which a run had at
-    `since` (ISO 8601; None without any). `in_prompt`: the columns that the prompt reads."""
+    """The changes of an input against the `inputs` before it, the first of which a run had at
+    `since` (ISO 8601; None without any)."""
 
     inputs: int = 0
     since: str | None = None
