@@ -11,6 +11,7 @@ from llmbatch.cli.commands import (
     help,
     import_answers,
     init,
+    label,
     plan,
     repair,
     report,
@@ -50,6 +51,7 @@ cli.add_group(
 )
 cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
+cli.add_group("Trust", label.label)
 cli.add_group("Mend", check.check, repair.repair)
 
 

@@ -1,6 +1,6 @@
 """The states and results of the rows, read for the outputs and the reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,22 @@ def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
         db.execute(query("collect_results"), {"first": start, "last": stop - 1, "states": states})
         for first, last in snapshots.ranges(db, range(start, stop), _WINDOW):
             for found in db.mappings(query("results_window"), {"first": first, "last": last}):
-                place = (found.pop(name) for name in ("snapshot", "text_at", "text_bytes"))
-                found["data"] = snapshots.whole(db, found["data"], *place)
-                yield found
+                yield _whole(db, found)
+
+
+def of_rows(db: Database, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Some rows of the current plan, ascending, as `in_input_order` has them."""
+    db.execute(query("collect_results_of_rows"), {"rows": list(rows)})
+    for start in range(0, len(rows), _WINDOW):
+        window = {"rows": list(rows[start : start + _WINDOW])}
+        for found in db.mappings(query("results_of_rows"), window):
+            yield _whole(db, found)
+
+
+def _whole(db: Database, found: dict[str, Any]) -> dict[str, Any]:
+    """A row with all of its data, also where this is long."""
+    place = (found.pop(name) for name in ("snapshot", "text_at", "text_bytes"))
+    return found | {"data": snapshots.whole(db, found["data"], *place)}
 
 
 def lengths(db: Database, runs: list[int]) -> list[tuple[int, int]]:
