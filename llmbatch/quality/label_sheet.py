@@ -13,18 +13,17 @@ from llmbatch.core.exact_json import Json
 from llmbatch.formats import WriteOptions
 from llmbatch.quality.answer_form import AnswerForm
 from llmbatch.quality.answers import RowAnswer
+from llmbatch.quality.gold_file import GOLD, STRATUM, WEIGHT
 from llmbatch.quality.label_strata import LabelSample
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "xlsx")
 """The formats that a person can fill in."""
-GOLD, WEIGHT, STRATUM = "gold", "sample_weight", "sample_stratum"
-"""The columns of the right answer, of 1 / the probability of being drawn, and of the stratum."""
 _OF_FIELD = "gold_"
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSheet:
-    """`blind`: without the answers, so that they lead nobody; `excel`: a CSV for that program."""
+    """`blind`: without the answers, which might lead people; `excel`: a CSV for that program."""
 
     path: Path
     format_name: str
@@ -33,7 +32,7 @@ class LabelSheet:
 
 
 def make(path: Path, format_name: str | None, *, blind: bool, excel: bool) -> LabelSheet:
-    """The file to be written. Raises UsageError for a format that nobody can fill in."""
+    """The file to be written. Raises UsageError for a format that people cannot fill in."""
     found = formats.detect(str(path), format_name, writing=True)
     if found not in FORMATS:
         raise UsageError(f"{path}: people cannot fill in {found}; use one of: {', '.join(FORMATS)}")

@@ -8,7 +8,6 @@ in the draw depends on the seed and the row alone (permanent random numbers: E. 
 "Coordination of samples"), so a larger sample of the same strata holds the smaller one.
 """
 
-import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,9 +87,20 @@ def draw(
     return LabelSample(dict(sorted(found.items())), strata)
 
 
-def _place(seed: int, row: int) -> bytes:
-    """The row's place in the draw, evenly spread over all byte strings of this length."""
-    return hashlib.blake2b(f"{seed}:{row}".encode(), digest_size=16).digest()
+def _place(seed: int, row: int) -> int:
+    """The row's place in the draw, evenly spread over 64 bits."""
+    return _mixed(_mixed(seed) + row * _GAMMA)
+
+
+def _mixed(state: int) -> int:
+    """The output function of SplitMix64 (G. Steele, D. Lea and C. Flood 2014)."""
+    state = (state + _GAMMA) & _BITS
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _BITS
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _BITS
+    return state ^ (state >> 31)
+
+
+_GAMMA, _BITS = 0x9E3779B97F4A7C15, 2**64 - 1
 
 
 def _fewer(factors: Sequence[Factor]) -> Iterator[Sequence[Factor]]:

@@ -127,7 +127,7 @@ def test_json_answers_have_a_gold_column_for_each_field(tmp_path: Path) -> None:
         (["--strata", "lenght"], "no 'lenght' (did you mean 'length'?)"),
         (["-o", "gold.npy"], "people cannot fill in npy"),
         (["-o", "no/such/gold.csv"], "there is no folder no/such"),
-        (["--sample", "0"], "0 is not in the range"),
+        (["--sample", "0"], "must be a whole number from 1"),
         (["--excel", "-o", "g.jsonl"], "--excel is for CSV"),
     ],
 )
@@ -136,7 +136,7 @@ def test_what_cannot_be_drawn_or_written_is_refused(
 ) -> None:
     done = label(job, "-o", "gold.csv", *arguments)
     assert done.exit_code == 2
-    assert said in capfd.readouterr().err
+    assert said in done.output + capfd.readouterr().err
 
 
 def test_a_job_without_answers_and_one_of_vectors_are_refused(

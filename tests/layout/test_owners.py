@@ -172,6 +172,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "pipeline/rows/output_file.py",
             "job/examples.py",
             "quality/table_file.py",
+            "quality/label_sheet.py",
         },
     ),
 }

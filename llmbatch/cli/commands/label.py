@@ -61,7 +61,7 @@ _FACTORS = ("confidence", "flags", "length")
     metavar="N",
     help="Draw other rows; with the same one a larger sample holds a smaller one.",
 )
-@click.option("--blind", is_flag=True, help="Leave the answers out, so that they lead nobody.")
+@click.option("--blind", is_flag=True, help="Leave the answers out, which might lead people.")
 @click.option("--excel", is_flag=True, help="Write CSV as Excel reads it.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE, with the labels that it may have.")
 @console.reported
