@@ -17,7 +17,7 @@ from llmbatch.quality.answers import RowAnswer
 
 Factor = str
 FACTORS: tuple[Factor, ...] = ("confidence", "flags", "length")
-"""What parts rows into strata; of a small sample the last ones are left out first."""
+"""The traits that part rows into strata; of a small sample the last ones are left out first."""
 _EDGES = (0.5, 0.8, 0.95)
 _CONFIDENCES = ("below 0.5", "0.5 to 0.8", "0.8 to 0.95", "0.95 or more")
 _LENGTHS = ("short", "middling", "long")
@@ -29,7 +29,7 @@ _UNKNOWN, _FLAGGED, _FEWEST, _MOST = 0.2, 0.5, 0.02, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What parts a row from others. `length`: characters of its answer, or of its input."""
+    """The traits of a row. `length`: characters of its answer, or of its input."""
 
     row: int
     confidence: float | None
@@ -158,8 +158,8 @@ def _least(strata: Iterable[Sequence[Traits]]) -> list[int]:
 
 
 def _allocated(strata: Sequence[Sequence[Traits]], size: int) -> list[int]:
-    """How many rows of each stratum are drawn, `size` in all; where one has fewer than its share,
-    the others get more."""
+    """The rows to draw of each stratum, `size` in all; where one has fewer than its share, the
+    others get more."""
     wished = [len(rows) * _scatter(rows) for rows in strata]
     counts = _least(strata) if len(strata) > 1 else [0] * len(strata)
     while sum(counts) < size:
