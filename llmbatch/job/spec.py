@@ -20,6 +20,7 @@ from llmbatch.job.input import InputSpec, with_input_table
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
 from llmbatch.job.score import ScoreSpec
+from llmbatch.job.signs import SignsSpec
 from llmbatch.job.template import TemplateSpec
 
 
@@ -177,6 +178,7 @@ class JobSpec(Section):
     engine: EngineSpec = neutral(
         EngineSpec(), "The engine and its options"
     )  # it names what is in the key
+    signs: SignsSpec = neutral(SignsSpec(), "Warning signs in the answers: heuristics")
     cost: CostSpec = neutral(CostSpec(), "The cost of the work, and its attribution")
     eval: GoldSetSpec = neutral(
         GoldSetSpec(), "Rows whose right answer is known: run first, and what they have to reach"

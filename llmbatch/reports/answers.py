@@ -114,11 +114,11 @@ def _distributions(db: Database, spec: JobSpec) -> Iterator[Distribution]:
         return
     members = list(parts.items())[:_MOST_MEMBERS]
     for name, kind in members:
-        if found := _of_member(db, name, kind, _enum(spec.answer.json_schema, name)):
+        if found := _of_member(db, name, kind, enum_of(spec.answer.json_schema, name)):
             yield found
 
 
-def _enum(schema: Mapping[str, Any] | None, member: str) -> list[str] | None:
+def enum_of(schema: Mapping[str, Any] | None, member: str) -> list[str] | None:
     """The texts that a schema lists for a member; None if it lists none, or other values."""
     properties = (schema or {}).get("properties")
     declared = properties.get(member) if isinstance(properties, dict) else None

@@ -47,9 +47,9 @@ def _gold(report: Report) -> Iterator[FirstLine]:
 
 
 def _flags(report: Report) -> Iterator[FirstLine]:
-    for each in report.flags:
-        texts = list(flag_words.line(each, report.counts.answered))
-        yield FirstLine(flag_words.LABELS[each.origin], texts)
+    for origin, label in flag_words.LABELS.items():
+        if texts := flag_words.lines(report, origin):
+            yield FirstLine(label, texts)
 
 
 def _changes(report: Report) -> Iterator[FirstLine]:

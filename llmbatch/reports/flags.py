@@ -1,7 +1,12 @@
 """The flags of a job's rows as figures: by origin, and by name."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmbatch.core import units
+from llmbatch.job.spec import JobSpec
+from llmbatch.quality.signs import one_label
+from llmbatch.reports.answers import AnswerFigures, Distribution, enum_of
 from llmbatch.store import flags
 from llmbatch.store.database import Database
 
@@ -26,6 +31,39 @@ class FlagFigures:
     origin: str
     rows: int
     names: list[FlagLine]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSign:
+    """A warning sign of the whole job, which no row has by itself: its name, and what was seen."""
+
+    name: str
+    detail: str
+
+
+def of_job(figures: AnswerFigures | None, spec: JobSpec) -> list[JobSign]:
+    """The warning signs of all answers together: labels that nearly all rows have."""
+    if figures is None or not spec.signs.look or one_label.NAME in spec.signs.off:
+        return []
+    return list(_one_label(figures, spec))
+
+
+def _one_label(figures: AnswerFigures, spec: JobSpec) -> Iterator[JobSign]:
+    for given in figures.distributions:
+        if given.kind != "labels" or not given.values or not _is_label(given, spec):
+            continue
+        most = given.values[0]
+        if one_label.is_one(most.rows, given.rows, spec.signs.one_label_share):
+            share = units.share(most.rows / given.rows)
+            what = "answers" if given.member in (None, "response") else given.member
+            yield JobSign(one_label.NAME, f"{share} of the {what} are {most.value[:60]}")
+
+
+def _is_label(given: Distribution, spec: JobSpec) -> bool:
+    """True for whole answers, and for members whose values the job lists: others, such as a
+    currency, may have one value by right."""
+    whole = given.member is None or (spec.task == "classify" and given.member == "response")
+    return whole or enum_of(spec.answer.json_schema, given.member or "") is not None
 
 
 def build(db: Database) -> list[FlagFigures]:

@@ -19,7 +19,7 @@ from llmbatch.quality.changes import Changes
 from llmbatch.reports import answers, calibration, flags
 from llmbatch.reports.answers import AnswerFigures
 from llmbatch.reports.calibration import Calibration
-from llmbatch.reports.flags import FlagFigures
+from llmbatch.reports.flags import FlagFigures, JobSign
 from llmbatch.store import editions, failures, plans, results, run_records, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.failures import NewFailures
@@ -82,7 +82,8 @@ class Report:
     when it came to its end; `reused`: rows that were answered before the last run; `changes`:
     against the run before that came to its end, None for a first one and for one that has not;
     `answers`: None while no row has one; `calibration`: None for a job whose right labels are not
-    known; `flags`: of rows, by their origin, those that some row has.
+    known; `flags`: of rows, by their origin, those that some row has; `job_signs`:
+    warning signs of all answers together.
     `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
     `attribution` is of all runs, None where no columns were named;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
@@ -107,6 +108,7 @@ class Report:
     answers: AnswerFigures | None
     calibration: Calibration | None
     flags: list[FlagFigures]
+    job_signs: list[JobSign]
     reused: int
     requests: int
     samples: int
@@ -163,6 +165,7 @@ def _assemble(
     counts, plan = results.counts(db), plans.counts(db)
     paid = priced(every)
     worked = next((run for run in reversed(every) if run.requests), None)
+    figures = answers.build(db, spec, plan.requests, plan.samples)
     last_costs, all_costs = costs.build(db, every, settings.listed_price)
     return Report(
         version=REPORT_VERSION,
@@ -173,9 +176,10 @@ def _assemble(
         counts=counts,
         new_failures=failures.count_new(db, last.run),
         changes=_changes(db, last.run),
-        answers=answers.build(db, spec, plan.requests, plan.samples),
+        answers=figures,
         calibration=calibration.build(db, spec),
         flags=flags.build(db),
+        job_signs=flags.of_job(figures, spec),
         reused=last.reused,
         requests=plan.requests,
         samples=plan.samples,

@@ -32,7 +32,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
         skips(report),
         *answer_words.tables(report, longest),
         *calibration_words.tables(report.calibration),
-        flag_words.table(report.flags, report.counts.answered, longest),
+        flag_words.table(report, longest),
         change_words.table(report.changes),
         money_tables.costs(report),
         money_tables.phases(report),

@@ -35,8 +35,16 @@ class FlagCount:
     rows: int
 
 
-def replace(db: Database, origin: Origin, batches: Iterable[Sequence[Flag]]) -> None:
-    """Replace the flags of this origin by those of the current plan's rows, each given once."""
+def is_current(db: Database, origin: Origin, settings: str) -> bool:
+    """True if the flags of this origin are those of today's plan and answers, by these settings."""
+    return bool(db.scalar(_query("is_current"), {"origin": origin, "settings": settings}))
+
+
+def replace(
+    db: Database, origin: Origin, batches: Iterable[Sequence[Flag]], settings: str = ""
+) -> None:
+    """Replace the flags of this origin by those of the current plan's rows, each given once.
+    `settings`: all that decides on them beside the answers, see `is_current`."""
     db.execute(_query("stage_flags"))
     for batch in batches:
         table = arrow_columns.typed_table(list(zip(*batch, strict=True)) or [()] * 4, _SHAPE)
@@ -44,6 +52,8 @@ def replace(db: Database, origin: Origin, batches: Iterable[Sequence[Flag]]) -> 
     with db.transaction():
         db.execute(_query("delete_flags"), {"origin": origin})
         db.execute(_query("insert_flags"))
+        db.execute(_query("delete_flag_pass"), {"origin": origin})
+        db.execute(_query("insert_flag_pass"), {"origin": origin, "settings": settings})
 
 
 def counts(db: Database) -> list[FlagCount]:

@@ -35,6 +35,7 @@ MIGRATIONS = (
     ("schema_17.sql",),
     ("schema_18.sql",),
     ("schema_19.sql",),
+    ("schema_20.sql",),
 )
 
 

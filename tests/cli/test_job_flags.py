@@ -72,6 +72,14 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "classify.label_tokens": ("all", "all"),
     "classify.gold": ("g", "g"),
     "eval.gold": ("g", "g"),
+    "signs.off": ("echo,length", ("echo", "length")),
+    "signs.language": ("de", "de"),
+    "signs.grounded": ("total", ("total",)),
+    "signs.echo_share": ("0.7", 0.7),
+    "signs.repeated_share": ("0.7", 0.7),
+    "signs.length_deviations": ("3", 3.0),
+    "signs.language_probability": ("0.9", 0.9),
+    "signs.one_label_share": ("0.9", 0.9),
     "eval.on": ("c", "c"),
     "eval.first": ("7", 7),
     "eval.min": ("accuracy=95%", {"accuracy": 0.95}),
@@ -117,6 +125,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 SWITCHES = {
     "classify.list_labels",
+    "signs.look",
     "sampling.vote",
     "run.feedback",
     "embed.normalize",

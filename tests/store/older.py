@@ -58,6 +58,7 @@ _UNDONE = {
         "DROP TABLE run_changes",
     ),
     19: ("DROP TABLE input_profiles", "ALTER TABLE runs DROP COLUMN made_by"),
+    20: ("DROP TABLE flag_passes",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -276,6 +276,8 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         for notice in export.export(db, context.job.output, counts).notices:
             context.observer.phase(f"warning: {context.job.output.path}: {notice}")
         context.timings.export = clock.seconds() - began
+    elif context.stop.signal is None:  # who has sent one does not wait for this
+        flagging.find(db, context.job)
     new = failures.count_new(db, run)
     code, reason = exit_of(counts, new, context.stop, context.job.spec.run, failure)
     published = None

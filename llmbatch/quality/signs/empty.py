@@ -1,11 +1,17 @@
-"""The sign `empty`: an answer without a letter or a digit."""
+"""The sign `empty`: an answer that says nothing."""
 
-NAME = "empty"
-MEANING = "no letter and no digit in the answer"
+from llmbatch.quality.signs.base import Sign, Subject
 
 
-def look(answer: str) -> str | None:
-    """A few words if the answer has the sign, else None."""
-    if any(character.isalnum() for character in answer):
+def look(subject: Subject) -> str | None:
+    if any(character.isalnum() for character in subject.text):
         return None
-    return "blank" if not answer.strip() else "no letter or digit"
+    return "no letter or digit" if subject.text.strip() else "blank"
+
+
+SIGN = Sign(
+    name="empty",
+    meaning="the answer says nothing",
+    threshold="no letter and no digit in the answer, or in any value of its JSON",
+    look=look,
+)

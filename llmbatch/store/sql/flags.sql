@@ -12,6 +12,25 @@ DELETE FROM flags WHERE origin = $origin;
 -- name: insert_flags
 INSERT INTO flags SELECT plan, row, origin, name, detail FROM staged_flags, current_plan;
 
+-- name: is_current
+-- Attempts and reopenings are appended only, so their numbers say whether an answer has changed.
+SELECT count(*) > 0
+FROM flag_passes JOIN current_plan USING (plan)
+WHERE
+    origin = $origin AND settings = md5($settings)
+    AND attempts = (SELECT count(*) FROM attempts)
+    AND reopenings = (SELECT count(*) FROM reopenings);
+
+-- name: delete_flag_pass
+DELETE FROM flag_passes WHERE origin = $origin;
+
+-- name: insert_flag_pass
+INSERT INTO flag_passes
+SELECT
+    plan, $origin, md5($settings),
+    (SELECT count(*) FROM attempts), (SELECT count(*) FROM reopenings)
+FROM current_plan;
+
 -- name: flag_counts
 SELECT origin, name, count(*) AS rows
 FROM flags JOIN current_plan USING (plan)

@@ -1,0 +1,34 @@
+"""The sign `shared`: a long answer that rows have whose inputs have no word in common."""
+
+from llmbatch.quality.signs.base import TEXTS, Sign, Subject
+from llmbatch.quality.signs.words import words_of
+
+LEAST_LENGTH = 40
+"""Characters of an answer that is looked at."""
+_LEAST_WORD = 4
+
+
+def look(subject: Subject) -> str | None:
+    others = subject.shared_with
+    if not others:
+        return None
+    own = _content(subject.input)
+    strangers = sum(own.isdisjoint(_content(other)) for other in others)
+    if not own or 2 * strangers <= len(others):
+        return None
+    return "other rows with nothing in common have it, too"
+
+
+def _content(text: str) -> set[str]:
+    """The words that say something: of four characters or more, or of other scripts."""
+    return {word for word in words_of(text) if len(word) >= _LEAST_WORD or not word.isascii()}
+
+
+SIGN = Sign(
+    name="shared",
+    meaning="the same long answer for rows that have nothing in common",
+    threshold="40 characters or more, and no word of four letters or more in common with most of "
+    "up to four other inputs that have this answer",
+    look=look,
+    forms=TEXTS,
+)
