@@ -262,6 +262,7 @@ def test_the_help_shows_flags_by_the_tables_of_a_job_file() -> None:
         "[template]",
         "[batch]",
         "[engine]",
+        "[signs]",
         "[cost]",
         "[eval]",
         "[run]",
