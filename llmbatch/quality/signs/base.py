@@ -1,4 +1,4 @@
-"""The parts of a sign, and what it is shown."""
+"""The parts of a sign, and its view of an answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ ALL = frozenset({TEXT, JSON})
 
 @dataclass(frozen=True)
 class Background:
-    """What all answers of a job have in common.
+    """The features that all answers of a job share.
 
     `instruction`: the fixed texts of its prompts; `median` and `spread` of the logarithm of the
     answers' lengths in characters (spread: the median distance from the median), over `answers`.

@@ -28,4 +28,4 @@ SIGNS: tuple[Sign, ...] = (
     shared.SIGN,
 )
 MEANINGS = {sign.name: sign.meaning for sign in SIGNS} | {one_label.NAME: one_label.MEANING}
-"""What each sign says, in a line."""
+"""The meaning of each sign, in a line."""
