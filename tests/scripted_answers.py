@@ -31,9 +31,13 @@ def logprobs(text: str, sampling: Sampling) -> str | None:
     return json.dumps([[[word, -0.5], *likeliest] for word in text.split()])
 
 
-def asked(request: Request, ask: Ask) -> str:
-    """The answer to what is no text, by a hash of the messages: see `Ask`."""
-    content = [(message.role, message.content) for message in request.messages]
+def asked(request: Request, ask: Ask, by: str = "") -> str:
+    """The answer to what is no text, by a hash of the messages, and of who answers: see `Ask`."""
+    content: list[tuple[str, str]] = [
+        (message.role, message.content) for message in request.messages
+    ]
+    if by:
+        content.append(("by", by))
 
     def number(*of: object) -> float:
         digest = hashlib.sha256(json.dumps([content, *of]).encode()).digest()

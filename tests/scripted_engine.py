@@ -77,6 +77,7 @@ class Options:
     order: str = "first"  # first, reverse or shuffle: which request in flight is answered next
     # hash: a digest of the request; echo: the last message; said: that, even under a constraint
     answer: str = "hash"
+    own: bool = False  # its labels, vectors and scores depend on the name of the model, too
     max_model_len: int = 100_000  # words
     block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none
     kv_cache_blocks: int = 0
@@ -361,7 +362,8 @@ class ScriptedEngine:
 
     def _text(self, request: Request) -> str:
         if request.ask is not None:
-            return scripted_answers.asked(request, request.ask)
+            by = self._model if self._options.own else ""
+            return scripted_answers.asked(request, request.ask, by)
         return request.prefill + self._rest(request)
 
     def _rest(self, request: Request) -> str:

@@ -21,7 +21,8 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import gold_rows, limits, reopening, reuse
-from llmbatch.pipeline.run.prepare import PlannedJob, plan_aside, try_first_chats
+from llmbatch.pipeline.run.planned_job import PlannedJob
+from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import engine_config, feedback, held
 from llmbatch.quality import gold_gate
 from llmbatch.quality.drift.comparison import Drift

@@ -53,11 +53,7 @@ class CostSpec(Section):
     @field_validator("price_per_million", "listed_price", mode="before")
     @classmethod
     def _prices(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return _token_price(value)
-        if value is not None and not isinstance(value, dict | TokenPrice):
-            raise ValueError("write IN/OUT or IN/OUT/CACHED, or a table with input and output")
-        return value
+        return price_of(value)
 
     @field_validator("attribute_by", mode="before")
     @classmethod
@@ -76,6 +72,15 @@ class CostSpec(Section):
                 "hour, or an engine by the token; give one of the two"
             )
         return self
+
+
+def price_of(value: Any) -> Any:
+    """A price of tokens in whatever form it is given."""
+    if isinstance(value, str):
+        return _token_price(value)
+    if value is not None and not isinstance(value, dict | TokenPrice):
+        raise ValueError("write IN/OUT or IN/OUT/CACHED, or a table with input and output")
+    return value
 
 
 def _token_price(text: str) -> dict[str, str]:

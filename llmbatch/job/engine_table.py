@@ -29,7 +29,9 @@ def check_code(table: Table, job_file: Path, flags: Table) -> None:
     An engine or option that a flag gives instead is its user's choice."""
     engine, given = table.get("engine"), flags.get("engine", {})
     if not isinstance(engine, dict):
+        check_stages(table, job_file, str(given.get("name", "vllm")))
         return
+    check_stages(table, job_file, str(given.get("name", engine.get("name", "vllm"))))
     name = str(given.get("name", engine.get("name", "vllm")))
     if "name" not in given and registry.is_outside(name):
         raise _code_error(job_file, f"engine.name {name!r} is a module to import", "--engine")
@@ -39,6 +41,18 @@ def check_code(table: Table, job_file: Path, flags: Table) -> None:
     }
     for option, how in registry.naming_code(name, options):
         raise _code_error(job_file, f"engine.{option} {how}", "--engine-arg")
+
+
+def check_stages(table: Table, job_file: Path, name: str) -> None:
+    """Raise UsageError if a stage of a cascade gives the engine of this `name` an option that names
+    code."""
+    models = table.get("model")
+    for number, stage in enumerate(models if isinstance(models, list) else (), start=1):
+        options = stage.get("engine") if isinstance(stage, dict) else None
+        for option, how in registry.naming_code(name, options if isinstance(options, dict) else {}):
+            raise _code_error(
+                job_file, f"[[model]] number {number}: engine.{option} {how}", "--engine-arg"
+            )
 
 
 def _code_error(job_file: Path, what: str, flag: str) -> UsageError:

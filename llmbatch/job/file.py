@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.job import batch, engine_table, examples, expected, label_file, placement
+from llmbatch.job import batch, engine_table, examples, expected, label_file, placement, stage_files
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -150,7 +151,7 @@ def sources(job_file: Path | None, flags: Table) -> list[Path]:
 
 
 def _named_files(table: Table, folder: Path) -> list[Path]:
-    names = [*_templates(table, folder).values()]
+    names = [*_templates(table, folder).values(), *stage_files.named(table.get("model"), folder)]
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         names.append(str(folder / answer["schema"].removeprefix("@")))
@@ -175,6 +176,9 @@ def _fill_in_files(table: Table, folder: Path, source: str) -> Table:
             filled[key] = text
         else:
             filled["score"] = filled["score"] | {key: text}
+    if isinstance(table.get("model"), list):
+        read = partial(_read_text, what=f"{source}: [[model]]: ")
+        filled["model"] = stage_files.filled(table["model"], folder, read)
     answer = table.get("answer")
     if isinstance(answer, dict) and isinstance(answer.get("schema"), str):
         path = folder / answer["schema"].removeprefix("@")

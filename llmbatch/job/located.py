@@ -36,9 +36,23 @@ def located(table: Table, folder: Path) -> Table:
     if isinstance(adapter, str) and not is_name and model_files.is_folder(folder / adapter):
         made["adapter"] = str(folder / adapter)
     model = table.get("model")
-    if isinstance(model, str) and (model.startswith(".") or model_files.is_folder(folder / model)):
-        made["model"] = str(folder / model)
+    if isinstance(model, str):
+        made["model"] = _locate_model(model, folder)
+    if isinstance(model, list):
+        made["model"] = [_locate_stage(stage, folder) for stage in model]
     return made
+
+
+def _locate_model(model: str, folder: Path) -> str:
+    is_path = model.startswith(".") or model_files.is_folder(folder / model)
+    return str(folder / model) if is_path else model
+
+
+def _locate_stage(stage: Any, folder: Path) -> Any:
+    """A stage of a cascade with its model in the folder."""
+    if not (isinstance(stage, dict) and isinstance(stage.get("model"), str)):
+        return stage
+    return stage | {"model": _locate_model(stage["model"], folder)}
 
 
 def _locate_input(given: Table, folder: Path) -> Table:

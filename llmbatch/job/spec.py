@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_
 
 from llmbatch.batch_files.lines import FORMAT as BATCH
 from llmbatch.core.option_name import plain_name
-from llmbatch.job import batch, fields
+from llmbatch.job import batch, fields, stage
 from llmbatch.job.batch import BatchSpec
 from llmbatch.job.classify import ClassifySpec
 from llmbatch.job.cost import CostSpec
@@ -21,6 +21,7 @@ from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.sampling import AnswerSpec, SamplingSpec
 from llmbatch.job.score import ScoreSpec
 from llmbatch.job.signs import SignsSpec
+from llmbatch.job.stage import StageSpec
 from llmbatch.job.template import TemplateSpec
 
 
@@ -88,6 +89,13 @@ class JobSpec(Section):
         "input has a column of such a name, it is called response_NAME.",
     )
     model: str = neutral(..., "Folder or name of the model.")  # its identity is in the key
+    # Each request's key has the identity of its own stage's model.
+    stages: tuple[StageSpec, ...] = neutral(
+        (), "Models of a cascade, in place of `model`: [[model]] in the job file."
+    )
+    all_stages: bool = neutral(
+        False, "Ask every model of a cascade for every row, to choose a threshold by them."
+    )
     task: Literal["generate", "classify", "embed", "score"] = answer(
         "generate",
         "What is asked for each row: a text, one of some labels, the vector of a text, or how well "
@@ -251,7 +259,7 @@ class JobSpec(Section):
     def _input_table(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        return _with_prompt(batch.with_defaults(with_input_table(value)))
+        return _with_prompt(batch.with_defaults(stage.with_stages(with_input_table(value))))
 
     @field_validator("columns", "keep", mode="before")
     @classmethod

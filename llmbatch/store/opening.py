@@ -36,6 +36,7 @@ MIGRATIONS = (
     ("schema_18.sql",),
     ("schema_19.sql",),
     ("schema_20.sql",),
+    ("schema_21.sql",),
 )
 
 

@@ -11,6 +11,7 @@ from llmbatch.store.database import Database
 
 _FOLDER = "part"
 _TABLES = ("snapshots", "rows", "rejects", "plans", "planned_rows", "requests")
+_OF_CASCADES = ("escalations", "cascade_stages")
 
 
 def open_part(db: Database) -> None:
@@ -21,7 +22,7 @@ def open_part(db: Database) -> None:
     folder.mkdir(mode=0o700)
     db.texts = folder / db.path.name
     db.execute("ATTACH ':memory:' AS part")
-    for table in _TABLES:
+    for table in (*_TABLES, *_OF_CASCADES):
         db.execute(f"CREATE TABLE part.{table} AS SELECT * FROM job.{table} LIMIT 0")
     db.use("part,job")
 
@@ -38,5 +39,5 @@ def own_plan(db: Database) -> int:
 
 def forget_plans(db: Database) -> None:
     """Remove the plan, so that another choice of rows is planned anew."""
-    for table in ("plans", "planned_rows", "requests"):
+    for table in ("plans", "planned_rows", "requests", *_OF_CASCADES):
         db.execute(f"DELETE FROM part.{table}")

@@ -13,9 +13,11 @@ from llmbatch.store import arrow_columns, long_texts, rendered_rows
 from llmbatch.store.database import Database
 from llmbatch.store.long_texts import LongText
 from llmbatch.store.rendered_rows import Places, RenderedRow
+from llmbatch.store.snapshots import PLANNED
 from llmbatch.store.statements import query
 
-_TEXTS = "plan"
+TEXTS = "plan"
+"""The name of the files that hold long messages."""
 SKIPPED = "skipped"
 """In place of the kind of a failure: the row lacks what the prompt needs, so it is not asked."""
 
@@ -89,11 +91,41 @@ def replace(
     looked for under the rows' other keys. `votes`: the samples of a row vote.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
-    # Outside of the transaction: see snapshots.replace.
+    staged = stage_rendered(db, (TEXTS, plan), batches, repetition_key, adoption)
+    with db.transaction():
+        for table in PLANNED:
+            db.execute(f"DELETE FROM {table}")
+        db.execute(query("plan_rows"), {"plan": plan})
+        requests = "plan_sampled_requests" if staged.is_sampled else "plan_requests"
+        db.execute(query(requests), {"plan": plan})
+        made = [plan, snapshot, digest, utc(clock.now()), votes]
+        db.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", made)
+    drop_rendered(db)
+    long_texts.remove_others(db.texts, TEXTS, plan)
+    return Plan(plan, snapshot, digest, staged.adopted)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Rendered rows in tables of their own. `adopted`: as in `Plan`."""
+
+    is_sampled: bool
+    adopted: int
+
+
+def stage_rendered(
+    db: Database,
+    texts: tuple[str, int],
+    batches: Iterable[list[RenderedRow]],
+    repetition_key: Callable[[str, int], str] | None,
+    adoption: Adoption | None,
+) -> Staged:
+    """Bring rendered rows into a table, outside of the transaction that takes them from there (see
+    `snapshots.replace`). `texts`: of whose file the long ones are (see `long_texts.file_of`)."""
     db.execute(query("stage_rendered"))
     db.execute(query("stage_other_keys"))
     is_sampled = False
-    with long_texts.Writer(db.texts, _TEXTS, plan) as long:
+    with long_texts.Writer(db.texts, *texts) as long:
         places: Places = {}
         for batch in batches:
             is_sampled = is_sampled or rendered_rows.is_sampled(batch)
@@ -103,19 +135,13 @@ def replace(
     adopted = 0 if adoption is None else _adopt(db, adoption)
     if repetition_key is not None:
         _separate_repetitions(db, repetition_key)
-    with db.transaction():
-        for table in ("planned_rows", "requests"):
-            db.execute(f"DELETE FROM {table}")
-        db.execute(query("plan_rows"), {"plan": plan})
-        db.execute(
-            query("plan_sampled_requests" if is_sampled else "plan_requests"), {"plan": plan}
-        )
-        made = [plan, snapshot, digest, utc(clock.now()), votes]
-        db.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", made)
+    return Staged(is_sampled, adopted)
+
+
+def drop_rendered(db: Database) -> None:
+    """Drop the tables of `stage_rendered`."""
     db.execute("DROP TABLE rendered")
     db.execute("DROP TABLE other_keys")
-    long_texts.remove_others(db.texts, _TEXTS, plan)
-    return Plan(plan, snapshot, digest, adopted)
 
 
 def _adopt(db: Database, adoption: Adoption) -> int:
@@ -204,17 +230,26 @@ def _planned(db: Database, found: list[tuple[Any, ...]]) -> list[PlannedRequest]
             position,
             key,
             copies,
-            text if at is None else _text(db, text, plan, at, size),
+            _text(db, text, plan, stage, at, size),
             body,
             sample,
             rows,
         )
-        for position, key, copies, text, body, sample, rows, plan, at, size in found
+        for position, key, copies, text, body, sample, rows, plan, stage, at, size in found
     ]
 
 
-def _text(db: Database, text: str, plan: int, at: int | None, size: int) -> str | LongText:
-    return text if at is None else LongText(long_texts.file_of(db.texts, _TEXTS, plan), at, size)
+def _text(
+    db: Database, text: str, plan: int, stage: int, at: int | None, size: int
+) -> str | LongText:
+    if at is None:
+        return text
+    return LongText(long_texts.file_of(db.texts, texts_of(stage), plan), at, size)
+
+
+def texts_of(stage: int) -> str:
+    """The name of the files that hold the long messages of a stage of a cascade, from 0."""
+    return TEXTS if stage == 0 else f"{TEXTS}-stage-{stage}"
 
 
 def requests_at(db: Database, positions: Sequence[int]) -> list[PlannedRequest]:
@@ -239,4 +274,4 @@ def first_messages(db: Database) -> str | None:
 def has_long_texts(db: Database, plan: int) -> bool:
     """True if all long messages of the plan are there, or it has none."""
     size = db.scalar(query("long_texts_of_requests"))
-    return long_texts.is_whole(db.texts, _TEXTS, plan, size)
+    return long_texts.is_whole(db.texts, TEXTS, plan, size)

@@ -43,10 +43,17 @@ class Attempt:
 _FIELDS = [field.name for field in fields(Attempt)]
 
 
-def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> int:
-    """Record that this process works since `started`; returns the number of the run."""
-    reused = db.scalar(query("answered_before"))
+def begin(
+    db: Database,
+    plan: int,
+    started: Moment,
+    spec: dict[str, object],
+    first_run: int | None = None,
+) -> int:
+    """Record that this process works since `started`; returns the number of the run. `first_run`:
+    the first run of the process; None: this one."""
     run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
+    reused = db.scalar(query("answered_before"), {"run": first_run or run})
     _record(
         db,
         "runs",
@@ -58,6 +65,7 @@ def begin(db: Database, plan: int, started: Moment, spec: dict[str, object]) -> 
         version=VERSION,
         spec=orjson.dumps(spec).decode(),
         reused=reused,
+        first_run=first_run,
     )
     return run
 

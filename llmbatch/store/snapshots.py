@@ -42,6 +42,10 @@ _REJECTS = pa.schema(
 _TEXTS = "rows"
 
 
+PLANNED = ("planned_rows", "requests", "escalations", "cascade_stages")
+"""The tables that hold the current plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The input that was read, complete only after the reading. `digest` names the content and how
@@ -136,7 +140,14 @@ def replace(
             _insert(db, batch, long)
     source = describe()
     with db.transaction():
-        for table in ("rows", "rejects", "planned_rows", "requests"):
+        for table in (
+            "rows",
+            "rejects",
+            "planned_rows",
+            "requests",
+            "escalations",
+            "cascade_stages",
+        ):
             db.execute(f"DELETE FROM {table}")
         for table in ("rows", "rejects"):
             db.execute(query(f"insert_{table}"), {"snapshot": number})

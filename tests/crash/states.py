@@ -12,7 +12,12 @@ Records = frozenset[tuple[Any, ...]]
 _ROWS = (
     "SELECT 'row', line, id, data FROM rows UNION ALL SELECT 'reject', line, '', raw FROM rejects"
 )
-_PLANNED = "SELECT row, CAST(key AS VARCHAR), kind, message FROM planned_rows"
+# As it was made: what later stages of a cascade ask follows from the answers.
+_PLANNED = (
+    "SELECT row, CAST(key AS VARCHAR), kind, message FROM planned_rows WHERE stage = 0"
+    " UNION ALL SELECT row, CAST(key AS VARCHAR), NULL, message FROM escalations WHERE stage = 0"
+)
+_STAGES = "SELECT row, stage, CAST(key AS VARCHAR) FROM planned_rows"
 _ATTEMPTS = (
     "SELECT replace(CAST(key AS VARCHAR), '-', ''), attempt, verdict, kind, message,"
     " finish_reason, answer FROM attempts"
@@ -27,6 +32,7 @@ class State:
     rows: Records = frozenset()
     planned: Records = frozenset()
     attempts: Records = frozenset()
+    stages: Records = frozenset()
     violations: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -38,10 +44,10 @@ class State:
             broken = {name: count for name, count in results.violations(db).items() if count}
             if twice := db.scalar(_TWICE):
                 broken["settled_twice"] = twice
-            rows, planned, attempts = (
-                frozenset(db.execute(sql)) for sql in (_ROWS, _PLANNED, _ATTEMPTS)
+            rows, planned, attempts, stages = (
+                frozenset(db.execute(sql)) for sql in (_ROWS, _PLANNED, _ATTEMPTS, _STAGES)
             )
-            return cls(rows, planned, attempts, broken)
+            return cls(rows, planned, attempts, stages, broken)
 
     def settled(self) -> set[str]:
         """Keys that need not be computed again."""

@@ -25,14 +25,16 @@ def test_a_kill_at_any_turning_point_does_not_show(tracer: Tracer, tmp_path: Pat
     assert points["statement"] >= 8
 
 
-@pytest.mark.parametrize("task", ["embed", "score", "labels"])
+@pytest.mark.parametrize(
+    ("task", "step"), [("embed", 13), ("score", 13), ("labels", 13), ("cascade", 21)]
+)
 def test_a_kill_during_another_task_does_not_show(
-    tracer: Tracer, tmp_path: Path, task: str
+    tracer: Tracer, tmp_path: Path, task: str, step: int
 ) -> None:
     enumeration = Enumeration(tracer, tmp_path, task)
-    for number, place in enumeration.events(1, TURNING_POINTS, numbers=count(5, 13)):
+    for number, place in enumeration.events(1, TURNING_POINTS, numbers=count(5, step)):
         enumeration.finish(1, place, f"event {number}")
-    for number, place in enumeration.events(2, TURNING_POINTS, numbers=count(9, 13)):
+    for number, place in enumeration.events(2, TURNING_POINTS, numbers=count(9, step)):
         enumeration.finish(2, place, f"night 2, event {number}")
     assert enumeration.tally.problems == []
     assert enumeration.tally.total >= 4

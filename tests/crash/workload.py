@@ -12,6 +12,7 @@ FILES = ("out.jsonl", "out.errors.jsonl")
 # Small, so that there are several checkpoints and several chunks; never by the clock, so that
 # two runs do the same.
 TASKS = {
+    "cascade": ("cascade.toml", "-p", "{{ text }}"),
     "generate": ("-p", "Say {{ text }}"),
     "embed": ("--task", "embed", "-p", "{{ text }}"),
     "classify": ("--task", "classify", "-p", "{{ text }}"),
@@ -22,6 +23,14 @@ TASKS = {
     ),
 }
 """The flags of a job for each task."""
+CASCADE = """
+task = "classify"
+model = [{ model = "m", escalate_below = 0.8 }, { model = "larger" }]
+[classify]
+labels = ["red", "blue"]
+[engine]
+own = true
+"""
 SIZES = ("--checkpoint-rows", "16", "--checkpoint-seconds", "600", "--chunk-size", "10")
 
 
@@ -69,12 +78,18 @@ class Place:
         """The input of that night has come."""
         self.folder.mkdir(exist_ok=True)
         (self.folder / "in.csv").write_text("\n".join(_lines(number)) + "\n")
+        (self.folder / "cascade.toml").write_text(CASCADE)
 
     def arguments(self) -> list[str]:
         return [
-            "run", "in.csv", "-o", "out.jsonl", "-m", "m", *TASKS[self._task], "-q", *SIZES,
+            "run", *self._asked(), "-o", "out.jsonl", "-q", *SIZES,
             "--engine", ENGINE, "--engine-arg", f"ledger={self._ledger}",
         ]  # fmt: skip
+
+    def _asked(self) -> tuple[str, ...]:
+        if self._task == "cascade":
+            return (*TASKS[self._task], "--input", "in.csv")
+        return ("in.csv", "-m", "m", *TASKS[self._task])
 
     def copy(self, folder: Path) -> "Place":
         """The same, elsewhere."""

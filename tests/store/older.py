@@ -59,6 +59,13 @@ _UNDONE = {
     ),
     19: ("DROP TABLE input_profiles", "ALTER TABLE runs DROP COLUMN made_by"),
     20: ("DROP TABLE flag_passes",),
+    21: (
+        "ALTER TABLE planned_rows DROP COLUMN stage",
+        "ALTER TABLE requests DROP COLUMN stage",
+        "ALTER TABLE runs DROP COLUMN first_run",
+        "DROP TABLE escalations",
+        "DROP TABLE cascade_stages",
+    ),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -53,6 +53,14 @@ DAMAGES: dict[str, list[str]] = {
         "UPDATE requests SET copies = copies + 1",
         "DELETE FROM planned_rows WHERE row = 6",
     ],
+    "a_row_came_to_its_stage_through_all_before": [
+        "UPDATE planned_rows SET stage = 1 WHERE row = 1",
+        "INSERT INTO escalations SELECT plan, row, 0, key, NULL FROM planned_rows WHERE row = 1",
+    ],
+    "a_request_is_of_the_stage_of_its_rows": ["UPDATE requests SET stage = 1"],
+    "only_settled_requests_escalate": [
+        "INSERT INTO escalations SELECT plan, row, 0, key, NULL FROM planned_rows WHERE row = 1"
+    ],
     "positions_count_from_zero_without_gaps": [
         "UPDATE requests SET position = position + 1",
         "UPDATE requests SET position = 0",

@@ -30,6 +30,7 @@ _TIME_SPACE = Path("/proc/self/ns/time")
 _INTERVAL = 1.0
 # The run writes more often than this (seconds), unless it is busy.
 _BEAT = 1.5
+_OF_PROCESS = ("last_success_at", "stage")
 
 
 class StatusFile:
@@ -86,6 +87,11 @@ class StatusFile:
         self._phase = name
         self.note(**more)
         self._write(at_once=True)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The fields that another run of the same process shows, too."""
+        return {name: self._fields[name] for name in _OF_PROCESS if name in self._fields}
 
     def note(self, **more: Any) -> None:
         """Add fields to the view that is written next."""

@@ -1,6 +1,7 @@
 """From rows to requests: render, name by content, put in order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from llmbatch.batch_files.lines import BodyError
 from llmbatch.core.errors import UsageError
@@ -51,47 +52,84 @@ def plan(
     runs, whose answers may do. Raises UsageError when a template names a column that the input does
     not have.
     """
-    spec, columns = job.spec, snapshot.source.columns
-    prompt = job.prompt.for_rows(order or (), columns)
-    if snapshot.row_count:
-        prompt.check(columns, spec.input.name)
-        if not spec.constant_prompt:
-            prompt.check_use(columns, spec.input.name)
+    spec = job.spec
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     gold.check(spec.classify.gold, snapshot)
     if spec.eval.gold is not None and not names_file(spec.eval.gold):
         gold.check(spec.eval.gold, snapshot)
-    keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
-    known = adapters.load(spec)
-    if snapshot.row_count:
-        known.check_column(columns, spec.input.name)
-    screening = screening or Screening(spec, None)
-    digest = prompts_keys.plan_digest(
-        spec,
-        snapshot.source.digest,
-        keys.base(),
-        order,
-        screening.tokens,
-        limits.tokens,
-        [*(job.task.dividing if isinstance(job.task, DividesRows) else ()), *known.shape],
-    )
+    asking = Asking(job, snapshot, model_identity, order, screening, limits)
+    digest = asking.digest
     current = plans.current(db)
     is_same = rows is None and current is not None and current.digest == digest
     if is_same and current is not None and plans.has_long_texts(db, current.plan):
         return current
-    repetition_key = prompts_keys.repetition_key if _separate(spec) else None
-    others = [
-        prompts_keys.KeyMaker(other, job.task, model_identity) for other in limits.specs(spec)
-    ]
-    with Renderer(prompt, system_as_user=spec.template.system_as_user) as renderer:
-        divide = bodies.divider(job.task, known)
-        rendered = _batches(_windows(db, rows), renderer, divide, [keys, *others], screening)
-        batches = (_sampled(batch, spec.sampling.samples) for batch in rendered)
+    windows: Iterable[list[tuple[int, str]]] = (
+        snapshots.windows(db, _WINDOW) if rows is None else [snapshots.rows_at(db, rows)]
+    )
+    with asking.rendered(windows) as batches:
         adoption, votes = limits.adoption(spec), spec.sampling.vote
+        repetition_key = asking.repetition_key
         return plans.replace(
             db, snapshot.snapshot, digest, batches, repetition_key, adoption, votes=votes
         )
+
+
+class Asking:
+    """The way in which the rows of a snapshot are asked: their prompts and their keys. See
+    `plan`."""
+
+    def __init__(
+        self,
+        job: ReadyJob,
+        snapshot: Snapshot,
+        model_identity: Mapping[str, str],
+        order: Sequence[str] | None = None,
+        screening: Screening | None = None,
+        limits: OtherLimits = other_limits.NONE,
+    ) -> None:
+        spec, columns = job.spec, snapshot.source.columns
+        self._job = job
+        self._prompt = job.prompt.for_rows(order or (), columns)
+        self._known = adapters.load(spec)
+        if snapshot.row_count:
+            self._prompt.check(columns, spec.input.name)
+            if not spec.constant_prompt:
+                self._prompt.check_use(columns, spec.input.name)
+            self._known.check_column(columns, spec.input.name)
+        self._screening = screening or Screening(spec, None)
+        keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
+        self.digest = prompts_keys.plan_digest(
+            spec,
+            snapshot.source.digest,
+            keys.base(),
+            order,
+            self._screening.tokens,
+            limits.tokens,
+            [
+                *(job.task.dividing if isinstance(job.task, DividesRows) else ()),
+                *self._known.shape,
+            ],
+        )
+        """A digest of all that shapes the requests."""
+        others = limits.specs(spec)
+        self._keys = [
+            keys,
+            *(prompts_keys.KeyMaker(other, job.task, model_identity) for other in others),
+        ]
+        self.repetition_key = prompts_keys.repetition_key if _separate(spec) else None
+        """Makes the keys of equal requests; None: they share one."""
+
+    @contextmanager
+    def rendered(
+        self, windows: Iterable[list[tuple[int, str]]]
+    ) -> Iterator[Iterator[list[RenderedRow]]]:
+        """The rows rendered, in batches that memory holds. `windows`: the rows as (row, data)."""
+        spec = self._job.spec
+        with Renderer(self._prompt, system_as_user=spec.template.system_as_user) as renderer:
+            divide = bodies.divider(self._job.task, self._known)
+            found = _batches(windows, renderer, divide, self._keys, self._screening)
+            yield (_sampled(batch, spec.sampling.samples) for batch in found)
 
 
 def _separate(spec: JobSpec) -> bool:
@@ -100,11 +138,6 @@ def _separate(spec: JobSpec) -> bool:
     if spec.duplicates == "auto":
         return spec.sampling.temperature > 0 and spec.sampling.seed is None
     return spec.duplicates == "each"
-
-
-def _windows(db: Database, rows: Sequence[int] | None) -> Iterable[list[tuple[int, str]]]:
-    """The rows to be planned, as (row, data)."""
-    return snapshots.windows(db, _WINDOW) if rows is None else [snapshots.rows_at(db, rows)]
 
 
 def _batches(

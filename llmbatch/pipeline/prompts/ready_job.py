@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llmbatch.job import folder
+from llmbatch.job import folder, stages
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import job_prompt
@@ -30,6 +30,7 @@ class ReadyJob:
 def make(spec: JobSpec) -> ReadyJob:
     """Make a job ready; no file is looked at (see `preflight.make_ready`). Raises UsageError for a
     template, a constraint or a format that cannot be used."""
+    stages.check(spec)
     task = registry.make(spec)
     own_keys.require(spec, task)
     prompt = job_prompt.make(spec, task)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
+from llmbatch.core.outcomes import Usage
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer
@@ -16,7 +17,7 @@ from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster
 from llmbatch.pipeline.run.gold_rows import GoldRows
-from llmbatch.pipeline.run.limits import RunLimits
+from llmbatch.pipeline.run.limits import NOTHING_SPENT, RunLimits, Spent
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.store.live_copy import CopyService
 
@@ -44,6 +45,25 @@ class Context:
     begun: bool = False
     copies: CopyService | None = None
     gold: GoldRows | None = None
+    spent: Spent = NOTHING_SPENT
+
+    def enter(self, job: ReadyJob, engines: EngineFactory) -> None:
+        """Begin another run of the process, with a job and engines of its own: what it counts, and
+        what is shown of it, begins anew."""
+        self.meter.end()
+        shown = self.status.kept
+        self.job, self.engines, self.fresh = job, engines, False
+        self.timings = Timings()
+        self.started, self.began = clock.moment(), clock.seconds()
+        for name in ("run_cost", "meter", "status", "limits"):
+            self.__dict__.pop(name, None)
+        self.status.note(**shown)
+        self.meter.begin(self.status.beat)
+
+    def spend(self, usage: Usage) -> None:
+        """Count what the run has taken of the limits, before another run follows."""
+        money = self.run_cost.so_far(usage) or 0.0
+        self.spent = Spent(self.spent.requests + self.limits.sent, self.spent.money + money)
 
     @cached_property
     def run_cost(self) -> RunCost:
@@ -62,7 +82,7 @@ class Context:
 
     @cached_property
     def limits(self) -> RunLimits:
-        return RunLimits(self.job.spec, self.stop, self.began, self.deadline)
+        return RunLimits(self.job.spec, self.stop, self.began, self.deadline, self.spent)
 
     def phase(self, name: str) -> None:
         """Show what the run does now."""

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from llmbatch.core import clock, units
@@ -14,41 +14,37 @@ from llmbatch.core.errors import (
     UnwrittenError,
     UsageError,
 )
-from llmbatch.engines.pooling import pooling_of
 from llmbatch.job import folder
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import (
+    cascade,
     changes,
     ending,
     flagging,
+    generate,
     gold_rows,
     limits,
+    next_stage,
     prepare,
     request_file,
     reuse,
-    sample,
 )
+from llmbatch.pipeline.run.cascade import Cascade, Stage
 from llmbatch.pipeline.run.context import Context
-from llmbatch.pipeline.run.counters import RunCounters
-from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.exit_of import exit_of
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
-from llmbatch.pipeline.run.prepare import PlannedJob
-from llmbatch.pipeline.run.rounds import Rounds
-from llmbatch.pipeline.run.settle import Settlement
+from llmbatch.pipeline.run.planned_job import PlannedJob
 from llmbatch.pipeline.run.stop_request import StopRequest
-from llmbatch.pipeline.run.supervisor import Supervisor
-from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.quality import gold_gate
-from llmbatch.store import failures, field_groups, plans, results, run_records, runs
+from llmbatch.store import failures, field_groups, results, run_records, runs
 from llmbatch.store.database import Database
+from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.live_copy import CopyService
 from llmbatch.store.lock import JobLock
-from llmbatch.store.plans import Pending
 from llmbatch.store.results import Counts
 
 _NOTHING = Counts()
@@ -90,16 +86,19 @@ def execute(
     spec, paths = job.spec, job.paths
     limits.check(spec)
     gold_gate.check(spec)
-    engines = EngineFactory(job)
+    stages = cascade.make(job)
+    first = stages.stages[0]
     deadline = deadline_of(spec, clock.seconds())
     is_new = folder.make_private(paths.state)
     stop = StopRequest(spec.run.grace)
-    context = Context(job, engines, observer, stop, fresh, deadline, forecaster, sample_size)
+    context = Context(
+        first.job, first.engines, observer, stop, fresh, deadline, forecaster, sample_size
+    )
     with JobLock(paths.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not paths.store.exists()
         with _failure_shown(context, is_new):
-            return _open_and_run(context)
+            return _open_and_run(context, stages)
 
 
 @contextmanager
@@ -128,13 +127,13 @@ def _give_up(context: Context, is_new: bool, reason: str, code: int) -> None:
     context.show_end(reason, code)
 
 
-def _open_and_run(context: Context) -> RunResult:
+def _open_and_run(context: Context, stages: Cascade) -> RunResult:
     context.stop.patience = 0
     context.started, context.began = clock.moment(), clock.seconds()
     with prepare.open_when_free(context) as db, CopyService(db) as context.copies:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
-        return _run(db, context)
+        return _run(db, context, stages)
 
 
 def _last_success(db: Database) -> str | None:
@@ -143,38 +142,70 @@ def _last_success(db: Database) -> str | None:
     return ended[-1].at.isoformat(timespec="milliseconds") if ended else None
 
 
-def _run(db: Database, context: Context) -> RunResult:
+def _run(db: Database, context: Context, stages: Cascade) -> RunResult:
     """The whole of a run: read and plan, find the work, begin, generate, finish."""
     job = context.job
     earlier_files.check(db, job.output)
     whole_output.check(db, job.spec, job.output, job.paths.state)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
-    engine, spool = context.engines.first_engine, job.paths.spool
-    limits = other_limits.NONE if context.fresh else other_limits.of_runs(db, job.spec)
-    planned = prepare.read_and_plan(db, job, engine, known, spool, context.phase, limits)
-    for notice in planned.notices:
-        context.observer.phase(notice)
+    planned = _plan(db, context, stages, known)
     export.check(db, job.output)
-    context.timings.prepare = clock.seconds() - context.began
     if request_file.is_wanted(job):
-        return _ask_elsewhere(db, context, planned)
+        context.timings.prepare = clock.seconds() - context.began
+        return _ask_elsewhere(db, context, planned, stages)
     if not context.fresh:
         reuse.check(db, job.spec)
     if context.sample_size is None:
         context.gold = gold_rows.take(db, job, context.stop, context.observer.phase)
-    pending = prepare.open_work(db, context)
-    run = _begin(db, context, planned)
-    with _failure_recorded(db, context, run):
-        before = results.counts(db)
-        _generate(db, context, run, pending)
-        return replace(_finish(db, context, run), before=before)
+    stage = stages.begin(db, planned, known, anew=context.fresh)
+    context.timings.prepare = clock.seconds() - context.began
+    return _work(db, context, stages, planned, stage)
 
 
-def _ask_elsewhere(db: Database, context: Context, planned: PlannedJob) -> RunResult:
+def _plan(db: Database, context: Context, stages: Cascade, known: KnownOrder) -> PlannedJob:
+    job, engine, spool = context.job, context.engines.first_engine, context.job.paths.spool
+    stages.begin_lookups()
+    limits = other_limits.NONE if context.fresh else other_limits.of_runs(db, job.spec)
+    lookup = stages.stages[0].lookup
+    planned = prepare.read_and_plan(
+        db, job, engine, known, spool, context.phase, limits, lookup=lookup
+    )
+    for notice in planned.notices:
+        context.observer.phase(notice)
+    return planned
+
+
+def _work(
+    db: Database, context: Context, stages: Cascade, planned: PlannedJob, stage: Stage
+) -> RunResult:
+    """Work through the stages from this one on, each in a run of its own, and finish."""
+    before = first_run = None
+    while True:
+        context.job, context.engines = stage.job, stage.engines
+        if not stages.is_single:
+            context.status.note(stage=stage.number + 1)
+        pending = prepare.open_work(db, context)
+        run = _begin(db, context, planned, stages, first_run)
+        first_run = first_run or run
+        with _failure_recorded(db, context, run):
+            before = before or results.counts(db)
+            is_free = generate.generate(db, context, run, pending)
+            following = next_stage.after(db, context, stages, planned, stage, is_free=is_free)
+            if following is None:
+                return replace(_finish(db, context, run), before=before)
+            next_stage.end(db, context, run, stage, following)
+        stage = following
+        context.enter(stage.job, stage.engines)
+
+
+def _ask_elsewhere(
+    db: Database, context: Context, planned: PlannedJob, stages: Cascade
+) -> RunResult:
     """Write the requests that are pending, in place of computing them."""
     for notice in request_file.notices(context.job):
         context.observer.phase(notice)
-    run = _begin(db, context, planned)
+    stages.orders = [planned.order]
+    run = _begin(db, context, planned, stages, None)
     with _failure_recorded(db, context, run):
         counts = results.counts(db)
         context.status.counts(counts)
@@ -184,14 +215,19 @@ def _ask_elsewhere(db: Database, context: Context, planned: PlannedJob) -> RunRe
         return RunResult(ExitCode.OK, reason, counts, counts)
 
 
-def _begin(db: Database, context: Context, planned: PlannedJob) -> int:
+def _begin(
+    db: Database, context: Context, planned: PlannedJob, stages: Cascade, first_run: int | None
+) -> int:
     """Record that the run has begun; its number."""
-    if planned.order is not None:
-        field_groups.keep(db, planned.order)
+    orders = [order for order in stages.orders if order is not None]
+    if orders and first_run is None:
+        field_groups.keep(db, orders[0])
     planned.watch.keep(db)
     context.stop.patience = 1
     settings = context.job.spec.model_dump(mode="json", by_alias=True)
-    run = runs.begin(db, planned.plan.plan, context.started, settings)
+    if not stages.is_single:
+        settings |= stages.spec.model_dump(mode="json", include={"stages", "all_stages"})
+    run = runs.begin(db, planned.plan.plan, context.started, settings, first_run)
     context.begun = True
     return run
 
@@ -207,61 +243,6 @@ def _failure_recorded(db: Database, context: Context, run: int) -> Iterator[None
             context.status.counts(results.counts(db))
             ending.end(db, context, run, str(error), error.exit_code)
         raise
-
-
-def _show_begin(context: Context, run: int, counts: Counts) -> None:
-    context.observer.event(
-        "started" if run == 1 else "resumed",
-        run=run,
-        rows=counts.rows_in,
-        reused=counts.answered,
-        pending=counts.pending,
-    )
-
-
-def _generate(db: Database, context: Context, run: int, pending: Pending) -> None:
-    """Compute what is pending; an engine is started only if something is, and may be computed."""
-    counts = results.counts(db)
-    context.status.counts(counts)
-    _show_begin(context, run, counts)
-    if not pending.positions or context.stop.drain:
-        return
-    if context.gold is not None and not context.gold.may_begin():
-        return
-    pending, counters = _choose(db, context, pending, counts)
-    job, stop, observer = context.job, context.stop, context.observer
-    bounds, status, take = context.limits, context.status, context.engines.next_engine
-    run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
-    forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
-    pooling = pooling_of(context.engines.first_engine)
-    with closing(observer), job.task.check(pooling) as check:
-        accept = Acceptance(
-            check, loops_fail=job.task.sampling.repetition > 0, keeps_cut=job.spec.run.keeps_cut
-        )
-        settlement = Settlement(
-            db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
-        )
-        rounds = Rounds(
-            db, job, pending, bounds, settlement, context.sample_size is not None, context.gold
-        )
-        supervisor = Supervisor(
-            db, run, run_spec, take, rounds, settlement, bounds, stop, observer, status, forecaster
-        )
-        supervisor.work()
-    if context.sample_size is not None:
-        stop.request(sample.reason(context.sample_size))
-
-
-def _choose(
-    db: Database, context: Context, pending: Pending, counts: Counts
-) -> tuple[Pending, RunCounters]:
-    """The requests of this run: all that are pending, or a sample of them."""
-    size, rows = plans.pending_size(db)
-    # Of a row with several samples some may be done.
-    done = counts.answered + counts.failed + counts.pending - rows
-    if context.sample_size is not None:
-        pending, rows, size = sample.choose(db, pending, context.sample_size)
-    return pending, RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
 
 
 def _finish(db: Database, context: Context, run: int) -> RunResult:

@@ -1,6 +1,7 @@
 """The limits that stop a run while it works: time, money, and requests sent."""
 
 from math import sqrt
+from typing import NamedTuple
 
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
@@ -18,24 +19,45 @@ _FEWEST_OUTCOMES = 32
 _NEAR = 0.95
 
 
+class Spent(NamedTuple):
+    """The part of the limits of a process that former stages of a cascade have taken."""
+
+    requests: int
+    money: float
+
+
+NOTHING_SPENT = Spent(0, 0.0)
+
+
 class RunLimits:
     """Asks the run to stop in time, so that what is in flight still ends within the limits."""
 
-    def __init__(self, spec: JobSpec, stop: StopRequest, began: float, deadline: float) -> None:
+    def __init__(
+        self,
+        spec: JobSpec,
+        stop: StopRequest,
+        began: float,
+        deadline: float,
+        before: Spent = NOTHING_SPENT,
+    ) -> None:
         """`began`, `deadline`: clock.seconds() from which device time is paid, and to which the
-        work may last."""
+        work may last; `before`: what former stages have taken."""
         self._stop = stop
-        self._rows_left = NEVER if spec.run.max_rows is None else spec.run.max_rows
+        most = NEVER if spec.run.max_rows is None else spec.run.max_rows
+        self._rows_left = most - before.requests
+        self.sent = 0
+        """Requests that were sent."""
         self._budget_name = f"budget of {spec.run.max_cost} {spec.cost.currency}"
         self._ends = [
             (deadline, f"deadline {spec.run.deadline}"),
-            (_budget_end(spec, began), self._budget_name),
+            (_budget_end(spec, began, before.money), self._budget_name),
         ]
         self._drain_seconds = 0.0
         self._tokens: TokenBudget | None = None
         if spec.cost.price_per_million is not None and spec.run.max_cost is not None:
             longest = spec.longest_answer
-            self._tokens = TokenBudget(spec.run.max_cost, spec.cost.price_per_million, longest)
+            budget = spec.run.max_cost - before.money
+            self._tokens = TokenBudget(budget, spec.cost.price_per_million, longest)
 
     def take(self, in_flight: int = 0) -> bool:
         """Count a request that is about to be sent beside those in flight. False if it must not be
@@ -51,6 +73,7 @@ class RunLimits:
                 self._stop.request(f"{self._budget_name} reached")
             return False
         self._rows_left -= 1
+        self.sent += 1
         return True
 
     def settled(self, seconds_in_flight: float, usage: Usage) -> None:
@@ -136,9 +159,9 @@ def deadline_of(spec: JobSpec, called: float) -> float:
     return called + (stop_rules.next_moment(spec.run.deadline, now) - now).total_seconds()
 
 
-def _budget_end(spec: JobSpec, began: float) -> float:
-    """The time at which the device time of the run has cost as much as it may; never where the
-    tokens are paid, or where the time is free."""
+def _budget_end(spec: JobSpec, began: float, spent: float = 0.0) -> float:
+    """The time at which the device time of the run has cost as much as it may, beside what was
+    spent before; never where the tokens are paid, or where the time is free."""
     cost = spec.cost
     if spec.run.max_cost is None or cost.price_per_million is not None or cost.price_per_hour == 0:
         return NEVER
@@ -146,4 +169,5 @@ def _budget_end(spec: JobSpec, began: float) -> float:
         raise UsageError(
             "--max-cost needs a price: give --price-per-hour or --price-per-million, too"
         )
-    return began + spec.run.max_cost / (cost.price_per_hour * spec.devices) * 3600
+    left = max(0.0, spec.run.max_cost - spent)
+    return began + left / (cost.price_per_hour * spec.devices) * 3600

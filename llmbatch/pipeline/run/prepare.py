@@ -1,9 +1,8 @@
 """From a closed store to the work of a run, before any engine computes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from llmbatch.core import clock
 from llmbatch.core.errors import InvariantError, LockedError
@@ -20,6 +19,7 @@ from llmbatch.pipeline.rows.guards import InputGuard
 from llmbatch.pipeline.run import reopening
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
+from llmbatch.pipeline.run.planned_job import PlannedJob
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.pipeline.run.supervisor import STARTING, last_start
 from llmbatch.pipeline.tasks import held
@@ -37,7 +37,7 @@ from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.input_profiles import KeptProfile
 from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
-from llmbatch.store.plans import Pending, Plan
+from llmbatch.store.plans import Pending
 from llmbatch.store.repair import abandon
 from llmbatch.store.snapshots import FormerInputs
 
@@ -46,19 +46,6 @@ _READERS_LEAVE = 30.0
 _PAUSE = 0.1
 # So many chats show what a chat template makes of all.
 _TRIED = 3
-
-
-class PlannedJob(NamedTuple):
-    """A plan. `order`: of a record's fields in its prompts, None if no prompt has a record;
-    `notices`: lines on answers that are used again although a setting differs; `watch`: what is
-    other in the input than before; `identity`: of the model."""
-
-    plan: Plan
-    order: tuple[str, ...] | None
-    screening: Screening
-    notices: list[str]
-    watch: DriftWatch
-    identity: Mapping[str, str]
 
 
 def open_when_free(context: Context) -> Database:
@@ -107,13 +94,15 @@ def read_and_plan(
     limits: OtherLimits = other_limits.NONE,
     former: FormerInputs | None = None,
     kept: Sequence[KeptProfile] | None = None,
+    lookup: IdentityLookup | None = None,
 ) -> PlannedJob:
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
     the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
     `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
-    and `kept` their profiles, None: those that `db` knows."""
+    and `kept` their profiles, None: those that `db` knows; `lookup`: of the engine's identity, if
+    it has begun."""
     phase("reading the input")
-    lookup = IdentityLookup(engine)
+    lookup = lookup or IdentityLookup(engine)
     guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
     watch = DriftWatch(job.spec, input_profiles.kept(db) if kept is None else kept)
     snapshot = ingest.ingest(db, job.input, spool, guards.both(guard, watch))

@@ -5,6 +5,7 @@
 CREATE OR REPLACE TEMP TABLE shown_answers AS
 SELECT position, copies, answer
 FROM requests JOIN current_plan USING (plan) JOIN settled USING (key)
+ANTI JOIN escalations USING (key)
 WHERE verdict = 'answered' AND position % $step = 0;
 
 -- name: answers_in_all

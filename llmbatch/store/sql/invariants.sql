@@ -40,7 +40,11 @@ SELECT count(*) FROM (
 -- ... which counts its rows and their samples truly.
 SELECT count(*) FROM (
     SELECT key, count(*) AS copies, sum(1 / samples) AS row_share
-    FROM planned_rows WHERE key IS NOT NULL GROUP BY key
+    FROM (
+        SELECT key, samples FROM planned_rows WHERE key IS NOT NULL
+        UNION ALL SELECT key, 1 FROM escalations
+    )
+    GROUP BY key
 ) AS wanted
 FULL JOIN (
     SELECT
@@ -50,6 +54,29 @@ FULL JOIN (
 ) AS held USING (key)
 WHERE held.requests IS DISTINCT FROM 1 OR held.copies IS DISTINCT FROM wanted.copies
     OR abs(held.row_share - wanted.row_share) > 1e-9 * wanted.copies;
+
+-- name: a_row_came_to_its_stage_through_all_before
+SELECT count(*) FROM (SELECT row, stage FROM planned_rows WHERE sample = 0) AS held
+FULL JOIN (
+    SELECT row, count(DISTINCT stage) AS passed, count(*) AS lines, max(stage) + 1 AS stage
+    FROM escalations GROUP BY row
+) AS former USING (row)
+WHERE held.stage IS DISTINCT FROM coalesce(former.stage, 0) OR lines <> passed
+    OR passed <> former.stage;
+
+-- name: a_request_is_of_the_stage_of_its_rows
+SELECT count(*) FROM (
+    SELECT key, stage FROM planned_rows WHERE key IS NOT NULL
+    UNION ALL SELECT key, stage FROM escalations
+) AS wanted
+JOIN requests USING (key) WHERE requests.stage <> wanted.stage;
+
+-- name: only_settled_requests_escalate
+-- ... and never from the last stage.
+SELECT count(*) FROM escalations
+LEFT JOIN (SELECT DISTINCT key, TRUE AS is_settled FROM settled) AS done USING (key)
+LEFT JOIN cascade_stages USING (plan, stage)
+WHERE is_settled IS NULL OR is_last IS NULL OR is_last;
 
 -- name: positions_count_from_zero_without_gaps
 SELECT abs(count(*) - coalesce(max(position) + 1, 0)) + (count(*) - count(DISTINCT position))
@@ -85,7 +112,10 @@ SELECT count(*) FROM (
 );
 
 -- name: requests_belong_to_the_newest_plan
-SELECT count(*) FROM (SELECT plan FROM requests UNION ALL SELECT plan FROM planned_rows)
+SELECT count(*) FROM (
+    SELECT plan FROM requests UNION ALL SELECT plan FROM planned_rows
+    UNION ALL SELECT plan FROM escalations UNION ALL SELECT plan FROM cascade_stages
+)
 WHERE plan <> (SELECT max(plan) FROM plans);
 
 -- name: ends_and_engine_starts_belong_to_runs

@@ -89,7 +89,7 @@ GROUP BY size // $bytes ORDER BY 1;
 SELECT max(text_at + text_bytes) FROM rows;
 
 -- name: long_texts_of_requests
-SELECT max(text_at + text_bytes) FROM requests;
+SELECT max(text_at + text_bytes) FROM requests WHERE stage = 0;
 
 -- name: rows_by_number
 SELECT row, data, snapshot, text_at, text_bytes FROM rows
@@ -151,7 +151,7 @@ WHERE rendered.row = batch.row AND rendered.sample = batch.sample;
 
 -- name: plan_rows
 INSERT INTO planned_rows
-SELECT $plan, row, key, kind, message, sample, samples FROM rendered ORDER BY row, sample;
+SELECT $plan, row, key, kind, message, sample, samples, 0 FROM rendered ORDER BY row, sample;
 
 -- name: plan_requests
 -- Requests that share a prefix run together: sorted by their rendered messages, once, and then
@@ -160,7 +160,7 @@ SELECT $plan, row, key, kind, message, sample, samples FROM rendered ORDER BY ro
 INSERT INTO requests
 SELECT
     $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
-    text_characters, 0, NULL
+    text_characters, 0, NULL, 0
 FROM (
     SELECT key, copies, messages, body, text_at, text_bytes, text_characters
     FROM rendered
@@ -178,7 +178,7 @@ FROM (
 INSERT INTO requests
 SELECT
     $plan, row_number() OVER () - 1, key, copies, messages, body, text_at, text_bytes,
-    text_characters, sample, row_share
+    text_characters, sample, row_share, 0
 FROM (
     SELECT
         key, copies, messages, body, text_at, text_bytes, text_characters, sample, row_share
@@ -263,7 +263,7 @@ SELECT EXISTS (
 );
 
 -- name: first_messages
-SELECT requests.messages, requests.plan, text_at, text_bytes
+SELECT requests.messages, requests.plan, requests.stage, text_at, text_bytes
 FROM requests JOIN planned_rows USING (key) ORDER BY planned_rows.row LIMIT 1;
 
 -- name: stage_kept_in_own_store
@@ -286,14 +286,14 @@ SEMI JOIN kept_in_own_store USING (key);
 -- name: requests_window
 SELECT
     position, replace(CAST(key AS VARCHAR), '-', '') AS key, copies, messages, body, sample,
-    coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
+    coalesce(row_share, copies) AS row_share, plan, stage, text_at, text_bytes
 FROM requests
 WHERE position BETWEEN ? AND ? ORDER BY position;
 
 -- name: requests_at
 SELECT
     position, replace(CAST(key AS VARCHAR), '-', '') AS key, copies, messages, body, sample,
-    coalesce(row_share, copies) AS row_share, plan, text_at, text_bytes
+    coalesce(row_share, copies) AS row_share, plan, stage, text_at, text_bytes
 FROM requests
 WHERE position IN (SELECT unnest($positions)) ORDER BY position;
 
@@ -392,10 +392,11 @@ ORDER BY runs.run;
 SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states GROUP BY state;
 
 -- name: answered_before
--- Rows of the current plan whose requests were answered before the run began.
+-- Rows of the current plan whose requests were answered before this run.
 SELECT CAST(coalesce(round(sum(coalesce(row_share, copies))), 0) AS BIGINT) FROM requests
 JOIN current_plan USING (plan)
-SEMI JOIN (SELECT key FROM settled WHERE verdict = 'answered') AS answered USING (key);
+SEMI JOIN (SELECT key FROM settled WHERE verdict = 'answered' AND run < $run) AS answered USING (key)
+ANTI JOIN escalations USING (key);
 
 -- name: engine_runs
 -- The longest sequence that the engines of each run took, where they reported it.
@@ -415,6 +416,7 @@ JOIN current_plan ON current_plan.plan = requests.plan
 WHERE settled.finish_reason IN ('length', 'context')
     AND (verdict = 'answered' OR kind IN ('truncated', 'context_full'))
     AND (verdict = 'answered') <> $keeps_cut
+    AND settled.key NOT IN (SELECT key FROM escalations)
 ORDER BY requests.position;
 
 -- name: cut_answers
@@ -432,6 +434,7 @@ JOIN current_plan ON current_plan.plan = requests.plan
 WHERE settled.verdict = 'dead'
     AND (len($kinds) = 0 OR list_contains($kinds, settled.kind))
     AND (len($runs) = 0 OR list_contains($runs, settled.run))
+    AND settled.key NOT IN (SELECT key FROM escalations)
 ORDER BY requests.position;
 
 -- ---------------------------------------------------------------- the journal, written anew
@@ -550,6 +553,7 @@ SELECT row, rank FROM row_ranks WHERE row >= ? AND row < ?;
 -- Rows that have the answer of another.
 SELECT CAST(round(coalesce(sum((copies - 1) * coalesce(row_share / copies, 1)), 0)) AS BIGINT)
 FROM requests JOIN current_plan USING (plan) JOIN settled USING (key)
+ANTI JOIN escalations USING (key)
 WHERE copies > 1 AND verdict = 'answered';
 
 -- name: plan_counts
@@ -559,7 +563,7 @@ SELECT
     (SELECT coalesce(max(samples), 1) FROM planned_rows) AS samples,
     (SELECT count(*) FROM requests) AS requests,
     (SELECT CAST(round(coalesce(sum((copies - 1) * coalesce(row_share / copies, 1)), 0)) AS BIGINT)
-        FROM requests) AS duplicates,
+        FROM requests ANTI JOIN escalations USING (key)) AS duplicates,
     (SELECT count(*) FROM planned_rows
         WHERE key IS NOT NULL AND message IS NOT NULL AND sample = 0) AS control;
 
@@ -586,7 +590,8 @@ SELECT
 FROM requests
 JOIN current_plan USING (plan)
 JOIN settled USING (key)
-WHERE verdict = 'answered' AND settled.run < $run
+WHERE verdict = 'answered'
+    AND settled.run < coalesce((SELECT first_run FROM runs WHERE run = $run), $run)
 GROUP BY settled.run ORDER BY settled.run;
 
 -- name: failure_counts
@@ -671,6 +676,7 @@ FROM row_states WHERE state IN ('answered', 'failed') GROUP BY attempts ORDER BY
 SELECT prompt_tokens, output_tokens, count(*) AS answers
 FROM settled
 SEMI JOIN (SELECT key FROM requests JOIN current_plan USING (plan)) AS planned USING (key)
+ANTI JOIN escalations USING (key)
 WHERE verdict = 'answered'
 GROUP BY GROUPING SETS ((prompt_tokens), (output_tokens));
 
@@ -773,13 +779,17 @@ INSERT INTO used
 WITH
 some_rows AS (
     SELECT
-        json_extract_string(data, $pointers) AS by_values, planned_rows.row, planned_rows.key,
-        sample, planned_rows.kind IS NOT NULL AS is_unmade
+        json_extract_string(data, $pointers) AS by_values, planned.row, planned.key,
+        sample, planned.kind IS NOT NULL AS is_unmade
     FROM rows
-    JOIN planned_rows USING (row)
+    JOIN (
+        SELECT plan, row, key, kind, sample FROM planned_rows
+        -- The former stages of a row are of its cost, and no row of their own.
+        UNION ALL SELECT plan, row, key, NULL, -1 FROM escalations
+    ) AS planned USING (row)
     JOIN current_plan USING (plan)
-    WHERE rows.row BETWEEN $first AND $last AND planned_rows.row BETWEEN $first AND $last
-        AND planned_rows.kind IS DISTINCT FROM 'skipped'
+    WHERE rows.row BETWEEN $first AND $last AND planned.row BETWEEN $first AND $last
+        AND planned.kind IS DISTINCT FROM 'skipped'
 ),
 by_request AS (
     SELECT
@@ -840,4 +850,5 @@ GROUP BY is_former;
 -- Rows of the current plan whose requests are settled.
 SELECT coalesce(sum(coalesce(row_share, copies)), 0) FROM requests
 JOIN current_plan USING (plan)
-SEMI JOIN settled USING (key);
+SEMI JOIN settled USING (key)
+ANTI JOIN escalations USING (key);

@@ -105,7 +105,8 @@ SELECT
     CASE WHEN NOT is_pending AND NOT is_failed AND thought > 0
         THEN CAST(to_json(reasonings) AS VARCHAR) END AS reasoning,
     CASE WHEN NOT is_pending THEN reasoning_tokens END AS reasoning_tokens,
-    samples
+    samples,
+    0 AS stage
 FROM (
     SELECT
         planned_rows.row,
@@ -144,37 +145,60 @@ FROM (
     GROUP BY planned_rows.row
 );
 
--- name: row_states
--- The state of every row of the current plan. `samples`: how many the row has; of several, the tokens
--- are those of all, the tries those of the one that took most, and the answer is an array.
-CREATE OR REPLACE TEMP VIEW row_states AS
+-- name: staged_states
+-- What the request of a row's stage came to. `goes_on`: its answer does not do there, and another
+-- stage of the cascade follows: it failed, or its confidence is too low or not known.
+CREATE OR REPLACE TEMP VIEW staged_states AS
 SELECT
-    planned_rows.row,
-    planned_rows.key,
+    planned_rows.row, planned_rows.key, planned_rows.stage, planned_rows.samples,
+    planned_rows.kind AS unmade, planned_rows.message AS note,
+    settled.* EXCLUDE (key),
     CASE
-        WHEN planned_rows.kind = 'skipped' THEN 'skipped'
-        WHEN planned_rows.kind IS NOT NULL THEN 'failed'
-        WHEN settled.verdict = 'answered' THEN 'answered'
-        WHEN settled.verdict = 'dead' THEN 'failed'
-        ELSE 'pending'
-    END AS state,
-    coalesce(planned_rows.kind, settled.kind) AS kind,
-    -- The message of a planned row that has a request is no failure's: see RenderedRow.
-    CASE WHEN planned_rows.kind IS NULL THEN settled.message ELSE planned_rows.message END
-        AS message,
-    settled.run,
-    settled.attempt,
-    settled.finish_reason,
-    settled.answer,
-    settled.prompt_tokens,
-    settled.cached_tokens,
-    settled.output_tokens,
-    settled.reasoning,
-    settled.reasoning_tokens,
-    planned_rows.samples
+        WHEN cascade_stages.stage IS NULL OR is_last OR verdict IS NULL THEN FALSE
+        WHEN verdict = 'dead' THEN TRUE
+        WHEN escalate_below IS NULL THEN FALSE
+        WHEN escalate_below = 'infinity' THEN TRUE
+        ELSE coalesce(
+            TRY_CAST(json_extract_string(answer, '$.confidence') AS DOUBLE) < escalate_below, TRUE
+        )
+    END AS goes_on
 FROM planned_rows
 JOIN current_plan USING (plan)
 LEFT JOIN settled ON settled.key = planned_rows.key
-WHERE samples = 1
+LEFT JOIN cascade_stages
+    ON cascade_stages.plan = planned_rows.plan AND cascade_stages.stage = planned_rows.stage
+WHERE samples = 1;
+
+-- name: row_states
+-- The state of every row of the current plan; of a row that goes on to another stage it is pending.
+-- `samples`: how many the row has; of several, the tokens are those of all, the tries those of the one
+-- that took most, and the answer is an array.
+CREATE OR REPLACE TEMP VIEW row_states AS
+SELECT
+    row,
+    key,
+    CASE
+        WHEN unmade = 'skipped' THEN 'skipped'
+        WHEN unmade IS NOT NULL THEN 'failed'
+        WHEN goes_on THEN 'pending'
+        WHEN verdict = 'answered' THEN 'answered'
+        WHEN verdict = 'dead' THEN 'failed'
+        ELSE 'pending'
+    END AS state,
+    coalesce(unmade, CASE WHEN NOT goes_on THEN kind END) AS kind,
+    -- The message of a planned row that has a request is no failure's: see RenderedRow.
+    CASE WHEN unmade IS NOT NULL THEN note WHEN NOT goes_on THEN message END AS message,
+    CASE WHEN NOT goes_on THEN run END AS run,
+    CASE WHEN NOT goes_on THEN attempt END AS attempt,
+    CASE WHEN NOT goes_on THEN finish_reason END AS finish_reason,
+    CASE WHEN NOT goes_on THEN answer END AS answer,
+    CASE WHEN NOT goes_on THEN prompt_tokens END AS prompt_tokens,
+    CASE WHEN NOT goes_on THEN cached_tokens END AS cached_tokens,
+    CASE WHEN NOT goes_on THEN output_tokens END AS output_tokens,
+    CASE WHEN NOT goes_on THEN reasoning END AS reasoning,
+    CASE WHEN NOT goes_on THEN reasoning_tokens END AS reasoning_tokens,
+    samples,
+    stage
+FROM staged_states
 UNION ALL
 FROM sampled_states;
