@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from llmbatch.job import expected
 from llmbatch.job.fields import Affects, default_text, effect, leaves
 from llmbatch.job.spec import JobSpec
+from llmbatch.job.stage import StageSpec
 
 _WIDTH = 92
 _INDENT = " " * 6
@@ -33,6 +34,8 @@ _OPTIONS = (
     "only; anew if it can change an answer (dtype, quantization, ...)."
 )
 
+_STAGES = "Models of a cascade, the cheapest first, in place of `model`; each a table"
+
 
 def text() -> str:
     """The reference as text."""
@@ -49,7 +52,12 @@ def lines() -> Iterator[str]:
             table = section
             yield ""
             yield from _title(section)
-        yield from _of_key(key, name, field)
+        if key != "stages":
+            yield from _of_key(key, name, field)
+    yield ""
+    yield f"[[model]] {_STAGES}"
+    for key, field in leaves(StageSpec):
+        yield from _of_key(key, key, field)
 
 
 def _title(section: str) -> Iterator[str]:

@@ -70,7 +70,7 @@ _METAVARS = {
 _PAIRS = {"template.kwargs": "template_args", "adapters": "adapter_folders"}
 _NOTES = {"input.files": " With a JOB.toml only."}
 _WITHOUT_FLAG = {
-    "stages": "In a JOB.toml only.",
+    "stages": "In a JOB.toml only, as `[[model]]`.",
     "classify.descriptions": "In a JOB.toml; else in the file of labels, or `--label`.",
     "sampling.repetition_penalty": "In a JOB.toml only.",
     "sampling.presence_penalty": "In a JOB.toml only.",

@@ -17,7 +17,16 @@ from llmbatch.pipeline.rows.first_look import ColumnLook, FirstLook
 _WIDTH = 100
 _SHOWN = 60
 # They are written in another place, or are not for a beginning.
-_WRITTEN = {"input.files", "input.sql", "output", "model", "prompt", "id_column", "engine.name"}
+_WRITTEN = {
+    "input.files",
+    "input.sql",
+    "output",
+    "model",
+    "prompt",
+    "id_column",
+    "engine.name",
+    "stages",
+}
 _ENGINE = """\
 # max_model_len = 4096 # tokens of prompt and answer together
 # gpu_memory_utilization = 0.92

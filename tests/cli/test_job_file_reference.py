@@ -11,6 +11,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.job import file
 from llmbatch.job.fields import Affects, effect, leaves
 from llmbatch.job.spec import JobSpec
+from llmbatch.job.stage import StageSpec
 
 
 def test_every_key_stands_below_its_table_with_its_effect() -> None:
@@ -24,9 +25,12 @@ def test_every_key_stands_below_its_table_with_its_effect() -> None:
             told[table + name] = line
         elif line.startswith(" " * 6) and told:
             told[[*told][-1]] += " " + line.strip()
-    for key, field in leaves(JobSpec):
+    inner = [(f"[model].{key}", field) for key, field in leaves(StageSpec)]
+    outer = [(key, field) for key, field in leaves(JobSpec) if key != "stages"]
+    for key, field in [*outer, *inner]:
         words = {Affects.ANSWER: "; anew", Affects.RENDERED: "; by prompt"}
-        word = "; anew" if key in ("model", "engine.name") else words.get(effect(field), "; kept")
+        by_identity = ("model", "engine.name", "[model].model")
+        word = "; anew" if key in by_identity else words.get(effect(field), "; kept")
         assert word in told[key], key
         assert (field.description or "")[:20] in told[key], key
     assert "a whole number, 1 or more; default: 512" in told["sampling.max_tokens"]

@@ -16,7 +16,7 @@ from llmbatch.job.spec import JobSpec
 
 FIELDS = dict(leaves(JobSpec))
 ONLY_IN_A_FILE = {f"sampling.{name}_penalty" for name in ("repetition", "presence", "frequency")}
-ONLY_IN_A_FILE |= {"classify.descriptions"}
+ONLY_IN_A_FILE |= {"classify.descriptions", "stages"}
 NEEDED = ["in.csv", "-o", "out.csv", "-m", "m", "-p", "p"]
 # A value for each flag, and what the spec makes of it where that is not the same.
 GIVEN: dict[str, tuple[str, Any]] = {
@@ -124,6 +124,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 
 SWITCHES = {
+    "all_stages",
     "classify.list_labels",
     "signs.look",
     "sampling.vote",

@@ -22,6 +22,8 @@ MESSAGES = messages_text([Message("user", "hello")])
 
 # Another value than the default for every field of the spec. A new field needs a line here.
 ALTERNATIVES: dict[str, Any] = {
+    "stages": [{"model": "m"}, {"model": "n"}],
+    "all_stages": True,
     "input.files": ["other.csv"],
     "input.format": "tsv",
     "input.delimiter": ";",
