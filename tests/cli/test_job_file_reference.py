@@ -25,11 +25,11 @@ def test_every_key_stands_below_its_table_with_its_effect() -> None:
             told[table + name] = line
         elif line.startswith(" " * 6) and told:
             told[[*told][-1]] += " " + line.strip()
-    inner = [(f"[model].{key}", field) for key, field in leaves(StageSpec)]
+    inner = [(f"[model.{key}", field) for key, field in leaves(StageSpec)]
     outer = [(key, field) for key, field in leaves(JobSpec) if key != "stages"]
     for key, field in [*outer, *inner]:
         words = {Affects.ANSWER: "; anew", Affects.RENDERED: "; by prompt"}
-        by_identity = ("model", "engine.name", "[model].model")
+        by_identity = ("model", "engine.name", "[model.model")
         word = "; anew" if key in by_identity else words.get(effect(field), "; kept")
         assert word in told[key], key
         assert (field.description or "")[:20] in told[key], key
