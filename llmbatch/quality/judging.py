@@ -93,7 +93,7 @@ def evaluate(
     if options.field is not None:
         _take_field(judged, options.field)
     joining.adjust(judged)
-    kind = options.kind or _kind(form, judged)
+    kind = options.kind or kind_of(form, judged)
     _fit(judged, kind)
     return Judged(_build(judged, kind, joining.counts, options, corpus), judged)
 
@@ -131,7 +131,7 @@ def _take_field(rows: Sequence[GoldRow], name: str) -> None:
         row.answer = row.answer.get(name) if isinstance(row.answer, dict) else None
 
 
-def _kind(form: AnswerForm, rows: Sequence[GoldRow]) -> Kind:
+def kind_of(form: AnswerForm, rows: Sequence[GoldRow]) -> Kind:
     """The figures that fit the answers and their gold."""
     fixed: dict[str | None, Kind] = {"label": "label", "json": "json", "vector": "pairs"}
     if form.kind in fixed:

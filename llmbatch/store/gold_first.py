@@ -1,10 +1,12 @@
 """The rows whose right answer is known, which run before the others: which of them are pending."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmbatch.store import arrow_columns, statements
+from llmbatch.store import arrow_columns, snapshots, statements
 from llmbatch.store.database import Database
+
+_WINDOW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,24 @@ def positions(db: Database, rows: Sequence[int]) -> list[int]:
     return [position for (position,) in found]
 
 
-def right_rows(db: Database, column: str, *, has_fields: bool) -> tuple[int, int]:
-    """The settled rows of those that were taken, and how many of them have the answer of this
-    column. `has_fields`: a stored answer is an object with the field `response`."""
-    parameters = {"pointer": pointer(column), "has_fields": has_fields}
-    ((rows, right),) = db.execute(_query("gold_first_right"), parameters)
-    return rows, right
+def settled(db: Database) -> list[int]:
+    """Those of them that are answered or failed, ascending."""
+    return [row for (row,) in db.execute(_query("gold_first_settled"))]
+
+
+def rows_of_input(
+    db: Database, rows: Sequence[int] | None = None
+) -> Iterator[tuple[int, str, int, str]]:
+    """Rows of the input, ascending, or some of them: row, id, line and record."""
+    last, only = 0, None if rows is None else list(rows)
+    while True:
+        wanted = {"after": last, "rows": only, "most": _WINDOW}
+        found = db.execute(_query("rows_of_input"), wanted)
+        for row, id, line, data, *place in found:
+            yield row, id, line, snapshots.whole(db, data, *place)
+        if len(found) < _WINDOW:
+            return
+        last = found[-1][0]
 
 
 def _query(name: str) -> str:

@@ -56,7 +56,7 @@ def plan(
     _check_response_column(spec, snapshot)
     check_attribution(spec.cost.attribute_by, snapshot)
     gold.check(spec.classify.gold, snapshot)
-    if spec.eval.gold is not None and not names_file(spec.eval.gold):
+    if spec.eval.gold is not None and not names_file(spec.eval.gold) and "*" not in spec.eval.gold:
         gold.check(spec.eval.gold, snapshot)
     asking = Asking(job, snapshot, model_identity, order, screening, limits)
     digest = asking.digest

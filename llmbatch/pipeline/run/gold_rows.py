@@ -8,10 +8,9 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import request_file, sample
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.quality import gold_gate
-from llmbatch.quality.gold_gate import GoldVerdict
+from llmbatch.quality.gold_gate import GoldTaken, GoldVerdict
 from llmbatch.store import gold_first
 from llmbatch.store.database import Database
-from llmbatch.store.gold_first import GoldStates
 from llmbatch.store.results import Counts
 
 FAILED = "the gold set failed"
@@ -29,7 +28,7 @@ class GoldRows:
         self._spec = spec
         self._stop = stop
         self._say = say
-        self.states = gold_gate.take(db, spec)
+        self.taken = gold_gate.take(db, spec)
         # Those that were asked for before the first round.
         self._ahead: list[int] | None = None
         self.verdict: GoldVerdict | None = None
@@ -58,12 +57,12 @@ class GoldRows:
     def hold(self) -> bool:
         """Judge the settled gold rows. Where they do not reach the least figures, the run is asked
         to stop."""
-        former, self.verdict = self.verdict, gold_gate.judge(self._db, self._spec)
+        former, self.verdict = self.verdict, gold_gate.judge(self._db, self._spec, self.taken.kind)
         if self.verdict != former:
             self._say(f"gold: {self.verdict.text}")
-        if self.verdict.missed:
+        if not self.verdict.is_met:
             self._stop.request(FAILED)
-        return not self.verdict.missed
+        return self.verdict.is_met
 
 
 def take(
@@ -74,7 +73,7 @@ def take(
     if not _is_gate(job):
         return None
     gold = GoldRows(db, job.spec, stop, say)
-    say(f"gold: {words(job.spec, gold.states)}")
+    say(f"gold: {words(job.spec, gold.taken)}")
     return gold
 
 
@@ -85,13 +84,14 @@ def failure(gold: GoldRows | None, counts: Counts) -> str | None:
         return None
     if counts.pending == 0:
         gold.hold()
-    if gold.verdict is None or not gold.verdict.missed:
+    if gold.verdict is None or gold.verdict.is_met:
         return None
     return f"{FAILED}: {gold.verdict.text}"
 
 
-def words(spec: JobSpec, states: GoldStates) -> str:
+def words(spec: JobSpec, taken: GoldTaken) -> str:
     """A line on what runs first, and what the rest depends on."""
+    states = taken.states
     rows = max(states.settled, min(spec.eval.rows_first, states.asked))
     of_all = "" if rows == states.asked else f" of {states.asked:,}"
     done = f" ({states.settled:,} have run already)" if states.settled else ""

@@ -28,17 +28,11 @@ SELECT DISTINCT position
 FROM pending JOIN planned_rows USING (key) JOIN current_plan USING (plan)
 WHERE row IN (SELECT unnest($rows)) ORDER BY position;
 
--- name: gold_first_right
--- The settled gold rows, and those of them whose answer is the right one. A failed one is wrong.
-SELECT
-    count(*) AS rows,
-    count(*) FILTER (state = 'answered' AND gold = answered) AS right_rows
-FROM (
-    SELECT
-        state,
-        trim(json_extract_string(data, $pointer)) AS gold,
-        trim(CASE WHEN $has_fields THEN json_extract_string(answer, '$.response') ELSE answer END)
-            AS answered
-    FROM row_states SEMI JOIN gold_first USING (row) JOIN rows USING (row)
-    WHERE state IN ('answered', 'failed')
-);
+-- name: gold_first_settled
+SELECT row FROM row_states SEMI JOIN gold_first USING (row)
+WHERE state IN ('answered', 'failed') ORDER BY row;
+
+-- name: rows_of_input
+SELECT row, id, line, data, snapshot, text_at, text_bytes FROM rows
+WHERE row > $after AND ($rows IS NULL OR row IN (SELECT unnest($rows)))
+ORDER BY row LIMIT $most;

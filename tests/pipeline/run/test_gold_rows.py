@@ -67,10 +67,17 @@ class GatedBench(Bench):
     """A bench whose job has a gold set in the column beside its texts."""
 
     def __init__(
-        self, folder: Path, said: list[str], gold: list[str | None], **changes: Any
+        self,
+        folder: Path,
+        said: list[str],
+        beside: list[Any],
+        *,
+        gold: str = "beside",
+        least: str = "accuracy=0.8",
+        **changes: Any,
     ) -> None:
-        table = {"gold": "beside", "first": FIRST, "min": "accuracy=0.8"}
-        super().__init__(folder, said, beside=gold, eval=table, **changes)
+        table = {"gold": gold, "first": FIRST, "min": least}
+        super().__init__(folder, said, beside=beside, eval=table, **changes)
         self.gold = GoldRows(self.db, self.spec, self.stop, self.seen.phase)
         pending = plans.pending(self.db)
         self.rounds = Rounds(
@@ -198,8 +205,6 @@ def test_with_fewer_gold_rows_than_wished_all_run_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"gold": "gold", "min": "acc=0.5"}, "no figure 'acc'"),
-        ({"gold": "gold", "min": "accurcy=0.5"}, "no figure 'accurcy' .did you mean 'accuracy'"),
         ({"min": "accuracy=0.5"}, "name the right answers, too"),
         ({"gold": "gold", "first": 9}, "say what these rows have to reach"),
     ],
@@ -212,7 +217,7 @@ def test_a_gate_that_cannot_be_is_refused(tmp_path: Path, table: dict[str, Any],
 def test_plan_and_run_refuse_a_gate_that_no_answer_could_pass(tmp_path: Path) -> None:
     job = Job(tmp_path)
     table = {"gold": "gold", "min": "accuracy=0.95"}
-    said = "accuracy cannot reach 0.95 with 30 gold rows: .* is 0.8865; about 73 do"
+    said = "accuracy cannot reach 0.95 with 30 gold rows: .* is 0.8865; it takes 73"
     with pytest.raises(UsageError, match=said):
         job.run(eval=table)
     assert not job.count_paid()
@@ -220,6 +225,36 @@ def test_plan_and_run_refuse_a_gate_that_no_answer_could_pass(tmp_path: Path) ->
         preview.preview(make_ready(job.spec(eval=table)))
     told = preview.preview(make_ready(job.spec())).notices
     assert [line for line in told if line.startswith("gold: 20 of 30 gold rows run first")]
+
+
+@pytest.mark.parametrize("task", ["embed", "score"])
+def test_figures_that_need_all_rows_are_no_gate(tmp_path: Path, task: str) -> None:
+    prompts = {"prompt": None, "score": {"query": "q", "document": "{{ t }}"}}
+    table = {"gold": "gold", "min": {"recall@1" if task == "embed" else "ndcg@10": 0.5}}
+    spec = Job(tmp_path).spec(task=task, eval=table, **(prompts if task == "score" else {}))
+    with pytest.raises(UsageError, match="need all rows, so none can run first"):
+        gold_gate.check(spec)
+
+
+def test_the_named_figure_says_how_texts_are_compared(tmp_path: Path) -> None:
+    bench = GatedBench(tmp_path, texts(ROWS), right_answers(), least="exact=0.8,chrf=0.7")
+    bench.drive(engine(answer="said"))
+    assert bench.counts() == Counts(answered=ROWS)
+    said = "no figure 'macro_f2' .did you mean 'macro_f1'.*there are accuracy, "
+    with pytest.raises(UsageError, match=said):
+        GatedBench(tmp_path / "other", texts(4), ["a"] * 4, least="macro_f2=0.1")
+
+
+def test_rows_of_a_gold_file_run_first(tmp_path: Path) -> None:
+    lines = ["beside,gold", *(f"{number},text {number}" for number in range(0, ROWS, 3))]
+    path = tmp_path / "gold.csv"
+    path.write_text("\n".join([*lines, "9999,none of the rows", "3,"]))
+    bench = GatedBench(tmp_path / "job", texts(ROWS), [*range(ROWS)], gold=str(path))
+    bench.drive(engine(window=4))
+    assert bench.counts() == Counts(answered=20, pending=ROWS - 20)
+    assert "accuracy 0.000 (0.000 to 0.161)" in bench.verdict()
+    answered = bench.db.execute("SELECT row - 1 FROM row_states WHERE state = 'answered'")
+    assert {row % 3 for (row,) in answered} == {0}
 
 
 def test_a_job_without_a_gold_row_is_refused(tmp_path: Path) -> None:
