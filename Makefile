@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-trust verify-feedback verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -119,6 +119,13 @@ calibration: $(READY)  ## Classify 2,000 held-out tickets: accuracy, calibration
 student: $(READY)  ## Train a small model on the bundled model's labels, and evaluate both on 2,000 other tickets
 	sh samples/tickets/student.sh $(BIN) student
 
+verify-trust: $(READY)  ## Which rule or sign catches which of 71 wrong answers, and false alarms on 2,000 right ones of the bundled model
+	$(BIN)/python -m tests.quality.adversarial --model trust
+
+verify-feedback: $(READY)  ## Invalid answers mended by a retry, with feedback and without, on a real small model (fetched once, 93 MB)
+	sh samples/texts/model.sh $(BIN) demo-llm
+	$(BIN)/python tests/bench/feedback.py demo-llm/SmolLM2-135M-Instruct --folder feedback
+
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)
 	$(BIN)/python -m tests.engines.vllm.label_sweep $(MODEL)
 
@@ -185,5 +192,5 @@ audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known 
 	sh .ci/audit $(BIN)/uv
 
 clean:  ## Remove what was built and the demo
-	rm -rf $(VENV) demo demo-llm calibration student build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo demo-llm calibration student trust feedback build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ byte. Marker words in a message script what happens to that request:
                    time that an engine computes it
 """
 
+import json
 import os
 import random
 import re
@@ -78,6 +79,8 @@ class Options:
     # hash: a digest of the request; echo: the last message; said: that, even under a constraint
     answer: str = "hash"
     own: bool = False  # its labels, vectors and scores depend on the name of the model, too
+    # A JSON file of pairs: texts, and the answer to the last message that holds them all.
+    script: str = ""
     max_model_len: int = 100_000  # words
     block_size: int = 0  # words in a block of the prefix cache that it tells of; 0: of none
     kv_cache_blocks: int = 0
@@ -130,6 +133,7 @@ class ScriptedEngine:
         self._thinks = config.chat.thinking not in (None, "off")
         self._constraint = config.constraint
         self._options = options
+        self._script = json.loads(Path(options.script).read_text()) if options.script else []
         self._random = random.Random(0)
         self._closed = threading.Event()
         self._closed.set()
@@ -369,6 +373,8 @@ class ScriptedEngine:
     def _rest(self, request: Request) -> str:
         """The answer, without the beginning that the request gives."""
         asked = [message for message in request.messages if message.role != "prefill"]
+        if self._script:
+            return scripted_answers.given(self._script, asked[-1].content)
         if self._options.answer == "said":
             return asked[-1].content
         if request.constraint is not None:

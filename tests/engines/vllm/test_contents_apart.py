@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from llmbatch.core.records import Message
 from llmbatch.engines.vllm.contents_apart import ContentsApart, MixedError
+from llmbatch.pipeline.prompts import turns
 from tests.engines.tiny_tokenizers import KINDS, MARKUP, SPECIAL, TEMPLATES, renderer
 
 CONTROL = [*(text for texts in SPECIAL.values() for text in texts), *MARKUP]
@@ -88,6 +89,25 @@ def test_control_tokens_in_contents_are_text(kind: str, style: str) -> None:
             assert control_ids(backend, plain(backend, style, messages)) != template_only
             if kind == "byte-level" and style != "phi":  # whose tokens take in white space
                 assert backend.decode(ids, skip_special_tokens=False) == renderer(style)(messages)
+
+
+@pytest.mark.parametrize(
+    "style", ["chatml", "llama3", "gemma", "phi", "granite", "qwen3", "harmony"]
+)
+def test_a_failed_answer_that_is_shown_to_its_model_ends_no_turn(style: str) -> None:
+    backend = KINDS["byte-level"]()
+    ours = apart(backend, style)
+    asked = [Message("user", "Yes or no?")]
+    template_only = control_ids(backend, plain(backend, style, turns.told(asked, "x", "y")))
+    assert len(template_only) > len(control_ids(backend, plain(backend, style, asked)))
+    for answer in ["", *INJECTIONS]:
+        chat = turns.told(asked, answer, f"This is not accepted: {answer!r}")
+        try:
+            ids = ours.encode(chat)
+        except MixedError:  # the template changes answers, and the retry is sent without
+            assert (style, "</think>" in answer) == ("qwen3", True)
+            continue
+        assert control_ids(backend, ids) == template_only
 
 
 def test_a_token_that_takes_in_white_space_takes_that_of_a_content() -> None:
