@@ -1,5 +1,6 @@
 """A planned job and all that works on it, without a command line."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts import planner, ready_job
 from llmbatch.pipeline.rows import ingest
+from llmbatch.pipeline.run import job_rules
+from llmbatch.pipeline.run.answer_checks import AnswerChecks
 from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.limits import RunLimits
 from llmbatch.pipeline.run.rounds import Rounds
@@ -23,8 +26,10 @@ from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
+from llmbatch.quality.rules.judge import RuleJudge
 from llmbatch.store import plans, results, runs
 from llmbatch.store.opening import open_store
+from llmbatch.store.rule_rows import PendingRows
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine
 
@@ -70,10 +75,10 @@ class Bench:
     """A planned job of `texts`, one row each, and a loop over it. `beside`: another column."""
 
     def __init__(
-        self, folder: Path, texts: list[str], *, beside: list[Any] | None = None, **changes: Any
+        self, folder: Path, texts: Sequence[Any], *, beside: list[Any] | None = None, **changes: Any
     ) -> None:
         folder.mkdir(exist_ok=True)
-        rows = [{"t": text} for text in texts]
+        rows = [text if isinstance(text, dict) else {"t": text} for text in texts]
         if beside is not None:
             rows = [row | {"beside": value} for row, value in zip(rows, beside, strict=True)]
         (folder / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
@@ -93,12 +98,22 @@ class Bench:
         counters = RunCounters(len(texts), rows_reused=0)
         accept = Acceptance(make_judge(self.job.task.constraint))
         self.settlement = Settlement(
-            self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop
-        )
+            self.db, self.run, spec.run, accept, counters, self.timings, self.seen, self.stop,
+            checks=self._checks(),
+        )  # fmt: skip
         self.spec = spec
         self.rounds = Rounds(
             self.db, self.job, plans.pending(self.db), self.limits, self.settlement
         )
+
+    def _checks(self) -> AnswerChecks | None:
+        """Those of the job, in this process."""
+        spec, task = self.job.spec, self.job.task
+        rules = job_rules.make(self.db, job_rules.acting(spec.check), task)
+        if rules is None:
+            return None
+        judge = RuleJudge(rules.view, [each.rule for each in rules.rules])
+        return AnswerChecks(rules, judge, PendingRows(self.db))
 
     def drive(self, *engines: ScriptedEngine) -> bool:
         """Work with these engines, one after the other."""

@@ -16,7 +16,7 @@ from llmbatch.job.spec import JobSpec
 # The parts of a flag that the spec does not declare.
 _SHORT_NAMES = {"input.files": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
 _REPEATED = (
-    *("input.files", "input.null", "require"),
+    *("input.files", "input.null", "require", "check"),
     *("answer.choice", "sampling.stop", "eval.min"),
 )
 _METAVARS = {
@@ -40,6 +40,7 @@ _METAVARS = {
     "example_answer": "COLUMN",
     "messages": "COLUMN",
     "require": "COLUMN",
+    "check": "NAME: SQL",
     "answer.schema": "FILE",
     "answer.regex": "PATTERN",
     "classify.labels": "FILE",

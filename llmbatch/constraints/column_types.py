@@ -55,12 +55,18 @@ def columns_of(schema: Mapping[str, Any]) -> SchemaColumns:
     # Without `type` objects are expected where properties are named.
     is_object = shape.kinds == ANY or shape.kinds - _NULL == _KINDS["object"]
     if not is_object or not shape.properties:
-        return SchemaColumns(_column_type(shape.kinds), {}, False)
-    parts = {name: _column_type(kinds) for name, kinds in shape.properties.items()}
+        return SchemaColumns(column_type(shape.kinds), {}, False)
+    parts = {name: column_type(kinds) for name, kinds in shape.properties.items()}
     return SchemaColumns("json", parts, shape.is_open is True)
 
 
-def _column_type(kinds: Kinds) -> str:
+def kinds_of(root: Mapping[str, Any], part: Any) -> Kinds:
+    """The kinds of values that a part of the schema `root` allows."""
+    return _Reader(root).read(part, with_properties=False).kinds
+
+
+def column_type(kinds: Kinds) -> str:
+    """The type of a column of these kinds of values."""
     return _COLUMN_TYPES.get(kinds - _NULL, "json")
 
 

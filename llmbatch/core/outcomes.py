@@ -41,7 +41,8 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The request failed. `text` and `finish_reason` keep what the engine had produced."""
+    """The request failed. `text` and `finish_reason` keep what the engine had produced. `is_final`:
+    no other try follows, although its kind has some."""
 
     key: str
     kind: str
@@ -49,6 +50,7 @@ class Failed:
     usage: Usage = Usage()
     text: str | None = None
     finish_reason: str | None = None
+    is_final: bool = False
 
 
 Outcome = Completed | Failed

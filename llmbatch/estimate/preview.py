@@ -20,7 +20,7 @@ from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import gold_rows, limits, reopening, reuse
+from llmbatch.pipeline.run import gold_rows, job_rules, limits, reopening, reuse
 from llmbatch.pipeline.run.planned_job import PlannedJob
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import engine_config, feedback, held
@@ -112,6 +112,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
         began = clock.seconds()
         with plan_aside(job, engine, Path(folder)) as (db, planned):
             reading = clock.seconds() - began
+            job_rules.require(db, spec, task)
             pending, locked = _read_pending(db, job, engine)
             _check_as_run(db, job, pending.history, locked=locked)
             notices = [

@@ -14,7 +14,16 @@ from llmbatch.constraints.answer_json import UnreadableError
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
-from llmbatch.job import batch, engine_table, examples, expected, label_file, placement, stage_files
+from llmbatch.job import (
+    batch,
+    checks,
+    engine_table,
+    examples,
+    expected,
+    label_file,
+    placement,
+    stage_files,
+)
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -230,6 +239,8 @@ def _merge(base: Table, over: Mapping[str, Any]) -> Table:
                 # So do labels.
                 below = {name: below[name] for name in below if name not in _LABELS}
             merged[key] = _merge(below, value)
+        elif key == "check" and below is not None:
+            merged[key] = checks.merged(below, value)
         else:
             merged[key] = value
     return merged

@@ -98,6 +98,18 @@ class Database:
         are one argument (see `moments`)."""
         return [make(**moments.folded(record)) for record in self.mappings(sql, parameters)]
 
+    def values_beside(
+        self, make: Callable[..., Value], sql: str, batch: pa.Table, parameters: Parameters = ()
+    ) -> list[Value]:
+        """The same of a query that names the table `batch`."""
+        with faults.reported(self.path):
+            self._connection.register("batch", batch)
+            try:
+                return self.values(make, sql, parameters)
+            finally:
+                with suppress(duckdb.Error):
+                    self._connection.unregister("batch")
+
     def columns(self, sql: str, parameters: Parameters = ()) -> Columns:
         """All records by column."""
         with faults.reported(self.path):

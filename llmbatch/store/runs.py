@@ -53,21 +53,60 @@ def begin(
     """Record that this process works since `started`; returns the number of the run. `first_run`:
     the first run of the process; None: this one."""
     run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
-    reused = db.scalar(query("answered_before"), {"run": first_run or run})
-    _record(
-        db,
-        "runs",
-        run=run,
-        plan=plan,
-        **moments.columns("started", started),
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        version=VERSION,
-        spec=orjson.dumps(spec).decode(),
-        reused=reused,
-        first_run=first_run,
-    )
+    _record(db, "runs", **_beginning(db, run, plan, started, spec, first_run))
     return run
+
+
+def _beginning(
+    db: Database,
+    run: int,
+    plan: int,
+    started: Moment,
+    spec: dict[str, object],
+    first_run: int | None = None,
+) -> dict[str, object]:
+    return {
+        "run": run,
+        "plan": plan,
+        **moments.columns("started", started),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "version": VERSION,
+        "spec": orjson.dumps(spec).decode(),
+        "reused": db.scalar(query("answered_before"), {"run": first_run or run}),
+        "first_run": first_run,
+    }
+
+
+def record_whole(
+    db: Database,
+    plan: int,
+    started: Moment,
+    spec: dict[str, object],
+    attempts: list[Attempt],
+    reopened: Sequence[tuple[str, int]],
+    telemetry: dict[str, object],
+    reason: str,
+    timings: dict[str, float],
+) -> None:
+    """Record a run that has no engine, from its beginning to its end, in one transaction.
+    `reopened`: the attempts (key, number) that settled its requests before."""
+    run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
+    ended = clock.moment()
+    tables = {
+        "runs": _single(_beginning(db, run, plan, started, spec)),
+        **_checkpoint(run, 1, attempts, telemetry),
+        "run_ends": _single(_ending(run, ended, reason, 0, timings)),
+    }
+    if reopened:
+        keys, numbers = zip(*reopened, strict=True)
+        tables["reopenings"] = {
+            "key": list(keys),
+            "attempt": list(numbers),
+            "reopened_at": [utc(ended.at)] * len(keys),
+            "max_tokens": [None] * len(keys),
+        }
+    db.record(tables)
 
 
 def engine_started(
@@ -98,6 +137,12 @@ def checkpoint(
 ) -> None:
     """Commit settled outcomes. Once this returns they survive the death of the process and a power
     cut."""
+    db.record(_checkpoint(run, number, attempts, telemetry))
+
+
+def _checkpoint(
+    run: int, number: int, attempts: list[Attempt], telemetry: dict[str, object]
+) -> dict[str, Columns]:
     columns = {name: [getattr(item, name) for item in attempts] for name in _FIELDS}
     place = {"run": [run] * len(attempts), "checkpoint": [number] * len(attempts)}
     summary: Columns = {
@@ -107,22 +152,26 @@ def checkpoint(
         "attempts": [len(attempts)],
         "telemetry": [orjson.dumps(telemetry).decode()],
     }
-    db.record({"attempts": columns | place, "checkpoints": summary})
+    return {"attempts": columns | place, "checkpoints": summary}
 
 
 def end(db: Database, run: int, reason: str, exit_code: int, timings: dict[str, float]) -> Moment:
     """Record the end of a run; `timings`: its seconds by phase. Returns the moment of the end."""
     ended = clock.moment()
-    _record(
-        db,
-        "run_ends",
-        run=run,
-        **moments.columns("ended", ended),
-        reason=reason,
-        exit_code=int(exit_code),
-        timings=orjson.dumps(timings).decode(),
-    )
+    _record(db, "run_ends", **_ending(run, ended, reason, exit_code, timings))
     return ended
+
+
+def _ending(
+    run: int, ended: Moment, reason: str, exit_code: int, timings: dict[str, float]
+) -> dict[str, object]:
+    return {
+        "run": run,
+        **moments.columns("ended", ended),
+        "reason": reason,
+        "exit_code": int(exit_code),
+        "timings": orjson.dumps(timings).decode(),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +218,9 @@ def reopen(db: Database, attempts: Columns, max_tokens: int | None = None) -> fl
 
 
 def _record(db: Database, table: str, **values: object) -> None:
-    db.record({table: {name: [value] for name, value in values.items()}})
+    db.record({table: _single(values)})
+
+
+def _single(values: Mapping[str, object]) -> Columns:
+    """One record as columns."""
+    return {name: [value] for name, value in values.items()}

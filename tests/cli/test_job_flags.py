@@ -193,6 +193,8 @@ def test_flags_of_other_kinds_reach_their_keys(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("t,response\nx,y\n")
     assert load("--examples", str(tmp_path / "e.csv")).examples == ('{"t":"x","response":"y"}',)
     assert load("--raw").raw
+    (rule,) = load("--check", "short: length(response) < 9").check
+    assert (rule.name, rule.rule, rule.on_fail) == ("short", "length(response) < 9", "retry")
 
 
 def test_a_query_stands_in_place_of_an_input() -> None:
@@ -219,7 +221,7 @@ def test_every_key_has_a_flag_or_stands_in_a_file_only() -> None:
         "cost.listed_price",
     } | SWITCHES
     others |= {"template.chat_template", "template.kwargs", "adapters"}
-    others |= {"classify.labels"}
+    others |= {"classify.labels", "check"}
     assert GIVEN.keys() | others | ONLY_IN_A_FILE == FIELDS.keys()
     shown = full_help("run")
     for key in FIELDS:

@@ -50,6 +50,7 @@ def decide(checked: Outcome, tries: Tries, most_attempts: int, *, told: bool = F
     if failed.unfit > tries.unfit:
         reason = f"with feedback: {checked.message}; tried again without"
         return TryAgain(replace(checked, message=reason), failed)
-    if kind is not None and kind.retryable and failed.since_reopened < most_attempts:
+    may_help = kind is not None and kind.retryable and not checked.is_final
+    if may_help and failed.since_reopened < most_attempts:
         return TryAgain(checked, failed)
     return DeadLetter(checked)

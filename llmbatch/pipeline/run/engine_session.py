@@ -1,7 +1,7 @@
 """One life of an engine: its events, its checkpoints, the watch over its progress."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
@@ -10,7 +10,7 @@ from llmbatch.engines.base import Telemetry
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
-from llmbatch.pipeline.run.decision import Decision, TryAgain
+from llmbatch.pipeline.run.decision import TryAgain
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
 from llmbatch.pipeline.run.limits import RunLimits
@@ -24,8 +24,19 @@ _LOOK = 0.05
 # Seconds for an engine to abort what is in flight, and to end once it was killed.
 _ABORT_GRACE = 5.0
 _KILL_GRACE = 30.0
+# Seconds that an answer waits at most for others, to be held to the job's rules with them.
+_TOGETHER = 0.2
 
 NextFeed = Callable[[], RequestFeed | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingAnswer:
+    """An answer of the right form that is still to be held to the job's rules."""
+
+    outcome: Completed
+    ticket: Ticket
+    seconds_in_flight: float
 
 
 class EngineSession:
@@ -49,6 +60,8 @@ class EngineSession:
         self._status = status
         self._run_spec = run_spec
         self._feed: RequestFeed | None = None
+        self._waiting: list[WaitingAnswer] = []
+        self._waiting_since = 0.0
         self._draining = False
         self._looked_at = 0.0
         self._seen: tuple[Telemetry, int] | None = None
@@ -112,16 +125,17 @@ class EngineSession:
             elif isinstance(event, Ready):
                 self._start(event, on_ready)
             elif isinstance(event, Drained):
-                self._settlement.commit(self._thread.telemetry())
+                self._commit()
                 self._feed = None if self._stop.drain else next_feed()
                 self._thread.feed(self._feed)
+            self._judge_if_due()
             self._settlement.commit_if_due(self._thread.telemetry())
             self._show_progress()
             # A run that stops does not wait for an engine that is still starting.
             if self._stopping() and (self._stop.leave or self.ready is None):
                 return self._leave()
             self._watch()
-        self._settlement.commit(self._thread.telemetry())
+        self._commit()
         if error := EngineError(self._killed) if self._killed else event.error:
             raise error
         return True
@@ -144,25 +158,61 @@ class EngineSession:
         self._status.phase("generating")
 
     def _settle(self, outcome: Outcome) -> None:
-        """One step of a run: take an outcome, check it and decide, count, store, and send the
-        request again if it is to be tried again."""
+        """One step of a run: take an outcome and check it. What is no answer is decided on at once,
+        and so is an answer, unless rules are to be held against it: groups of answers cost less."""
         assert self._feed is not None
         ticket = self._feed.take(outcome)
         seconds = clock.seconds() - ticket.sent_at
-        decision = self._settlement.decide(outcome, ticket)
-        self._settlement.count(decision, ticket)
-        self._settlement.store(decision, ticket)
-        if isinstance(decision, TryAgain):
-            self._feed.send_again(ticket, decision.tries)
-        self._learn(outcome, decision, seconds)
+        self._learn(outcome, seconds)
+        checked = self._settlement.accept(outcome, ticket)
+        if self._settlement.checks is None or isinstance(checked, Failed):
+            self._decide(checked, ticket, seconds)
+            return
+        if not self._waiting:
+            self._waiting_since = clock.seconds()
+        self._waiting.append(WaitingAnswer(checked, ticket, seconds))
+        self._judge_if_due()
 
-    def _learn(self, outcome: Outcome, decision: Decision, seconds_in_flight: float) -> None:
+    def _learn(self, outcome: Outcome, seconds_in_flight: float) -> None:
         self._limits.settled(seconds_in_flight, outcome.usage)
-        self._settlement.learn(decision, seconds_in_flight)
         self.settled += 1
         # An answer that is not accepted also shows that the engine works.
         if isinstance(outcome, Completed):
             self.answered()
+
+    def _judge_if_due(self) -> None:
+        """Hold the answers that wait to the job's rules once they are many, or have waited long, or
+        the engine has no more in flight than that: those to be tried again are to reach it before
+        it has nothing left to do."""
+        most = self._settlement.largest_group
+        enough = max(1, min(most, self._feed.flying if self._feed else 0))
+        waited = clock.seconds() - self._waiting_since
+        if len(self._waiting) >= enough or (self._waiting and waited >= _TOGETHER):
+            self._judge()
+
+    def _judge(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        judged = self._settlement.judge([(one.outcome, one.ticket) for one in waiting])
+        for one, checked in zip(waiting, judged, strict=True):
+            self._decide(checked, one.ticket, one.seconds_in_flight)
+
+    def _decide(self, checked: Outcome, ticket: Ticket, seconds_in_flight: float) -> None:
+        """Decide on an outcome that was checked, count it, store it, and send its request again if
+        it is to be tried again."""
+        assert self._feed is not None
+        decision = self._settlement.decide(checked, ticket)
+        self._settlement.count(decision, ticket)
+        self._settlement.store(decision, ticket)
+        if isinstance(decision, TryAgain):
+            self._feed.send_again(ticket, decision.tries)
+        self._settlement.learn(decision, seconds_in_flight)
+
+    def _commit(self) -> None:
+        """Make a checkpoint of all that has come, the answers that wait included."""
+        self._judge()
+        self._settlement.commit(self._thread.telemetry())
 
     def _lose(self, lost: Lost) -> None:
         """Make requests pending again that were lost with a part of the engine, and end an engine
@@ -206,7 +256,7 @@ class EngineSession:
                 self._settle(event)
             elif isinstance(event, Lost):
                 self._lose(event)
-        self._settlement.commit(self._thread.telemetry())
+        self._commit()
 
     def _show_progress(self) -> None:
         if self.ready is not None:
@@ -235,7 +285,7 @@ class EngineSession:
         self._moved_at = clock.seconds()
         self._thread.kill()
         if not self._thread.join(_KILL_GRACE):
-            self._settlement.commit(self._thread.telemetry())
+            self._commit()
             raise HungEngineError(
                 f"{self._killed}, but it does not end; run the same command again"
             )

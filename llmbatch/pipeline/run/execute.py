@@ -26,9 +26,11 @@ from llmbatch.pipeline.run import (
     flagging,
     generate,
     gold_rows,
+    job_rules,
     limits,
     next_stage,
     prepare,
+    recheck,
     request_file,
     reuse,
 )
@@ -153,8 +155,10 @@ def _run(db: Database, context: Context, stages: Cascade) -> RunResult:
     if request_file.is_wanted(job):
         context.timings.prepare = clock.seconds() - context.began
         return _ask_elsewhere(db, context, planned, stages)
+    job_rules.require(db, job.spec, job.task)
     if not context.fresh:
         reuse.check(db, job.spec)
+        recheck.if_due(db, job, context.phase)
     if context.sample_size is None:
         context.gold = gold_rows.take(db, job, context.stop, context.observer.phase)
     stage = stages.begin(db, planned, known, anew=context.fresh)

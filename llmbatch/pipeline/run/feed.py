@@ -162,6 +162,11 @@ class RequestFeed:
         """Send nothing more in this round."""
         self.paused = True
 
+    @property
+    def flying(self) -> int:
+        """How many requests the engine has and has not settled."""
+        return len(self._in_flight)
+
     def in_flight(self) -> list[Ticket]:
         """The requests that the engine has and has not settled, in the order of sending."""
         return list(self._in_flight.values())

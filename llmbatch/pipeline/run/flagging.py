@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.run import check_flags
 from llmbatch.quality.signs import finding
 from llmbatch.store.database import Database
 
@@ -14,7 +15,7 @@ def _signs(db: Database, job: ReadyJob) -> None:
     finding.mark(db, job.spec)
 
 
-PASSES: tuple[Pass, ...] = (_signs,)
+PASSES: tuple[Pass, ...] = (_signs, check_flags.mark)
 """All passes, one for each origin."""
 
 

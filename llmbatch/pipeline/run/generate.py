@@ -4,6 +4,7 @@ from contextlib import closing
 
 from llmbatch.engines.pooling import pooling_of
 from llmbatch.pipeline.run import sample
+from llmbatch.pipeline.run.answer_checks import checks_of
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.rounds import Rounds
@@ -42,13 +43,14 @@ def generate(db: Database, context: Context, run: int, pending: Pending) -> bool
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
     pooling = pooling_of(context.engines.first_engine)
-    with closing(observer), job.task.check(pooling) as check:
+    with closing(observer), job.task.check(pooling) as check, checks_of(db, job) as checks:
         accept = Acceptance(
             check, loops_fail=job.task.sampling.repetition > 0, keeps_cut=job.spec.run.keeps_cut
         )
         settlement = Settlement(
-            db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter
-        )
+            db, run, run_spec, accept, counters, context.timings, observer, stop, run_cost, meter,
+            checks,
+        )  # fmt: skip
         rounds = Rounds(
             db, job, pending, bounds, settlement, context.sample_size is not None, context.gold
         )

@@ -9,13 +9,13 @@ from typing import Any
 from llmbatch import formats
 from llmbatch.batch_files import answers, lines
 from llmbatch.batch_files.answers import AnsweredLine, AnswerError, OneAnswer
-from llmbatch.core import clock, latency_histogram, units
+from llmbatch.core import clock, units
 from llmbatch.core.errors import ExitCode, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage, Verdict
-from llmbatch.engines.base import Telemetry
 from llmbatch.formats.lines import physical_lines
 from llmbatch.job.cost import TokenPrice
 from llmbatch.job.spec import JobSpec
+from llmbatch.pipeline.run import without_engine
 from llmbatch.pipeline.run.counters import Timings
 from llmbatch.pipeline.tasks import registry
 from llmbatch.pipeline.tasks.acceptance import Acceptance
@@ -78,6 +78,8 @@ def take(
         raise UsageError(f"--task {spec.task}: no batch file holds its answers: run the job")
     settings = spec.model_dump(mode="json", by_alias=True)
     paid = None if price is None else price.model_dump(mode="json")
+    # What comes from elsewhere is held to the rules by the next run (see `recheck`).
+    settings["check"] = []
     settings["cost"] |= {"price_per_hour": None, "price_per_million": paid}
     began = clock.moment()
     work = _Import(
@@ -141,7 +143,8 @@ class _Import:
             self.run = self._begin()
         runs.reopen(self._db, reopened)
         self._checkpoints += 1
-        runs.checkpoint(self._db, self.run, self._checkpoints, attempts, _telemetry(attempts))
+        counters = without_engine.telemetry(len(attempts))
+        runs.checkpoint(self._db, self.run, self._checkpoints, attempts, counters)
 
     def _readable(self, window: list[tuple[int, bytes]]) -> Iterator[tuple[int, AnsweredLine]]:
         for number, raw in window:
@@ -209,11 +212,3 @@ def _attempt(outcome: Outcome, request: NamedRequest) -> Attempt:
         usage.output,
         outcome.reasoning if isinstance(outcome, Completed) else None,
     )
-
-
-def _telemetry(attempts: list[Attempt]) -> dict[str, object]:
-    """The counters of a run without an engine."""
-    counted = asdict(Telemetry())
-    del counted["held_back_until"]
-    more = {"rows": len(attempts), "latency": list(latency_histogram.empty()), "resources": None}
-    return counted | more

@@ -1,5 +1,6 @@
 """The settlement of a run: outcomes checked, decided on, counted, and committed in groups."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
@@ -13,6 +14,8 @@ from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.run import first_outcomes
+from llmbatch.pipeline.run.answer_checks import AnswerChecks
+from llmbatch.pipeline.run.bounded_judge import MOST_ROWS
 from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
 from llmbatch.pipeline.run.feed import Ticket
@@ -42,9 +45,10 @@ class Settlement:
         stop: StopRequest,
         run_cost: RunCost | None = None,
         meter: Meter | None = None,
+        checks: AnswerChecks | None = None,
     ) -> None:
         """`run_cost`: the cost of the run, if it has one; `meter`: its use of the machine, if that
-        is measured."""
+        is measured; `checks`: of its answers by the job's rules, if it has some."""
         self._db = db
         self._run = run
         self._run_spec = run_spec
@@ -53,6 +57,7 @@ class Settlement:
         self._stop = stop
         self._run_cost = run_cost or RunCost()
         self._meter = meter
+        self.checks = checks
         self._latency = latency_histogram.empty()
         self._settled: list[Attempt] = []
         # Of these, the newest failed answer by key of which the next try may be told.
@@ -71,9 +76,22 @@ class Settlement:
         self.counters = counters
         self.timings = timings
 
-    def decide(self, outcome: Outcome, ticket: Ticket) -> Decision:
-        """Check an outcome and decide on its request."""
-        checked, most = self._accept(outcome, ticket.body), self._run_spec.attempts
+    def accept(self, outcome: Outcome, ticket: Ticket) -> Outcome:
+        """An outcome held to the form of answers."""
+        return self._accept(outcome, ticket.body)
+
+    def judge(self, group: Sequence[tuple[Completed, Ticket]]) -> Sequence[Outcome]:
+        """Accepted answers held to the job's rules; the run stops for a rule that is wrong."""
+        if self.checks is None:
+            return [outcome for outcome, _ in group]
+        judged = self.checks.judged(group)
+        if self.checks.wrong_rule:
+            self._stop.request(self.checks.wrong_rule)
+        return judged
+
+    def decide(self, checked: Outcome, ticket: Ticket) -> Decision:
+        """Decide on the request of an outcome that was checked."""
+        most = self._run_spec.attempts
         return decide(checked, ticket.tries, most, told=ticket.told)
 
     def count(self, decision: Decision, ticket: Ticket) -> None:
@@ -132,6 +150,11 @@ class Settlement:
     def is_full(self) -> bool:
         """True if enough has settled for a checkpoint."""
         return len(self._settled) >= self._run_spec.checkpoint_rows
+
+    @property
+    def largest_group(self) -> int:
+        """The most answers that wait for their judgement: those of a checkpoint."""
+        return min(MOST_ROWS, self._run_spec.checkpoint_rows)
 
     def commit_if_due(self, telemetry: Telemetry) -> None:
         """Commit all that has settled, if that is enough or has waited long enough."""

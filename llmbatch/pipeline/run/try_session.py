@@ -20,6 +20,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import ingest, row_choice
 from llmbatch.pipeline.run import limits, prepare, sample
+from llmbatch.pipeline.run.answer_checks import checks_of
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.engine_factory import EngineFactory, IdentityLookup
@@ -214,11 +215,11 @@ class TrySession:
         counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
         config = engine_config.make(spec, job.task, job.paths.log)
         pooling = pooling_of(context.engines.first_engine)
-        with closing(observer), job.task.check(pooling) as check:
+        with closing(observer), job.task.check(pooling) as check, checks_of(db, job) as checks:
             accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
             settlement = Settlement(
                 db, run, settings, accept, counters, context.timings, observer, stop,
-                context.run_cost, context.meter,
+                context.run_cost, context.meter, checks,
             )  # fmt: skip
             supervisor = Supervisor(
                 db,

@@ -23,10 +23,11 @@ def check(spec: JobSpec, task: Task) -> None:
         )
     if spec.run.attempts == 1:
         raise UsageError("--feedback: --attempts 1 leaves no second try; give 2 or more")
-    if task.form is None and not spec.is_batch:
+    is_checked = any(rule.on_fail == "retry" for rule in spec.check)
+    if task.form is None and not spec.is_batch and not is_checked:
         raise UsageError(
             "--feedback: every text is an answer to this job, so none is tried again; say what an "
-            "answer must be (--choice, --schema or --regex), or leave it out"
+            "answer must be (--choice, --schema, --regex or --check), or leave it out"
         )
 
 

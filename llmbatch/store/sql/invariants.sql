@@ -126,13 +126,18 @@ ANTI JOIN runs USING (run);
 SELECT count(*) FROM engine_deaths ANTI JOIN runs USING (run);
 
 -- name: only_dead_attempts_are_reopened
--- ... and answers that were cut, each of them once.
+-- ... and answers that were cut, or break a rule, as a later attempt says; each of them once.
 SELECT (SELECT count(*) FROM reopenings) - (
     SELECT count(DISTINCT (key, attempt)) FROM reopenings
     SEMI JOIN (
         FROM attempts
         WHERE verdict = 'dead'
             OR (verdict = 'answered' AND finish_reason IN ('length', 'context'))
+            OR (verdict = 'answered' AND EXISTS (
+                SELECT 1 FROM attempts AS later
+                WHERE later.key = attempts.key AND later.kind = 'check_failed'
+                    AND later.attempt = attempts.attempt + 1
+            ))
     ) AS dead USING (key, attempt)
 );
 

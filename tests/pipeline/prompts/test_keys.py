@@ -63,6 +63,7 @@ ALTERNATIVES: dict[str, Any] = {
     "require": ["t"],
     "ask_empty": True,
     "keep": "skipped",
+    "check": ["short: length(response) < 9"],
     "model": "other name of the same model",
     "prompt": "Say {{ t }}",
     "system": "Be brief",
