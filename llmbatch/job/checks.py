@@ -23,7 +23,7 @@ class CheckRule(Section):
 
     @property
     def said(self) -> str:
-        """What a failure says, on one line."""
+        """The words of a failure, on one line."""
         return " ".join((self.message or f"does not hold: {self.rule}").split())
 
 

@@ -147,7 +147,7 @@ def judged_by(db: Database) -> tuple[int, list[Any]] | None:
 
 @dataclass(frozen=True, slots=True)
 class RuleFailures:
-    """How often a rule was broken: by tries, and by rows that failed for it (of one of several
+    """The failures by a rule: by tries, and by rows that failed for it (of one of several
     samples its share)."""
 
     name: str

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from llmbatch.core import units
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.job.checks import CheckRule
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -40,7 +41,7 @@ class NamedBreak(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What it is in a message, which the name of the rule begins."""
+        """The words for it in a message, which the name of the rule begins."""
         said = f"cannot be computed: {self.error}" if self.error else self.rule.said
         return f"{self.rule.name}: {said}{f' (row {self.row})' if self.row else ''}"
 
@@ -101,7 +102,7 @@ class AnswerChecks:
     judge: GroupJudge
     rows: PendingRows
     wrong_rule: str | None = None
-    """Why the run is to stop: a rule that cannot be computed at all."""
+    """The reason for which the run is to stop: a rule that cannot be computed at all."""
     _watch: _Watch = field(default_factory=_Watch)
 
     def judged(self, group: Sequence[tuple[Completed, Ticket]]) -> list[Outcome]:
@@ -122,7 +123,7 @@ class AnswerChecks:
     def _asked(
         self, group: Sequence[tuple[Completed, Ticket]]
     ) -> Iterator[tuple[int, str | None, CheckedAnswer]]:
-        """What is judged: the place of an answer, the id of a row that shares it, and both."""
+        """All that is judged: the place of an answer, the id of a row that shares it, and both."""
         positions = [ticket.position for _, ticket in group]
         known = self.rows.of(positions) if self.rules.needs_rows else {}
         for place, (outcome, ticket) in enumerate(group):
@@ -136,7 +137,7 @@ class AnswerChecks:
             place, error = wrong
             self.wrong_rule = (
                 f"the rule {self.rules.rules[place].name} of [[check]] cannot be computed for any "
-                f"of the first {self._watch.rows} rows: {error}; correct it and run the same "
+                f"of the first {units.count(self._watch.rows, 'row')}: {error}; correct it and run the same "
                 "command again, the answers are kept and held to it"
             )
 

@@ -4,6 +4,7 @@ of a run depends on nothing while it is inside one step. So it runs in another p
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+from llmbatch.core import units
 from llmbatch.pipeline.bounded_process import EndedError, Helper
 from llmbatch.pipeline.run.job_rules import JobRules
 from llmbatch.quality.rules import judge
@@ -60,7 +61,7 @@ class BoundedJudge:
         vain: list[Broken] = []
         for place, one in enumerate(part):
             if len(vain) >= _VAIN:
-                error = f"{vain[0].error}, as for {_VAIN} rows before: not tried"
+                error = f"{vain[0].error}, as for {units.count(_VAIN, 'row')} before: not tried"
                 found.append(Broken(place, vain[0].rule, error))
                 continue
             try:

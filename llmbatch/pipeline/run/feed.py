@@ -164,7 +164,7 @@ class RequestFeed:
 
     @property
     def flying(self) -> int:
-        """How many requests the engine has and has not settled."""
+        """The number of requests that the engine has and has not settled."""
         return len(self._in_flight)
 
     def in_flight(self) -> list[Ticket]:

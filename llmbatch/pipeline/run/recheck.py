@@ -61,7 +61,7 @@ class Rechecked:
 
     @property
     def text(self) -> str:
-        """What has changed, in a few words."""
+        """The changes, in a few words."""
         parts = (
             (self.pending, "pending again"),
             (self.failed, "failed"),
@@ -98,7 +98,7 @@ def if_due(db: Database, job: ReadyJob, phase: Callable[[str], None]) -> None:
 
 
 def _kept(rule: CheckRule) -> tuple[str, str, str]:
-    """What of a rule decides on an answer."""
+    """The part of a rule that decides on an answer."""
     return rule.name, rule.rule, rule.on_fail
 
 
@@ -157,8 +157,8 @@ def _require_computable(
         of_rule = [each for each in errors if each.rule == place]
         if len(of_rule) == len(window):
             raise UsageError(
-                f"check {rule.name}: cannot be computed for any of the first {len(window):,} "
-                f"rows: {of_rule[0].error}"
+                f"check {rule.name}: cannot be computed for any of the first "
+                f"{units.count(len(window), 'row')}: {of_rule[0].error}"
             )
 
 

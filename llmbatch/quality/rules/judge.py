@@ -23,7 +23,7 @@ def encoded(group: Sequence[CheckedAnswer], only: Sequence[int] | None = None) -
 
 
 def decoded(reply: str | None) -> list[Broken]:
-    """What the judge found."""
+    """The findings of the judge."""
     return [Broken(*each) for each in orjson.loads(reply or "[]")]
 
 

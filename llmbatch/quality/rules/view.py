@@ -34,7 +34,7 @@ META: Mapping[str, str] = {
     "output_tokens": "integer",
     "reasoning": "text",
 }
-"""What is said of an answer beside it, and the types."""
+"""The columns that say how an answer came, and their types."""
 DECIMALS = 9
 DIGITS = 38
 _LISTED = 20

@@ -1,4 +1,4 @@
-"""What rules see of a row and its answer, and that groups are judged as single rows are."""
+"""Rules see a row and its answer, typed; groups are judged as single rows are."""
 
 import json
 from typing import Any
