@@ -135,10 +135,11 @@ class AnswerChecks:
     def _note(self, rows: int, found: Sequence[Broken]) -> None:
         if wrong := self._watch.count(rows, found):
             place, error = wrong
+            first = units.count(self._watch.rows, "row")
             self.wrong_rule = (
                 f"the rule {self.rules.rules[place].name} of [[check]] cannot be computed for any "
-                f"of the first {units.count(self._watch.rows, 'row')}: {error}; correct it and run the same "
-                "command again, the answers are kept and held to it"
+                f"of the first {first}: {error}; correct it and run the same command again, the "
+                "answers are kept and held to it"
             )
 
 
