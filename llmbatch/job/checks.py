@@ -1,10 +1,12 @@
 """The tables [[check]]: rules in SQL that each answer is held to, beside the row that it is for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator
 
 from llmbatch.core.errors import nearest
-from llmbatch.job.fields import Section, neutral
+from llmbatch.job.fields import Section, Spelled, neutral
 
 OnFail = Literal["retry", "fail", "flag"]
 _FORM = "write NAME: RULE, such as 'sum: response.total = response.net + response.tax'"
@@ -45,6 +47,12 @@ def tables(given: Any) -> list[dict[str, Any]]:
             )
         seen[name] = number
     return found
+
+
+CheckRules = Annotated[
+    tuple[CheckRule, ...], Spelled(f"tables [[check]], or texts: {_FORM}"), BeforeValidator(tables)
+]
+"""The type of the field that holds the rules of a job."""
 
 
 def merged(below: Any, over: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +15,6 @@ from llmbatch.core.exact_json import ExactFloat
 from llmbatch.core.money import check_currency
 from llmbatch.job import (
     batch,
-    checks,
     engine_table,
     examples,
     expected,
@@ -27,13 +25,12 @@ from llmbatch.job import (
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
+from llmbatch.job.merging import merge
 from llmbatch.job.spec import JobSpec
 from llmbatch.job.values import faults
 
 Table = dict[str, Any]
 
-_FORMS = {"choice", "schema", "regex"}
-_LABELS = {"labels", "label", "descriptions"}
 # A job has one of these, and one of those.
 _INPUTS = frozenset({"files", "sql"})
 _PRICES = ("price_per_hour", "price_per_million")
@@ -63,7 +60,7 @@ def load(
         engine_table.check_keys(table, job_file, flags)
     if job_file and not trusted:
         engine_table.check_code(table, job_file, flags)
-    merged = _merge(table, _fill_in_files(flags, Path(), "the command line"))
+    merged = merge(table, _fill_in_files(flags, Path(), "the command line"))
     if without_output and "output" not in merged:
         merged = without_output | merged
     merged = dict(batch.recognised(merged))
@@ -225,25 +222,6 @@ def _read_json(path: Path, what: str) -> Any:
         raise UsageError(f"{what}{path}: {error}") from error
     # An answer has the numbers of its schema as they stand there.
     return json.loads(text, parse_float=ExactFloat)
-
-
-def _merge(base: Table, over: Mapping[str, Any]) -> Table:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            if key == "answer" and not _FORMS.isdisjoint(value):
-                # A constraint given by flag replaces the file's, of any kind.
-                below = {name: below[name] for name in below.keys() - _FORMS}
-            if key == "classify" and not _LABELS.isdisjoint(value):
-                # So do labels.
-                below = {name: below[name] for name in below if name not in _LABELS}
-            merged[key] = _merge(below, value)
-        elif key == "check" and below is not None:
-            merged[key] = checks.merged(below, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def _describe(error: dict[str, Any], job_file: Path | None, flags: Table) -> str:

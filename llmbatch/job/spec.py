@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_
 
 from llmbatch.batch_files.lines import FORMAT as BATCH
 from llmbatch.core.option_name import plain_name
-from llmbatch.job import batch, checks, fields, stage
+from llmbatch.job import batch, fields, stage
 from llmbatch.job.batch import BatchSpec
-from llmbatch.job.checks import CheckRule
+from llmbatch.job.checks import CheckRules
 from llmbatch.job.classify import ClassifySpec
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
@@ -174,9 +174,8 @@ class JobSpec(Section):
     adapters: dict[str, str] = neutral(
         {}, "A LoRA adapter by name and folder (other content: anew)."
     )
-    # An answer that is right stays right; those that break a changed rule are found: see
-    # `pipeline/run/recheck`.
-    check: tuple[CheckRule, ...] = neutral(
+    # Answers that break a changed rule are found by `pipeline/run/recheck`.
+    check: CheckRules = neutral(
         (),
         "Rule that each answer is held to, NAME: SQL; one that breaks it is tried again. In a job "
         "file tables [[check]] with name, rule, on_fail (retry, fail or flag) and message.",
@@ -269,11 +268,6 @@ class JobSpec(Section):
         if not isinstance(value, Mapping):
             return value
         return _with_prompt(batch.with_defaults(stage.with_stages(with_input_table(value))))
-
-    @field_validator("check", mode="before")
-    @classmethod
-    def _rules(cls, value: Any) -> Any:
-        return checks.tables(value)
 
     @field_validator("columns", "keep", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ asked of the store (`store/cascade`), once nothing is pending at a stage. A job 
 cascade of one stage, of which nothing is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from llmbatch.pipeline.prompts import other_limits, ready_job, record_order
 from llmbatch.pipeline.prompts.planner import Asking
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
-from llmbatch.pipeline.run import reopening
+from llmbatch.pipeline.run import job_rules, reopening
 from llmbatch.pipeline.run.engine_factory import EngineFactory, IdentityLookup
 from llmbatch.pipeline.run.planned_job import PlannedJob
 from llmbatch.store import cascade, plans, snapshots
@@ -65,15 +65,29 @@ class Cascade:
         for stage in self.stages:
             _ = stage.lookup
 
-    def begin(self, db: Database, planned: PlannedJob, known: KnownOrder, *, anew: bool) -> Stage:
+    def begin(
+        self,
+        db: Database,
+        planned: PlannedJob,
+        known: KnownOrder,
+        hold: Callable[[], None],
+        *,
+        anew: bool,
+    ) -> Stage:
         """Let the store have these stages, and plan as far as its answers reach; returns the stage
-        that is to work. `anew`: none of the answers counts any more."""
+        that is to work. `hold`: holds the answers to the job's rules; `anew`: none of the answers
+        counts any more."""
         if self.is_single:
             self.orders = [planned.order]
             cascade.declare(db, planned.plan.plan, ())
+            if not anew:
+                hold()
             return self.stages[0]
         self.orders = [self._order(db, stage, planned, known) for stage in self.stages]
         if not anew:
+            # Rows that went on under other rules have returned to the first stage by then.
+            cascade.declare(db, planned.plan.plan, self._stored(self._asking(db)))
+            hold()
             return self.advance(db, planned.plan)
         cascade.declare(db, planned.plan.plan, self._stored(self._asking(db)), anew=True)
         return self.stages[0]
@@ -139,8 +153,11 @@ class Cascade:
                     f"[[model]] number {number + 1}: asks the same of the same model as number "
                     f"{digests.index(digest) + 1}: leave one of them out"
                 )
-        # The same cut answer counts as one, or as a failure, which goes on.
-        cut = self.spec.run.on_truncated
+        # The same cut answer counts as one, or as a failure, which goes on; and so does one that
+        # breaks a rule.
+        cut: str = self.spec.run.on_truncated
+        rules = [job_rules.decisive(each) for each in job_rules.acting(self.spec.check)]
+        cut += f" {rules}" if rules else ""
         return [
             StoredStage(number, f"{digest} {cut}", self._threshold(number), number == last)
             for number, digest in enumerate(digests)

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from llmbatch.core import clock, units
 from llmbatch.core.errors import (
@@ -158,10 +159,10 @@ def _run(db: Database, context: Context, stages: Cascade) -> RunResult:
     job_rules.require(db, job.spec, job.task)
     if not context.fresh:
         reuse.check(db, job.spec)
-        recheck.if_due(db, job, context.phase)
     if context.sample_size is None:
         context.gold = gold_rows.take(db, job, context.stop, context.observer.phase)
-    stage = stages.begin(db, planned, known, anew=context.fresh)
+    hold = partial(recheck.if_due, db, job, context.phase)
+    stage = stages.begin(db, planned, known, hold, anew=context.fresh)
     context.timings.prepare = clock.seconds() - context.began
     return _work(db, context, stages, planned, stage)
 

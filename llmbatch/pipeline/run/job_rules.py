@@ -47,6 +47,11 @@ def flagging(rules: Sequence[CheckRule]) -> list[CheckRule]:
     return [each for each in rules if each.on_fail == FLAG]
 
 
+def decisive(rule: CheckRule) -> tuple[str, str, str]:
+    """The part of a rule that decides on an answer."""
+    return rule.name, rule.rule, rule.on_fail
+
+
 def require(db: Database, spec: JobSpec, task: Task) -> None:
     """Raise UsageError for a rule that cannot be used with the rows in `db` and the answers of the
     task."""

@@ -81,9 +81,13 @@ def is_due(db: Database, spec: JobSpec) -> bool:
     before, plan = rule_rows.judged_by(db), plans.current(db)
     if before is None or plan is None:
         return False
-    wanted = [_kept(each) for each in job_rules.acting(spec.check)]
+    wanted = [job_rules.decisive(each) for each in job_rules.acting(spec.check)]
     plan_before, rules_before = before
-    kept = [_kept(each) for each in _readable(rules_before) if each.on_fail != job_rules.FLAG]
+    kept = [
+        job_rules.decisive(each)
+        for each in _readable(rules_before)
+        if each.on_fail != job_rules.FLAG
+    ]
     if kept == wanted and (plan_before == plan.plan or not wanted):
         return False
     return bool(wanted) or rule_rows.has_broken(db)
@@ -95,11 +99,6 @@ def if_due(db: Database, job: ReadyJob, phase: Callable[[str], None]) -> None:
         phase("holding stored answers to the rules")
         if done := recheck(db, job.spec, job.task, BoundedJudge):
             phase(f"stored answers, held to the rules of [[check]]: {done.text}")
-
-
-def _kept(rule: CheckRule) -> tuple[str, str, str]:
-    """The part of a rule that decides on an answer."""
-    return rule.name, rule.rule, rule.on_fail
 
 
 def _readable(kept: Sequence[Any]) -> list[CheckRule]:
