@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-trust verify-feedback verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -125,6 +125,9 @@ verify-trust: $(READY)  ## Which rule or sign catches which of 71 wrong answers,
 verify-feedback: $(READY)  ## Invalid answers mended by a retry, with feedback and without, on a real small model (fetched once, 93 MB)
 	sh samples/texts/model.sh $(BIN) demo-llm
 	$(BIN)/python tests/bench/feedback.py demo-llm/SmolLM2-135M-Instruct --folder feedback
+
+verify-intervals: $(READY)  ## Simulate how often the intervals of figures hold, also of drawn rows with weights (SAMPLES=2000)
+	$(BIN)/python -m tests.quality.interval_coverage --samples $(or $(SAMPLES),2000)
 
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)
 	$(BIN)/python -m tests.engines.vllm.label_sweep $(MODEL)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from llmbatch.core.errors import UsageError
 from llmbatch.core.exact_json import cell
 from llmbatch.core.interval import Interval
-from llmbatch.quality import estimates, figures
+from llmbatch.quality import agreement, estimates, figures
+from llmbatch.quality.agreement import KAPPA
 from llmbatch.quality.estimates import Sample
 from llmbatch.quality.figures import Figure, GoldRow
 
@@ -96,9 +97,11 @@ def overall(rows: Sequence[GoldRow], sample: Sample, within: "Numbers") -> list[
     answered = within & [row.is_answered for row in rows]
     accuracy = estimates.share(labels.hits, sample, within)
     alone = estimates.share(labels.hits, sample, answered)
+    beyond_chance = agreement.kappa(labels.gold, labels.answers, sample, answered)
     return [
         figures.of_interval("accuracy", accuracy, of, by),
         figures.of_interval("accuracy_answered", alone, int(answered.sum()), by),
+        figures.of_interval(KAPPA, beyond_chance, int(answered.sum()), "bootstrap"),
         *_averages(labels, sample, within),
     ]
 
