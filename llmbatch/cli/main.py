@@ -7,6 +7,7 @@ import click
 from llmbatch.cli import console
 from llmbatch.cli.commands import (
     check,
+    compare,
     export,
     help,
     import_answers,
@@ -51,7 +52,7 @@ cli.add_group(
 )
 cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
-cli.add_group("Trust", label.label)
+cli.add_group("Trust", label.label, compare.compare)
 cli.add_group("Mend", check.check, repair.repair)
 
 

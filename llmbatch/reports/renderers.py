@@ -16,8 +16,9 @@ _REPORT = re.compile(
     rb"[^\n]+ -> [^\n]+\n(  input +[^\n]+\n(    +[^\n]+\n)*)?  rows +[\d,]+ in = "  # text
     rb"|## [\d,]+ of [\d,]+ rows? answered\n"  # Markdown
     rb"|(## )?(no|[\d,]+) jobs? below "
+    rb"|(## )?comparison: "
     rb"|<!doctype html>.*<title>[^<]*: llmbatch report</title>"
-    rb'|\{\s*"version": \d+,\s*"(input|made_at)": '
+    rb'|\{\s*"version": \d+,\s*"(input|made_at|a)": '
     rb'|\{\s*"\$schema": "[^"]*",\s*"title": "[^"]*\bllmbatch\b',
     re.DOTALL,
 )

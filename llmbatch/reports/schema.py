@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from llmbatch.reports.comparison import COMPARISON_VERSION, Comparison
 from llmbatch.reports.folder import FOLDER_VERSION, FolderReport
 from llmbatch.reports.report import REPORT_VERSION, Report
 
@@ -19,16 +20,17 @@ _VERSION = (
 )
 _TITLES = {
     Report: ("The report of an llmbatch job", REPORT_VERSION),
+    Comparison: ("Two sides that llmbatch compared", COMPARISON_VERSION),
     FolderReport: ("The jobs of a folder, as llmbatch reports them", FOLDER_VERSION),
 }
 
 
-def text(kind: type[Report] | type[FolderReport]) -> str:
+def text(kind: type[Report] | type[FolderReport] | type[Comparison]) -> str:
     """The schema of a report as JSON, the same bytes at any time."""
     return orjson.dumps(build(kind), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def build(kind: type[Report] | type[FolderReport]) -> dict[str, Any]:
+def build(kind: type[Report] | type[FolderReport] | type[Comparison]) -> dict[str, Any]:
     """The schema (draft 2020-12) of a report. Every field is there, and no other."""
     title, version = _TITLES[kind]
     schema = TypeAdapter(kind).json_schema(mode="serialization")
