@@ -17,15 +17,19 @@ _COLUMNS = ("row", "before", "after", "state_before", "state_after", "same_input
 
 def check(path: Path, *, overwrite: bool) -> None:
     """Raise UsageError for a file that cannot or must not be written."""
-    format_name = formats.detect(str(path), None, writing=True)
+    format_name = _format(path)
     if format_name in ("duckdb", "npy"):
         raise UsageError(f"--changed {path}: write .csv, .tsv, .jsonl, .parquet or .xlsx")
     targets.check([Target("changed", path, lambda path: overwrite or _is_ours(path))], {}, {})
 
 
+def _format(path: Path) -> str:
+    return formats.detect(str(path), None, writing=True)
+
+
 def _is_ours(path: Path) -> bool:
     """True for a file of such rows: it has their columns."""
-    format_name = formats.detect(str(path), None, writing=True)
+    format_name = _format(path)
     return {"before", "after", "state_before"} <= set(
         formats.written_columns(str(path), format_name)
     )
@@ -39,7 +43,7 @@ def write(path: Path, columns: Sequence[str], pairs: Iterable[ChangedPair]) -> i
         column: "boolean" if name == "same_input" else "text" for name, column in names.items()
     }
     options = WriteOptions((names["row"], *columns, *list(names.values())[1:]))
-    format_name = formats.detect(str(path), None, writing=True)
+    format_name = _format(path)
     written = 0
     try:
         with (

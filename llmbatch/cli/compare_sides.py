@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmbatch import formats
 from llmbatch.cli import console, reading
 from llmbatch.cli.commands.export import last_spec
 from llmbatch.cli.find_job import find, require_plan
@@ -16,7 +15,7 @@ from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import job_prompt
 from llmbatch.pipeline.tasks import registry
-from llmbatch.quality import answer_file, answers
+from llmbatch.quality import answer_file, answers, table_file
 from llmbatch.quality.answer_form import AnswerForm, form_of
 from llmbatch.quality.answers import RowAnswer
 from llmbatch.reports import report as job_report
@@ -49,7 +48,8 @@ class CompareSide:
         """True for a file of texts."""
         if self.paths is not None:
             return False
-        return formats.detect(str(self.file), None) in _UNTYPED
+        with table_file.opened(self.file) as file:
+            return file.format_name in _UNTYPED
 
     def with_form(self, form: AnswerForm) -> "CompareSide":
         """The side with the form of the other one, where its own is not known."""

@@ -173,6 +173,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "job/examples.py",
             "quality/table_file.py",
             "quality/label_sheet.py",
+            "cli/changed_rows.py",
         },
     ),
 }
