@@ -86,7 +86,7 @@ class NumberComparison:
 
 @dataclass(frozen=True, slots=True)
 class TextComparison:
-    """How alike changed texts are: chrF (0 to 100) of so many pairs (`texts`), a sample where there
+    """The likeness of changed texts: chrF (0 to 100) of so many pairs (`texts`), a sample where there
     are more."""
 
     texts: int
