@@ -86,8 +86,8 @@ class NumberComparison:
 
 @dataclass(frozen=True, slots=True)
 class TextComparison:
-    """The likeness of changed texts: chrF (0 to 100) of so many pairs (`texts`), a sample where there
-    are more."""
+    """The likeness of changed texts: chrF (0 to 100) of so many pairs (`texts`), a sample where
+    there are more."""
 
     texts: int
     mean: float
