@@ -106,7 +106,7 @@ def test_the_shell_completes_commands_flags_and_choices() -> None:
     assert completed(begun="re") == {"retry", "report", "repair"}
     assert "--max-tokens" in completed("run", begun="--max-")
     assert completed("run", "in.csv", "--if-locked", begun="s") == {"skip"}
-    assert completed("help", begun="comp") == {"completion"}
+    assert completed("help", begun="compl") == {"completion"}
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("run", "in.csv", "--output")])
