@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmbatch.core import units
+from llmbatch.core.errors import ExitCode
 from llmbatch.core.units import count, number
 from llmbatch.reports import calibration_words, change_words, flag_words, wording
 from llmbatch.reports.report import FailureLine, Report
@@ -98,7 +99,9 @@ def _went_wrong(report: Report) -> Iterator[str]:
     lost = counts.failed + counts.rejected
     if deaths := report.last_run.engine_deaths:
         yield f"the engine died {count(deaths, 'time')}; what was in flight is asked again"
-    if not lost and not deaths:
+    if is_gold := _failed_gold(report):
+        yield f"{report.runs[-1].reason}; nothing else was run, and no output written"
+    if not lost and not deaths and not is_gold:
         yield "nothing: no row failed, and none was rejected"
     if not lost:
         return
@@ -112,6 +115,11 @@ def _went_wrong(report: Report) -> Iterator[str]:
     more = len(report.failures) - _MOST_KINDS
     if more > 0:
         yield f"and {count(more, 'other kind')} of failure"
+
+
+def _failed_gold(report: Report) -> bool:
+    """True if the last run has ended for its gold rows."""
+    return report.runs[-1].exit_code == ExitCode.GOLD
 
 
 def _failure(report: Report, failure: FailureLine) -> str:
@@ -154,7 +162,12 @@ def next_steps(report: Report) -> list[str]:
     """The things that a user can do now, the most useful first; empty where nothing is left."""
     counts = report.counts
     steps = []
-    if counts.pending:
+    if _failed_gold(report):
+        steps.append(
+            "see which gold rows are wrong (llmbatch eval), mend the prompt, the model or the gold "
+            "set, and run the command again"
+        )
+    elif counts.pending:
         are = "is" if counts.pending == 1 else "are"
         pending = f"{count(counts.pending, 'row')} {are} pending"
         steps.append(f"{pending}: run the same command again to go on")

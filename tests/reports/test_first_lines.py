@@ -174,3 +174,11 @@ def test_one_report_has_one_figure_for_the_hits_of_the_prefix_cache(tmp_path: Pa
     text = text_job.render(report).split("all runs\n")[0]
     assert text.count("40 %") == 1
     assert "8 served by the prefix cache, 40 %" in text
+
+
+def test_a_gold_set_that_failed_is_what_went_wrong(tmp_path: Path) -> None:
+    with answered.store(tmp_path) as db:
+        answered.run(db, {"a": "x", "b": None}, ended=6)
+        told = lines(answered.reported(db))
+    assert told["went wrong"] == ["finished; nothing else was run, and no output written"]
+    assert told["next"][0].startswith("see which gold rows are wrong (llmbatch eval)")
