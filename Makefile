@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -115,6 +115,9 @@ accuracy: $(READY)  ## Score the bundled model on the held-out tickets, with and
 
 calibration: $(READY)  ## Classify 2,000 held-out tickets: accuracy, calibration error and a reliability plot
 	sh samples/tickets/calibration.sh $(BIN) calibration
+
+evaluation: $(READY)  ## Judge the bundled model on the held-out tickets with llmbatch eval: labels by team, and fields
+	sh samples/tickets/evaluate.sh $(BIN)
 
 student: $(READY)  ## Train a small model on the bundled model's labels, and evaluate both on 2,000 other tickets
 	sh samples/tickets/student.sh $(BIN) student

@@ -8,6 +8,7 @@ from llmbatch.cli import console
 from llmbatch.cli.commands import (
     check,
     compare,
+    eval,
     export,
     help,
     import_answers,
@@ -52,7 +53,7 @@ cli.add_group(
 )
 cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
-cli.add_group("Trust", label.label, compare.compare)
+cli.add_group("Trust", eval.evaluate, label.label, compare.compare)
 cli.add_group("Mend", check.check, repair.repair)
 
 

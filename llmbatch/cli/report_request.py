@@ -1,6 +1,5 @@
 """A report that a user asks for: what is in it, in which form, and where it goes."""
 
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmbatch.cli import console, reading, report_files
+from llmbatch.cli import console, reading, report_delivery, report_files
 from llmbatch.cli.find_job import find
 from llmbatch.core.errors import UsageError
 from llmbatch.core.money import check_currency
-from llmbatch.job import expected, finder, targets
+from llmbatch.job import expected, finder
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.flags import flag_name
 from llmbatch.reports import folder as folder_report
@@ -50,14 +49,14 @@ def deliver(request: ReportRequest) -> None:
     _check_together(request)
     if request.job is None and request.folder is None:
         raise UsageError("give a JOB (its output, job file or state folder), or --all DIR")
-    style = _style(request)
+    style = report_delivery.style_for(request.output, request.style)
     _check_file(request)
     built = _of_job(request.job, request) if request.job is not None else _of_folder(request)
     with faults.understood(request.job or request.folder or Path()):
         text = renderers.render(built, style)
     if style == "html" and (lacking := html_svg.lacking()):
         console.say(lacking)
-    _put(text, request)
+    report_delivery.put(text, request.output)
 
 
 def deliver_schema(request: ReportRequest) -> None:
@@ -65,7 +64,8 @@ def deliver_schema(request: ReportRequest) -> None:
     _check_no_figures(request)
     _check_together(request)
     _check_file(request)
-    _put(schema.text(Report if request.folder is None else FolderReport), request)
+    kind = Report if request.folder is None else FolderReport
+    report_delivery.put(schema.text(kind), request.output)
 
 
 def _check_together(request: ReportRequest) -> None:
@@ -87,22 +87,12 @@ def _check_no_figures(request: ReportRequest) -> None:
             raise UsageError(f"--schema holds no figures: leave out {flag_name(name)}")
 
 
-def _style(request: ReportRequest) -> str:
-    """The form that was asked for. A page for a browser is not poured over a terminal."""
-    if request.output is None or request.output == report_files.STDOUT:
-        style = request.style or "text"
-        if style == "html" and sys.stdout.isatty():
-            raise UsageError("html is for a browser: name a file, as in -o report.html")
-        return style
-    return request.style or renderers.style_of(request.output)
-
-
 def _check_file(request: ReportRequest) -> None:
     """Raise UsageError for a file that the report cannot or must not be written to."""
-    if request.output is not None and request.output != report_files.STDOUT:
-        folders = {} if request.job is None else {find(request.job).state: "state folder"}
-        target = report_files.target(request.output, overwrite=request.overwrite)
-        targets.check([target], {}, folders)
+    is_file = request.output is not None and request.output != report_files.STDOUT
+    of_job = request.job is not None and is_file
+    folders = {find(request.job).state: "state folder"} if request.job and of_job else {}
+    report_delivery.check_file(request.output, folders, overwrite=request.overwrite)
 
 
 def _of_job(job: Path, request: ReportRequest) -> Report:
@@ -160,14 +150,3 @@ def _override(given: dict[str, Any]) -> CostSpec | None:
 def _problem(fault: dict[str, Any]) -> str:
     what = expected.words(fault, CostSpec)
     return f"{flag_name(str(fault['loc'][0]))}: {what}" if fault["loc"] else what
-
-
-def _put(text: str, request: ReportRequest) -> None:
-    if request.output is None or request.output == report_files.STDOUT:
-        console.data(text)
-        return
-    try:
-        report_files.write(request.output, text)
-    except OSError as error:
-        raise UsageError(f"{request.output}: cannot be written: {error.strerror}") from error
-    console.say(f"report written to {request.output}")

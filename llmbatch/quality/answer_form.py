@@ -18,13 +18,15 @@ _OVERFLOWS = ("truncate", "split")
 class AnswerForm:
     """`kind`: what an answer is, "text", "json", "label", "score" or "vector"; None: not known, as
     of a file alone. `column`: the output's column of the answer; `parts`: the types of the columns
-    that a table spreads its properties over, by name. `has_fields`: a stored answer is an object
-    with the field `response` and others beside it. `votes`: of several samples one wins; else an
-    answer is the list of all."""
+    that a table spreads its properties over, by name; `labels`: all that an answer can be, none
+    where it can be anything. `has_fields`: a stored answer is an object with the field `response`
+    and others beside it. `votes`: of several samples one wins; else an answer is the list of all.
+    """
 
     kind: str | None = None
     column: str = RESPONSE
     parts: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
     has_fields: bool = False
     votes: bool = False
 
@@ -43,10 +45,11 @@ def form_of(spec: JobSpec) -> AnswerForm:
         return AnswerForm("vector", column, has_fields=spec.embed.overflow in _OVERFLOWS)
     if spec.task != "generate":
         kind = "label" if spec.task == "classify" else "score"
-        return AnswerForm(kind, column, has_fields=True)
+        return AnswerForm(kind, column, labels=spec.classify.labels, has_fields=True)
     if spec.answer.json_schema is not None:
         return AnswerForm("json", column, _parts(spec), votes=votes)
-    return AnswerForm("label" if spec.answer.choice else "text", column, votes=votes)
+    choice = spec.answer.choice or ()
+    return AnswerForm("label" if choice else "text", column, labels=choice, votes=votes)
 
 
 def _parts(spec: JobSpec) -> Mapping[str, str]:

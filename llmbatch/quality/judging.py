@@ -1,6 +1,6 @@
 """The comparison of answers with gold: which figures fit them, over all rows and by group."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,27 @@ def evaluate(
     joining.adjust(judged)
     kind = options.kind or kind_of(form, judged)
     _fit(judged, kind)
-    return Judged(_build(judged, kind, joining.counts, options, corpus), judged)
+    made = _build(judged, kind, joining.counts, options, corpus)
+    made.notes.extend(_notes(judged, kind, form))
+    return Judged(made, judged)
+
+
+def _notes(rows: Sequence[GoldRow], kind: Kind, form: AnswerForm) -> Iterator[str]:
+    """Sentences about gold that no answer could equal, and rows that no figure is of."""
+    known = set(form.labels)
+    others = [
+        row for row in rows if kind == "label" and label_figures.label_of(row.gold) not in known
+    ]
+    if known and others:
+        some = ", ".join(sorted({label_figures.label_of(row.gold) for row in others})[:5])
+        yield (
+            f"the gold of {len(others):,} rows is none of the job's labels ({some}), so no answer "
+            "there could be right"
+        )
+    if kind in ("score", "ranking"):
+        lost = sum(score_figures.number(row.answer) is None for row in rows)
+        if lost:
+            yield f"{lost:,} gold rows without a score are left out"
 
 
 def _is_of_vectors(form: AnswerForm, options: EvalOptions) -> bool:

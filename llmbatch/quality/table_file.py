@@ -29,6 +29,15 @@ class TableFile:
             yield record
 
 
+def format_to_write(path: Path) -> str:
+    """The format that rows are written in, by the name of their file. Raises UsageError for one
+    that has none, or is no file of rows alone."""
+    format_name = formats.detect(str(path), None, writing=True)
+    if format_name in ("duckdb", "npy"):
+        raise UsageError(f"{path}: write the rows as .csv, .tsv, .jsonl, .parquet or .xlsx")
+    return format_name
+
+
 @contextmanager
 def opened(path: Path, table: str = "answers") -> Iterator[TableFile]:
     """The file, open; `table`: of a database. Raises UsageError for one that cannot be read."""

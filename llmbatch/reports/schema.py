@@ -1,6 +1,7 @@
 """The JSON schema of what `llmbatch report --format json` writes, made of the report's values.
 
-`report.schema.json` and `folder.schema.json` beside this file are what it makes.
+`report.schema.json`, `folder.schema.json` and `evaluation.schema.json` beside this file are what it
+makes; the last one is of `llmbatch eval`.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from llmbatch.reports.comparison import COMPARISON_VERSION, Comparison
+from llmbatch.reports.evaluation import EVALUATION_VERSION, EvaluationReport
 from llmbatch.reports.folder import FOLDER_VERSION, FolderReport
 from llmbatch.reports.report import REPORT_VERSION, Report
 
@@ -22,15 +24,20 @@ _TITLES = {
     Report: ("The report of an llmbatch job", REPORT_VERSION),
     Comparison: ("Two sides that llmbatch compared", COMPARISON_VERSION),
     FolderReport: ("The jobs of a folder, as llmbatch reports them", FOLDER_VERSION),
+    EvaluationReport: ("The answers of an llmbatch job against gold", EVALUATION_VERSION),
 }
 
 
-def text(kind: type[Report] | type[FolderReport] | type[Comparison]) -> str:
+Kind = type[Report] | type[FolderReport] | type[Comparison] | type[EvaluationReport]
+"""What there are schemas of."""
+
+
+def text(kind: Kind) -> str:
     """The schema of a report as JSON, the same bytes at any time."""
     return orjson.dumps(build(kind), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def build(kind: type[Report] | type[FolderReport] | type[Comparison]) -> dict[str, Any]:
+def build(kind: Kind) -> dict[str, Any]:
     """The schema (draft 2020-12) of a report. Every field is there, and no other."""
     title, version = _TITLES[kind]
     schema = TypeAdapter(kind).json_schema(mode="serialization")

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from llmbatch.job import finder
 from llmbatch.reports import folder, renderers, schema
 from llmbatch.reports import json as as_json
+from llmbatch.reports.evaluation import EVALUATION_VERSION, EvaluationReport
 from llmbatch.reports.folder import FOLDER_VERSION, FolderReport
 from llmbatch.reports.report import REPORT_VERSION, Report
 from tests.cli.command import Job
@@ -21,11 +22,12 @@ from tests.cli.reported import read, work
 from tests.reports.test_markdown import hostile
 
 Json = dict[str, Any]
-Kind = type[Report] | type[FolderReport]
+Kind = schema.Kind
 
 PUBLISHED: list[tuple[Kind, str, int]] = [
     (Report, "report.schema.json", REPORT_VERSION),
     (FolderReport, "folder.schema.json", FOLDER_VERSION),
+    (EvaluationReport, "evaluation.schema.json", EVALUATION_VERSION),
 ]
 REPORT = Draft202012Validator(schema.build(Report))
 FOLDER = Draft202012Validator(schema.build(FolderReport))
