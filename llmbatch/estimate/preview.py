@@ -20,11 +20,11 @@ from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
 from llmbatch.pipeline.rows import earlier_files, export, whole_output
-from llmbatch.pipeline.run import gold_rows, job_rules, limits, reopening, reuse
+from llmbatch.pipeline.run import gold_rows, job_rules, limits, making, reopening, reuse
 from llmbatch.pipeline.run.planned_job import PlannedJob
 from llmbatch.pipeline.run.prepare import plan_aside, try_first_chats
 from llmbatch.pipeline.tasks import engine_config, feedback, held
-from llmbatch.quality import gold_gate
+from llmbatch.quality import gold_gate, repeatability
 from llmbatch.quality.drift.comparison import Drift
 from llmbatch.sizing.device import Device
 from llmbatch.store import history, plans, results, snapshots
@@ -50,6 +50,7 @@ class Preview:
     where it does not, or does not say. `samples`: of each row, each with a request.
     `limit_warnings`: limits that would stop the
     run before its end, a line each. `drift`: what is other in the input than before.
+    `repeatability`: reasons for which answers may come out otherwise when they are computed anew.
     """
 
     rows_in: int
@@ -62,6 +63,7 @@ class Preview:
     skipped: int
     skips: list[SkipCount]
     drift: Drift
+    repeatability: list[str]
     requests: int
     samples: int
     duplicates: int
@@ -121,6 +123,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
                 *feedback.notices(spec),
                 *try_first_chats(db, engine),
                 *gold_rows.notices(db, job),
+                *making.news_aside(job, planned, pending.history.runs, len(pending.positions)),
             ]
             order = planned.order or ()
             needs = requirements.estimate(db, job, pending, engine, order, device, reading)
@@ -210,6 +213,11 @@ def _preview(
         skipped=counts.skipped,
         skips=results.skips(db, _MOST_REASONS),
         drift=planned.watch.drift,
+        repeatability=list(
+            repeatability.notes(
+                job.spec, needs.device.kind if needs.device else None, job.spec.engine.options
+            )
+        ),
         requests=sizes.requests,
         samples=sizes.samples,
         duplicates=sizes.duplicates,

@@ -62,6 +62,7 @@ def lines(seen: Preview, *, whole_prompt: bool = False) -> Iterator[str]:
     if seen.pooling is not None:
         yield f"numbers   {pooling.line(seen.pooling.to_json())}"
     yield from (f"notice    {line}" for line in seen.notices)
+    yield from (f"repeat    {line}" for line in seen.repeatability)
     yield from (f"limit     {line}" for line in seen.limit_warnings)
     yield from _advice_lines(seen.requirements)
     yield from first_prompt.lines(seen.first_messages, whole=whole_prompt)

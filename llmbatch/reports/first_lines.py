@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmbatch.core import units
 from llmbatch.core.errors import ExitCode
 from llmbatch.core.units import count, number
+from llmbatch.quality.drift import comparison
 from llmbatch.reports import calibration_words, change_words, flag_words, wording
 from llmbatch.reports.report import FailureLine, Report
 
@@ -32,6 +33,7 @@ def build(report: Report) -> list[FirstLine]:
     notes = [FirstLine("input", list(report.input_notes))] if report.input_notes else []
     return [
         *notes,
+        *_drift(report),
         FirstLine("rows", list(_rows(report))),
         FirstLine("went wrong", list(_went_wrong(report))),
         *_gold(report),
@@ -40,6 +42,11 @@ def build(report: Report) -> list[FirstLine]:
         FirstLine("cost", list(_cost(report))),
         FirstLine("next", list(_next(report))),
     ]
+
+
+def _drift(report: Report) -> Iterator[FirstLine]:
+    if report.drift.changes:
+        yield FirstLine("drift", comparison.lines(report.drift))
 
 
 def _gold(report: Report) -> Iterator[FirstLine]:

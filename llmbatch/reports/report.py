@@ -15,12 +15,23 @@ from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.rows import columns, output_file, ranking
+from llmbatch.quality import made_by, repeatability
 from llmbatch.quality.changes import Changes
+from llmbatch.quality.drift.comparison import Drift
+from llmbatch.quality.made_by import MadeBySet
 from llmbatch.reports import answers, calibration, flags
 from llmbatch.reports.answers import AnswerFigures
 from llmbatch.reports.calibration import Calibration
 from llmbatch.reports.flags import FlagFigures, JobSign
-from llmbatch.store import editions, failures, plans, results, run_records, snapshots
+from llmbatch.store import (
+    editions,
+    failures,
+    input_profiles,
+    plans,
+    results,
+    run_records,
+    snapshots,
+)
 from llmbatch.store.database import Database
 from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
@@ -82,7 +93,9 @@ class Report:
     when it came to its end; `reused`: rows that were answered before the last run; `changes`:
     against the run before that came to its end, None for a first one and for one that has not;
     `answers`: None while no row has one; `calibration`: None for a job whose right labels are not
-    known; `flags`: of rows, by their origin, those that some row has; `job_signs`:
+    known; `flags`: of rows, by their origin, those that some row has; `drift`: of the input against
+    those before; `made_by`: the versions that made the answers; `repeatability`: reasons for which
+    an answer may come out otherwise when it is computed anew; `job_signs`:
     warning signs of all answers together.
     `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
     `attribution` is of all runs, None where no columns were named;
@@ -109,6 +122,9 @@ class Report:
     calibration: Calibration | None
     flags: list[FlagFigures]
     job_signs: list[JobSign]
+    drift: Drift
+    made_by: list[MadeBySet]
+    repeatability: list[str]
     reused: int
     requests: int
     samples: int
@@ -180,6 +196,9 @@ def _assemble(
         calibration=calibration.build(db, spec),
         flags=flags.build(db),
         job_signs=flags.of_job(figures, spec),
+        drift=_drift(db),
+        made_by=made_by.sets(db),
+        repeatability=_repeatability(spec, starts),
         reused=last.reused,
         requests=plan.requests,
         samples=plan.samples,
@@ -211,6 +230,21 @@ def _assemble(
 def _changes(db: Database, run: int) -> Changes | None:
     found = editions.changes_of(db, run)
     return None if found is None else Changes.from_json(found)
+
+
+def _drift(db: Database) -> Drift:
+    """That of the rows that the store holds."""
+    kept, snapshot = input_profiles.kept(db), snapshots.newest(db)
+    is_current = kept and snapshot and kept[-1].digest == snapshot.source.digest
+    return Drift.from_json(kept[-1].drift) if is_current else Drift()
+
+
+def _repeatability(spec: JobSpec, starts: list[StartRecord]) -> list[str]:
+    if not starts:
+        return []
+    info = EngineInfo.from_json(starts[-1].description)
+    kind = info.hardware.kind if info.hardware else None
+    return list(repeatability.notes(spec, kind, info.settings))
 
 
 def _ranking(db: Database, spec: JobSpec) -> Ranking | None:

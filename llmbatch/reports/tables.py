@@ -12,6 +12,7 @@ from llmbatch.reports import (
     calibration_words,
     change_words,
     flag_words,
+    made_by_words,
     money_tables,
     wording,
 )
@@ -34,6 +35,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
         *calibration_words.tables(report.calibration),
         flag_words.table(report, longest),
         change_words.table(report.changes),
+        made_by_words.table(report.made_by, report.repeatability),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),

@@ -1,7 +1,7 @@
 """The work that a plan leaves to do, and the history of the job, read beside it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class PastRun:
     """A run of the job's own store. `reason`, `seconds` (its duration) and `timings` (seconds by
     phase) are None or empty for one that was killed, as its `exit_code` is; `telemetry` is the last
     that it committed. `starts` and `attempts` are numbers: starts of engines, attempts that have
-    ended.
+    ended. `made_by`: see `makings.RunMaking`.
     """
 
     run: int
@@ -37,6 +37,7 @@ class PastRun:
     starts: int
     attempts: int
     exit_code: int | None = None
+    made_by: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ def _past_run(found: Mapping[str, Any]) -> PastRun:
     began = moments.read(found, "started")
     kept: dict[str, Any] = {name: found[name] for name in _AS_THEY_ARE}
     kept |= {name: json_table(found[name]) for name in ("spec", "timings", "telemetry")}
+    kept["made_by"] = json_table(found.get("made_by"))
     return PastRun(**kept, seconds=moments.read(found, "ended").since(began) if ended else None)
 
 

@@ -49,11 +49,15 @@ def begin(
     started: Moment,
     spec: dict[str, object],
     first_run: int | None = None,
+    made_by: Mapping[str, object] | None = None,
 ) -> int:
     """Record that this process works since `started`; returns the number of the run. `first_run`:
-    the first run of the process; None: this one."""
+    the first run of the process; None: this one. `made_by`: what makes its answers beside its
+    settings (None: not known)."""
     run = int(db.scalar("SELECT coalesce(max(run), 0) + 1 FROM runs"))
-    _record(db, "runs", **_beginning(db, run, plan, started, spec, first_run))
+    made = None if made_by is None else orjson.dumps(made_by).decode()
+    began = _beginning(db, run, plan, started, spec, first_run)
+    _record(db, "runs", **began, made_by=made)
     return run
 
 

@@ -23,6 +23,7 @@ from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
 from llmbatch.pipeline.rows import flag_column, row_errors, vector_columns
 from llmbatch.pipeline.rows.flag_column import FLAGS
+from llmbatch.pipeline.rows.made_by_column import MADE_BY
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
 from llmbatch.pipeline.rows.sampled_rows import AGREEMENT, VOTES
 from llmbatch.store.plans import SKIPPED
@@ -42,7 +43,7 @@ USAGE = {
 }
 REASONING = "reasoning"
 """The column of what a model thought before its answer."""
-_META = {"finish_reason": "text", "attempts": "integer"} | USAGE | {FLAGS: "json"}
+_META = {"finish_reason": "text", "attempts": "integer"} | USAGE | {MADE_BY: "text", FLAGS: "json"}
 RANK = "rank"
 """The column of a row's place in its group, from 1."""
 ERROR, RAW = "error", "raw"
@@ -102,7 +103,7 @@ class Layout:
         self._vectors = {name: kind for name, kind in types.items() if vectors.KIND.match(kind)}
         types = {name: vector_columns.written_kind(kind, output) for name, kind in types.items()}
         types = types if output.has_answers else {}
-        self.has_flags = FLAGS in self._meta
+        self.beside = frozenset(self._meta)
         self.columns: dict[str, str] = types | {
             column: beside[name] for name, column in self._meta.items()
         }

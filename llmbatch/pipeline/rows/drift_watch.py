@@ -74,3 +74,4 @@ class DriftWatch:
             digest, profile = self._new
             found = self.drift.to_json()
             input_profiles.keep(db, digest, self._spec.part, profile.to_json(), found)
+            self._new = None  # the stages of a cascade are runs of one input

@@ -21,12 +21,14 @@ from llmbatch.pipeline.rows import (
     chosen_rows,
     earlier_files,
     error_file,
+    made_by_column,
     ranking,
     row_errors,
     vector_columns,
 )
 from llmbatch.pipeline.rows.columns import RANK, Layout
 from llmbatch.pipeline.rows.flag_column import FLAGS
+from llmbatch.pipeline.rows.made_by_column import MADE_BY
 from llmbatch.pipeline.rows.output_file import ANSWERED, NPY, OutputFile
 from llmbatch.store import output_table, results, row_answers, snapshots
 from llmbatch.store.database import Database
@@ -94,7 +96,7 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
                 output.format_name,
                 columns,
                 layout,
-                partial(_rows, db, output, has_flags=layout.has_flags),
+                partial(_rows, db, output, layout.beside),
                 options,
                 choose,
             )
@@ -145,14 +147,18 @@ def _separator(output: OutputFile, snapshot: Snapshot | None) -> str | None:
     return ";" if found or output.input_delimiter == ";" else None
 
 
-def _rows(db: Database, output: OutputFile, *, has_flags: bool) -> Iterator[Mapping[str, Any]]:
+def _rows(
+    db: Database, output: OutputFile, beside: AbstractSet[str]
+) -> Iterator[Mapping[str, Any]]:
     """The rows to be written, in input order; of skipped ones alone with the reason in place of an
-    answer."""
+    answer. `beside`: the names of what stands beside the answers."""
     states = [state for state in output.states if state != "rejected"]
     rows = results.in_input_order(db, states)
     if output.best is not None:
         rows = _best(rows, Ranks(db))
-    if has_flags:
+    if MADE_BY in beside:
+        rows = made_by_column.named(db, rows)
+    if FLAGS in beside:
         rows = _flagged(rows, Flags(db), only=output.flagged)
     if output.samples is not None:
         rows = output.samples.shown(rows)

@@ -5,7 +5,7 @@ asked of the store (`store/cascade`), once nothing is pending at a stage. A job 
 cascade of one stage, of which nothing is stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -64,6 +64,11 @@ class Cascade:
         """Begin to read what the models are, all at a time."""
         for stage in self.stages:
             _ = stage.lookup
+
+    def identity(self, job: ReadyJob, planned: PlannedJob) -> Mapping[str, str]:
+        """That of the model of the stage with this job."""
+        found = [stage.lookup for stage in self.stages if stage.job is job]
+        return found[0].identity() if found else planned.identity
 
     def begin(
         self,

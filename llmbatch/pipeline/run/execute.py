@@ -29,6 +29,7 @@ from llmbatch.pipeline.run import (
     gold_rows,
     job_rules,
     limits,
+    making,
     next_stage,
     prepare,
     recheck,
@@ -159,6 +160,8 @@ def _run(db: Database, context: Context, stages: Cascade) -> RunResult:
     job_rules.require(db, job.spec, job.task)
     if not context.fresh:
         reuse.check(db, job.spec)
+    for line in making.news(db, job, planned, fresh=context.fresh):
+        context.observer.phase(f"warning: {line}")
     if context.sample_size is None:
         context.gold = gold_rows.take(db, job, context.stop, context.observer.phase)
     hold = partial(recheck.if_due, db, job, context.phase)
@@ -232,7 +235,8 @@ def _begin(
     settings = context.job.spec.model_dump(mode="json", by_alias=True)
     if not stages.is_single:
         settings |= stages.spec.model_dump(mode="json", include={"stages", "all_stages"})
-    run = runs.begin(db, planned.plan.plan, context.started, settings, first_run)
+    made_by = making.kept(context.job, stages.identity(context.job, planned))
+    run = runs.begin(db, planned.plan.plan, context.started, settings, first_run, made_by)
     context.begun = True
     return run
 

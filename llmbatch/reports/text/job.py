@@ -12,6 +12,7 @@ from llmbatch.reports import (
     change_words,
     engine_settings,
     first_lines,
+    made_by_words,
     money_tables,
     tables,
     wording,
@@ -205,6 +206,7 @@ def _tables(report: Report) -> Iterator[str]:
     shown = [money_tables.attribution(report, _MOST, _LONGEST)]
     if len(report.runs) > 1:
         shown.append(tables.runs(report, _MOST))
+    shown.append(made_by_words.table(report.made_by, report.repeatability))
     for table in shown:
         if table.lines:
             yield f"{table.title[0].lower()}{table.title[1:]}"

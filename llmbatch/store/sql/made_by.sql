@@ -1,0 +1,15 @@
+-- What made the answers of the runs.
+
+-- name: run_makings
+SELECT
+    runs.run, runs.spec, runs.version, runs.made_by,
+    last.description,
+    coalesce(answered.rows, 0) AS rows
+FROM runs
+LEFT JOIN (
+    SELECT run, arg_max(description, began_at) AS description FROM engine_starts GROUP BY run
+) AS last ON last.run = runs.run
+LEFT JOIN (
+    SELECT run, count(*) AS rows FROM row_states WHERE state = 'answered' GROUP BY run
+) AS answered ON answered.run = runs.run
+ORDER BY runs.run;
