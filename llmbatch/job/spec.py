@@ -86,7 +86,7 @@ class JobSpec(Section):
     response_column: str = neutral("response", "Column of the answer.", min_length=1)
     meta: bool = neutral(
         False,
-        "Add finish reason, attempts, tokens, request and run to the output. Where the "
+        "Add finish reason, attempts, tokens, request, run and made_by to the output. Where the "
         "input has a column of such a name, it is called response_NAME.",
     )
     model: str = neutral(..., "Folder or name of the model.")  # its identity is in the key

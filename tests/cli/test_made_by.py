@@ -1,4 +1,4 @@
-"""What made each answer is named, and what makes them anew is told."""
+"""Answers name the versions that made them, and what makes them anew is told."""
 
 import json
 from typing import Any

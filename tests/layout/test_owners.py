@@ -137,6 +137,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "engines/model_files.py",
             "pipeline/rows/ingest.py",
             "pipeline/tasks/samples.py",
+            "quality/made_by.py",
             "store/frames.py",
             "store/long_texts.py",
         },

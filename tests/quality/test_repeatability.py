@@ -1,4 +1,4 @@
-"""What would not come out alike is said, and no more."""
+"""The reasons for which answers would not come out alike are said, and no others."""
 
 from collections.abc import Mapping
 
