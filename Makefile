@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -150,6 +150,9 @@ bench: $(READY)  ## Measure what is promised, side by side with others; writes t
 
 bench-quick: $(READY)  ## The same with few rows: to see that all works
 	$(BIN)/python tests/bench/suite.py --quick --rounds 1
+
+bench-checks: $(READY)  ## Microseconds a row that rules take, in groups as a run judges them
+	$(BIN)/python tests/bench/checks.py
 
 bench-large: $(READY)  ## Memory with very many requests, against vLLM's own batch runner
 	$(BIN)/python tests/bench/suite.py --only large --write

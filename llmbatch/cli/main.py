@@ -15,6 +15,7 @@ from llmbatch.cli.commands import (
     init,
     label,
     plan,
+    recheck,
     repair,
     report,
     retry,
@@ -53,7 +54,7 @@ cli.add_group(
 )
 cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
-cli.add_group("Trust", eval.evaluate, label.label, compare.compare)
+cli.add_group("Trust", eval.evaluate, label.label, compare.compare, recheck.recheck)
 cli.add_group("Mend", check.check, repair.repair)
 
 

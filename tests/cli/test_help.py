@@ -103,7 +103,7 @@ def completed(*arguments: str, begun: str) -> set[str]:
 
 
 def test_the_shell_completes_commands_flags_and_choices() -> None:
-    assert completed(begun="re") == {"retry", "report", "repair"}
+    assert completed(begun="re") == {"recheck", "retry", "report", "repair"}
     assert "--max-tokens" in completed("run", begun="--max-")
     assert completed("run", "in.csv", "--if-locked", begun="s") == {"skip"}
     assert completed("help", begun="compl") == {"completion"}
