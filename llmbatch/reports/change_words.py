@@ -55,6 +55,14 @@ def _answers(given: Changes) -> str:
     return text + "".join(f"; {number(rows)} {what}" for what, rows in more.items() if rows)
 
 
+def next_steps(given: Changes, output: str) -> list[str]:
+    """The way to see the answers that changed; empty where few did, and without a file."""
+    if output == "-" or (given.churn or 0.0) < _NOTABLE:
+        return []
+    job = f"llmbatch compare {output}@{given.run_before} {output}"
+    return [f"to see the answers that changed: {job} --changed changed.csv"]
+
+
 def shift(given: LabelShift) -> str:
     """A field whose labels shifted."""
     found = given.stability

@@ -184,6 +184,8 @@ def next_steps(report: Report) -> list[str]:
     steps += list(dict.fromkeys(each.advice for each in report.failures))[:_MOST_ADVICE]
     if counts.rejected:
         steps.append("mend the rejected lines, which are in the error file with their reasons")
+    if report.changes is not None:
+        steps += change_words.next_steps(report.changes, report.output)
     lost = counts.failed + counts.rejected
     is_known = lost and not report.new_failures.rows and not counts.pending
     if is_known and report.runs[-1].exit_code:

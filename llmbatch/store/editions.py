@@ -16,6 +16,7 @@ from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.store import arrow_columns, long_texts, snapshots, statements
 from llmbatch.store.database import Database
+from llmbatch.store.snapshots import Snapshot
 
 _STEP = 1_000_000
 _LONG_ROWS = 200
@@ -89,14 +90,37 @@ def take(db: Database, columns: Sequence[str], kind: AnswerKind) -> None:
     assert snapshot is not None, "a run that came to its end has read its input"
     db.execute(_query("stage_present"))
     _stage_long(db)
-    is_all = set(columns) >= set(snapshot.source.columns)
-    wanted = "data" if is_all else f"CAST(json_extract(data, [{_pointers(columns)}]) AS VARCHAR)"
+    wanted = _input(columns, snapshot)
     statement = _query("stage_present_part").format(input=wanted, answer=_ANSWERS[kind])
     has_ids = snapshot.source.id_column is not None
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows"))
     for first in range(1, end + 1, _STEP):
         window = {"first": first, "last": first + _STEP - 1, "has_ids": has_ids}
         db.execute(statement, window)
+
+
+def _input(columns: Sequence[str], snapshot: Snapshot) -> str:
+    """SQL of the text of the input that a prompt with these columns uses."""
+    if set(columns) >= set(snapshot.source.columns):
+        return "data"
+    return f"CAST(json_extract(data, [{_pointers(columns)}]) AS VARCHAR)"
+
+
+def plan_as(db: Database, edition: Edition) -> None:
+    """Let this connection see the rows of now with the requests that answered them in an edition;
+    those that it does not have with the same input have none."""
+    snapshot = snapshots.newest(db)
+    assert snapshot is not None, "an edition is of an input"
+    _stage_long(db)
+    has_id = snapshot.source.id_column is not None
+    has_id = has_id and snapshot.source.id_column == edition.id_column
+    statement = _query("stage_former_keys").format(
+        edition=edition.edition,
+        input=_input(edition.columns, snapshot),
+        same_id=" AND former.id = present.id" if has_id else "",
+    )
+    db.execute(statement)
+    db.execute(_query("former_plan"))
 
 
 def _pointers(columns: Sequence[str]) -> str:

@@ -158,4 +158,8 @@ def test_a_job_is_compared_with_its_earlier_run_and_with_another_job(quick: Quic
     jobs = told(quick, "out.jsonl", "other.csv")
     assert jobs["churn"]["changed"] == 7
     assert jobs["b"]["work"]["cost"] > 0
+    # After another prompt the former answers are still known.
+    assert quick.run("-q", "--id-column", "id", "-p", "Tell {{ text }}").code == 0
+    prompts = told(quick, "out.jsonl@2", "out.jsonl")
+    assert (prompts["a"]["answered"], prompts["churn"]["changed"]) == (7, 7)
     assert "has no run 9" in quick.command("compare", "out.jsonl@9", "out.jsonl").error

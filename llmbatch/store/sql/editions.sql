@@ -101,6 +101,25 @@ SELECT
     CAST(coalesce(sum(least(answered_after - changed, failed_before)), 0) AS BIGINT) AS newly_answered
 FROM named;
 
+-- name: stage_former_keys
+-- The requests that answered the rows of now in an edition, as far as their input is the same.
+CREATE OR REPLACE TEMP TABLE former_keys AS
+SELECT present.row, any_value(former.key) AS key
+FROM (
+    SELECT row, md5_number_lower(id) AS id, md5_number_lower(coalesce(digest, {input})) AS input
+    FROM rows LEFT JOIN long_digests USING (row)
+) AS present
+JOIN published_rows AS former
+    ON former.edition = {edition} AND former.input = present.input{same_id}
+GROUP BY present.row;
+
+-- name: former_plan
+CREATE OR REPLACE TEMP VIEW planned_rows AS
+SELECT planned.* REPLACE (
+    former_keys.key AS key, CAST(NULL AS VARCHAR) AS kind, CAST(NULL AS VARCHAR) AS message
+)
+FROM job.main.planned_rows AS planned LEFT JOIN former_keys USING (row);
+
 -- name: edition_size
 SELECT count(*), count(*) FILTER (state = 'answered') FROM published_rows WHERE edition = $edition;
 
