@@ -102,3 +102,14 @@ def test_the_plan_says_what_it_does_not_know_of_retries(quick: QuickJob) -> None
     planned = quick.command("plan", *quick.arguments(*FEEDBACK[1:])[1:])
     assert planned.code == 0
     assert "the prompt of a retry also has the failed answer" in " ".join(planned.stdout.split())
+
+
+def test_an_answer_that_broke_a_rule_is_told_the_rule(quick: QuickJob) -> None:
+    write(quick, "INVALID_UNTOLD", "INVALID")
+    rule = "no excuse: response NOT LIKE 'not a valid%'"
+    done = quick.run("-q", "--check", rule, "--feedback", "--feedback-text", "Wrong: {{ reason }}")
+    assert done.code == 3
+    assert [told for _, told, _ in attempts(quick, "INVALID_UNTOLD")] == [False, True]
+    (error,) = (row["error"] for row in quick.errors())
+    assert error["kind"] == "check_failed"
+    assert error["message"].startswith("no excuse")

@@ -13,7 +13,7 @@ from tests.quality.adversarial import background
 from tests.quality.adversarial.cases import FOLDER, Case, load
 
 CAUGHT = FOLDER / "caught.json"
-"""By the name of a case, what catches it: written by `make verify-trust`, held by the suite."""
+"""By the name of a case, what catches it as it ought to: held by the suite."""
 ENGINE = "tests.scripted_engine:create"
 
 
