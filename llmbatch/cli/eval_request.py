@@ -156,6 +156,11 @@ def _opened(request: EvalRequest, paths: folder.JobPaths | None) -> Iterator[_Ro
     with reading.opened(paths) as db, faults.understood(paths.store):
         find_job.require_plan(db, paths)
         spec = last_spec(db, paths)
+        if spec.sampling.samples > 1 and not spec.sampling.vote:
+            raise UsageError(
+                f"{paths.state}: each row has {spec.sampling.samples} answers, and none of them is "
+                "the row's: run it again with --vote, which computes nothing anew"
+            )
         snapshot = snapshots.newest(db)
         columns = [] if snapshot is None else list(snapshot.source.columns)
         form = form_of(spec)

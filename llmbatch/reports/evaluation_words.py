@@ -59,7 +59,7 @@ def lines(report: EvaluationReport) -> Iterator[str]:
     yield from map(threshold, found.thresholds)
     first = found.every_figure().get(_FIRST[found.kind])
     if first is not None:
-        yield f"{first.name} {bounds(first)}: 95 % of such samples of rows have it in there"
+        yield f"{first.name} {bounds(first)}"
     answered = found.every_figure().get(f"{_FIRST[found.kind]}_answered")
     lost = found.counts.failed + found.counts.skipped
     if answered is not None and lost:
@@ -136,7 +136,7 @@ def _figures(found: Evaluation) -> Table:
         for each in found.figures
     ]
     header = ["figure", "value", "95 % from", "to", "rows", "interval by"]
-    of = f"Compared as {found.kind}."
+    of = f"Compared as {found.kind}; bounds of 95 %."
     ece = f" {ECE}: the expected calibration error, better when small." if found.reliability else ""
     return Table("figures", "Figures", header, shown, texts=(0, 5), notes=[of + ece])
 

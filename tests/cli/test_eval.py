@@ -284,6 +284,12 @@ def test_rows_that_are_not_right_are_written_with_answer_and_gold(
     assert "mine.csv" in message
 
 
+def test_rows_with_several_answers_are_not_judged_without_a_vote(tmp_path: Path) -> None:
+    settings = {"sampling": {"samples": 2, "temperature": 1.0}}
+    output = job(tmp_path, {"r1": "x"}, settings, r1={"gold": "x"})
+    assert "run it again with --vote" in run(output, "--gold", "gold", code=2)
+
+
 def test_an_output_whose_job_is_gone_is_read_alone(tmp_path: Path) -> None:
     path = written(
         tmp_path / "out.csv",
