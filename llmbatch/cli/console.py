@@ -22,7 +22,8 @@ Exit codes:
   0    every row answered, but for skipped ones
   1    a bug in llmbatch
   2    usage, job or input cannot be used; nothing was run
-  3    finished, with failed or rejected rows, or none answered
+  3    finished, with failed or rejected rows, none answered, or a limit passed
+       (--max-churn)
   4    stopped with work left; the same command resumes
   5    the engine could not start or died; the same command resumes
   6    the gold set failed, the rest was not run; the same command resumes
