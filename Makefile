@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -134,6 +134,12 @@ verify-intervals: $(READY)  ## Simulate how often the intervals of figures hold,
 
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)
 	$(BIN)/python -m tests.engines.vllm.label_sweep $(MODEL)
+
+verify-signs: $(READY)  ## Warning signs against faults marked by hand, and against the right order ids of the tickets
+	$(BIN)/python -m tests.quality.signs.verify --tickets $(BIN)
+
+bench-signs: $(READY)  ## The cost of warning signs: a row, a pass over nothing new, memory (ROWS="20000 200000")
+	$(BIN)/python -m tests.bench.signs --rows $(or $(ROWS),20000 200000)
 
 test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an hour; KILLS=200)
 	$(BIN)/python tests/crash/enumerate_kills.py

@@ -34,7 +34,7 @@ class SignsSpec(Section):
         0.8, "Share of an answer that repeats the input or the prompt, for echo.", gt=0, le=1
     )
     repeated_share: float = neutral(
-        0.5, "Share of an answer that it has said before, for repetition.", gt=0, le=1
+        0.3, "Share of an answer that it has said before, for repetition.", gt=0, le=1
     )
     length_deviations: float = neutral(
         4.0, "Robust deviations of a length from the median, for length.", gt=0

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from llmbatch.job.signs import SignsSpec
-from llmbatch.quality.signs.words import joined, words_of
+from llmbatch.quality.signs.words import LONGEST, joined, words_of
 
 TEXT, JSON = "text", "json"
 TEXTS = frozenset({TEXT})
@@ -53,6 +53,11 @@ class Subject:
     @cached_property
     def words(self) -> list[str]:
         return words_of(self.text)
+
+    @cached_property
+    def folded(self) -> str:
+        """The text without case, of which patterns are only tried where a part of them stands."""
+        return self.text[:LONGEST].casefold()
 
     @cached_property
     def input(self) -> str:

@@ -12,6 +12,8 @@ from llmbatch.quality.signs.words import triples_of, words_of
 _FEWEST_WORDS = 5
 _FEWEST_OF_PROMPT = 6
 _SHARE_OF_SOURCE = 0.5
+# In characters: beyond it, half of the words are not there. It spares the cutting into words.
+_MOST_TIMES = 4
 
 
 def look(subject: Subject) -> str | None:
@@ -22,7 +24,7 @@ def look(subject: Subject) -> str | None:
     if len(words) >= _FEWEST_OF_PROMPT and _repeats(words, subject.job.instruction_words, least):
         return "the prompt"
     for name, text in subject.columns.items():
-        if len(text) < len(subject.text) * least / 2:
+        if len(text) < len(subject.text) * least / 2 or len(text) > _MOST_TIMES * len(subject.text):
             continue
         source = words_of(text)
         is_long = len(words) >= _SHARE_OF_SOURCE * len(source)

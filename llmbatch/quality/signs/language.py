@@ -18,6 +18,7 @@ FEWEST_LETTERS = 40
 FEWEST_ANSWERS = 20
 MOST_ANSWERS = 200
 _MAJORITY = 0.6
+_LIKELY = 0.5
 _USUAL_SHARE = 0.05
 _MOST_USUAL = 60
 _LEAST_USUAL, _LEAST_USUAL_SHARE = 3, 0.25
@@ -30,8 +31,20 @@ def look(subject: Subject) -> str | None:
     job = subject.job
     if job.language is None or _is_usual(subject.words, job.usual_words):
         return None
-    found = language_of(subject.text, job.settings.language_probability)
-    return None if found in (None, alike(job.language)) else found
+    return other_language(subject.text, alike(job.language), job.settings.language_probability)
+
+
+def other_language(text: str, asked: str, least: float) -> str | None:
+    """The likeliest language of a text, where it is another one than asked with a probability of
+    `least`; None for short texts, and where no language is likely."""
+    text = text[:LONGEST]
+    if not _is_long(text):
+        return None
+    ranked = _identifier().rank(text)
+    language, probability = ranked[0]
+    as_asked = sum(chance for name, chance in ranked if alike(name) == asked)
+    is_other = alike(language) != asked and as_asked <= 1 - least
+    return alike(language) if is_other and probability >= _LIKELY else None
 
 
 def language_of(text: str, least: float) -> str | None:
@@ -100,7 +113,7 @@ SIGN = Sign(
     name="language",
     meaning="the answer is in another language than asked",
     threshold="40 letters or more, and another language than `language` (by default that of 60 % "
-    "of 20 answers or more) with language_probability",
+    "of 20 answers or more) with a probability of language_probability",
     look=look,
     forms=TEXTS,
 )

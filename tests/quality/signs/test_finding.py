@@ -2,6 +2,7 @@
 
 import json
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,30 @@ def test_nothing_is_looked_at_again_unless_it_has_changed(tmp_path: Path) -> Non
         assert [(flag.name, flag.rows) for flag in flags.counts(db)] == [("empty", 1)]
         finding.mark(db, stored.spec(signs={"look": False}))
         assert flags.counts(db) == []
+
+
+def test_memory_does_not_grow_with_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_survey, "_WINDOW", 20)
+    monkeypatch.setattr(results, "_WINDOW", 20)
+    settings = stored.spec(signs={"off": ["language"]})
+
+    def peak(db: Database) -> int:
+        tracemalloc.start()
+        for _ in finding.found(db, settings):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    few = [(f"one {number} {'x' * 2_000}", BOILERPLATE) for number in range(60)]
+    with stored.job(tmp_path, few) as db:
+        peak(db)
+        least = peak(db)
+        many = [(f"{number} {text}", answer) for number in range(5) for text, answer in few]
+        stored.fill(db, many)
+        assert peak(db) < 1.5 * least
 
 
 def test_other_tasks_have_no_signs_of_rows(tmp_path: Path) -> None:
