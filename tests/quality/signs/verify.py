@@ -1,4 +1,4 @@
-"""How often each warning sign is right, on answers whose faults were marked by hand, as a table.
+"""A table of how often each warning sign is right, on answers whose faults were marked by hand.
 
     python -m tests.quality.signs.verify [--tickets BIN]
 
