@@ -1,12 +1,13 @@
 """The records by which it is known what made the answers of each run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmbatch.core.stored import json_table
 from llmbatch.store import statements
 from llmbatch.store.database import Database
+from llmbatch.store.run_records import RECHECK_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,15 @@ class RunMaking:
 
 
 def of_runs(db: Database) -> list[RunMaking]:
-    """Those of all runs, the oldest first."""
-    return [
-        RunMaking(run, spec, version, json_table(made), json_table(described), rows)
-        for run, spec, version, made, described, rows in db.execute(
-            statements.load("made_by.sql")["run_makings"]
-        )
-    ]
+    """Those of all runs, the oldest first. One that applied rules to stored answers has the model
+    and the engine of the run before: it made none."""
+    found: list[RunMaking] = []
+    for run, spec, version, made, described, reason, rows in db.execute(
+        statements.load("made_by.sql")["run_makings"]
+    ):
+        making = RunMaking(run, spec, version, json_table(made), json_table(described), rows)
+        if found and (reason or "").startswith(RECHECK_REASON):
+            before = found[-1]
+            making = replace(making, made_by=before.made_by, description=before.description)
+        found.append(making)
+    return found

@@ -11,6 +11,8 @@ from llmbatch.store.statements import query
 
 SAMPLE_REASON = "sample of"
 """The beginning of the reason for which a run of a sample ends."""
+RECHECK_REASON = "rechecked"
+"""The beginning of the reason for which a run ends that applied rules to stored answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ def news_aside(
     alike = [run for run in runs if not spec.stages or run.spec.get("model") == spec.model]
     if not alike or not requests:
         return []
-    last = alike[-1]
+    # Of one that has no engine, or of an older version, the model is not known.
+    last = ([run for run in alike if run.made_by] or alike)[-1]
     read = stored.read_spec(orjson.dumps(dict(last.spec)).decode())[0]
     before = made_by.of_job(read, last.made_by, VERSION)
     return _line(_now(job, planned), before, last.run, units.count(requests, "request"))

@@ -34,7 +34,7 @@ from llmbatch.pipeline.run.decision import decide
 from llmbatch.pipeline.run.job_rules import JobRules
 from llmbatch.pipeline.tasks.base import Task
 from llmbatch.quality.rules.view import CheckedAnswer
-from llmbatch.store import plans, rule_rows, runs
+from llmbatch.store import plans, rule_rows, run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.rule_query import Broken
 from llmbatch.store.rule_rows import LastAttempt, StoredAnswer
@@ -42,7 +42,7 @@ from llmbatch.store.runs import Attempt
 
 MakeJudge = Callable[[JobRules], AbstractContextManager[GroupJudge]]
 
-REASON = "rechecked"
+REASON = run_records.RECHECK_REASON
 """The beginning of the reason for which such a run ends."""
 
 

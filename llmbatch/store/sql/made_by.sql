@@ -4,8 +4,10 @@
 SELECT
     runs.run, runs.spec, runs.version, runs.made_by,
     last.description,
+    run_ends.reason,
     coalesce(answered.rows, 0) AS rows
 FROM runs
+LEFT JOIN run_ends USING (run)
 LEFT JOIN (
     SELECT run, arg_max(description, began_at) AS description FROM engine_starts GROUP BY run
 ) AS last ON last.run = runs.run
