@@ -35,8 +35,9 @@ class Seen:
 
 def look(folder: Path) -> Seen:
     """The flags of the first 2,000 right answers, and of the wrong ones before the last of them."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     source, output = folder / "tickets.csv", folder / "answers.jsonl"
-    folder.mkdir(exist_ok=True)
     if not source.exists():
         _call(sys.executable, TICKETS / "generate.py", _ROWS, source)
     job, flags = FOLDER / "tickets.toml", ("--quiet", "--overwrite", "-o", output)
