@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -132,6 +132,9 @@ verify-feedback: $(READY)  ## Invalid answers mended by a retry, with feedback a
 verify-intervals: $(READY)  ## Simulate how often the intervals of figures hold, also of drawn rows with weights (SAMPLES=2000)
 	$(BIN)/python -m tests.quality.interval_coverage --samples $(or $(SAMPLES),2000)
 
+bench-cascade: $(READY)  ## Choose the threshold of two small models by gold rows, and measure the cascade on other tickets (trains one once)
+	sh samples/tickets/cascade.sh $(BIN) cascade
+
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)
 	$(BIN)/python -m tests.engines.vllm.label_sweep $(MODEL)
 
@@ -143,7 +146,7 @@ bench-signs: $(READY)  ## The cost of warning signs: a row, a pass over nothing 
 
 test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an hour; KILLS=200)
 	$(BIN)/python tests/crash/enumerate_kills.py
-	for task in classify labels embed score; do $(BIN)/python tests/crash/enumerate_kills.py --short --task $$task || exit 1; done
+	for task in classify labels embed score cascade; do $(BIN)/python tests/crash/enumerate_kills.py --short --task $$task || exit 1; done
 	CRASH_EXAMPLES=200 $(BIN)/python -m pytest -q tests/crash/test_state_machine.py
 	$(BIN)/python tests/crash/power_cut.py --images 2000
 	$(BIN)/python tests/crash/bit_flips.py --tries 200
@@ -207,5 +210,5 @@ audit: $(READY)  ## Look the versions of .ci/constraints.txt up among the known 
 	sh .ci/audit $(BIN)/uv
 
 clean:  ## Remove what was built and the demo
-	rm -rf $(VENV) demo demo-llm calibration student trust feedback build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo demo-llm calibration student cascade trust feedback build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -81,7 +81,7 @@ def build(db: Database, runs: Sequence[RunUsage], by: Sequence[str]) -> Attribut
     if not by:
         return None
     paid = priced(runs)
-    rates = [_rates(run, is_paid=run in paid) for run in runs]
+    rates = [rates_of(run, is_paid=run in paid) for run in runs]
     uses = usage_shares.divide(db, by, rates, _MOST, former.runs(db))
     lines = [_Line(None, used) for used in uses.most]
     rest = {OTHERS: uses.others, GONE: uses.gone, FORMER: uses.former, IDLE: _idle(runs, paid)}
@@ -137,7 +137,7 @@ def _share(
     )
 
 
-def _rates(run: RunUsage, *, is_paid: bool) -> RunRates:
+def rates_of(run: RunUsage, *, is_paid: bool) -> RunRates:
     """The time and the money for a token of the run, which add up to all of the run's; no money
     for one that is not among those whose money adds up."""
     weighed = _weighed(run)

@@ -9,7 +9,7 @@ from llmbatch.core import units
 from llmbatch.core.errors import ExitCode
 from llmbatch.core.units import count, number
 from llmbatch.quality.drift import comparison
-from llmbatch.reports import calibration_words, change_words, flag_words, wording
+from llmbatch.reports import calibration_words, change_words, flag_words, stage_words, wording
 from llmbatch.reports.report import FailureLine, Report
 
 _MOST_KINDS = 5
@@ -36,6 +36,7 @@ def build(report: Report) -> list[FirstLine]:
         *_drift(report),
         FirstLine("rows", list(_rows(report))),
         FirstLine("went wrong", list(_went_wrong(report))),
+        *_models(report),
         *_gold(report),
         *_flags(report),
         *_changes(report),
@@ -47,6 +48,11 @@ def build(report: Report) -> list[FirstLine]:
 def _drift(report: Report) -> Iterator[FirstLine]:
     if report.drift.changes:
         yield FirstLine("drift", comparison.lines(report.drift))
+
+
+def _models(report: Report) -> Iterator[FirstLine]:
+    if texts := list(stage_words.lines(report.cascade, report.currency)):
+        yield FirstLine("models", texts)
 
 
 def _gold(report: Report) -> Iterator[FirstLine]:

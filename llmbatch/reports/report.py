@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from llmbatch.accounting import attribution, costs, device_share, distributions, runs
+from llmbatch.accounting import attribution, costs, device_share, distributions, runs, stages
 from llmbatch.accounting.attribution import Attribution
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
+from llmbatch.accounting.stages import CascadeUse
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, priced, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
 from llmbatch.engines.info import EngineInfo
@@ -92,6 +93,7 @@ class Report:
     """All that is reported of a job. `new_failures`: those that no run before the last one had met
     when it came to its end; `reused`: rows that were answered before the last run; `changes`:
     against the run before that came to its end, None for a first one and for one that has not;
+    `cascade`: None for a job with one model;
     `answers`: None while no row has one; `calibration`: None for a job whose right labels are not
     known; `flags`: of rows, by their origin, those that some row has; `drift`: of the input against
     those before; `made_by`: the versions that made the answers; `repeatability`: reasons for which
@@ -118,6 +120,7 @@ class Report:
     counts: Counts
     new_failures: NewFailures
     changes: Changes | None
+    cascade: CascadeUse | None
     answers: AnswerFigures | None
     calibration: Calibration | None
     flags: list[FlagFigures]
@@ -192,6 +195,7 @@ def _assemble(
         counts=counts,
         new_failures=failures.count_new(db, last.run),
         changes=_changes(db, last.run),
+        cascade=stages.build(db, spec, every),
         answers=figures,
         calibration=calibration.build(db, spec),
         flags=flags.build(db),

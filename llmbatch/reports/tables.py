@@ -14,6 +14,7 @@ from llmbatch.reports import (
     flag_words,
     made_by_words,
     money_tables,
+    stage_words,
     wording,
 )
 from llmbatch.reports.money_tables import heads
@@ -36,6 +37,7 @@ def build(report: Report, most: int, longest: int = 0) -> list[Table]:
         flag_words.table(report, longest),
         change_words.table(report.changes),
         made_by_words.table(report.made_by, report.repeatability),
+        stage_words.table(report.cascade, report.currency),
         money_tables.costs(report),
         money_tables.phases(report),
         limit(report.limit),

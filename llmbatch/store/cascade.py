@@ -90,6 +90,20 @@ def highest(db: Database) -> int:
     return int(db.scalar(_query("highest_stage")))
 
 
+@dataclass(frozen=True, slots=True)
+class StageAnswer:
+    """What a stage made of a row: its answer, None where it failed."""
+
+    row: int
+    stage: int
+    answer: str | None
+
+
+def answers(db: Database, stage: int) -> list[StageAnswer]:
+    """The rows that this stage was asked for, as far as it is done with them."""
+    return db.values(StageAnswer, _query("stage_answers"), {"stage": stage})
+
+
 def extend(
     db: Database,
     plan: Plan,

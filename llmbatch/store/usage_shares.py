@@ -67,7 +67,7 @@ def divide(
     Values are compared as text: a string as it is, a number as JSON writes its value, so that
     the string "7" and the number 7 are one, and so are 1.10 and 1.1.
     """
-    _stage(db, rates)
+    stage(db, rates)
     pointers = [_pointer(name) for name in columns]
     end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
     for start in range(1, end, _STEP):
@@ -87,7 +87,8 @@ def divide(
     )
 
 
-def _stage(db: Database, rates: Sequence[RunRates]) -> None:
+def stage(db: Database, rates: Sequence[RunRates]) -> None:
+    """Let the store know what the tokens of these runs are worth."""
     columns = {
         "runs": [rate.run for rate in rates],
         "prompt_seconds": [rate.prompt_seconds for rate in rates],

@@ -124,14 +124,16 @@ def _ready(spec: "JobSpec", arguments: JobArguments) -> "ReadyJob":
 
 
 def _show(job: "ReadyJob", device: "Device | None", shown: _Shown, *, is_kept: bool = True) -> None:
-    from llmbatch.estimate import text
+    from llmbatch.estimate import cascade_plan, text
     from llmbatch.estimate.preview import preview
 
-    plan = preview(job, device, is_kept=is_kept)
+    first, *further = cascade_plan.jobs(job)
+    plan = preview(first, device, is_kept=is_kept)
     if shown.style == "json":
-        console.json(plan.as_json())
+        console.json(plan.as_json() | cascade_plan.as_json(further, plan, device))
     else:
         console.show(text.lines(plan, whole_prompt=shown.whole_prompt))
+        console.show(cascade_plan.lines(job, further, plan, device))
 
 
 def _device(spec: "JobSpec", name: str) -> "Device":

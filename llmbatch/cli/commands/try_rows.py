@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbatch.cli import console
+from llmbatch.cli import console, first_stage
 from llmbatch.cli.options import JobArguments, JobCommand, job_options
 from llmbatch.core.errors import EngineError, ExitCode, UsageError
 
@@ -73,7 +73,7 @@ def _ready(arguments: JobArguments) -> "ReadyJob":
     from llmbatch.cli import report_files
     from llmbatch.pipeline.run import preflight
 
-    spec = arguments.load()
+    spec = first_stage.of(arguments.load())
     files = preflight.CommandFiles(arguments.sources(), report_files.targets(spec))
     return preflight.make_ready(spec, files)
 

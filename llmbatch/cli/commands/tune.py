@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbatch.cli import console
+from llmbatch.cli import console, first_stage
 from llmbatch.cli.options import (
     JobArguments,
     JobCommand,
@@ -89,7 +89,7 @@ def tune(
     from llmbatch.tune.search import tune as search
 
     arguments = JobArguments.parse(job, given)
-    spec = arguments.load()
+    spec = first_stage.of(arguments.load())
     # What was measured with flags beside the file is not true of the file alone.
     target = None if dry_run or arguments.flags else arguments.job_file
     if target is not None:

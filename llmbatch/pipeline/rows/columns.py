@@ -21,7 +21,7 @@ from typing import Any
 from llmbatch.core import exact_json, vectors
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.formats import Misfit
-from llmbatch.pipeline.rows import flag_column, row_errors, vector_columns
+from llmbatch.pipeline.rows import flag_column, row_errors, stage_columns, vector_columns
 from llmbatch.pipeline.rows.flag_column import FLAGS
 from llmbatch.pipeline.rows.made_by_column import MADE_BY
 from llmbatch.pipeline.rows.output_file import ANSWERED, OutputFile
@@ -128,6 +128,8 @@ class Layout:
             return (row_errors.as_text if self._is_table else row_errors.as_json)(row)
         if name == FLAGS:
             return flag_column.value(row, self.columns[self._meta[FLAGS]])
+        if name in stage_columns.NAMES and self._given[0].stages:
+            return stage_columns.value(name, row, self._given[0])
         return row.get("attempt" if name == "attempts" else name)
 
     def _response_of(self, text: str) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def _beside(output: OutputFile, columns: Sequence[str]) -> dict[str, str]:
     are chosen by name."""
     meta = _META | ({"reasoning_tokens": "integer"} if output.answer.reasons else {})
     chosen = set(output.columns) - set(columns)
-    meta[FLAGS] = flag_column.kind(output)
+    meta |= {FLAGS: flag_column.kind(output)} | stage_columns.kinds(output)
     if flag_column.is_wanted(output):
         chosen.add(FLAGS)
     samples = output.samples

@@ -38,7 +38,7 @@ class OutputFile:
     the file of the failed and rejected rows; `overwrite`: whatever has the name is replaced;
     `input_delimiter`: the separator that the job says its input has; `best`: the ranking of its
     answered rows, if it has one; `model`: the job's; `samples`: how several samples of a row are
-    written, if it has some."""
+    written, if it has some; `stages`: the models of a cascade."""
 
     path: Path
     format_name: str
@@ -57,6 +57,7 @@ class OutputFile:
     best: Best | None = None
     model: str = ""
     samples: Samples | None = None
+    stages: tuple[str, ...] = ()
 
     def of_skipped_rows(self) -> "OutputFile":
         """The file for the skipped rows alone, each with what it lacks in place of an answer."""
@@ -144,6 +145,7 @@ def make(spec: JobSpec, answer: AnswerColumns) -> OutputFile:
         best=best_of(spec),
         model=spec.model,
         samples=samples,
+        stages=tuple(stage.model for stage in spec.stages),
     )
 
 

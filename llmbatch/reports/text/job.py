@@ -14,6 +14,7 @@ from llmbatch.reports import (
     first_lines,
     made_by_words,
     money_tables,
+    stage_words,
     tables,
     wording,
 )
@@ -203,7 +204,8 @@ def _forecast(run: RunUsage) -> Iterator[str]:
 
 def _tables(report: Report) -> Iterator[str]:
     """The tables whose figures are in no line above."""
-    shown = [money_tables.attribution(report, _MOST, _LONGEST)]
+    shown = [stage_words.table(report.cascade, report.currency)]
+    shown.append(money_tables.attribution(report, _MOST, _LONGEST))
     if len(report.runs) > 1:
         shown.append(tables.runs(report, _MOST))
     shown.append(made_by_words.table(report.made_by, report.repeatability))

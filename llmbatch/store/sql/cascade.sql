@@ -56,3 +56,52 @@ SELECT plan, row, key, NULL, message, 0, 1, 0 FROM escalations WHERE stage = 0 O
 
 -- name: forget_later_requests
 DELETE FROM requests WHERE stage > 0;
+
+-- name: stage_usage
+WITH
+counted AS (
+    SELECT
+        stage,
+        count(*) AS asked,
+        count(*) FILTER (NOT is_past AND state = 'answered') AS answered,
+        count(*) FILTER (NOT is_past AND state = 'failed') AS failed,
+        count(*) FILTER (is_past) AS escalated
+    FROM (
+        SELECT stage, state, FALSE AS is_past FROM row_states WHERE key IS NOT NULL
+        UNION ALL
+        SELECT stage, NULL, TRUE FROM escalations JOIN current_plan USING (plan)
+    )
+    GROUP BY stage
+),
+taken AS (
+    SELECT
+        requests.stage,
+        sum(attempts.prompt_tokens) AS prompt_tokens, sum(attempts.output_tokens) AS output_tokens
+    FROM attempts JOIN requests USING (key) JOIN current_plan USING (plan)
+    GROUP BY requests.stage
+),
+paid AS (
+    SELECT requests.stage, sum(seconds) AS seconds, sum(cost) AS cost
+    FROM attempt_shares JOIN requests USING (key) JOIN current_plan USING (plan)
+    GROUP BY requests.stage
+)
+SELECT
+    stage, asked, answered, failed, escalated,
+    CAST(coalesce(prompt_tokens, 0) AS BIGINT) AS prompt_tokens,
+    CAST(coalesce(output_tokens, 0) AS BIGINT) AS output_tokens,
+    coalesce(seconds, 0) AS seconds, coalesce(cost, 0) AS cost
+FROM counted LEFT JOIN taken USING (stage) LEFT JOIN paid USING (stage)
+ORDER BY stage;
+
+-- name: escalated_shares
+SELECT stage, count(*) / (SELECT count(*) FROM row_states WHERE key IS NOT NULL) AS share
+FROM escalations JOIN current_plan USING (plan) GROUP BY stage ORDER BY stage;
+
+-- name: stage_answers
+SELECT row, stage, CASE WHEN verdict = 'answered' THEN answer END AS answer
+FROM (
+    SELECT plan, row, stage, key FROM planned_rows WHERE key IS NOT NULL
+    UNION ALL SELECT plan, row, stage, key FROM escalations
+)
+JOIN current_plan USING (plan) JOIN settled USING (key)
+WHERE stage = $stage ORDER BY row;

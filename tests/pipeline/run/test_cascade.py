@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from llmbatch.cli import narration
+from llmbatch.cli import cascade_request, narration
 from llmbatch.core.errors import UsageError
 from llmbatch.job.file import load
 from llmbatch.pipeline.run import execute, preflight
+from llmbatch.quality.gold_rows import GoldSource
+from llmbatch.reports.report import build
 from llmbatch.store import results
 from llmbatch.store.opening import open_store
 
@@ -224,3 +226,49 @@ def test_two_stages_that_ask_the_same_are_refused(
     text = job_file({"small": None, "large": None}).replace('"large"', '"small"')
     with pytest.raises(UsageError, match="asks the same of the same model"):
         made.run(text)
+
+
+def test_the_report_tells_rows_tokens_and_cost_of_each_model(
+    made: CascadeJob, alone: dict[str, Answers]
+) -> None:
+    made.write(rows({3: " FAIL:refused_request"}))
+    made.run(job_file(more="meta = true"), cost={"price_per_hour": 3.6}, code=3)
+    with open_store(made.store, read_only=True) as db:
+        report = build(db)
+    assert report is not None and report.cascade is not None
+    small, large = report.cascade.stages
+    escalated = below(alone["small"], 0.9) | {"3"}
+    assert (small.asked, small.escalated, small.failed) == (ROWS, len(escalated), 0)
+    assert (large.asked, large.answered, large.failed) == (len(escalated), len(escalated) - 1, 1)
+    assert small.answered + large.answered == report.counts.answered
+    of_runs = [run.prompt_tokens for run in report.runs]
+    assert [small.prompt_tokens, large.prompt_tokens] == of_runs
+    costs = [run.cost for run in report.runs]
+    assert [small.cost, large.cost] == pytest.approx(costs)
+    assert report.cascade.escalation_rate == pytest.approx(len(escalated) / ROWS)
+    assert large.cost is not None and 0 < large.generating < large.cost
+    whole = large.cost + large.generating * (ROWS / len(escalated) - 1)
+    assert report.cascade.last_for_all == pytest.approx(whole)
+    told = {line["stage_model"] for row, line in made.answers().items() if row in escalated}
+    assert told == {"large"}
+    assert made.answers()["0"]["stage"] == (2 if "0" in escalated else 1)
+
+
+def test_the_threshold_needs_the_answers_of_both_models(
+    made: CascadeJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = rows(count=60).splitlines()
+    gold = [f"{line},{('red', 'blue')[number % 2]}" for number, line in enumerate(lines[1:])]
+    made.write("\n".join([f"{lines[0]},gold", *gold]) + "\n")
+    made.run(job_file())
+    output = made.folder / "out.jsonl"
+    source = GoldSource("gold")
+    with pytest.raises(UsageError, match="run the gold rows with --all-stages"):
+        cascade_request.deliver(output, source, "accuracy=0.9", is_json=False)
+    made.run(job_file(), all_stages=True)
+    assert not cascade_request.deliver(output, source, "accuracy=0.99", is_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["chosen_by"] + told["measured_by"] == 60 and told["is_sure"] is None
+    assert told["cost"]["cascade"] > told["cost"]["first"] > 0
+    with pytest.raises(UsageError, match="write accuracy=SHARE"):
+        cascade_request.deliver(output, source, "f1=0.9", is_json=False)
