@@ -92,7 +92,7 @@ def highest(db: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StageAnswer:
-    """What a stage made of a row: its answer, None where it failed."""
+    """The answer of a stage to a row, None where it failed."""
 
     row: int
     stage: int
