@@ -1,12 +1,12 @@
 """The choice of a cascade's threshold by rows whose right answer is known.
 
-The rows are divided by a digest of their ids: by one half the threshold is chosen, by the other it
+The rows are divided at random, by their ids alone: by one half the threshold is chosen, by the other it
 is measured. A figure of rows that it was chosen by would be too good: of many thresholds that look
 alike the luckiest one is taken (the optimism of a maximum; B. Efron 1986, "How biased is the
 apparent error rate of a prediction rule?").
 """
 
-import hashlib
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,7 +89,7 @@ def choose(rows: Sequence[BothAnswers], target: float) -> ThresholdChoice:
 
 
 def _half(row: BothAnswers) -> int:
-    return hashlib.blake2b(row.id.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] & 1
+    return random.Random(row.id).getrandbits(1)
 
 
 class _Half:
