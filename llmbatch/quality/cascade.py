@@ -1,9 +1,9 @@
 """The choice of a cascade's threshold by rows whose right answer is known.
 
-The rows are divided at random, by their ids alone: by one half the threshold is chosen, by the other it
-is measured. A figure of rows that it was chosen by would be too good: of many thresholds that look
-alike the luckiest one is taken (the optimism of a maximum; B. Efron 1986, "How biased is the
-apparent error rate of a prediction rule?").
+The rows are divided at random, by their ids alone: by one half the threshold is chosen, by the
+other it is measured. A figure of rows that it was chosen by would be too good: of many thresholds
+that look alike the luckiest one is taken (the optimism of a maximum; B. Efron 1986, "How biased is
+the apparent error rate of a prediction rule?").
 """
 
 import random
