@@ -11,9 +11,12 @@ from llmbatch.quality import gold_gate
 from llmbatch.quality.gold_gate import GoldTaken, GoldVerdict
 from llmbatch.store import gold_first
 from llmbatch.store.database import Database
+from llmbatch.store.gold_first import GoldStates
 from llmbatch.store.results import Counts
 
 FAILED = "the gold set failed"
+# With fewer different ones among the gold rows, their answers say less than so many rows would.
+_MOSTLY_DIFFERENT = 0.9
 
 
 class GoldRows:
@@ -98,7 +101,17 @@ def words(spec: JobSpec, taken: GoldTaken) -> str:
     least = ", ".join(f"{name} {spec.eval.min[name]:g}" for name in spec.eval.min)
     return (
         f"{rows:,}{of_all} gold rows run first{done}; the others only if the lower bound of the "
-        f"interval reaches {least}{gold_gate.leeway(spec, rows)}"
+        f"interval reaches {least}{gold_gate.leeway(spec, rows)}{_alike(states)}"
+    )
+
+
+def _alike(states: GoldStates) -> str:
+    """A few words where many gold rows ask the same."""
+    if states.requests >= _MOSTLY_DIFFERENT * states.asked:
+        return ""
+    return (
+        f"; these rows ask only {states.requests:,} different things, so the interval, which takes "
+        "them for as many as they are, is too narrow"
     )
 
 
