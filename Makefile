@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -39,6 +39,9 @@ demo: $(READY)  ## Run the sample job with the bundled model on the CPU
 
 demo-llm: $(READY)  ## Sum up and read 60 texts with a real small model (fetched once, 93 MB) on the CPU
 	sh samples/texts/demo.sh $(BIN) demo-llm
+
+demo-judge: $(READY)  ## Let a real small model (fetched once, 93 MB) judge summaries, and compare it with people
+	sh samples/texts/judge.sh $(BIN) demo-llm
 
 demo-vectors: $(READY)  ## Vectors of the 600 sample tickets with a real small model (fetched once, 84 MB) on the CPU
 	sh samples/vectors/minilm.sh $(BIN)/python demo-llm

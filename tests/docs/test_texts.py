@@ -34,3 +34,14 @@ def test_their_jobs_can_be_made_ready(name: str) -> None:
     assert (job.task.constraint is not None) is (name == "facts")
     for column in ("place", "year"):
         assert f"{{{{ {column}" not in (job.spec.prompt or "")
+
+
+def test_a_judge_has_as_many_good_summaries_as_bad_ones_and_people_to_compare_with() -> None:
+    summaries = [*csv.DictReader((TEXTS / "summarised.csv").open(encoding="utf-8"))]
+    people = [*csv.DictReader((TEXTS / "judged.csv").open(encoding="utf-8"))]
+    assert [row["id"] for row in people] == [row["id"] for row in summaries]
+    assert [row["gold"] for row in people].count("good") * 2 == len(people) == 48
+    assert {row["text"] for row in summaries} <= {row["text"] for row in ROWS}
+    job = ready_job.make(file.load(TEXTS / "judge.toml", {}))
+    assert job.spec.classify.labels == ("good", "bad")
+    assert "gold" not in (job.spec.prompt or "")

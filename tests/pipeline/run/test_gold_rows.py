@@ -171,9 +171,7 @@ def test_rows_of_one_request_count_each_and_are_paid_once(tmp_path: Path) -> Non
     gold = ["same" if number % 2 == 0 else None for number in range(ROWS)]
     bench = GatedBench(tmp_path, said, gold)
     told = gold_rows.words(bench.spec, bench.gold.taken)
-    assert told.endswith(
-        "these are 1 different request, and the interval takes them for 30: it is too narrow"
-    )
+    assert "these rows ask only 1 different things, so the interval" in told
     bench.drive(engine(answer="said"))
     assert bench.counts() == Counts(answered=ROWS)
     assert bench.seen.phases[-1].endswith("of 30 gold rows")
