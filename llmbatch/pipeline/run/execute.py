@@ -35,6 +35,7 @@ from llmbatch.pipeline.run import (
     recheck,
     request_file,
     reuse,
+    rule_figures,
 )
 from llmbatch.pipeline.run.cascade import Cascade, Stage
 from llmbatch.pipeline.run.context import Context
@@ -268,6 +269,8 @@ def _finish(db: Database, context: Context, run: int) -> RunResult:
         context.timings.export = clock.seconds() - began
     elif context.stop.signal is None:  # who has sent one does not wait for this
         flagging.find(db, context.job)
+    for line in rule_figures.lines(db, context.job.spec.check):
+        context.observer.phase(line)
     new = failures.count_new(db, run)
     code, reason = exit_of(counts, new, context.stop, context.job.spec.run, failure)
     published = None
