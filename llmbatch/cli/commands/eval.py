@@ -78,10 +78,28 @@ from llmbatch.core.errors import ExitCode, UsageError
     help="Column of the answer in an output file whose job is gone. [default: response]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE, whatever has written it.")
+@click.option(
+    "--cascade",
+    is_flag=True,
+    help="Choose the threshold of a cascade by the gold rows, which --all-stages has asked all "
+    "models for; needs --target.",
+)
+@click.option(
+    "--target",
+    metavar="accuracy=SHARE",
+    help="With --cascade: the accuracy to reach. Exit 3 if its lower bound does not.",
+)
 @click.option("--schema", is_flag=True, help="Show the JSON schema of --format json instead.")
 @trust_state
 @console.reported
-def evaluate(job: Path | None, schema: bool, least: tuple[str, ...], **given: Any) -> None:
+def evaluate(
+    job: Path | None,
+    schema: bool,
+    least: tuple[str, ...],
+    cascade: bool,
+    target: str | None,
+    **given: Any,
+) -> None:
     """Show how good the answers of a job are, by rows whose right answer is known.
 
     JOB is its output, its job file or its state folder; of an output whose job is gone the file
@@ -103,9 +121,32 @@ def evaluate(job: Path | None, schema: bool, least: tuple[str, ...], **given: An
         return
     if job is None:
         raise UsageError("give a JOB: its output, its job file or its state folder")
+    if cascade != (target is not None):
+        raise UsageError("--cascade and --target accuracy=SHARE are given together")
+    if target is not None:
+        _choose_threshold(job, target, given)
+        return
     try:
         wanted = thresholds(least)
     except ValueError as error:
         raise UsageError(f"--min: {error}") from error
     if not eval_request.deliver(EvalRequest(job, least=wanted, **given)):
+        console.leave(ExitCode.INCOMPLETE)
+
+
+def _choose_threshold(job: Path, target: str, given: dict[str, Any]) -> None:
+    """Choose the threshold of a cascade. Raises UsageError for forms that this has not."""
+    from llmbatch.cli import cascade_request
+    from llmbatch.job import gold_set
+    from llmbatch.quality.gold_rows import GoldSource
+
+    if given["style"] not in (None, "text", "json") or given["output"] is not None:
+        raise UsageError("--cascade: shows text or --format json, on standard output")
+    gold, on = given["gold"], given["on"]
+    source = None
+    if gold is not None:
+        path = Path(gold) if gold_set.names_file(gold) else None
+        source = GoldSource(gold, path, given["gold_column"], on)
+    is_json = given["style"] == "json"
+    if not cascade_request.deliver(job, source, target, is_json=is_json):
         console.leave(ExitCode.INCOMPLETE)
