@@ -1,6 +1,6 @@
 """An evaluation that a user asks for: which rows it is of, and where its report goes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -11,12 +11,13 @@ from llmbatch.cli import console, find_job, reading, report_delivery, wrong_rows
 from llmbatch.cli.commands.export import last_spec
 from llmbatch.core.errors import UsageError
 from llmbatch.job import folder, gold_set
-from llmbatch.quality import answer_file, answers, judging
+from llmbatch.quality import answer_file, answers, judging, made_by
 from llmbatch.quality.answer_form import AnswerForm, form_of
 from llmbatch.quality.answers import RowAnswer
 from llmbatch.quality.evaluation import EvalOptions
 from llmbatch.quality.figures import Kind
 from llmbatch.quality.gold_rows import GoldSource
+from llmbatch.quality.made_by import MadeBySet
 from llmbatch.reports import evaluation_words, renderers, schema
 from llmbatch.reports.evaluation import EVALUATION_VERSION, EvaluationReport
 from llmbatch.reports.html import svg as html_svg
@@ -58,6 +59,7 @@ class _Rows:
     columns: list[str]
     spec: "JobSpec | None"
     name: str
+    made_by: Sequence[MadeBySet] = ()
 
 
 def deliver(request: EvalRequest) -> bool:
@@ -110,6 +112,7 @@ def _judge(request: EvalRequest, rows: _Rows) -> EvaluationReport:
         model=None if spec is None else spec.model,
         task=None if spec is None else spec.task,
         gold=options.gold.name,
+        made_by=list(rows.made_by),
         evaluation=evaluation,
     )
 
@@ -168,7 +171,7 @@ def _opened(request: EvalRequest, paths: folder.JobPaths | None) -> Iterator[_Ro
         def read() -> Iterator[RowAnswer]:
             return answers.of_store(db, form, answers.STATES)
 
-        yield _Rows(read, form, columns, spec, spec.input.name)
+        yield _Rows(read, form, columns, spec, spec.input.name, made_by.sets(db))
 
 
 def _of_file(request: EvalRequest) -> _Rows:

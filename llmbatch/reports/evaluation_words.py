@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from llmbatch.core.units import count, number
 from llmbatch.quality.evaluation import ECE, Evaluation, Threshold
 from llmbatch.quality.figures import Figure
-from llmbatch.reports import wording
+from llmbatch.reports import made_by_words, wording
 from llmbatch.reports.calibration_words import percent
 from llmbatch.reports.evaluation import EvaluationReport
 from llmbatch.reports.table import NONE, Table, TableLine
@@ -117,7 +117,7 @@ def tables(report: EvaluationReport, most: int) -> list[Table]:
     with so many lines at most."""
     found = report.evaluation
     made = [_figures(found), _groups(found, most), _labels(found, most), _fields(found, most)]
-    made += [_confusion(found, most), _calibration(found)]
+    made += [_confusion(found, most), _calibration(found), made_by_words.table(report.made_by)]
     return [table for table in made if table.lines]
 
 
