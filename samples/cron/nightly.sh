@@ -5,7 +5,8 @@
 #   nightly.sh JOB.toml OUTPUT [further flags of llmbatch run]
 #
 # MAILTO: who gets the mail (cron sets it; default: the user). MAILER: what sends it (default:
-# mail), called as `MAILER -s SUBJECT WHO` with the text on standard input.
+# mail), called as `MAILER -s SUBJECT WHO` with the text on standard input. MAIL_ALWAYS: if it is set,
+# a night in which all is well is mailed, too.
 set -u
 
 if [ $# -lt 2 ]; then
@@ -45,7 +46,10 @@ code=$?
 note "end, exit code $code"
 
 case $code in
-0) ;;
+0)
+    test -z "${MAIL_ALWAYS:-}" ||
+        mail_about "all is well" "Every row is answered, and nothing is out of the ordinary."
+    ;;
 3)
     lost=$(grep -c '' "$errors" 2>/dev/null)
     if [ "${lost:-0}" -gt 0 ]; then

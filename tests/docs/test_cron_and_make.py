@@ -155,6 +155,15 @@ def test_failed_rows_are_mailed_with_their_number_and_file(cron: Cron) -> None:
     assert text[-1].endswith("nightly: end, exit code 3")
 
 
+def test_a_good_night_is_mailed_where_that_is_wanted(cron: Cron) -> None:
+    assert finish(cron.night(MAIL_ALWAYS="1")) == 0
+    first, *text = cron.mails()[0].splitlines()
+    assert first.startswith(f"-s llmbatch {cron.output}: all is well ")
+    shown = "\n".join(text)
+    # What matters stands above the log.
+    assert "5 in = 5 answered + 0 failed" in shown.partition("The end of")[0]
+
+
 def test_failed_rows_that_the_user_accepts_are_not_mailed(cron: Cron) -> None:
     cron.rows("one", "FAIL:too_long", "three")
     assert finish(cron.night("--max-failed", "50%")) == 0
