@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmbatch.cli import console, find_job, reading, report_delivery, wrong_rows
 from llmbatch.cli.commands.export import last_spec
 from llmbatch.core.errors import UsageError
+from llmbatch.core.units import count
 from llmbatch.job import folder, gold_set
 from llmbatch.quality import answer_file, answers, judging, made_by
 from llmbatch.quality.answer_form import AnswerForm, form_of
@@ -105,7 +106,7 @@ def _judge(request: EvalRequest, rows: _Rows) -> EvaluationReport:
     evaluation = judged.evaluation.with_thresholds(least)
     if request.errors is not None:
         written = wrong_rows.write(request.errors, rows.columns, rows.read(), judged.wrong())
-        console.say(f"{written:,} rows that are not right written to {request.errors}")
+        console.say(f"{count(written, 'row')} not right, written to {request.errors}")
     return EvaluationReport(
         version=EVALUATION_VERSION,
         job=str(request.job),
@@ -161,8 +162,8 @@ def _opened(request: EvalRequest, paths: folder.JobPaths | None) -> Iterator[_Ro
         spec = last_spec(db, paths)
         if spec.sampling.samples > 1 and not spec.sampling.vote:
             raise UsageError(
-                f"{paths.state}: each row has {spec.sampling.samples} answers, and none of them is "
-                "the row's: run it again with --vote, which computes nothing anew"
+                f"{paths.state}: each row has {count(spec.sampling.samples, 'answer')}, none of "
+                "them the row's: run it again with --vote, which computes nothing anew"
             )
         snapshot = snapshots.newest(db)
         columns = [] if snapshot is None else list(snapshot.source.columns)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.interval import Interval
+from llmbatch.core.units import count
 from llmbatch.quality import estimates
 from llmbatch.quality.estimates import Sample
 
@@ -70,9 +71,9 @@ def choose(rows: Sequence[BothAnswers], target: float) -> ThresholdChoice:
     choosing, measuring = (_Half([row for row in rows if _half(row) == half]) for half in (0, 1))
     if min(choosing.sample.rows, measuring.sample.rows) < LEAST_ROWS // 2:
         raise UsageError(
-            f"--cascade: {len(rows):,} rows have gold and the answers of both models: too few to "
-            f"choose by one half and to measure by the other; {LEAST_ROWS} are the least, and a "
-            "narrow interval needs hundreds"
+            f"--cascade: gold and the answers of both models: of {count(len(rows), 'row')}, too "
+            f"few to choose by one half and to measure by the other; {LEAST_ROWS} are the least, and "
+            "a narrow interval needs hundreds"
         )
     threshold, is_sure = _lowest(choosing, target)
     return ThresholdChoice(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmbatch.core.errors import UsageError, nearest
+from llmbatch.core.units import count
 from llmbatch.quality import (
     figures,
     gold_file,
@@ -109,8 +110,8 @@ def _notes(rows: Sequence[GoldRow], kind: Kind, form: AnswerForm) -> Iterator[st
     if known and others:
         some = ", ".join(sorted({label_figures.label_of(row.gold) for row in others})[:5])
         yield (
-            f"the gold of {len(others):,} rows is none of the job's labels ({some}), so no answer "
-            "there could be right"
+            f"the gold of {count(len(others), 'row')} is none of the job's labels ({some}), "
+            "so no answer there could be right"
         )
     if kind in ("score", "ranking"):
         lost = sum(score_figures.number(row.answer) is None for row in rows)
@@ -125,13 +126,13 @@ def _is_of_vectors(form: AnswerForm, options: EvalOptions) -> bool:
 def _require(counts: GoldCounts, gold: GoldSource) -> None:
     """Raise UsageError where there is nothing to judge by."""
     if not counts.gold_rows:
-        of = f"{counts.blank:,} rows, none of them" if counts.blank else "no row"
+        of = f"{count(counts.blank, 'row')}, none" if counts.blank else "no row"
         raise UsageError(f"gold: {gold.path or gold.name} has {of} with a right answer")
     if not counts.matched:
         by = f" by {counts.joined_by}" if counts.joined_by else ""
         raise UsageError(
-            f"gold: none of the {counts.gold_rows:,} rows of {gold.path or gold.name} is found in "
-            f"the job{by}, such as that at {', '.join(counts.examples[:1]) or 'none'}; name the "
+            f"gold: of {count(counts.gold_rows, 'row')} of {gold.path or gold.name} none is found "
+            f"in the job{by}, such as that at {', '.join(counts.examples[:1]) or 'none'}; name the "
             "column that both have: --on"
         )
 
@@ -176,8 +177,8 @@ def _fit(rows: Sequence[GoldRow], kind: Kind) -> None:
         elif isinstance(row.gold, GoldRecord):
             if len(row.gold.fields) != 1:
                 raise UsageError(
-                    f"gold: {len(row.gold.fields)} columns ({', '.join(row.gold.fields)}) for one "
-                    "answer: name one of them, or for one field of JSON answers: --field"
+                    f"gold: {count(len(row.gold.fields), 'column')} ({', '.join(row.gold.fields)}) "
+                    "for one answer: name one of them, or for one field of JSON answers: --field"
                 )
             (row.gold,) = row.gold.fields.values()
 

@@ -166,10 +166,10 @@ def test_a_gold_file_is_joined_and_what_fits_nothing_is_told(output: Path, tmp_p
         (
             [{"t": "x", "gold": "a"}],
             (),
-            "none of the 1 rows of .* is found in the job by t",
+            "of 1 row of .* none is found in the job by t",
         ),
         ([{"u": "x", "gold": "a"}], (), "shares no column with the input"),
-        ([{"t": "r1", "gold": ""}], (), "has 1 rows, none of them with a right answer"),
+        ([{"t": "r1", "gold": ""}], (), "has 1 row, none with a right answer"),
         ([{"t": "r1", "x": "a", "y": "b"}], (), "no column 'gold', .* --gold-column"),
         ([{"t": "r1", "gold": "a"}], ("--on", "tt"), "--on: no column 'tt'"),
         ([{"t": "r1", "gold": "a", "sample_weight": "-1"}], (), ":2: sample_weight is '-1'"),

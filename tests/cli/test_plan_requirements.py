@@ -305,7 +305,7 @@ FIELDS = {
     "control_token_rows", "control_token_failures", "constraint", "pooling", "skips", "skipped",
     "reused_requests", "reused_rows", "chunks", "prompt", "output", "tokens", "memory", "device",
     "time", "cost", "notices", "stops", "first_messages", "prefix_cache",
-    "rejects", "reuse_reasons", "reuse_unknown", "samples",
+    "rejects", "reuse_reasons", "reuse_unknown", "samples", "drift", "repeatability",
 }  # fmt: skip
 
 

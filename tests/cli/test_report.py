@@ -302,7 +302,8 @@ def test_the_list_of_runs_tells_what_each_cost(tmp_path: Path) -> None:
     work(tmp_path, ["a"], cost={"price_per_million": "0/1000000", "currency": "EUR"})
     work(tmp_path, ["a", "b"])
     report = work(tmp_path, ["a", "b", "c"], cost={"price_per_million": "0/2000000"})
-    third, second, first = job.render(report).split("\nwords\n")[0].splitlines()[-3:]
+    told = job.render(report).split("\nwords\n")[0].splitlines()
+    third, second, first = [line for line in told if line.endswith("finished (exit code 0)")][-3:]
     assert first.endswith("  EUR 2.0000  finished (exit code 0)")
     assert second.endswith("  -  finished (exit code 0)")
     assert third.endswith("  USD 4.0000  finished (exit code 0)")

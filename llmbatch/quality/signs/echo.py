@@ -1,12 +1,13 @@
 """The sign `echo`: an answer that repeats its input or its prompt.
 
 Runs of three words are compared, so one changed word breaks three of them, and the order of
-sentences does not matter.
+sentences does not matter. Fields of JSON are mostly copied from the input, as they should be, so
+only texts are looked at.
 """
 
 from collections.abc import Sequence
 
-from llmbatch.quality.signs.base import Sign, Subject
+from llmbatch.quality.signs.base import TEXTS, Sign, Subject
 from llmbatch.quality.signs.words import triples_of, words_of
 
 _FEWEST_WORDS = 5
@@ -49,4 +50,5 @@ SIGN = Sign(
     threshold="5 words or more, half as many as the column has; of its runs of three words a share "
     "of echo_share or more stand in one column; or 6 words or more of the prompt",
     look=look,
+    forms=TEXTS,
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from llmbatch.core.units import number
+from llmbatch.core.units import count, number
 from llmbatch.quality.label_figures import Confusion
 from llmbatch.reports.html import svg
 from llmbatch.reports.html.figures import Figure
@@ -25,7 +25,7 @@ def confusion(given: Confusion | None) -> Figure | None:
         if label in given.answers
     )
     of = sum(map(sum, given.rows))
-    description = f"{number(right)} of {number(of)} rows are on the diagonal: they are right"
+    description = f"{number(right)} of {count(of, 'row')} on the diagonal: right answers"
     height = _BESIDE + _EACH * len(given.gold)
     drawn = svg.draw_twice(name, title, description, height, lambda figure: _put(figure, given))
     caption = f"{description}. A square is as dark as the share of its right label's rows in it."

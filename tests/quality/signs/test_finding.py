@@ -99,6 +99,16 @@ def test_settings_choose_the_signs(tmp_path: Path) -> None:
         assert '{"t":"lampe kaputt"}' not in wished
 
 
+def test_fields_of_json_may_be_copied_from_the_input(tmp_path: Path) -> None:
+    text = "The lamp in the hall is broken and the shop does not answer my letters"
+    answer = json.dumps({"quote": text})
+    with stored.job(tmp_path, [(text, answer), (text, text)]) as db:
+        assert found(db) == {(f'{{"t":"{text}"}}', "echo")}
+        schema = {"type": "object", "properties": {"quote": {"type": "string"}}}
+        spec = stored.spec(answer={"schema": schema})
+        assert "echo" not in {flag.name for flag in finding.found(db, spec)}
+
+
 def test_nothing_is_looked_at_again_unless_it_has_changed(tmp_path: Path) -> None:
     def passes(db: Database) -> list[Any]:
         return db.execute("SELECT settings, attempts FROM flag_passes")
