@@ -72,8 +72,8 @@ def choose(rows: Sequence[BothAnswers], target: float) -> ThresholdChoice:
     if min(choosing.sample.rows, measuring.sample.rows) < LEAST_ROWS // 2:
         raise UsageError(
             f"--cascade: gold and the answers of both models: of {count(len(rows), 'row')}, too "
-            f"few to choose by one half and to measure by the other; {LEAST_ROWS} are the least, and "
-            "a narrow interval needs hundreds"
+            f"few to choose by one half and to measure by the other; {LEAST_ROWS} are the "
+            "least, and a narrow interval needs hundreds"
         )
     threshold, is_sure = _lowest(choosing, target)
     return ThresholdChoice(

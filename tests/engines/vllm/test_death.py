@@ -114,7 +114,7 @@ def test_no_process_is_left(result: Any, life: str) -> None:
 @pytest.mark.parametrize("life", ["normal", *DISASTERS])
 def test_nothing_is_left_outside(result: Any, life: str) -> None:
     left = result[life]["left_outside"]
-    assert result[life]["segments"] >= 3
+    assert result[life]["segments"] >= 2
     assert result[life]["left_memory"] == []
     assert [name for name in left["files"] if not name.startswith("torchinductor_")] == []
     assert left["threads"] == []
