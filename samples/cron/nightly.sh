@@ -73,6 +73,11 @@ case $code in
         "What was answered is kept, and the next night tries again. Look at the engine's own log:
 ${output%.*}.llmbatch/run.log"
     ;;
+137)
+    mail_about "the run was killed" \
+        "By hand, or because the machine had no memory left. Nothing that was committed is lost: the
+next night goes on where this one stopped."
+    ;;
 75)
     note "the night before is still at work: nothing to do"
     ;;
