@@ -23,11 +23,25 @@ note() {
     echo "$(date '+%Y-%m-%d %H:%M:%S') nightly: $1" >>"$log"
 }
 
+# The first lines of the report, what has changed since the last run, and how the gold rows are answered.
+summary() {
+    llmbatch report "$output" 2>/dev/null | awk '
+        /^  answers / { rest = 1 }
+        !rest { print }
+        /^  changed / { print; on = 1; next }
+        on && /^              / { print; next }
+        { on = 0 }'
+    awk '
+        / nightly: begin$/ { gold = "" }
+        /^llmbatch: gold: .* gold rows?$/ { gold = substr($0, 17) }
+        END { if (gold) print "  gold        " gold }' "$log"
+}
+
 # The text is the given lines, the first lines of the report, and the end of the log.
 mail_about() {
     {
         printf '%s\n\n' "$2"
-        llmbatch report "$output" 2>/dev/null | sed '/^  answers /,$d'
+        summary
         printf '\n%s\n' "The end of $log:"
         tail -n 40 "$log"
     } | ${MAILER:-mail} -s "llmbatch $output: $1" "${MAILTO:-$(id -un)}" >>"$log" 2>&1 ||
@@ -48,7 +62,7 @@ note "end, exit code $code"
 case $code in
 0)
     test -z "${MAIL_ALWAYS:-}" ||
-        mail_about "all is well" "Every row is answered, and nothing is out of the ordinary."
+        mail_about "all is well" "Every row is answered. What the rules and signs flagged, and what has changed, stands below."
     ;;
 3)
     lost=$(grep -c '' "$errors" 2>/dev/null)
