@@ -1,14 +1,13 @@
 """A comparison that a user asks for: its sides, how their rows are matched, and what is written."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbatch.cli import changed_rows, compare_sides, console, report_files
+from llmbatch.cli import changed_rows, compare_sides, console, report_delivery
 from llmbatch.cli.compare_sides import CompareSide
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.job import gold_set, stop_rules, targets
+from llmbatch.job import gold_set, stop_rules
 from llmbatch.quality import churn, compared_rows, label_figures, record_figures, text_figures
 from llmbatch.quality.answer_form import AnswerForm
 from llmbatch.quality.churn import Churn, FieldComparison
@@ -16,7 +15,7 @@ from llmbatch.quality.figures import GoldRow
 from llmbatch.quality.gold_rows import GoldSource, Joining
 from llmbatch.quality.shift import exact_mcnemar
 from llmbatch.reports import comparison as compared
-from llmbatch.reports import comparison_forms, comparison_words, renderers, schema
+from llmbatch.reports import comparison_forms, comparison_words, schema
 from llmbatch.reports.comparison import (
     COMPARISON_VERSION,
     Comparison,
@@ -56,15 +55,15 @@ def deliver(request: CompareRequest) -> bool:
     """Show or write the comparison; True if the churn is within its limits. Raises UsageError for
     what cannot be compared or written."""
     limits = [_limit_of(text) for text in request.most]
-    style = _style(request.output, request.style)
-    check_file(request.output, overwrite=request.overwrite)
+    style = report_delivery.style_for(request.output, request.style)
+    report_delivery.check_file(request.output, {}, overwrite=request.overwrite)
     if request.changed is not None:
         changed_rows.check(request.changed, overwrite=request.overwrite)
     if request.on and request.by_place:
         raise UsageError("--on and --by-place: give one of them")
     with store_pairs.opened() as pairs:
         found = _compare(pairs, request, limits)
-    put(comparison_forms.render(found, style), request.output)
+    report_delivery.put(comparison_forms.render(found, style), request.output)
     for limit in found.broken:
         console.say(comparison_words.limit(limit))
     return not found.broken
@@ -72,8 +71,8 @@ def deliver(request: CompareRequest) -> bool:
 
 def deliver_schema(output: Path | None, *, overwrite: bool) -> None:
     """Show or write the JSON schema of comparisons."""
-    check_file(output, overwrite=overwrite)
-    put(schema.text(Comparison), output)
+    report_delivery.check_file(output, {}, overwrite=overwrite)
+    report_delivery.put(schema.text(Comparison), output)
 
 
 def _limit_of(text: str) -> tuple[str | None, str]:
@@ -254,30 +253,3 @@ def _write_changed(pairs: Pairs, request: CompareRequest, columns: Sequence[str]
             )
     written = changed_rows.write(request.changed, request.shown or columns, pairs.changed())
     console.say(f"{written:,} changed rows written to {request.changed}")
-
-
-def _style(output: Path | None, style: str | None) -> str:
-    """The form that was asked for. A page for a browser is not poured over a terminal."""
-    if output is None or output == report_files.STDOUT:
-        if style == "html" and sys.stdout.isatty():
-            raise UsageError("html is for a browser: name a file, as in -o compare.html")
-        return style or "text"
-    return style or renderers.style_of(output)
-
-
-def check_file(output: Path | None, *, overwrite: bool) -> None:
-    """Raise UsageError for a file that the comparison cannot or must not be written to."""
-    if output is not None and output != report_files.STDOUT:
-        targets.check([report_files.target(output, overwrite=overwrite)], {}, {})
-
-
-def put(text: str, output: Path | None) -> None:
-    """Show or write the comparison. Raises UsageError for a file that cannot be written."""
-    if output is None or output == report_files.STDOUT:
-        console.data(text)
-        return
-    try:
-        report_files.write(output, text)
-    except OSError as error:
-        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
-    console.say(f"comparison written to {output}")

@@ -57,7 +57,7 @@ def _figure(found: Threshold, bounds: tuple[float | None, float | None]) -> str:
 
 
 def _held(found: Threshold) -> str:
-    return f"its lower bound {'not below' if found.met else 'below'} {found.least:g}"
+    return f"its lower bound {'reaches' if found.met else 'is below'} {found.least:g}"
 
 
 def check(spec: JobSpec) -> None:

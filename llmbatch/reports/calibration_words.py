@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from llmbatch.core import units
 from llmbatch.core.units import count, number
+from llmbatch.quality.reliability import Reliability
 from llmbatch.reports import wording
 from llmbatch.reports.calibration import Calibration
 from llmbatch.reports.table import NONE, Table, TableLine
@@ -46,6 +47,13 @@ def _bins(given: Calibration | None) -> Table:
     header = ["confidence", "rows", "mean confidence", "right"]
     if given is None:
         return Table("calibration", "Calibration", header)
+    notes = [f"{text[0].upper()}{text[1:]}." for text in lines(given)]
+    return Table("calibration", "Calibration", header, bins(given), notes=notes)
+
+
+def bins(given: Calibration | Reliability) -> list[TableLine]:
+    """A line for each part of the confidence with rows, and one for all: rows, mean confidence, and
+    the share of right ones."""
     shown = [
         TableLine(
             [
@@ -58,9 +66,7 @@ def _bins(given: Calibration | None) -> Table:
         for each in given.bins
     ]
     total = [number(given.rows), percent(given.confidence), percent(given.accuracy)]
-    shown.append(TableLine(["all", *total], "sum"))
-    notes = [f"{text[0].upper()}{text[1:]}." for text in lines(given)]
-    return Table("calibration", "Calibration", header, shown, notes=notes)
+    return [*shown, TableLine(["all", *total], "sum")]
 
 
 def _labels(given: Calibration | None) -> Table:

@@ -6,7 +6,7 @@ from llmbatch.core.units import count, number
 from llmbatch.quality.evaluation import ECE, Evaluation, Threshold
 from llmbatch.quality.figures import Figure
 from llmbatch.reports import made_by_words, wording
-from llmbatch.reports.calibration_words import percent
+from llmbatch.reports.calibration_words import bins, percent
 from llmbatch.reports.evaluation import EvaluationReport
 from llmbatch.reports.table import NONE, Table, TableLine
 
@@ -200,21 +200,8 @@ def _calibration(found: Evaluation) -> Table:
     if found.reliability is None:
         return Table("calibration", "Calibration", header)
     given = found.reliability
-    shown = [
-        TableLine(
-            [
-                f"{each.low:.1f} to {each.high:.1f}",
-                number(each.rows),
-                percent(each.confidence),
-                percent(each.accuracy),
-            ]
-        )
-        for each in given.bins
-    ]
-    total = [number(given.rows), percent(given.confidence), percent(given.accuracy)]
-    shown.append(TableLine(["all", *total], "sum"))
     note = f"Expected calibration error {percent(given.error)}, of answered rows."
-    return Table("calibration", "Calibration", header, shown, notes=[note])
+    return Table("calibration", "Calibration", header, bins(given), notes=[note])
 
 
 def _groups(found: Evaluation, most: int) -> Table:

@@ -7,6 +7,7 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import trust_state
+from llmbatch.cli.report_output import report_output
 from llmbatch.core.errors import ExitCode, UsageError
 
 
@@ -58,19 +59,7 @@ from llmbatch.core.errors import ExitCode, UsageError
     metavar="FILE",
     help="Write the rows that are not right there, with answer and gold: .csv, .jsonl, .xlsx...",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the report there: .txt, .json, .md or .html. - is standard output, the default.",
-)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json", "markdown", "html"]),
-    help="[default: by the suffix of FILE, else text]",
-)
+@report_output
 @click.option(
     "--response-column",
     "response",

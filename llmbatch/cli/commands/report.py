@@ -7,23 +7,12 @@ import click
 
 from llmbatch.cli import console
 from llmbatch.cli.options import CostCommand, given_values, trust_state
+from llmbatch.cli.report_output import report_output
 
 
 @click.command(cls=CostCommand)
 @click.argument("job", type=click.Path(path_type=Path), metavar="[JOB]", required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the report there: .txt, .json, .md or .html. - is standard output, the default.",
-)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json", "markdown", "html"]),
-    help="[default: by the suffix of FILE, else text]",
-)
+@report_output
 @click.option(
     "--all",
     "folder",

@@ -98,9 +98,10 @@ def words(spec: JobSpec, taken: GoldTaken) -> str:
     rows = max(states.settled, min(spec.eval.rows_first, states.asked))
     of_all = "" if rows == states.asked else f" of {states.asked:,}"
     done = f" ({states.settled:,} have run already)" if states.settled else ""
+    when = "have run already" if states.settled >= rows else f"run first{done}"
     least = ", ".join(f"{name} {spec.eval.min[name]:g}" for name in spec.eval.min)
     return (
-        f"{rows:,}{of_all} gold rows run first{done}; the others only if the lower bound of the "
+        f"{rows:,}{of_all} gold rows {when}; the others only if the lower bound of the "
         f"interval reaches {least}{gold_gate.leeway(spec, rows)}{_alike(states)}"
     )
 

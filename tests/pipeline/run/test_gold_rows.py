@@ -94,7 +94,7 @@ def test_a_job_that_fails_its_gold_set_stops_before_the_rest_is_paid(tmp_path: P
     result = job.run()
     assert result.exit_code == ExitCode.GOLD
     assert result.reason == (
-        "the gold set failed: accuracy 0.000 (0.000 to 0.161), its lower bound below 0.8; "
+        "the gold set failed: accuracy 0.000 (0.000 to 0.161), its lower bound is below 0.8; "
         "of 20 gold rows"
     )
     assert (job.count_paid(), result.counts.answered) == (FIRST, FIRST)
@@ -120,8 +120,8 @@ def test_good_gold_rows_let_the_rest_run_in_the_same_engine(tmp_path: Path) -> N
     assert [text for text in job.seen.phases if text.startswith("gold")] == [
         "gold: 20 of 30 gold rows run first (5 have run already); the others only if the lower "
         "bound of the interval reaches accuracy 0.8 (with 0 of 20 wrong at most)",
-        "gold: accuracy 1.000 (0.839 to 1.000), its lower bound not below 0.8; of 20 gold rows",
-        "gold: accuracy 1.000 (0.886 to 1.000), its lower bound not below 0.8; of 30 gold rows",
+        "gold: accuracy 1.000 (0.839 to 1.000), its lower bound reaches 0.8; of 20 gold rows",
+        "gold: accuracy 1.000 (0.886 to 1.000), its lower bound reaches 0.8; of 30 gold rows",
     ]
     with open_store(tmp_path / "out.llmbatch" / "job.duckdb", read_only=True) as db:
         found = db.execute("SELECT replace(CAST(key AS VARCHAR), '-', ''), row FROM planned_rows")
