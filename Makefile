@@ -135,7 +135,7 @@ verify-feedback: $(READY)  ## Invalid answers mended by a retry, with feedback a
 verify-intervals: $(READY)  ## Simulate how often the intervals of figures hold, also of drawn rows with weights (SAMPLES=2000)
 	$(BIN)/python -m tests.quality.interval_coverage --samples $(or $(SAMPLES),2000)
 
-bench-cascade: $(READY)  ## Choose the threshold of two small models by gold rows, and measure the cascade on other tickets (trains one once)
+bench-cascade: $(READY)  ## Train two models, choose the threshold of their cascade by gold rows, and measure it on other tickets
 	sh samples/tickets/cascade.sh $(BIN) cascade
 
 verify-labels: $(READY)  ## Compare the probabilities of labels with those of transformers in float32 (MODEL=folder)

@@ -8,7 +8,7 @@ set -eu
 bin=$1
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
-target=${3:-0.98}
+target=${3:-0.985}
 here=$(cd "$(dirname "$0")" && pwd)
 
 train() { # name, further flags
@@ -23,7 +23,7 @@ if ! test -f "$out/pairs.jsonl"; then
     "$bin/llmbatch" run "$here/classify.toml" --input "$out/tickets.csv" --limit 5000 -o "$out/labels.csv" --quiet
     "$bin/llmbatch" export "$out/labels.csv" -o "$out/pairs.jsonl" --format sft --min-confidence 0.9
 fi
-train small --layers 1 --width 32 --steps 60
+train small --layers 1 --width 32 --steps 120
 train large --layers 8 --width 256 --steps 150
 
 job() { # name of the answers, rows to leave out, job file, further flags
