@@ -106,9 +106,10 @@ def _arrived(parent: int, scratch: str) -> "ChildSetup":
 
 
 def log_to(log: TextIO | None, logger: str = "vllm") -> None:
-    """Let the handlers of a logger write to `log`: those of an earlier start keep its log."""
+    """Let the handlers of a logger write to `log`: those of an earlier start keep its log. Handlers
+    of other kinds, such as those by which a program captures what is logged, stay as they are."""
     for handler in logging.getLogger(logger).handlers if log is not None else ():
-        if isinstance(handler, logging.StreamHandler):
+        if type(handler) is logging.StreamHandler:
             handler.setStream(log)
 
 
