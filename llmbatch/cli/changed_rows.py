@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch import formats
-from llmbatch.core import files
 from llmbatch.core.errors import UsageError
 from llmbatch.formats.base import WriteOptions
 from llmbatch.job import targets
 from llmbatch.job.targets import Target
+from llmbatch.quality import table_file
 from llmbatch.store.pairs import ChangedPair
 
 _COLUMNS = ("row", "before", "after", "state_before", "state_after", "same_input")
@@ -38,30 +38,19 @@ def _is_ours(path: Path) -> bool:
 def write(path: Path, columns: Sequence[str], pairs: Iterable[ChangedPair]) -> int:
     """Write the pairs with these columns of the input; returns how many. Raises UsageError for a
     file that cannot be written."""
-    names = {name: _free(name, columns) for name in _COLUMNS}
+    names = {name: table_file.free_name(name, "compare", columns) for name in _COLUMNS}
     kinds = {
         column: "boolean" if name == "same_input" else "text" for name, column in names.items()
     }
     options = WriteOptions((names["row"], *columns, *list(names.values())[1:]))
     format_name = _format(path)
-    written = 0
+    records = (
+        (pair.data, {names[name]: value for name, value in _values(pair).items()}) for pair in pairs
+    )
     try:
-        with (
-            files.atomic(files.behind_link(path)) as stream,
-            formats.open_writer(stream, format_name, columns, kinds, options) as writer,
-        ):
-            for pair in pairs:
-                values = _values(pair)
-                writer.write(pair.data, {names[name]: values[name] for name in names})
-                written += 1
+        return table_file.write(path, format_name, columns, kinds, records, options)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-    return written
-
-
-def _free(name: str, columns: Sequence[str]) -> str:
-    """A name for a column beside those of the input."""
-    return name if name not in columns else _free(f"compare_{name}", columns)
 
 
 def _values(pair: ChangedPair) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch import formats
-from llmbatch.core import exact_json, files
+from llmbatch.core import exact_json
 from llmbatch.core.errors import UsageError
 from llmbatch.job import targets
 from llmbatch.job.targets import Target
@@ -35,28 +35,18 @@ def write(
     """Write those of `rows` (in order) that are `wrong`; returns how many. `columns`: of the input.
     Raises UsageError for a file that cannot be written."""
     by_row = {row.row: row for row in wrong}
-    names = {name: _free(name, columns) for name in _COLUMNS}
+    names = {name: table_file.free_name(name, "eval", columns) for name in _COLUMNS}
     kinds = {names[name]: kind for name, kind in _COLUMNS.items()}
     format_name = table_file.format_to_write(path)
-    written = 0
+    records = (
+        (row.data, {names[name]: value for name, value in _values(row, found).items()})
+        for row in rows
+        if (found := by_row.get(row.row)) is not None
+    )
     try:
-        with (
-            files.atomic(files.behind_link(path)) as stream,
-            formats.open_writer(stream, format_name, columns, kinds) as writer,
-        ):
-            for row in rows:
-                if (found := by_row.get(row.row)) is not None:
-                    values = _values(row, found)
-                    writer.write(row.data, {names[name]: values[name] for name in values})
-                    written += 1
+        return table_file.write(path, format_name, columns, kinds, records)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-    return written
-
-
-def _free(name: str, columns: Sequence[str]) -> str:
-    """A name for a column beside those of the input."""
-    return name if name not in columns else _free(f"eval_{name}", columns)
 
 
 def _values(row: RowAnswer, found: GoldRow) -> dict[str, Any]:

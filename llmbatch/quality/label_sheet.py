@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch import formats
-from llmbatch.core import exact_json, files
+from llmbatch.core import exact_json
 from llmbatch.core.errors import UnwrittenError, UsageError
 from llmbatch.core.exact_json import Json
 from llmbatch.formats import WriteOptions
+from llmbatch.quality import table_file
 from llmbatch.quality.answer_form import AnswerForm
 from llmbatch.quality.answers import RowAnswer
 from llmbatch.quality.gold_file import GOLD, STRATUM, WEIGHT
@@ -70,20 +71,18 @@ def write(
     own = _types(form, sheet)
     kept = [name for name in columns if name not in own]
     options = WriteOptions((*kept, *own), excel=sheet.excel)
-    written = 0
+    records = (
+        (_without(row, own), {**_answer(row, form, sheet), **_drawn(row, sample)}) for row in rows
+    )
     try:
-        with (
-            files.atomic(files.behind_link(sheet.path)) as stream,
-            formats.open_writer(stream, sheet.format_name, kept, own, options) as writer,
-        ):
-            for row in rows:
-                stratum = sample.rows[row.row]
-                drawn = {STRATUM: stratum.name, WEIGHT: stratum.weight}
-                writer.write(_without(row, own), {**_answer(row, form, sheet), **drawn})
-                written += 1
+        return table_file.write(sheet.path, sheet.format_name, kept, own, records, options)
     except OSError as error:
         raise UnwrittenError(f"{sheet.path}: cannot be written: {error.strerror}") from error
-    return written
+
+
+def _drawn(row: RowAnswer, sample: LabelSample) -> Mapping[str, Any]:
+    stratum = sample.rows[row.row]
+    return {STRATUM: stratum.name, WEIGHT: stratum.weight}
 
 
 def _answer(row: RowAnswer, form: AnswerForm, sheet: LabelSheet) -> Mapping[str, Any]:

@@ -1,13 +1,16 @@
 """The records of a file of any format: an output, or rows with right answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llmbatch import formats
+from llmbatch.core import files
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Record, Reject
+from llmbatch.formats.base import ALL_COLUMNS, WriteOptions
 from llmbatch.store import output_table
 
 
@@ -36,6 +39,33 @@ def format_to_write(path: Path) -> str:
     if format_name in ("duckdb", "npy"):
         raise UsageError(f"{path}: write the rows as .csv, .tsv, .jsonl, .parquet or .xlsx")
     return format_name
+
+
+def write(
+    path: Path,
+    format_name: str,
+    columns: Sequence[str],
+    own: Mapping[str, str],
+    records: Iterable[tuple[str, Mapping[str, Any]]],
+    options: WriteOptions = ALL_COLUMNS,
+) -> int:
+    """Write records of the input (JSON) with values beside them, in columns of the types `own`;
+    returns how many. The file appears when it is whole. Raises OSError for one that cannot be
+    written."""
+    written = 0
+    with (
+        files.atomic(files.behind_link(path)) as stream,
+        formats.open_writer(stream, format_name, columns, own, options) as writer,
+    ):
+        for data, beside in records:
+            writer.write(data, beside)
+            written += 1
+    return written
+
+
+def free_name(name: str, prefix: str, columns: Sequence[str]) -> str:
+    """A name for a column beside those of the input."""
+    return name if name not in columns else free_name(f"{prefix}_{name}", prefix, columns)
 
 
 @contextmanager

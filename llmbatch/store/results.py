@@ -77,8 +77,9 @@ def of_rows(db: Database, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Some rows of the current plan, ascending, as `in_input_order` has them."""
     db.execute(query("collect_results_of_rows"), {"rows": list(rows)})
     for start in range(0, len(rows), _WINDOW):
-        window = {"rows": list(rows[start : start + _WINDOW])}
-        for found in db.mappings(query("results_of_rows"), window):
+        window = rows[start : start + _WINDOW]
+        bounds = {"first": window[0], "last": window[-1]}
+        for found in db.mappings(query("results_window"), bounds):
             yield _whole(db, found)
 
 

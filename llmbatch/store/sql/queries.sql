@@ -498,15 +498,6 @@ SELECT
     row_states.*, 0 AS wasted_prompt_tokens, 0 AS wasted_cached_tokens, 0 AS wasted_output_tokens
 FROM row_states WHERE row IN (SELECT unnest($rows)) ORDER BY row;
 
--- name: results_of_rows
-SELECT
-    rows.row, rows.file, rows.line, rows.id, rows.data, rows.snapshot, rows.text_at,
-    rows.text_bytes,
-    replace(CAST(results.key AS VARCHAR), '-', '') AS request,
-    results.* EXCLUDE (row, key)
-FROM rows JOIN results USING (row)
-WHERE row IN (SELECT unnest($rows)) ORDER BY row;
-
 -- ---------------------------------------------------------------- ranks
 
 -- name: stage_request_groups
