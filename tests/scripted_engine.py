@@ -38,12 +38,14 @@ from llmbatch.core.errors import EngineError, MismatchedEngineError, UsageError,
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.base import Telemetry
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.pooling import Pooling
 from tests import scripted_answers, scripted_clock
 
+_END = "the feed has ended"
 MARKER = re.compile(
     r"\b(FAIL_ODD|FAIL|LENGTH|INVALID_ONCE|INVALID_UNTOLD|INVALID|LOOP_ONCE|LOOP|KILL|STALL"
     r"|LOSE_ONCE|LOSE)(?::(\w+))?"
@@ -219,6 +221,9 @@ class ScriptedEngine:
         return [zlib.crc32(word.encode()) for word in words]
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
+        return self.run_with_pauses(requests)
+
+    def run_with_pauses(self, requests: Iterable[Request | None]) -> Iterator[Outcome | Lost]:
         self._pause(0)
         feed = iter(requests)
         self._in_flight = []
@@ -231,15 +236,15 @@ class ScriptedEngine:
         finally:
             self._in_flight = []
 
-    def _fill(self, feed: Iterator[Request]) -> bool:
-        """Pull until the window is full. False: the feed has ended."""
+    def _fill(self, feed: Iterator[Request | None]) -> bool:
+        """Pull until the window is full, or none is ready. False: the feed has ended."""
         while len(self._in_flight) < self._options.window:
             began = clock.seconds()
-            request = next(feed, None)
+            request = next(feed, _END)
             if not self._in_flight:
                 self._idle += clock.seconds() - began
-            if request is None:
-                return False
+            if request is None or isinstance(request, str):
+                return request is None
             self._in_flight.append(request)
             self._may_lose |= any("LOSE" in message.content for message in request.messages)
         return True

@@ -9,7 +9,7 @@ import orjson
 
 from llmbatch.constraints.check import make_judge
 from llmbatch.core import clock
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job.folder import JobPaths
 from llmbatch.job.spec import JobSpec

@@ -14,7 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec, TokenPrice
-from llmbatch.job.spec import parallel
+from llmbatch.job.engine import parallel
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, StartRecord

@@ -17,7 +17,7 @@ from llmbatch.job.spec import JobSpec
 _SHORT_NAMES = {"input.files": "-i", "output": "-o", "model": "-m", "prompt": "-p"}
 _REPEATED = (
     *("input.files", "input.null", "require", "check"),
-    *("answer.choice", "sampling.stop", "eval.min"),
+    *("answer.choice", "sampling.stop", "eval.min", "engine.base_url"),
 )
 _METAVARS = {
     "input.files": "FILE",
@@ -50,6 +50,10 @@ _METAVARS = {
     "eval.min": "FIGURE=VALUE",
     "score.group_by": "COLUMN",
     "template.chat_template": "FILE",
+    "engine.replicas": "N|MIN..MAX|auto",
+    "engine.base_url": "URL",
+    "engine.api_key_env": "NAME",
+    "engine.address": "HOST:PORT|auto",
     "signs.off": "NAMES",
     "signs.language": "CODE",
     "signs.grounded": "FIELDS|all",

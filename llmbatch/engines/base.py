@@ -5,34 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Lost, Outcome
-from llmbatch.core.records import Ask, ChatSettings, Constraint, Message, Request, Sampling
+from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.settings import EngineSettings
-
-
-@dataclass(frozen=True)
-class EngineConfig:
-    """The model and the settings that an engine is built from.
-
-    `options` are the engine's own, as the user wrote them;
-    `log_path` is where the engine's own noise goes (None: leave it alone);
-    `chat` is how its prompts are made of messages.
-    `constraint` is that of its requests, for an engine that must know it before its start, and
-    `ask` what they ask for where that is no text: one without it may run a model in another way.
-    `adapters`: the folders of those that requests may name, by digest.
-    """
-
-    model: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    log_path: str | None = None
-    chat: ChatSettings = field(default_factory=ChatSettings)
-    constraint: Constraint | None = None
-    ask: Ask | None = None
-    adapters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +150,17 @@ def check_ahead(engine: Engine, sampling: Sampling, constraint: Constraint | Non
     """All of an engine's `check` that can be done at once. Raises UsageError as `check` does."""
     check = engine.check_ahead if isinstance(engine, ChecksAhead) else engine.check
     check(sampling, constraint)
+
+
+@runtime_checkable
+class TakesPauses(Protocol):
+    """An engine that goes on while its feed has nothing ready. Optional: as a replica, whose
+    requests arrive bit by bit, one that cannot drains whenever it has none left."""
+
+    def run_with_pauses(self, requests: Iterable[Request | None]) -> Iterator[Outcome | Lost]:
+        """As `run`. The feed gives None when no request is ready and others are in flight: the
+        engine goes on with those, and asks again."""
+        ...
 
 
 @runtime_checkable

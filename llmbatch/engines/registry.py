@@ -7,11 +7,16 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from llmbatch.core.errors import UsageError, nearest
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import Engine
+from llmbatch.engines.config import EngineConfig
 
 Factory = Callable[[EngineConfig], Engine]
 
-BUILTIN = {"vllm": "llmbatch.engines.vllm.kinds:create"}
+BUILTIN = {
+    "vllm": "llmbatch.engines.vllm.kinds:create",
+    "openai": "llmbatch.engines.http.engine:create",
+    "ray": "llmbatch.engines.ray.engine:create",
+}
 _DECLARED = {"vllm": "llmbatch.engines.vllm.options:is_declared"}
 _NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
 

@@ -11,7 +11,8 @@ import orjson
 from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
-from llmbatch.engines.base import Engine, EngineConfig, check_ahead
+from llmbatch.engines.base import Engine, check_ahead
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling, pooling_of
 from llmbatch.estimate import limit_warnings, past_runs, requirements

@@ -5,6 +5,7 @@ _RENAMED = {
     "input.files": "--input",
     "input.format": "--input-format",
     "engine.name": "--engine",
+    "engine.address": "--ray-address",
     "eval.gold": "--eval-gold",
     "eval.on": "--eval-on",
     "eval.first": "--eval-first",

@@ -1,10 +1,9 @@
 """The job as its user declares it."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
 from llmbatch.batch_files.lines import FORMAT as BATCH
 from llmbatch.core.option_name import plain_name
@@ -14,6 +13,7 @@ from llmbatch.job.checks import CheckRules
 from llmbatch.job.classify import ClassifySpec
 from llmbatch.job.cost import CostSpec
 from llmbatch.job.embed import EmbedSpec
+from llmbatch.job.engine import EngineSpec
 from llmbatch.job.examples import Examples
 from llmbatch.job.fields import Section, answer, neutral, rendered
 from llmbatch.job.gold_set import GoldSetSpec
@@ -24,30 +24,6 @@ from llmbatch.job.score import ScoreSpec
 from llmbatch.job.signs import SignsSpec
 from llmbatch.job.stage import StageSpec
 from llmbatch.job.template import TemplateSpec
-
-
-class EngineSpec(BaseModel):
-    """The engine's name; every other key of the table is an option of the engine's own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
-
-    name: str = neutral("vllm", "Name of the engine: vllm, or module:factory.")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-    @property
-    def devices(self) -> int:
-        """The number of devices that the options name; one if they name none."""
-        return parallel(self.options)
-
-
-def parallel(options: Mapping[str, Any]) -> int:
-    """The number of devices over which an engine with these options is spread."""
-    named = {plain_name(name): value for name, value in options.items()}
-    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
-    return prod(size for size in sizes if isinstance(size, int) and size > 0)
 
 
 class JobSpec(Section):

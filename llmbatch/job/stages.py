@@ -56,7 +56,7 @@ def first(spec: JobSpec) -> JobSpec:
 
 
 def _spec_of(spec: JobSpec, stage: StageSpec) -> JobSpec:
-    options = {"name": spec.engine.name, **spec.engine.options, **stage.engine}
+    options = {**spec.engine.model_dump(), **stage.engine}
     changed: dict[str, Any] = {
         "model": stage.model,
         "engine": type(spec.engine).model_validate(options),

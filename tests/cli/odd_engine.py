@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
 from llmbatch.sizing.device import Device
 from tests import scripted_engine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.records import Ask
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.contracts import minimal_engine

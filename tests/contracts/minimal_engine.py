@@ -18,7 +18,8 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.base import Telemetry
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
 
 WINDOW = 4

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmbatch.core.records import Constraint
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import Engine
+from llmbatch.engines.config import EngineConfig
 from tests.engines.vllm import session
 
 NO_OPTIONS: Mapping[str, Any] = {}

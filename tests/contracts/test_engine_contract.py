@@ -24,7 +24,7 @@ from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import FAILURE_KINDS, Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.core.step_cost import StepMoments
-from llmbatch.engines.base import LONGEST_HOLD, Engine, Telemetry
+from llmbatch.engines.base import LONGEST_HOLD, Engine, TakesPauses, Telemetry
 from llmbatch.engines.info import EngineInfo
 from tests.contracts.subjects import CONTEXT, KNOWN, MARKS, Case, Knows, Subject
 from tests.engines.vllm.requests import ask, choice, schema
@@ -200,6 +200,25 @@ def test_nothing_is_pulled_before_the_first_answer_is_wanted(subject: Subject) -
 
 
 # 3. Exactly one outcome for each request, with its key.
+
+
+def test_a_feed_that_pauses_holds_up_nothing_that_is_in_flight(subject: Subject) -> None:
+    engine = subject.running
+    if not isinstance(engine, TakesPauses):
+        assert subject.knows is KNOWN["minimal"]
+        return
+    settled: list[str] = []
+
+    def feed() -> Iterator[Request | None]:
+        for number in range(3):
+            yield replace(ask("row"), key=f"pause {number}")
+            while len(settled) <= number:
+                yield None
+
+    for event in engine.run_with_pauses(feed()):
+        assert not isinstance(event, Lost)
+        settled.append(event.key)
+    assert settled == ["pause 0", "pause 1", "pause 2"]
 
 
 def test_each_request_has_one_outcome(subject: Subject) -> None:

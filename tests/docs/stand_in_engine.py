@@ -2,7 +2,7 @@
 
 from dataclasses import fields, replace
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from tests import scripted_engine
 from tests.scripted_engine import Options, ScriptedEngine
 

@@ -1,6 +1,6 @@
 """The scripted engine, telling nothing of itself: `--engine tests.engines.silent_engine:create`."""
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from llmbatch.engines import digests, model_files
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.digests import BIG, Digests
 from llmbatch.engines.vllm import engine
 

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines import control_tokens, hub
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -7,7 +7,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.engines import model_files
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 
 

@@ -8,7 +8,7 @@ import pytest
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Lost, Outcome
 from llmbatch.core.records import Request
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from tests.engines.vllm.requests import ask, choice
 from tests.scripted_engine import ScriptedEngine, create
 

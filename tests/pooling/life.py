@@ -16,7 +16,8 @@ import numpy as np
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Ask, Message, Request, Sampling
-from llmbatch.engines.base import Engine, EngineConfig
+from llmbatch.engines.base import Engine
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import kinds
 from llmbatch.engines.vllm.public_way import PublicWay
 from tests.contracts import ask_clauses

@@ -17,7 +17,7 @@ import numpy as np
 
 from llmbatch.core.outcomes import Completed
 from llmbatch.core.records import Ask, Message, Request, Role, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import kinds
 from tests.pooling import models
 from tests.pooling.reference import Numbers, Reference, cosines, unit

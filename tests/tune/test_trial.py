@@ -10,7 +10,7 @@ import pytest
 
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Request
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.tune.trial import Trial, TrialFailure, TrialFigures
 from tests.engines.vllm.requests import ask

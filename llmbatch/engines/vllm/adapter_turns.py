@@ -10,23 +10,26 @@ from collections.abc import Iterable, Iterator
 from llmbatch.core.records import Request
 
 
-def turns(requests: Iterable[Request]) -> Iterator[Iterator[Request]]:
+def turns(requests: Iterable[Request | None]) -> Iterator[Iterator[Request | None]]:
     """The feed in parts, in its order, each of requests that all have an adapter or all have none.
-    A part is used up, and all of it answered, before the next one is taken."""
+    A part is used up, and all of it answered, before the next one is taken. None, where no request
+    is ready, is passed on."""
     feed = iter(requests)
     held: list[Request] = []
 
-    def turn() -> Iterator[Request]:
+    def turn() -> Iterator[Request | None]:
         first = held.pop()
         yield first
         for request in feed:
-            if (request.adapter is None) != (first.adapter is None):
+            if request is not None and (request.adapter is None) != (first.adapter is None):
                 held.append(request)
                 return
             yield request
 
-    while held or (first := next(feed, None)) is not None:
+    while True:
         if not held:
-            assert first is not None
+            first = next((request for request in feed if request is not None), None)
+            if first is None:
+                return
             held.append(first)
         yield turn()

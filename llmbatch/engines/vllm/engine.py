@@ -15,7 +15,8 @@ from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines import control_tokens, hub, model_files, pooling_heads
-from llmbatch.engines.base import EngineConfig, Telemetry
+from llmbatch.engines.base import Telemetry
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.vllm import (
@@ -25,6 +26,7 @@ from llmbatch.engines.vllm import (
     engine_log,
     failure_reasons,
     grammar,
+    in_flight,
     leftovers,
     levers,
     processes,
@@ -46,11 +48,6 @@ from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.model_config import shape_of
 from llmbatch.sizing.settings import EngineSettings
-
-WINDOW_FACTOR = 2
-"""Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
-WAITING_STEPS = 4
-"""Prompts wait for as many steps as this, or to fill the cache once again, whichever is more."""
 
 
 def create(config: EngineConfig) -> "VllmEngine":
@@ -167,7 +164,7 @@ class VllmEngine:
         client.start(model, further, local=self._folder is not None)
         self._adapters.load(client.engine)
         described = start.description(client.engine, options) | client.way
-        described["window"] = WINDOW_FACTOR * described["max_num_seqs"]
+        described["window"] = in_flight.WINDOW_FACTOR * described["max_num_seqs"]
         described |= self._described(client, options)
         self._info = EngineInfo.from_json(described | start.sizes(self))
         self._session = self._make_session(client, described, options)
@@ -215,7 +212,8 @@ class VllmEngine:
             max_model_len=described["max_model_len"],
             window=described["window"],
             waiting_tokens=max(
-                described["kv_cache_tokens"], WAITING_STEPS * described["max_num_batched_tokens"]
+                described["kv_cache_tokens"],
+                in_flight.WAITING_STEPS * described["max_num_batched_tokens"],
             ),
             adapters=self._adapters,
             takes_turns=bool(self._adapters) and device == "cpu",
@@ -237,7 +235,7 @@ class VllmEngine:
             gc.unfreeze()
             gc.collect()
 
-    def run(self, requests: Iterable[Request]) -> Iterator[Outcome]:
+    def run(self, requests: Iterable[Request | None]) -> Iterator[Outcome]:
         session = self._session
         if session is None:
             raise EngineError(f"engine died: {self._end}")
@@ -248,12 +246,14 @@ class VllmEngine:
         finally:
             self._stats.rest()
 
-    def _turn(self, session: VllmSession, requests: Iterable[Request]) -> Iterator[Outcome]:
-        in_flight = self._flight(session, requests)
+    run_with_pauses = run
+
+    def _turn(self, session: VllmSession, requests: Iterable[Request | None]) -> Iterator[Outcome]:
+        flight = self._flight(session, requests)
         try:
-            yield from in_flight.outcomes()
+            yield from flight.outcomes()
         finally:
-            in_flight.abort()
+            flight.abort()
 
     def describe(self) -> EngineInfo:
         if self._client is None:

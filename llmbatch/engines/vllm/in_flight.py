@@ -27,6 +27,11 @@ from llmbatch.engines.vllm.sampling import Parameters, needs_decoding
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
 
+WINDOW_FACTOR = 2
+"""Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
+WAITING_STEPS = 4
+"""Prompts wait for as many steps as this, or to fill the cache once again, whichever is more."""
+
 _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
 
 
@@ -52,7 +57,7 @@ class VllmSession:
     takes_turns: bool
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def turns(self, requests: Iterable[Request]) -> Iterable[Iterable[Request]]:
+    def turns(self, requests: Iterable[Request | None]) -> Iterable[Iterable[Request | None]]:
         """The parts of a feed that are in flight one after the other."""
         return adapter_turns.turns(requests) if self.takes_turns else [requests]
 
@@ -60,7 +65,7 @@ class VllmSession:
 class InFlight:
     """The requests of one run on their way through the engine."""
 
-    def __init__(self, session: VllmSession, requests: Iterable[Request]) -> None:
+    def __init__(self, session: VllmSession, requests: Iterable[Request | None]) -> None:
         self._session = session
         self._feed = iter(requests)
         self._more = True
@@ -75,9 +80,7 @@ class InFlight:
         """The outcomes as they come; requests are pulled while there is room for them."""
         session, settled = self._session, self._settled
         while True:
-            pulls = self._more and self._has_room()
-            if pulls:
-                self._pull()
+            pulls = self._more and self._has_room() and self._pull()
             if self._sent and not (pulls or settled):
                 self._receive()
             while self._sent and session.client.has_arrived():
@@ -97,15 +100,19 @@ class InFlight:
         few = len(self._sent) + len(self._settled) < session.window
         return few and self._waiting_tokens < session.waiting_tokens
 
-    def _pull(self) -> None:
-        """Take one request from the feed and send it."""
-        request = next(self._feed, None)
-        if request is None:
+    def _pull(self) -> bool:
+        """Take one request from the feed and send it; false if the feed has none now."""
+        try:
+            request = next(self._feed)
+        except StopIteration:
             self._more = False
-            return
+            return False
+        if request is None:
+            return False
         failed = self._send(request)
         if failed is not None:
             self._settled.append(failed)
+        return True
 
     def _send(self, request: Request) -> Failed | None:
         """Hand a request to vLLM; its failure if it cannot be sent."""

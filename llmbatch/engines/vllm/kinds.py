@@ -1,7 +1,7 @@
 """The kinds of vLLM engines: one generates texts, the other pools them to numbers."""
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine, pooling_engine
 from llmbatch.engines.vllm.engine import VllmEngine
 

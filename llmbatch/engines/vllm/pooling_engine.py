@@ -8,7 +8,7 @@ from typing import Any
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.records import Ask, Constraint, Message, Sampling
 from llmbatch.engines import hub, model_files, pooling_files, pooling_heads
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling
 from llmbatch.engines.vllm import ahead, failure_reasons, versions

@@ -39,7 +39,7 @@ class _Open:
 class PoolingFlight(InFlight):
     """See `InFlight`: the same for requests of numbers."""
 
-    def __init__(self, session: PoolingSession, requests: Iterable[Request]) -> None:
+    def __init__(self, session: PoolingSession, requests: Iterable[Request | None]) -> None:
         super().__init__(session, requests)
         self._pools = session
         self._open: dict[str, _Open] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.records import Message
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import chat_tokenizer, label_check, thinking_switch
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.in_flight import one_line

@@ -11,7 +11,8 @@ from typing import Any, Self
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines.base import LOAD, Engine, EngineConfig, Telemetry, grammar_of
+from llmbatch.engines.base import LOAD, Engine, Telemetry, grammar_of
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig, Servers
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import adapters
 from llmbatch.pipeline.tasks.base import Task
@@ -23,4 +23,8 @@ def make(
         task.constraint,
         task.ask,
         adapters.load(spec).by_digest,
+        spec.engine.count,
+        spec.run.stall_timeout,
+        Servers(spec.engine.base_url, spec.engine.api_key_env) if spec.engine.base_url else None,
+        spec.engine.address,
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from llmbatch.core.outcomes import Completed
 from llmbatch.core.records import Ask, Message, Request, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from tests.engines.vllm.session import ROOT
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from llmbatch.engines.vllm.public_way import PublicWay
 from llmbatch.engines.vllm.short_way import ShortWay

@@ -9,7 +9,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed
 from llmbatch.core.records import Request
 from llmbatch.engines import adapter_files
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from tests.engines import lora
 from tests.engines.vllm import session

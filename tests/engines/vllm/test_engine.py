@@ -11,7 +11,7 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import ChatSettings, Constraint, Message, Request
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import defaults, options
 from llmbatch.engines.vllm import engine as vllm
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer

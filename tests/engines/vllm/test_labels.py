@@ -12,7 +12,7 @@ import pytest
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Completed, Failed, Outcome
 from llmbatch.core.records import Ask, ChatSettings, Message, Request, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from tests.engines.vllm import session

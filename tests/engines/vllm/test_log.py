@@ -6,7 +6,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from tests.engines.vllm import session
 

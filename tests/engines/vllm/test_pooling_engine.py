@@ -7,7 +7,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Ask, Constraint, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import kinds, pooling_engine
 from tests.engines.vllm import session
 from tests.pooling import process

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.records import Ask, Message
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import kinds
 from llmbatch.engines.vllm.pooling_engine import PoolingEngine
 from tests.engines.vllm import session

@@ -7,7 +7,7 @@ import pytest
 
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.job.checks import CheckRule
 from llmbatch.pipeline.run import rule_figures
 from llmbatch.pipeline.run.answer_checks import NamedBreak, message

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import EngineError, UsageError
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import ready_job
 from llmbatch.pipeline.run.engine_factory import EngineFactory, IdentityLookup

@@ -12,7 +12,8 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.core.step_cost import StepMoments, fit
-from llmbatch.engines.base import LONGEST_HOLD, EngineConfig
+from llmbatch.engines.base import LONGEST_HOLD
+from llmbatch.engines.config import EngineConfig
 from llmbatch.pipeline.monitoring.progress import Progress
 from llmbatch.store import results, run_records
 from tests import scripted_engine

@@ -9,7 +9,8 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.core.records import Message, Request, Sampling
-from llmbatch.engines.base import Engine, EngineConfig, Telemetry
+from llmbatch.engines.base import Engine, Telemetry
+from llmbatch.engines.config import EngineConfig
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 from tests import scripted_engine
 from tests.scripted_engine import ScriptedEngine

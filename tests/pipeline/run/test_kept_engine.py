@@ -7,7 +7,7 @@ import pytest
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.pipeline.run.kept_engine import EngineKeeper, Lease
 from tests import scripted_engine
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.outcomes import CONTEXT, FAILURE_KINDS, FailureKind
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.job.fields import Affects
 from llmbatch.job.sampling import SamplingSpec
 from llmbatch.job.spec import JobSpec

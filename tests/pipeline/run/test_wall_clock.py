@@ -16,7 +16,7 @@ from llmbatch.core.clock import Moment
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
-from llmbatch.engines.base import EngineConfig
+from llmbatch.engines.config import EngineConfig
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.monitoring import status
 from llmbatch.pipeline.monitoring.status import StatusFile

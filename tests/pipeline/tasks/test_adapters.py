@@ -147,7 +147,10 @@ def test_turns_keep_rows_with_and_without_an_adapter_apart() -> None:
         Request(str(n), (), None, adapter=None if one == "-" else one)  # type: ignore[arg-type]
         for n, one in enumerate(given)
     ]
-    found = ["".join(request.adapter or "-" for request in turn) for turn in turns(requests)]
+    found = [
+        "".join(request.adapter or "-" for request in turn if request is not None)
+        for turn in turns(requests)
+    ]
     assert found == ["--", "aab", "-", "b", "---", "c"]
     assert list(turns([])) == []
 
