@@ -293,7 +293,7 @@ class ScriptedEngine:
         position, steps, batch, begun = self._next()
         began = clock.seconds()
         self._pause(options.delay + steps * options.step_delay + begun * options.prefill_delay)
-        outcome = self._compute(self._in_flight[position])
+        outcome = self.compute(self._in_flight[position])
         if options.slots or options.delay:
             self._measure(clock.seconds() - began, steps, batch, begun)
         del self._in_flight[position]
@@ -308,7 +308,7 @@ class ScriptedEngine:
         position = self._next_in_order()
         if not self._options.delay:
             return position, 1, 1, 0
-        usage = self._compute(self._in_flight[position]).usage
+        usage = self.compute(self._in_flight[position]).usage
         return position, max(1, usage.output), 1, usage.prompt
 
     def _measure(self, seconds: float, steps: int, batch: int, begun: int) -> None:
@@ -335,7 +335,7 @@ class ScriptedEngine:
         begun = 0
         for request in running:
             if request.key not in self._left:
-                usage = self._compute(request).usage
+                usage = self.compute(request).usage
                 self._left[request.key] = max(1, usage.output)
                 begun += usage.prompt
         left = [self._left[request.key] for request in running]
@@ -353,7 +353,9 @@ class ScriptedEngine:
         times = self._options.die_times
         return times < 0 or self._count("death") <= times
 
-    def _compute(self, request: Request) -> Outcome:
+    def compute(self, request: Request) -> Outcome:
+        """The outcome of a request, also when the engine was not started. Raises EngineError for
+        one that ends it."""
         prompt = " ".join(message.content for message in request.messages)
         words = len(prompt.split())
         limit = self._options.max_model_len
