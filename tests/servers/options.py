@@ -47,7 +47,7 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class ChaosOptions:
-    """The chaos that a proxy brings to requests on their way to `target`. Shares are in 0..1 of requests."""
+    """The chaos of a proxy in front of `target`. Shares are those of requests, in 0..1."""
 
     target: str = ""
     seed: int = 0
