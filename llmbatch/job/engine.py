@@ -1,14 +1,27 @@
 """The table [engine]: the engine, where it runs, and its own options."""
 
+import re
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from llmbatch.core.option_name import plain_name
+from llmbatch.engines.http.addresses import Address, SecretError
 from llmbatch.engines.replicas.count import ReplicaCount
+from llmbatch.job.expected import SECRET
 from llmbatch.job.fields import neutral
+
+# Capital letters only: a key that is given in the place of its variable's name is stored nowhere.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+_SECRET_OPTIONS = frozenset(
+    {
+        "access_token", "api_key", "apikey", "authorization", "bearer", "default_headers",
+        "extra_headers", "headers", "key", "openai_api_key", "password", "secret", "token",
+    }
+)  # fmt: skip
 
 
 class EngineSpec(BaseModel):
@@ -52,7 +65,30 @@ class EngineSpec(BaseModel):
     @field_validator("base_url", mode="before")
     @classmethod
     def _urls(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        urls = (value,) if isinstance(value, str) else value
+        if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
+            return urls
+        addresses = [_address(url) for url in urls]
+        for index, address in enumerate(addresses):
+            if address in addresses[:index]:
+                raise ValueError(f"{address.base} is named twice")
+        return tuple(urls)
+
+    @field_validator("api_key_env", mode="before")
+    @classmethod
+    def _variable(cls, value: Any) -> Any:
+        if isinstance(value, str) and not _VARIABLE.fullmatch(value):
+            raise secret_fault(
+                "must be the name of an environment variable that holds the key (capital letters, "
+                "digits and _), and not the key itself"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _keys_are_no_options(self) -> Self:
+        if self.name == "openai":
+            _refuse_keys(self.options)
+        return self
 
     @property
     def options(self) -> dict[str, Any]:
@@ -74,3 +110,37 @@ def parallel(options: Mapping[str, Any]) -> int:
     named = {plain_name(name): value for name, value in options.items()}
     sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
     return prod(size for size in sizes if isinstance(size, int) and size > 0)
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """Raise a fault of the options that one of several models gets: those of servers are checked as
+    in the table itself."""
+    named = {name: given[name] for name in ("base_url", "api_key_env") if name in given}
+    _refuse_keys(given)
+    try:
+        EngineSpec.model_validate(named)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise secret_fault(f"engine.{where}: {fault['msg']}") from None
+
+
+def _refuse_keys(options: Mapping[str, Any]) -> None:
+    for option in options:
+        if plain_name(option) in _SECRET_OPTIONS:
+            raise secret_fault(
+                f"engine option {option!r}: keys come from the environment only: name the variable "
+                "with --api-key-env NAME"
+            )
+
+
+def _address(url: str) -> Address:
+    try:
+        return Address.parsed(url)
+    except SecretError as error:
+        raise secret_fault(str(error)) from None
+
+
+def secret_fault(text: str) -> PydanticCustomError:
+    """A fault of a value that may be a secret, and is not shown."""
+    return PydanticCustomError(SECRET, "{text}", {"text": text})

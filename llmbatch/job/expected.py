@@ -20,6 +20,8 @@ Location = tuple[str, ...]
 
 # What its validators say is in words of ours already.
 _OURS = "value_error"
+SECRET = "secret"
+"""The same of a value that may be a secret: it is not shown."""
 # The library's mark at the beginning of these words.
 _MARK = "Value error, "
 # Faults of a table, which the job file's own words are for.
@@ -65,6 +67,8 @@ def joined(found: Sequence[Fault]) -> list[Fault]:
 def words(fault: Fault, model: type[BaseModel]) -> str:
     """The fault of a value, what may stand there instead, and what was given."""
     given = fault["input"]
+    if fault["type"] == SECRET:
+        return str(fault["msg"])
     if fault["type"] == _OURS:
         what = str(fault["msg"]).removeprefix(_MARK)
     else:

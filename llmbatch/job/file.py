@@ -22,6 +22,7 @@ from llmbatch.job import (
     placement,
     stage_files,
 )
+from llmbatch.job.engine import EngineSpec
 from llmbatch.job.flags import flag_name
 from llmbatch.job.input import with_input_table
 from llmbatch.job.located import located
@@ -259,7 +260,7 @@ def _flag_of(flags: Table, where: tuple[str, ...]) -> str | None:
         key = ".".join(where[: depth + 1])
         if key == "input.files":
             return "INPUT"
-        if key.startswith("engine.") and key != "engine.name":
+        if key.startswith("engine.") and part not in EngineSpec.model_fields:
             return f"--engine-arg {part}"
         if key.startswith("template.kwargs."):
             return f"--template-arg {part}"

@@ -12,6 +12,8 @@ from pydantic import ValidationError, field_validator
 from llmbatch.core.errors import nearest
 from llmbatch.job import expected
 from llmbatch.job.cost import TokenPrice, price_of
+from llmbatch.job.engine import check_options, secret_fault
+from llmbatch.job.expected import SECRET
 from llmbatch.job.fields import Section, neutral, rendered
 
 
@@ -33,6 +35,12 @@ class StageSpec(Section):
     price_per_million: TokenPrice | None = neutral(
         None, "Price of a million tokens, IN/OUT[/CACHED]."
     )
+
+    @field_validator("engine")
+    @classmethod
+    def _engine(cls, value: dict[str, Any]) -> dict[str, Any]:
+        check_options(value)
+        return value
 
     @field_validator("price_per_million", mode="before")
     @classmethod
@@ -67,11 +75,12 @@ def _read_entry(number: int, entry: Any) -> dict[str, Any]:
     try:
         return StageSpec.model_validate(dict(entry)).model_dump()
     except ValidationError as error:
-        raise ValueError(f"[[model]] number {number}: {_words(error)}") from error
+        fault = expected.faults(error, StageSpec)[0]
+        text = f"[[model]] number {number}: {_words(fault)}"
+        raise secret_fault(text) if fault["type"] == SECRET else ValueError(text) from None
 
 
-def _words(error: ValidationError) -> str:
-    fault = expected.faults(error, StageSpec)[0]
+def _words(fault: expected.Fault) -> str:
     key = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         return f"unknown key {key!r}{nearest(key, StageSpec.model_fields)}"
