@@ -67,6 +67,7 @@ _METAVARS = {
     "run.max_failed": "N|P%",
     "run.max_new_failed": "N|P%",
     "run.fail_fast": "P%[/N]|off",
+    "run.shard": "I/N",
     "run.repetition": "N|off",
     "template.thinking": "off|on|N",
     "sampling.stop": "TEXT",

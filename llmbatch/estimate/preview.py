@@ -17,6 +17,7 @@ from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling, pooling_of
 from llmbatch.estimate import limit_warnings, past_runs, requirements
 from llmbatch.estimate.requirements import Requirements
+from llmbatch.job import shard
 from llmbatch.job.alike import is_alike
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import CONTROL_TOKENS
@@ -108,6 +109,7 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
     spec, task = job.spec, job.task
     limits.check(spec)
     gold_gate.check(spec)
+    shard.check(spec)
     engine = registry.load(spec.engine.name)(_config(job))
     check_ahead(engine, task.sampling, task.constraint)
     constraint, pooling = held.plan_of(engine, task), pooling_of(engine)

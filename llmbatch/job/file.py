@@ -20,6 +20,7 @@ from llmbatch.job import (
     expected,
     label_file,
     placement,
+    shard,
     stage_files,
 )
 from llmbatch.job.engine import EngineSpec
@@ -81,7 +82,7 @@ def load(
         raise UsageError(f"{source}: {error} (got {spec.cost.currency[:80]!r})") from error
     if job_file and "sql" not in flags.get("input", {}):
         spec.input.with_folder(str(job_file.parent))
-    return spec.with_template_files(_template_files(job_file, flags))
+    return shard.apart(spec.with_template_files(_template_files(job_file, flags)))
 
 
 def _template_files(job_file: Path | None, flags: Table) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The table [run]: chunks and checkpoints, retries, and rules to stop."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -107,6 +108,12 @@ class RunSpec(Section):
     reports: tuple[str, ...] = neutral(
         (), "Files to write the report to: .txt, .json, .md or .html."
     )
+    # Which rows are answered, not how.
+    shard: str | None = neutral(
+        None,
+        "Work on one of N parts of the rows, 2/8, with an output and a state folder of its own; "
+        "llmbatch merge makes the whole job of them.",
+    )
 
     @property
     def keeps_cut(self) -> bool:
@@ -141,13 +148,25 @@ class RunSpec(Section):
         return f"{value:g}" if is_number else value
 
     @field_validator(
-        "deadline", "max_failed", "max_new_failed", "fail_fast", "expect_reuse", "max_churn"
+        "deadline",
+        "max_failed",
+        "max_new_failed",
+        "fail_fast",
+        "expect_reuse",
+        "max_churn",
+        "shard",
     )
     @classmethod
     def _can_be_read(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
             _READERS[str(info.field_name)](value)
         return value
+
+
+def _check_shard(value: str) -> None:
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", value)
+    if not match or int(match[1]) > int(match[2]):
+        raise ValueError("write a number and how many there are: 2/8")
 
 
 _READERS: dict[str, Callable[[str], object]] = {
@@ -157,4 +176,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "fail_fast": stop_rules.fail_fast_rate,
     "expect_reuse": stop_rules.share,
     "max_churn": stop_rules.share,
+    "shard": _check_shard,
 }

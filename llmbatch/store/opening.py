@@ -37,6 +37,7 @@ MIGRATIONS = (
     ("schema_19.sql",),
     ("schema_20.sql",),
     ("schema_21.sql",),
+    ("schema_22.sql",),
 )
 
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.outcomes import Tries
-from llmbatch.store import arrow_columns, long_texts, rendered_rows
+from llmbatch.store import arrow_columns, long_texts, rendered_rows, shares
 from llmbatch.store.database import Database
 from llmbatch.store.long_texts import LongText
 from llmbatch.store.rendered_rows import Places, RenderedRow
+from llmbatch.store.shares import Share
 from llmbatch.store.snapshots import PLANNED
 from llmbatch.store.statements import query
 
@@ -83,18 +84,21 @@ def replace(
     adoption: Adoption | None = None,
     *,
     votes: bool = False,
+    share: Share | None = None,
 ) -> Plan:
-    """Make `batches` the current plan, in one transaction.
+    """Make `batches` the current plan, in one transaction. Of a `share` all else is dropped.
 
     `repetition_key(key, n)` gives the n-th repetition of a request a key of its own, so that it
     is computed by itself; None lets equal requests share one answer. `adoption`: answers that are
     looked for under the rows' other keys. `votes`: the samples of a row vote.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
-    staged = stage_rendered(db, (TEXTS, plan), batches, repetition_key, adoption)
+    staged = stage_rendered(db, (TEXTS, plan), batches, repetition_key, adoption, share)
     with db.transaction():
         for table in PLANNED:
             db.execute(f"DELETE FROM {table}")
+        if share is not None:
+            shares.keep(db, share, snapshot)
         db.execute(query("plan_rows"), {"plan": plan})
         requests = "plan_sampled_requests" if staged.is_sampled else "plan_requests"
         db.execute(query(requests), {"plan": plan})
@@ -119,9 +123,11 @@ def stage_rendered(
     batches: Iterable[list[RenderedRow]],
     repetition_key: Callable[[str, int], str] | None,
     adoption: Adoption | None,
+    share: Share | None = None,
 ) -> Staged:
-    """Bring rendered rows into a table, outside of the transaction that takes them from there (see
-    `snapshots.replace`). `texts`: of whose file the long ones are (see `long_texts.file_of`)."""
+    """Bring rendered rows, or a `share` of them, into a table, outside of the transaction that
+    takes them from there (see `snapshots.replace`). `texts`: of whose file the long ones are (see
+    `long_texts.file_of`)."""
     db.execute(query("stage_rendered"))
     db.execute(query("stage_other_keys"))
     is_sampled = False
@@ -132,9 +138,13 @@ def stage_rendered(
             db.insert(query("stage"), rendered_rows.table(batch, long, places))
             if adoption is not None:
                 db.insert(query("stage_other"), _other_keys(batch))
+    if share is not None:
+        shares.choose(db, share)
     adopted = 0 if adoption is None else _adopt(db, adoption)
     if repetition_key is not None:
         _separate_repetitions(db, repetition_key)
+    if share is not None:
+        shares.drop_others(db)
     return Staged(is_sampled, adopted)
 
 
@@ -142,6 +152,7 @@ def drop_rendered(db: Database) -> None:
     """Drop the tables of `stage_rendered`."""
     db.execute("DROP TABLE rendered")
     db.execute("DROP TABLE other_keys")
+    shares.drop_chosen(db)
 
 
 def _adopt(db: Database, adoption: Adoption) -> int:

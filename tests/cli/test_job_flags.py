@@ -121,6 +121,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.fail_fast": ("2%", "2%"),
     "run.expect_reuse": ("90%", "90%"),
     "run.max_churn": ("5%", "5%"),
+    "run.shard": ("2/8", "2/8"),
     "run.if_locked": ("skip", "skip"),
     "run.metrics_file": ("m.prom", "m.prom"),
     "run.reports": ("r.md", ("r.md",)),

@@ -66,6 +66,7 @@ _UNDONE = {
         "DROP TABLE escalations",
         "DROP TABLE cascade_stages",
     ),
+    22: ("DROP TABLE shares",),
 }
 # Since when frames have links.
 _LINKED = 5

@@ -7,6 +7,7 @@ from llmbatch.batch_files.lines import BodyError
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text, messages_text
 from llmbatch.job.gold_set import names_file
+from llmbatch.job.shard import Shard
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts import bodies, other_limits
 from llmbatch.pipeline.prompts import keys as prompts_keys
@@ -23,10 +24,11 @@ from llmbatch.pipeline.tasks import adapters
 from llmbatch.pipeline.tasks.adapters import UNKNOWN, UnknownAdapterError
 from llmbatch.pipeline.tasks.base import DividesRows, Part
 from llmbatch.pipeline.tasks.row_parts import Divide
-from llmbatch.store import plans, snapshots
+from llmbatch.store import plans, shares, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED, Plan
 from llmbatch.store.rendered_rows import RenderedRow
+from llmbatch.store.shares import Share
 from llmbatch.store.snapshots import Snapshot
 
 _WINDOW = 20_000
@@ -50,7 +52,7 @@ def plan(
     `order` is that of a record's fields (`record_order.decide`); None is the input's. `screening`
     finds rows with control tokens; None where the model is not known. `limits`: those of earlier
     runs, whose answers may do. Raises UsageError when a template names a column that the input does
-    not have.
+    not have; NotWholeError where it would be made anew and the store has only a share of the rows.
     """
     spec = job.spec
     _check_response_column(spec, snapshot)
@@ -64,6 +66,8 @@ def plan(
     is_same = rows is None and current is not None and current.digest == digest
     if is_same and current is not None and plans.has_long_texts(db, current.plan):
         return current
+    if rows is None and shares.held(db) is not None:
+        raise NotWholeError
     windows: Iterable[list[tuple[int, str]]] = (
         snapshots.windows(db, _WINDOW) if rows is None else [snapshots.rows_at(db, rows)]
     )
@@ -71,8 +75,19 @@ def plan(
         adoption, votes = limits.adoption(spec), spec.sampling.vote
         repetition_key = asking.repetition_key
         return plans.replace(
-            db, snapshot.snapshot, digest, batches, repetition_key, adoption, votes=votes
+            db,
+            snapshot.snapshot,
+            digest,
+            batches,
+            repetition_key,
+            adoption,
+            votes=votes,
+            share=asking.share if rows is None else None,
         )
+
+
+class NotWholeError(Exception):
+    """The store has only a share of the rows, and all are needed."""
 
 
 class Asking:
@@ -99,19 +114,21 @@ class Asking:
             self._known.check_column(columns, spec.input.name)
         self._screening = screening or Screening(spec, None)
         keys = prompts_keys.KeyMaker(spec, job.task, model_identity)
-        self.digest = prompts_keys.plan_digest(
-            spec,
-            snapshot.source.digest,
-            keys.base(),
-            order,
-            self._screening.tokens,
-            limits.tokens,
-            [
-                *(job.task.dividing if isinstance(job.task, DividesRows) else ()),
-                *self._known.shape,
-            ],
-        )
+        dividing = [
+            *(job.task.dividing if isinstance(job.task, DividesRows) else ()),
+            *self._known.shape,
+        ]
+
+        def digest(other_limits: Mapping[int, int] | None) -> str:
+            source, tokens = snapshot.source.digest, self._screening.tokens
+            return prompts_keys.plan_digest(
+                spec, source, keys.base(), order, tokens, other_limits, dividing
+            )
+
+        self.digest = digest(limits.tokens)
         """A digest of all that shapes the requests."""
+        self.share = _share(spec, digest(None))
+        """The share of the rows that is asked; None: all are."""
         others = limits.specs(spec)
         self._keys = [
             keys,
@@ -130,6 +147,11 @@ class Asking:
             divide = bodies.divider(self._job.task, self._known)
             found = _batches(windows, renderer, divide, self._keys, self._screening)
             yield (_sampled(batch, spec.sampling.samples) for batch in found)
+
+
+def _share(spec: JobSpec, asked: str) -> Share | None:
+    shard = Shard.of(spec)
+    return None if shard is None else Share(*shard, asked, separate=_separate(spec))
 
 
 def _separate(spec: JobSpec) -> bool:

@@ -22,15 +22,22 @@ from llmbatch.store.snapshots import Snapshot, Source
 _READING = 2
 
 
-def ingest(db: Database, source: InputFile, spool: Path, guard: Guard = unguarded) -> Snapshot:
-    """Bring the store's rows up to date with the input; a content already held is not read again.
-    What can be read only once is kept in the file `spool`, or beside it, meanwhile.
+def ingest(
+    db: Database,
+    source: InputFile,
+    spool: Path,
+    guard: Guard = unguarded,
+    *,
+    anew: bool = False,
+) -> Snapshot:
+    """Bring the store's rows up to date with the input; a content already held is not read again,
+    unless `anew`. What can be read only once is kept in the file `spool`, or beside it, meanwhile.
 
     Raises UsageError when the input as a whole cannot be used, and where the `guard` does.
     """
     keep = _kept if source.query is None else _asked
     with keep(source, spool) as parts:
-        return _ingest(db, source, parts, guard)
+        return _ingest(db, source, parts, guard, anew=anew)
 
 
 @contextmanager
@@ -74,11 +81,11 @@ def _keep(part: Part, spool: Path) -> None:
                 shutil.copyfileobj(pipe, kept)
 
 
-def _ingest(db: Database, source: InputFile, parts: Parts, guard: Guard) -> Snapshot:
+def _ingest(db: Database, source: InputFile, parts: Parts, guard: Guard, *, anew: bool) -> Snapshot:
     before = [_stat(part) for part in parts.files]
     digest = _digest(parts, source)
     newest = snapshots.newest(db)
-    is_read = newest is not None and newest.source.digest == digest
+    is_read = newest is not None and newest.source.digest == digest and not anew
     if newest and is_read and snapshots.has_long_texts(db, newest.snapshot):
         guard(db, newest)
         return newest

@@ -15,7 +15,7 @@ from llmbatch.core.errors import (
     UnwrittenError,
     UsageError,
 )
-from llmbatch.job import folder
+from llmbatch.job import folder, shard
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -36,6 +36,7 @@ from llmbatch.pipeline.run import (
     request_file,
     reuse,
     rule_figures,
+    shards,
 )
 from llmbatch.pipeline.run.cascade import Cascade, Stage
 from llmbatch.pipeline.run.context import Context
@@ -91,6 +92,7 @@ def execute(
     spec, paths = job.spec, job.paths
     limits.check(spec)
     gold_gate.check(spec)
+    shard.check(spec)
     stages = cascade.make(job)
     first = stages.stages[0]
     deadline = deadline_of(spec, clock.seconds())
@@ -152,6 +154,8 @@ def _run(db: Database, context: Context, stages: Cascade) -> RunResult:
     job = context.job
     earlier_files.check(db, job.output)
     whole_output.check(db, job.spec, job.output, job.paths.state)
+    if not context.fresh:
+        shards.require_same(db, job)
     known = field_groups.NO_ORDER if context.fresh else field_groups.known_order(db)
     planned = _plan(db, context, stages, known)
     export.check(db, job.output)

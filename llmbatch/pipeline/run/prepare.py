@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from llmbatch.core import clock
@@ -11,12 +12,13 @@ from llmbatch.engines.base import Engine, notices_of, try_chats
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.prompts import other_limits, planner, record_order
 from llmbatch.pipeline.prompts.other_limits import OtherLimits
+from llmbatch.pipeline.prompts.planner import NotWholeError
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import guards, ingest
 from llmbatch.pipeline.rows.drift_watch import DriftWatch
 from llmbatch.pipeline.rows.guards import InputGuard
-from llmbatch.pipeline.run import reopening
+from llmbatch.pipeline.run import reopening, shards
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.planned_job import PlannedJob
@@ -39,7 +41,7 @@ from llmbatch.store.journal import DamagedError
 from llmbatch.store.opening import open_store
 from llmbatch.store.plans import Pending
 from llmbatch.store.repair import abandon
-from llmbatch.store.snapshots import FormerInputs
+from llmbatch.store.snapshots import FormerInputs, Snapshot
 
 # Seconds that readers of the store get to close it, and seconds between two tries to open it.
 _READERS_LEAVE = 30.0
@@ -101,11 +103,30 @@ def read_and_plan(
     `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
     and `kept` their profiles, None: those that `db` knows; `lookup`: of the engine's identity, if
     it has begun."""
-    phase("reading the input")
     lookup = lookup or IdentityLookup(engine)
     guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
     watch = DriftWatch(job.spec, input_profiles.kept(db) if kept is None else kept)
-    snapshot = ingest.ingest(db, job.input, spool, guards.both(guard, watch))
+    read = partial(ingest.ingest, db, job.input, spool, guards.both(guard, watch))
+    phase("reading the input")
+    kept_order, is_kept = shards.known(db, job.spec, known)
+    try:
+        return _plan(db, job, read(anew=not is_kept), kept_order, lookup, watch, limits, phase)
+    except NotWholeError:
+        phase("reading the input again: of the last one only this shard's rows are kept")
+        return _plan(db, job, read(anew=True), known, lookup, watch, limits, phase)
+
+
+def _plan(
+    db: Database,
+    job: ReadyJob,
+    snapshot: Snapshot,
+    known: KnownOrder,
+    lookup: IdentityLookup,
+    watch: DriftWatch,
+    limits: OtherLimits,
+    phase: Callable[[str], None],
+) -> PlannedJob:
+    """Plan the rows that were read."""
     for note in snapshot.source.notes:
         phase(f"{snapshot.source.input}: {note}")
     for change in watch.lines():

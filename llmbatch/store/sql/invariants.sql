@@ -2,9 +2,13 @@
 
 -- name: every_record_is_a_row_or_a_reject
 -- Rows carry their ordinal in the input; the ordinals they leave out are those of the rejects, and
--- of rows that were not chosen.
+-- of rows that were not chosen, or are other shards'.
 SELECT (count(*) - count(DISTINCT row)) + count(*) FILTER (row > (
-    (SELECT count(*) FROM rows) + (SELECT count(*) FROM rejects)
+    (SELECT count(*) FROM rows)
+    + coalesce(
+        (SELECT rejects FROM shares WHERE snapshot = (SELECT max(snapshot) FROM snapshots)),
+        (SELECT count(*) FROM rejects)
+    )
     + coalesce((SELECT rows_read - row_count FROM snapshots ORDER BY snapshot DESC LIMIT 1), 0)
 ))
 FROM rows;

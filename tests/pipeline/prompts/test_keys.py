@@ -156,6 +156,7 @@ ALTERNATIVES: dict[str, Any] = {
     "run.fail_fast": "50%/20",
     "run.metrics_file": "llmbatch.prom",
     "run.reports": ["report.html"],
+    "run.shard": "2/8",
     "run.if_locked": "skip",
 }
 
