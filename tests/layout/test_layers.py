@@ -177,6 +177,12 @@ def test_only_the_vllm_engine_imports_what_vllm_brings(package: str) -> None:
     assert [name for name in importers(package) if not name.startswith("engines/vllm/")] == []
 
 
+def test_only_the_http_client_imports_an_http_library() -> None:
+    for package in ("aiohttp", "httptools"):
+        assert set(importers(package)) <= {"engines/http/client.py"}
+    assert importers("aiohttp")
+
+
 @pytest.mark.parametrize("package", ["os", "pathlib", "socket", "subprocess", "threading", "io"])
 def test_core_touches_no_file_and_no_process(package: str) -> None:
     """But for the two modules that are there to do it for everybody."""

@@ -1,0 +1,98 @@
+"""One run of the engine: pulling requests, handing them to the event loop, giving outcomes."""
+
+import queue
+from collections.abc import Iterable, Iterator
+
+from llmbatch.core.errors import EngineError
+from llmbatch.core.outcomes import Failed, Lost, Outcome
+from llmbatch.core.records import Request
+from llmbatch.engines.http.bodies import Bodies, RefusedError
+from llmbatch.engines.http.counters import Counters
+from llmbatch.engines.http.dispatcher import Dispatcher, Event, Job
+from llmbatch.engines.http.loop_thread import LoopThread
+
+# Seconds after which a feed that has paused is asked again, if nothing comes meanwhile.
+_ASK_AGAIN = 0.01
+_END = object()
+
+
+class Flight:
+    """The requests of one run. Used by one thread, but for `put`."""
+
+    def __init__(
+        self,
+        requests: Iterable[Request | None],
+        thread: LoopThread,
+        bodies: Bodies,
+        counters: Counters,
+        window: int,
+    ) -> None:
+        self._feed = iter(requests)
+        self._thread = thread
+        self._bodies = bodies
+        self._counters = counters
+        self._window = window
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._more = True
+        self._paused = False
+        self._in_flight = 0
+
+    def put(self, event: Event) -> None:
+        """Take an event of the dispatcher's, in any thread."""
+        self._events.put(event)
+
+    def outcomes(self, dispatcher: Dispatcher) -> Iterator[Outcome | Lost]:
+        """The events as they come. Raises EngineError when the engine is gone."""
+        while True:
+            yield from self._pull(dispatcher)
+            if not self._in_flight:
+                if not self._more:
+                    return
+                continue
+            yield from self._come()
+
+    def _pull(self, dispatcher: Dispatcher) -> list[Failed]:
+        """Take requests from the feed while there is room; those that cannot be sent."""
+        jobs: list[Job] = []
+        failed: list[Failed] = []
+        most = min(self._window, max(dispatcher.wanted, 1))
+        while self._more and self._in_flight + len(failed) < most:
+            request = next(self._feed, _END)
+            if request is _END:
+                self._more = False
+                break
+            if request is None:
+                break
+            assert isinstance(request, Request)
+            try:
+                jobs.append(Job(request, self._bodies.call(request)))
+            except RefusedError as error:
+                failed.append(Failed(request.key, "refused_request", str(error)))
+                continue
+            self._in_flight += 1
+            if self._in_flight == 1 or len(jobs) >= 64:
+                self._hand_over(dispatcher, jobs)
+                jobs = []
+        self._hand_over(dispatcher, jobs)
+        return failed
+
+    def _hand_over(self, dispatcher: Dispatcher, jobs: list[Job]) -> None:
+        if jobs:
+            self._thread.soon(dispatcher.add, jobs)
+
+    def _come(self) -> Iterator[Outcome | Lost]:
+        """All that has come by now. Waits for the first of it, unless the feed is to be asked."""
+        events = self._events
+        try:
+            found: Event = events.get(timeout=_ASK_AGAIN if self._more else None)
+        except queue.Empty:
+            return
+        while True:
+            if isinstance(found, EngineError):
+                raise found
+            self._in_flight -= len(found.keys) if isinstance(found, Lost) else 1
+            yield found
+            try:
+                found = events.get_nowait()
+            except queue.Empty:
+                return
