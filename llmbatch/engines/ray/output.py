@@ -1,0 +1,83 @@
+"""Ray's messages and environment: none of its words reaches our output.
+
+Ray prints to the driver's *standard output*, also with `log_to_driver=False`: a death of an actor
+would stand between the rows of `-o -`.
+"""
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from llmbatch.engines.vllm import engine_log
+
+QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+_THREADS = "ray_"
+"""The names of Ray's own threads begin so."""
+
+
+class _Apart:
+    """A stream that sends what Ray's threads write into a log."""
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self._stream = stream
+        self._log = log
+
+    def write(self, text: str) -> int:
+        is_rays = threading.current_thread().name.startswith(_THREADS)
+        return (self._log if is_rays else self._stream).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def apart(log_path: str | None) -> Iterator[TextIO]:
+    """Send Ray's messages to the log, which it gives, for as long as this process is connected. Ray
+    is imported before, which sets a handler of its log."""
+    log = engine_log.opened(log_path or os.devnull)
+    logger = logging.getLogger("ray")
+    propagates, logger.propagate = logger.propagate, False
+    handlers, logger.handlers = logger.handlers, [logging.StreamHandler(log)]
+    former = sys.stdout
+    ours: Any = _Apart(former, log)
+    sys.stdout = ours
+    try:
+        yield log
+    finally:
+        if sys.stdout is ours:
+            sys.stdout = former
+        logger.handlers, logger.propagate = handlers, propagates
+
+
+def keep_to_loopback() -> None:
+    """Let a cluster that is started listen on this machine only, also if Ray was imported before
+    `environment` said so: vLLM does that."""
+    constants: Any = importlib.import_module("ray._private.ray_constants")
+    constants.ENABLE_RAY_CLUSTER = False
+
+
+@contextlib.contextmanager
+def environment(*, is_local: bool) -> Iterator[None]:
+    """Set the variables that Ray reads when it is imported and started."""
+    # Of what its C++ would write to our stderr for as long as it lives, only its last words.
+    wanted = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    # Seconds after which a process that cannot reach the head is ended from C++.
+    wanted["RAY_gcs_rpc_server_reconnect_timeout_s"] = str(365 * 24 * 3600)
+    if is_local:
+        # Else all of its processes listen on each network of the machine.
+        wanted["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

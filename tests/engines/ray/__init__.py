@@ -1,0 +1,1 @@
+"""Tests of replicas on a Ray cluster."""
