@@ -1,10 +1,11 @@
 """Servers with OpenAI's interface: their models, asked over HTTP."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
+
+from yarl import URL
 
 from llmbatch.constraints.backends import DEFAULT, copy_for
 from llmbatch.core import clock
@@ -14,14 +15,16 @@ from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.http import bodies, dialect, options, probe, servers
+from llmbatch.engines.http.addresses import Address
 from llmbatch.engines.http.answers import Answers
 from llmbatch.engines.http.bodies import Bodies
-from llmbatch.engines.http.client import Client, ClientSettings, address
+from llmbatch.engines.http.client import Client, ClientSettings
 from llmbatch.engines.http.concurrency import Flow
 from llmbatch.engines.http.counters import Counters
 from llmbatch.engines.http.dialect import Dialect
 from llmbatch.engines.http.dispatcher import Dispatcher
 from llmbatch.engines.http.flight import Flight
+from llmbatch.engines.http.key import Key
 from llmbatch.engines.http.loop_thread import CLOSED, LoopThread
 from llmbatch.engines.http.options import MIB, HttpOptions
 from llmbatch.engines.http.servers import Server
@@ -48,8 +51,10 @@ class HttpEngine:
         assert config.servers is not None
         self._config = config
         self._options = given
-        self._urls = [address(url) for url in config.servers.urls]
-        self._headers = _headers(config.servers.key_variable)
+        addresses = [Address.parsed(url) for url in config.servers.urls]
+        given.trust.check(addresses)
+        self._urls = [URL(address.base) for address in addresses]
+        self._key = Key.from_environment(config.servers.key_variable, given.trust.secrets())
         self._window = WINDOW_FACTOR * given.max_concurrency * len(self._urls)
         self._counters = Counters()
         self._closing = threading.Lock()
@@ -159,7 +164,8 @@ class HttpEngine:
             given.timeout or _STALL_SHARE * self._config.stall_timeout,
             given.connect_timeout,
             given.max_answer_mib * MIB,
-            self._headers,
+            self._key,
+            given.trust,
         )
 
     def _described(self, spoken: Dialect) -> EngineInfo:
@@ -223,12 +229,3 @@ class HttpEngine:
 
     def telemetry(self) -> Telemetry:
         return self._counters.telemetry()
-
-
-def _headers(variable: str | None) -> dict[str, str]:
-    if variable is None:
-        return {}
-    key = os.environ.get(variable)
-    if not key:
-        raise UsageError(f"--api-key-env {variable}: there is no such environment variable")
-    return {"Authorization": f"Bearer {key}"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.option_name import plain_name
+from llmbatch.engines.http.trust import Trust
 
 MIB = 2**20
 DIALECTS = ("auto", "vllm", "openai")
@@ -22,6 +23,7 @@ class HttpOptions:
     `timeout`: of a whole answer (0: four fifths of the run's `stall_timeout`); `patience`: with
     no server at all, until the engine gives up.
     `max_concurrency`: requests that a server gets at once at most.
+    `ca_file`, `plain_http`, `redirects`, `proxy`: see `trust.Trust`.
     """
 
     dialect: str = field(default="auto", metadata={"one_of": DIALECTS})
@@ -32,6 +34,14 @@ class HttpOptions:
     patience: float = field(default=120.0, metadata={"least": 0.0})
     max_concurrency: int = field(default=512, metadata={"least": 1})
     max_answer_mib: int = field(default=64, metadata={"least": 1})
+    ca_file: str = ""
+    plain_http: bool = False
+    redirects: bool = False
+    proxy: str = ""
+
+    @property
+    def trust(self) -> Trust:
+        return Trust(self.ca_file, self.plain_http, self.redirects, self.proxy)
 
     @property
     def extra_fields(self) -> list[str]:

@@ -83,7 +83,7 @@ class Trust:
         that is not followed."""
         target = urljoin(address.base, location or "")
         parts = urlsplit(target)
-        shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         if not location or status not in _RESENT:
             raise UsageError(
                 f"--base-url {address.base}: the server answers with a redirect ({status}) to "
