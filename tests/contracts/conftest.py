@@ -1,12 +1,14 @@
 """The fixtures that start the engines under test."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from llmbatch.core.records import Ask
-from llmbatch.engines.config import EngineConfig
+from llmbatch.engines.config import EngineConfig, Servers
+from llmbatch.engines.http.engine import WINDOW_FACTOR
 from llmbatch.engines.registry import load
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.contracts import minimal_engine
@@ -16,12 +18,14 @@ from tests.contracts.subjects import (
     KNOWN,
     MARKS,
     MINIMAL,
+    OPENAI,
     SCRIPTED,
     VLLM,
     Subject,
     with_options,
 )
 from tests.engines.vllm import session
+from tests.servers.process import ServerProcess, serving
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +53,26 @@ def minimal() -> Iterator[Subject]:
     create = load("tests.contracts.minimal_engine:create")
     with create(config) as engine:
         yield Subject(engine, create, config, minimal_engine.WINDOW, alike, other, MINIMAL)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerProcess]:
+    with serving(models=["scripted", "other"], max_model_len=CONTEXT, usage="full") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def openai(server: ServerProcess) -> Iterator[Subject]:
+    """A client of one server."""
+    most = 4
+    config = EngineConfig(
+        "scripted", {"max_concurrency": most}, servers=Servers((server.url,)), stall_timeout=5
+    )
+    alike, other = with_options(config, {"patience": 1.0}), replace(config, model="other")
+    create = load("openai")
+    with create(config) as engine:
+        window = WINDOW_FACTOR * most
+        yield Subject(engine, create, config, window, alike, other, OPENAI)
 
 
 @pytest.fixture(scope="session")

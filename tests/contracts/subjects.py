@@ -66,7 +66,7 @@ class Subject:
 
 
 def with_options(config: EngineConfig, options: Mapping[str, Any]) -> EngineConfig:
-    return EngineConfig(config.model, {**config.options, **options})
+    return replace(config, options={**config.options, **options})
 
 
 CONTEXT = 256
@@ -110,7 +110,24 @@ MINIMAL = Knows(
     held=Case("WAIT"),
     slow=Case("WAIT"),
 )
+OPENAI = replace(
+    _KNOWS_ITSELF,
+    fields=frozenset({"name", "version", "model", "window", "max_model_len"}),
+    encodes=False,
+    steps=False,
+    misspelt=("max_concurency", "max_concurrency"),
+    unreadable={"max_concurrency": "many"},
+    unanswerable=(NO_OPTIONS, Constraint("regex", "(?=b)a")),
+    held=Case("HOLD"),
+    slow=Case("STALL"),
+)
 
-KNOWN = {"scripted": SCRIPTED, "minimal": MINIMAL, "vllm": VLLM, "vllm_public": VLLM}
+KNOWN = {
+    "scripted": SCRIPTED,
+    "minimal": MINIMAL,
+    "openai": OPENAI,
+    "vllm": VLLM,
+    "vllm_public": VLLM,
+}
 """By the name of the fixture that starts the engine (see `conftest`)."""
 MARKS = dict.fromkeys(("vllm", "vllm_public"), session.needs_vllm)

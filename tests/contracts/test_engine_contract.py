@@ -9,6 +9,7 @@ not: see tests/engines/vllm/test_death.py and tests/engines/vllm/test_lives.py.
 """
 
 import json
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -342,7 +343,7 @@ def test_too_long_names_both_lengths(subject: Subject) -> None:
     assert subject.knows.context == subject.running.describe().max_model_len == CONTEXT
     outcome = answers(subject.running, BAD["too_long"])[BAD["too_long"].key]
     assert isinstance(outcome, Failed)
-    assert f"the context length is {CONTEXT}" in outcome.message
+    assert re.search(rf"context length is {CONTEXT}\b", outcome.message)
 
 
 def test_an_answer_of_too_few_tokens_was_cut_by_its_length(subject: Subject) -> None:
@@ -366,7 +367,9 @@ def assert_cut(outcome: Outcome, reason: str) -> None:
 
 def _tokens(subject: Subject, text: str) -> int:
     encoded = subject.running.encode(ask(text).messages)
-    assert encoded is not None
+    if encoded is None:
+        request = ask(text, max_tokens=1)
+        return answers(subject.running, request)[request.key].usage.prompt
     return len(encoded)
 
 

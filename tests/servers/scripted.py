@@ -1,9 +1,9 @@
 """A server with OpenAI's interface that follows a script: `python -m tests.servers.scripted`.
 
 Its answers are those of `tests.scripted_engine`, whose markers it follows: KILL ends the process,
-STALL is never answered, and LOSE closes the connection. It reads its options (`ServerOptions`) as
-JSON from its standard input, prints its port, and ends when that input ends. GET /seen tells what
-it was asked.
+STALL is never answered, and LOSE closes the connection; HOLD is told to wait every other time. It
+reads its options (`ServerOptions`) as JSON from its standard input, prints its port, and ends when
+that input ends. GET /seen tells what it was asked.
 """
 
 import asyncio
@@ -52,6 +52,7 @@ class Server:
         self._thinking = self._made("on")
         self._answered = 0
         self._is_ending = False
+        self._holds = 0
         self._lost: set[str] = set()
         self._bodies: deque[dict[str, Any]] = deque(maxlen=5000)
         self._headers: deque[dict[str, str]] = deque(maxlen=5000)
@@ -120,13 +121,23 @@ class Server:
                 return refused(400, f"There was an error parsing the body: {error}", "BadRequest")
             self._bodies.append(body)
             self._headers.append(dict(request.headers))
-            limited = self._gates.limit()
+            limited = self._hold(body) or self._gates.limit()
             if limited is not None:
                 return limited
             async with self._gates.place():
                 return await self._answer(endpoint, request, body)
 
         return answer
+
+    def _hold(self, body: Mapping[str, Any]) -> web.Response | None:
+        if "HOLD" not in str(body.get("messages")):
+            return None
+        self._holds += 1
+        if self._holds % 2 == 0:
+            return None
+        response = refused(429, "HOLD", "rate_limit_error")
+        response.headers["retry-after-ms"] = "60"
+        return response
 
     async def _answer(
         self, endpoint: str, request: web.Request, body: dict[str, Any]
