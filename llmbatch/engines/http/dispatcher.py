@@ -4,9 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
-
-from yarl import URL
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError
@@ -15,7 +14,8 @@ from llmbatch.core.records import Request
 from llmbatch.engines.http import failures, limits_told, servers
 from llmbatch.engines.http.answers import UnreadableError
 from llmbatch.engines.http.bodies import Call
-from llmbatch.engines.http.client import Broken, Client, ExchangeError, Reply
+from llmbatch.engines.http.client import Client, Exchange
+from llmbatch.engines.http.connection import Broken, ExchangeError, Reply
 from llmbatch.engines.http.counters import Counters
 from llmbatch.engines.http.failures import Fault, Problem
 from llmbatch.engines.http.servers import Server
@@ -37,14 +37,14 @@ class Reads(Protocol):
 @dataclass(slots=True, eq=False)
 class Job:
     """A request on its way. `tries`: failed ones, of which `late` came too late; `ends`: servers
-    that ended with it in flight; `task`: while it is at a server."""
+    that ended with it in flight; `exchange`: while it is at a server."""
 
     request: Request
     call: Call
     tries: int = 0
     late: int = 0
     ends: int = 0
-    task: asyncio.Task[None] | None = None
+    exchange: Exchange | None = None
 
 
 class Dispatcher:
@@ -55,7 +55,7 @@ class Dispatcher:
         client: Client,
         members: Sequence[Server],
         reads: Reads,
-        emit: Callable[[Event], None],
+        emit: Callable[[list[Event]], None],
         counters: Counters,
         patience: float,
     ) -> None:
@@ -66,13 +66,14 @@ class Dispatcher:
         self._counters = counters
         self._patience = patience
         self._router = Router()
+        self._is_alone = len(members) == 1
         self._waiting: deque[Job] = deque()
         self._resting: set[Job] = set()
         self._at_servers: set[Job] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._alone_since: float | None = None
-        self._urls: dict[tuple[int, str], URL] = {}
-        self._is_ended = False
+        self._events: list[Event] = []
+        self._is_due = False
 
     @property
     def wanted(self) -> int:
@@ -86,16 +87,16 @@ class Dispatcher:
 
     async def end(self) -> None:
         """Give up all that is here."""
-        self._is_ended = True
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
         self._resting.clear()
-        tasks = [job.task for job in self._at_servers if job.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._show(clock.seconds())
+        for job in self._at_servers:
+            if job.exchange is not None:
+                job.exchange.cancel()
+        self._at_servers.clear()
+        for server in self._servers:
+            server.flow.in_flight = 0
 
     def pump(self) -> None:
         """Send what can be sent now, and come back when more can be."""
@@ -106,7 +107,8 @@ class Dispatcher:
             if not room:
                 break
             job = waiting.popleft()
-            self._send(job, servers_[self._router.choose(job.request, room)], now)
+            number = next(iter(room)) if self._is_alone else self._router.choose(job.request, room)
+            self._send(job, servers_[number], now)
         self._show(now)
         if waiting:
             self._come_back(now)
@@ -137,40 +139,55 @@ class Dispatcher:
     def _send(self, job: Job, server: Server, now: float) -> None:
         server.flow.sent(now)
         self._at_servers.add(job)
-        job.task = asyncio.create_task(self._exchange(job, server, now))
+        target = server.targets.get(job.call.path)
+        if target is None:
+            target = server.target(self._client, job.call.path)
+        done = partial(self._came, job, server, now)
+        job.exchange = self._client.send(target, job.call.body, done)
 
-    async def _exchange(self, job: Job, server: Server, began: float) -> None:
+    def _came(self, job: Job, server: Server, began: float, result: Reply | ExchangeError) -> None:
+        """Take the end of an exchange."""
+        job.exchange = None
+        server.flow.ended()
+        self._at_servers.discard(job)
         try:
-            found = await self._asked(job, server, began)
-        except asyncio.CancelledError:
+            self._take(job, server, began, result)
+        except Exception as error:  # a bug, which must not leave a request without an end
+            self._put(EngineError(f"engine died: {error!r}"))
+        self._soon()
+
+    def _take(self, job: Job, server: Server, began: float, result: Reply | ExchangeError) -> None:
+        now = clock.seconds()
+        if isinstance(result, ExchangeError):
+            self._fail(job, server, self._broken(job, server, result, began), began)
             return
-        except Exception as error:
-            found = EngineError(f"engine died: {error!r}")
-        finally:
-            server.flow.ended()
-            self._at_servers.discard(job)
+        limits_told.note(server.flow, result.headers, now)
+        if result.status != 200:
+            problem = failures.problem_of(result.status, result.headers, result.body)
+            self._fail(job, server, problem, began)
+            return
+        found = self._read(job, server, result, now)
         if isinstance(found, Problem):
             self._fail(job, server, found, began)
         else:
             self._finish(found)
+
+    def _soon(self) -> None:
+        """Hand out events and send again, once for all that has come in this turn of the loop."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_due = False
         self.pump()
+        if self._events:
+            self._emit(self._events)
+            self._events = []
 
-    async def _asked(self, job: Job, server: Server, began: float) -> Event | Problem:
-        try:
-            reply = await self._client.post(self._url(server, job.call.path), job.call.body)
-        except ExchangeError as error:
-            return self._broken(job, server, error, began)
-        now = clock.seconds()
-        limits_told.note(server.flow, reply.headers, now)
-        if reply.status != 200:
-            return failures.problem_of(reply.status, reply.headers, reply.body)
-        return self._read(job, server, reply, now)
-
-    def _url(self, server: Server, path: str) -> URL:
-        url = self._urls.get((server.number, path))
-        if url is None:
-            url = self._urls[server.number, path] = server.url.joinpath(path.lstrip("/"))
-        return url
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        self._soon()
 
     def _read(self, job: Job, server: Server, reply: Reply, now: float) -> Event | Problem:
         try:
@@ -200,7 +217,7 @@ class Dispatcher:
             self._counters.count(event.usage, clock.seconds())
         if not (self._waiting or self._resting or self._at_servers):
             self._counters.emptied(clock.seconds())
-        self._emit(event)
+        self._put(event)
 
     def _fail(self, job: Job, server: Server, problem: Problem, began: float) -> None:
         now = clock.seconds()
@@ -221,7 +238,7 @@ class Dispatcher:
         """Ask a server no more; without any other the engine is gone."""
         server.refusal = f"{server.name} {text}"
         if all(one.refusal is not None for one in self._servers):
-            self._emit(EngineError(server.refusal))
+            self._put(EngineError(server.refusal))
 
     def _again(self, job: Job, server: Server, problem: Problem, now: float) -> None:
         """Send a request again, later; it has failed once no chance explains how often it did."""
@@ -258,9 +275,8 @@ class Dispatcher:
         if now - self._alone_since < self._patience:
             return False
         reason = next(one.last_error for one in self._servers if one.last_error)
-        self._emit(
-            EngineError(f"engine died: no server answers for {self._patience:g} s: {reason}")
-        )
+        waited = f"{self._patience:g} s"
+        self._put(EngineError(f"engine died: no server answers for {waited}: {reason}"))
         return True
 
     def _rest(self, job: Job) -> None:

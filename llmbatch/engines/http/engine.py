@@ -5,8 +5,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
-from yarl import URL
-
 from llmbatch.constraints.backends import DEFAULT, copy_for
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, LlmbatchError, UsageError
@@ -51,11 +49,10 @@ class HttpEngine:
         assert config.servers is not None
         self._config = config
         self._options = given
-        addresses = [Address.parsed(url) for url in config.servers.urls]
-        given.trust.check(addresses)
-        self._urls = [URL(address.base) for address in addresses]
+        self._addresses = [_parsed(url) for url in config.servers.urls]
+        given.trust.check(self._addresses)
         self._key = Key.from_environment(config.servers.key_variable, given.trust.secrets())
-        self._window = WINDOW_FACTOR * given.max_concurrency * len(self._urls)
+        self._window = WINDOW_FACTOR * given.max_concurrency * len(self._addresses)
         self._counters = Counters()
         self._closing = threading.Lock()
         self._thread: LoopThread | None = None
@@ -120,8 +117,8 @@ class HttpEngine:
     async def _start(self) -> None:
         self._client = client = Client(self._client_settings())
         self._servers = [
-            Server(number, url, Flow(self._options.max_concurrency))
-            for number, url in enumerate(self._urls)
+            Server(number, client.origin(each), each.path, Flow(self._options.max_concurrency))
+            for number, each in enumerate(self._addresses)
         ]
         now = clock.seconds()
         await servers.meet(self._servers, client, self._config.model, now)
@@ -192,12 +189,12 @@ class HttpEngine:
             self._end = "it was closed"
             thread.close(self._close_client)
             if self._flight is not None:
-                self._flight.put(EngineError(CLOSED))
+                self._flight.put([EngineError(CLOSED)])
             self._counters.rest()
 
     async def _close_client(self) -> None:
         if self._client is not None:
-            await self._client.close()
+            self._client.close()
 
     def run(self, requests: Iterable[Request | None]) -> Iterator[Outcome | Lost]:
         thread, client = self._thread, self._client
@@ -229,3 +226,10 @@ class HttpEngine:
 
     def telemetry(self) -> Telemetry:
         return self._counters.telemetry()
+
+
+def _parsed(url: str) -> Address:
+    try:
+        return Address.parsed(url)
+    except ValueError as error:
+        raise UsageError(f"--base-url {error}") from error

@@ -141,7 +141,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds in a header Retry-After, a number or a date; None where there is none."""
     if (exact := headers.get("retry-after-ms")) is not None and (ms := _number(exact)) is not None:
         return ms / 1000
-    told = headers.get("Retry-After")
+    told = headers.get("retry-after")
     if told is None:
         return None
     if (seconds := _number(told)) is not None:

@@ -32,14 +32,14 @@ class Flight:
         self._bodies = bodies
         self._counters = counters
         self._window = window
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
         self._more = True
         self._paused = False
         self._in_flight = 0
 
-    def put(self, event: Event) -> None:
-        """Take an event of the dispatcher's, in any thread."""
-        self._events.put(event)
+    def put(self, events: list[Event]) -> None:
+        """Take events of the dispatcher's, in any thread."""
+        self._events.put(events)
 
     def outcomes(self, dispatcher: Dispatcher) -> Iterator[Outcome | Lost]:
         """The events as they come. Raises EngineError when the engine is gone."""
@@ -82,17 +82,12 @@ class Flight:
 
     def _come(self) -> Iterator[Outcome | Lost]:
         """All that has come by now. Waits for the first of it, unless the feed is to be asked."""
-        events = self._events
         try:
-            found: Event = events.get(timeout=_ASK_AGAIN if self._more else None)
+            events = self._events.get(timeout=_ASK_AGAIN if self._more else None)
         except queue.Empty:
             return
-        while True:
-            if isinstance(found, EngineError):
-                raise found
-            self._in_flight -= len(found.keys) if isinstance(found, Lost) else 1
-            yield found
-            try:
-                found = events.get_nowait()
-            except queue.Empty:
-                return
+        for event in events:
+            if isinstance(event, EngineError):
+                raise event
+            self._in_flight -= len(event.keys) if isinstance(event, Lost) else 1
+            yield event

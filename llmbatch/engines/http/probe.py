@@ -15,7 +15,8 @@ from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.http import failures
 from llmbatch.engines.http.answers import Answers, UnreadableError
 from llmbatch.engines.http.bodies import Bodies, RefusedError
-from llmbatch.engines.http.client import Client, ExchangeError
+from llmbatch.engines.http.client import Client
+from llmbatch.engines.http.connection import ExchangeError
 from llmbatch.engines.http.failures import Fault
 from llmbatch.engines.http.servers import Server, before_next_try
 
@@ -97,7 +98,7 @@ async def _answer(
         raise EngineError(f"{server.name}: {error}") from error
     for tries in range(1, _TRIES + 1):
         try:
-            reply = await client.post(server.url.joinpath(call.path.lstrip("/")), call.body)
+            reply = await client.ask(server.target(client, call.path), call.body)
             if reply.status == 200:
                 outcome = reads.outcome(request, reply.body, wrapped=call.wrapped)
                 return outcome.text if isinstance(outcome, Completed) else None

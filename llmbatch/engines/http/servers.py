@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenacity import RetryCallState, wait_random_exponential
-from yarl import URL
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.http import answers, failures
-from llmbatch.engines.http.client import Broken, Client, ExchangeError
+from llmbatch.engines.http.client import Client, Origin, Target
 from llmbatch.engines.http.concurrency import Flow
+from llmbatch.engines.http.connection import Broken, ExchangeError
 from llmbatch.engines.http.dialect import OPENAI, VLLM
 from llmbatch.engines.http.failures import Fault
 
@@ -36,7 +36,8 @@ class Server:
     """One server: its flow, and what became of the requests that it got."""
 
     number: int
-    url: URL
+    origin: Origin
+    path: str
     flow: Flow
     card: Card | None = None
     answered: int = 0
@@ -48,10 +49,23 @@ class Server:
     refusal: str | None = None
     last_error: str = ""
     cut: list[Any] = field(default_factory=list)
+    targets: dict[str, Target] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return str(self.url.with_user(None))
+        return self.origin.address.origin + self.path
+
+    @property
+    def root(self) -> str:
+        """The path that vLLM's own endpoints are below."""
+        return self.path.removesuffix("/v1")
+
+    def target(self, client: Client, path: str) -> Target:
+        """The place of requests to this path: below the server's interface, or `^` below its
+        root."""
+        below = self.root + path[1:] if path.startswith("^") else self.path + path
+        made = self.targets[path] = client.target(self.origin, below)
+        return made
 
     def room(self, now: float) -> int:
         """The number of requests that it may get now."""
@@ -116,7 +130,7 @@ async def meet(servers: Sequence[Server], client: Client, model: str, now: float
 async def _ask(server: Server, client: Client, model: str) -> str | None:
     """Learn what a server is; the reason why it cannot be reached, if it cannot."""
     try:
-        reply = await client.get(server.url / "models")
+        reply = await client.get(server.origin, server.path + "/models")
     except ExchangeError as error:
         if error.how is Broken.LARGE:
             raise EngineError(f"{server.name}: is no server of models: {error}") from error
@@ -177,10 +191,8 @@ async def _card(server: Server, client: Client, model: str, listed: list[dict[st
 
 async def _version(server: Server, client: Client) -> str | None:
     """The version of a server of vLLM's; None for others."""
-    base = server.url
-    root = base.parent if base.path.rstrip("/").endswith("/v1") else base
     try:
-        reply = await client.get(root / "version")
+        reply = await client.get(server.origin, server.root + "/version")
         version = answers.table(reply.body).get("version") if reply.status == 200 else None
     except (ExchangeError, answers.UnreadableError):
         return None
