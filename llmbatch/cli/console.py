@@ -42,6 +42,7 @@ _BACK = "\x1b[{lines}A\x1b[J"
 
 
 _own_stderr: TextIO | None = None
+_job = ""
 
 
 class _Narration(io.TextIOWrapper):
@@ -85,9 +86,20 @@ def stderr() -> TextIO:
     return _own_stderr or sys.stderr
 
 
+@contextmanager
+def about(job: str) -> Iterator[None]:
+    """Name the job in each line that is said in the block, in a command of several."""
+    global _job  # noqa: PLW0603 (as above)
+    former, _job = _job, f"{job}: "
+    try:
+        yield
+    finally:
+        _job = former
+
+
 def say(text: str) -> None:
     """One line of narration."""
-    narrate(f"llmbatch: {visible.line(text)}\n")
+    narrate(f"llmbatch: {visible.line(_job + text)}\n")
 
 
 def narrate(text: str) -> None:
@@ -247,15 +259,17 @@ def reported(function: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt as stop:
             leave(stop.args[0] if stop.args else ExitCode.SIGINT)
         except BrokenPipeError:
-            _abandon_stdout()
+            abandon_stdout()
         except Exception:
-            _bug()
+            tell_bug()
+            leave(ExitCode.BUG)
 
     return wrapper
 
 
-def _abandon_stdout() -> None:
-    """The reader of a pipe has gone (`| head`): that is no error of ours."""
+def abandon_stdout() -> None:
+    """Write no more to standard output: the reader of a pipe has gone (`| head`), which is no error
+    of ours."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -264,7 +278,7 @@ def _warn(message: Warning | str, category: type[Warning], *place: Any, **more: 
     say(f"warning: {message} ({category.__name__})")
 
 
-def _bug() -> NoReturn:
+def tell_bug() -> None:
+    """Tell of the exception that is being handled, which is a bug of ours."""
     narrate(traceback.format_exc())
     say("error: this is a bug in llmbatch; what was committed is safe, please report the above")
-    leave(ExitCode.BUG)

@@ -30,12 +30,14 @@ class EndReport:
     verbose: bool = False
     notice: Notice = field(default_factory=lambda: Notice(None))
 
-    def deliver(self, paths: JobPaths, *, only_work: bool = False) -> None:
-        """Write the report; with `only_work` not to stderr if the run sent no request.
+    def deliver(self, paths: JobPaths, *, only_work: bool = False) -> Report | None:
+        """Write the report, and return it; with `only_work` not to stderr if the run sent no
+        request.
 
         A fault in it changes neither the run's work nor its exit code:
         `llmbatch report` shows it later.
         """
+        report = None
         with self._unharmed("no report"):
             # The next run of the job may have begun already, or its folder may be gone.
             with open_store(paths.store, read_only=True) as db:
@@ -45,6 +47,7 @@ class EndReport:
                 self._write(report)
                 if not self.quiet and (report.last_run.requests or not only_work):
                     console.narrate(text.render(report, details=self.verbose))
+        return report
 
     def say(self, line: str) -> None:
         """One line of narration."""

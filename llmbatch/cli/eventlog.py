@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from llmbatch.cli import console
+from llmbatch.cli.show import TO_STDERR
 from llmbatch.core import clock
 from llmbatch.core.errors import ExitCode, LlmbatchError
 from llmbatch.job.spec import JobSpec
@@ -17,7 +18,6 @@ from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.preflight import CommandFiles
 
-TO_STDERR = Path("-")
 _LONGEST = 2**20
 _ENDS = ("finished", "stopped", "failed", "locked")
 _ERRORS = {ExitCode.USAGE: "refused", ExitCode.STOPPED: "stopped"}
@@ -39,9 +39,11 @@ def _is_log(path: Path) -> bool:
 class EventLog:
     """Passes everything on to another observer, and appends the events to a file."""
 
-    def __init__(self, path: Path, shown: Observer) -> None:
+    def __init__(self, path: Path, shown: Observer, job: str = "") -> None:
+        """`job`: the name of the job in each line; empty: it has none."""
         self._path = path
         self._shown = shown
+        self._about = {"job": job} if job else {}
         self._warned = False
         self._last = ""
 
@@ -64,7 +66,7 @@ class EventLog:
         self._last = name
         self._shown.event(name, **fields)
         at = clock.now().isoformat(timespec="milliseconds")
-        record = {"at": at, "event": name, "pid": os.getpid()} | fields
+        record = {"at": at, "event": name, "pid": os.getpid()} | self._about | fields
         line = orjson.dumps(record, default=str) + b"\n"
         if self._path == TO_STDERR:
             console.event(line.decode())
@@ -82,9 +84,11 @@ class EventLog:
         self._warned = True
 
 
-def open_log(path: Path, spec: JobSpec, files: CommandFiles, shown: Observer) -> EventLog:
+def open_log(
+    path: Path, spec: JobSpec, files: CommandFiles, shown: Observer, job: str = ""
+) -> EventLog:
     """Open a log for the run of a job. Raises UsageError for a file that must not be written."""
     if path != TO_STDERR and not _STREAMS.fullmatch(str(path)):
         target = Target("event log", path, _is_log, appended=True)
         preflight.check_log(spec, files, target)
-    return EventLog(path, shown)
+    return EventLog(path, shown, job)

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -32,10 +32,14 @@ class JobLock:
     before the start of the machine, the lock is taken over.
     """
 
-    def __init__(self, path: Path, wait_until: float = 0.0) -> None:
-        """`wait_until`: the time (clock.seconds()) until which to wait for another run to end."""
+    def __init__(
+        self, path: Path, wait_until: float = 0.0, before_wait: Callable[[], None] = lambda: None
+    ) -> None:
+        """`wait_until`: the time (clock.seconds()) until which to wait for another run to end;
+        `before_wait` is called before each such wait."""
         self._path = path
         self._wait_until = wait_until
+        self._before_wait = before_wait
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Self:
@@ -44,6 +48,7 @@ class JobLock:
             if clock.seconds() >= self._wait_until:
                 who = holder(self._path) or "it has just ended"
                 raise LockedError(f"another run holds this job ({who}); wait for it")
+            self._before_wait()
             time.sleep(_WAIT)
         self._stream = stream
         trust.settle(self._path.parent)

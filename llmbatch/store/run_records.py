@@ -13,6 +13,8 @@ SAMPLE_REASON = "sample of"
 """The beginning of the reason for which a run of a sample ends."""
 RECHECK_REASON = "rechecked"
 """The beginning of the reason for which a run ends that applied rules to stored answers."""
+KEPT_FROM = "kept_from"
+"""In the description of an engine: the job that had started it, for a run that found it running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class StartRecord:
     began: Moment
     ready: Moment
     description: dict[str, Any]
+
+    @property
+    def was_running(self) -> bool:
+        """True if no engine was started for the run: it found one that another job had started."""
+        return KEPT_FROM in self.description
 
     @property
     def seconds(self) -> float:

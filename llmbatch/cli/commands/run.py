@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from llmbatch.cli import console
+from llmbatch.cli import console, job_list
 from llmbatch.cli.options import JobArguments, JobCommand, job_options
-from llmbatch.core import units
-from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
+from llmbatch.cli.show import Show
+from llmbatch.core.errors import ExitCode, LlmbatchError
 
 if TYPE_CHECKING:
-    from llmbatch.cli.end_report import EndReport
-    from llmbatch.cli.eventlog import EventLog
     from llmbatch.cli.notice import Notice
-    from llmbatch.pipeline.prompts.ready_job import ReadyJob
-    from llmbatch.pipeline.run.execute import RunResult
-
 
 _FIRST = (
     "--model",
@@ -88,101 +83,59 @@ def run(
     input. Several are read one after the other. JOB.toml is a
     job file; flags win over it, and its relative paths start at its own folder.
 
+    Several job files, or a folder of them, run in the order given (a folder's by name): those with
+    the same model and engine options share one engine, so name them next to each other. Flags are
+    for all; the exit code is the worst: 1, 2, 5, 6, 4, 3, 75, 0, a signal's before all.
+
     A file that llmbatch has not written is neither replaced nor appended to.
     """
     from llmbatch.cli.notice import Notice
 
     if written_format is not None:
         given["output_format"] = written_format
+    given, show = _with_reports(given, reports), Show(quiet, verbose, log_json)
+    if names := job_list.names(job, given):
+        _run_all(names, given, show, notify, fresh=fresh)
     notice = Notice(notify)
     with notice.told():
-        arguments = JobArguments.parse(job, _with_reports(given, reports))
-        show = Show(quiet, verbose, log_json)
-        code = _run(arguments, show, notice, fresh=fresh)
+        code = _run(JobArguments.parse(job, given), show, notice, fresh=fresh)
     notice.send(code)
     console.leave_at_once(code)
 
 
-class Show(NamedTuple):
-    """The narration of a run, and the file of its events."""
+def _run(
+    arguments: JobArguments,
+    show: Show,
+    notice: "Notice",
+    *,
+    fresh: bool,
+) -> ExitCode:
+    """Run one job, and return its exit code."""
+    from llmbatch.cli.job_run import JobRun
 
-    quiet: bool
-    verbose: bool
-    log_json: Path | None
+    job = JobRun(arguments, show, notice, fresh)
+    try:
+        return job.run()
+    except LlmbatchError as error:
+        if job.is_told:
+            notice.send(error.exit_code)
+            console.leave_with(error)
+        raise
+
+
+def _run_all(
+    names: Sequence[str],
+    given: dict[str, Any],
+    show: Show,
+    notify: str | None,
+    *,
+    fresh: bool,
+) -> NoReturn:
+    """Run several jobs, and leave with the worst of their exit codes."""
+    from llmbatch.cli import job_series
+
+    console.leave_at_once(job_series.run(names, given, show, notify, fresh=fresh))
 
 
 def _with_reports(given: dict[str, Any], reports: Sequence[Path]) -> dict[str, Any]:
     return given | {"run__reports": tuple(str(path) for path in reports)}
-
-
-def _run(arguments: JobArguments, show: Show, notice: "Notice", *, fresh: bool) -> ExitCode:
-    """Run the job, deliver its report, and return its exit code."""
-    from llmbatch.cli import eventlog, narration, report_files
-    from llmbatch.cli.end_report import EndReport
-    from llmbatch.estimate.cache_forecaster import Forecaster
-    from llmbatch.pipeline.run import request_file
-    from llmbatch.pipeline.run.execute import execute
-    from llmbatch.pipeline.run.preflight import CommandFiles, make_ready
-
-    spec = arguments.load()
-    files = CommandFiles(arguments.sources(), report_files.targets(spec))
-    is_log = show.log_json == eventlog.TO_STDERR
-    report = EndReport(spec, show.quiet or is_log, show.verbose, notice)
-    notice.about = {"LLMBATCH_OUTPUT": spec.output}
-    observer = narration.observer(quiet=report.quiet)
-    log = None
-    if show.log_json is not None:
-        log = eventlog.open_log(show.log_json, spec, files, observer)
-    job = None
-    try:
-        job = make_ready(spec, files)
-        result = execute(job, log or observer, fresh=fresh, forecaster=Forecaster)
-    except LlmbatchError as error:
-        notice.reason = str(error)
-        _failed(error, job, log, report)
-        if is_log:
-            notice.send(error.exit_code)
-            console.leave_with(error)  # its event is in the log already
-        raise
-    if not request_file.is_wanted(job):
-        report.deliver(job.paths)
-    if result.exit_code != ExitCode.OK or result.counts.answered < result.counts.asked:
-        report.say(_ending(result, job, fresh=fresh))
-    notice.reason = result.reason
-    return result.exit_code
-
-
-def _failed(
-    error: LlmbatchError, job: "ReadyJob | None", log: "EventLog | None", report: "EndReport"
-) -> None:
-    """Log the error, and report what the run did before; a run that may be skipped ends here."""
-    if isinstance(error, LockedError):
-        if_locked = report.spec.run.if_locked
-        if log:
-            log.event("locked", reason=str(error), if_locked=if_locked)
-        if if_locked == "skip":
-            report.say(f"skipped: {error}")
-            console.leave(ExitCode.OK)
-    elif job is not None and error.exit_code == ExitCode.ENGINE:
-        report.deliver(job.paths, only_work=True)
-    if log:
-        log.error(error)
-
-
-def _ending(result: "RunResult", job: "ReadyJob", *, fresh: bool) -> str:
-    from llmbatch.pipeline.run import request_file
-
-    if request_file.is_wanted(job):
-        then = f"llmbatch import {job.paths.state} ANSWERS.jsonl"
-        return f"{result.reason}; once it is answered: {then}"
-    if result.exit_code == ExitCode.GOLD:
-        left = units.count(result.counts.pending, "row")
-        rest = f"{left} not run" if result.counts.pending else "no output was written"
-        return f"{result.reason}; {rest}. Which are wrong: llmbatch eval {job.paths.state}"
-    if result.counts.pending:
-        how = "without --fresh " if fresh else ""
-        pending = f"{units.count(result.counts.pending, 'row')} left"
-        return f"{result.reason}; {pending}: run the same command {how}again"
-    if result.counts.failed + result.counts.rejected:
-        return f"{result.reason}; see {job.output.errors}"
-    return result.reason

@@ -18,6 +18,7 @@ from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster
 from llmbatch.pipeline.run.gold_rows import GoldRows
 from llmbatch.pipeline.run.limits import NOTHING_SPENT, RunLimits, Spent
+from llmbatch.pipeline.run.series import RunSeries
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.store.live_copy import CopyService
 
@@ -28,7 +29,8 @@ class Context:
 
     `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
     made when first asked for. `copies` of the store are made for readers while it is open. `gold`:
-    the rows that run first and decide on the others, if there are such.
+    the rows that run first and decide on the others, if there are such. `series`: the runs of the
+    process, where there are several.
     """
 
     job: ReadyJob
@@ -46,6 +48,7 @@ class Context:
     copies: CopyService | None = None
     gold: GoldRows | None = None
     spent: Spent = NOTHING_SPENT
+    series: RunSeries | None = None
 
     def enter(self, job: ReadyJob, engines: EngineFactory) -> None:
         """Begin another run of the process, with a job and engines of its own: what it counts, and

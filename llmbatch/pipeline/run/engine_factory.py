@@ -8,6 +8,7 @@ from llmbatch.engines import registry
 from llmbatch.engines.adapter_files import CHANGED
 from llmbatch.engines.base import Engine, control_tokens_of
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
+from llmbatch.pipeline.run.kept_engine import EngineUse
 from llmbatch.pipeline.tasks import adapters, engine_config
 
 
@@ -47,6 +48,11 @@ class EngineFactory:
         self._spec, self._adapters = spec, self._config.adapters
         self._spare: Engine | None = self._factory(self._config)
         self.first_engine = self._spare
+
+    @property
+    def use(self) -> EngineUse:
+        """The engine that they all are."""
+        return EngineUse(self._spec.engine.name, self._config)
 
     def next_engine(self) -> Engine:
         """An engine that was not started yet.

@@ -44,6 +44,7 @@ from llmbatch.pipeline.run.exit_of import exit_of
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster, NoForecaster
 from llmbatch.pipeline.run.limits import deadline_of
 from llmbatch.pipeline.run.planned_job import PlannedJob
+from llmbatch.pipeline.run.series import RunSeries
 from llmbatch.pipeline.run.stop_request import StopRequest
 from llmbatch.quality import gold_gate
 from llmbatch.store import failures, field_groups, results, run_records, runs
@@ -80,10 +81,11 @@ def execute(
     fresh: bool = False,
     sample_size: int | None = None,
     forecaster: MakeForecaster = NoForecaster,
+    series: RunSeries | None = None,
 ) -> RunResult:
     """Start or resume a job; idempotent. With `fresh` earlier answers are forgotten first; with
     `sample_size` only so many of the pending requests are computed, spread over all of them.
-    `forecaster`: makes what forecasts beside the run.
+    `forecaster`: makes what forecasts beside the run. `series`: the runs of which this is one.
 
     Raises UsageError when the input or the engine cannot be used, LockedError when another run
     holds the job, EngineError when the engine did not start or died for good; all that had settled
@@ -95,17 +97,25 @@ def execute(
     shard.check(spec)
     stages = cascade.make(job)
     first = stages.stages[0]
-    deadline = deadline_of(spec, clock.seconds())
+    deadline = series.deadline if series else deadline_of(spec, clock.seconds())
     is_new = folder.make_private(paths.state)
-    stop = StopRequest(spec.run.grace)
+    stop = StopRequest(spec.run.grace, series.stop if series else None)
     context = Context(
         first.job, first.engines, observer, stop, fresh, deadline, forecaster, sample_size
     )
-    with JobLock(paths.lock, deadline if spec.run.if_locked == "wait" else 0.0), stop:
+    context.series = series
+    with _lock(context), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not paths.store.exists()
         with _failure_shown(context, is_new):
             return _open_and_run(context, stages)
+
+
+def _lock(context: Context) -> JobLock:
+    """The job's lock. Who waits for it holds no engine: the other run may wait for the device."""
+    spec, series = context.job.spec, context.series
+    until = context.deadline if spec.run.if_locked == "wait" else 0.0
+    return JobLock(context.job.paths.lock, until, series.let_go if series else lambda: None)
 
 
 @contextmanager

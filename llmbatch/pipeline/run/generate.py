@@ -1,13 +1,17 @@
 """The middle of a run: what is pending is computed, by one engine after the other."""
 
 from contextlib import closing
+from functools import partial
 
+from llmbatch.core import clock
+from llmbatch.engines.base import Engine
 from llmbatch.engines.pooling import pooling_of
 from llmbatch.pipeline.run import sample
 from llmbatch.pipeline.run.answer_checks import checks_of
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.rounds import Rounds
+from llmbatch.pipeline.run.series import RunSeries
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
@@ -39,7 +43,7 @@ def generate(db: Database, context: Context, run: int, pending: Pending) -> bool
         return True
     pending, counters = _choose(db, context, pending, counts)
     job, stop, observer = context.job, context.stop, context.observer
-    bounds, status, take = context.limits, context.status, context.engines.next_engine
+    bounds, status, series = context.limits, context.status, context.series
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
     pooling = pooling_of(context.engines.first_engine)
@@ -55,13 +59,32 @@ def generate(db: Database, context: Context, run: int, pending: Pending) -> bool
             db, job, pending, bounds, settlement, context.sample_size is not None, context.gold
         )
         supervisor = Supervisor(
-            db, run, run_spec, take, rounds, settlement, bounds, stop, observer, status, forecaster
-        )
+            db, run, run_spec, partial(_engine, context), rounds, settlement, bounds, stop,
+            observer, status, forecaster, series.keeper.kept_from if series else lambda: None,
+        )  # fmt: skip
         is_free = supervisor.work()
     context.spend(counters.usage)
+    if series is not None:
+        _leave_engine(context, series)
     if context.sample_size is not None:
         stop.request(sample.reason(context.sample_size))
     return is_free
+
+
+def _engine(context: Context) -> Engine:
+    """The next engine of the run: a new one, or the one that another job had started."""
+    engines, series = context.engines, context.series
+    return (
+        engines.next_engine() if series is None else series.engine(engines.use, engines.next_engine)
+    )
+
+
+def _leave_engine(context: Context, series: RunSeries) -> None:
+    """Leave the engine to later jobs, or end it. After a signal the end of the process ends it."""
+    if context.stop.signal is None:
+        began = clock.seconds()
+        series.engine_is_free()
+        context.timings.engine_stop += clock.seconds() - began
 
 
 def _choose(

@@ -4,11 +4,13 @@ It lives in a thread of its own, as some engines keep state per thread, and each
 of it: an engine like any other, whose end leaves it running.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from llmbatch.core.errors import EngineError
+from llmbatch.constraints.backends import DEFAULT
+from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import LOAD, Engine, Telemetry, grammar_of
@@ -19,6 +21,26 @@ from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Rea
 # Seconds between two looks for an event, and for an engine to end.
 _TICK = 0.5
 _END_GRACE = 30.0
+_ABORT_GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class EngineUse:
+    """An engine as a run would start it: its name in the registry, and its settings."""
+
+    name: str
+    config: EngineConfig
+
+    def is_alike(self, other: "EngineUse") -> bool:
+        """True if both would be the same engine, but for the constraint of its requests, and the
+        file that its noise goes to."""
+        return self._compared() == other._compared()
+
+    def _compared(self) -> tuple[str, EngineConfig]:
+        config = replace(self.config, constraint=None, log_path=None)
+        if config.replicas is None and config.servers is None:
+            config = replace(config, stall_timeout=0.0)  # the run alone looks at it then
+        return self.name, config
 
 
 class EngineKeeper:
@@ -27,22 +49,40 @@ class EngineKeeper:
     def __init__(self) -> None:
         self._kept: _Kept | None = None
         self._lease: Lease | None = None
+        self.starts = 0
+        """Engines that were started, or had begun to."""
 
-    def lease(self, config: EngineConfig, make: Callable[[], Engine]) -> "Lease":
-        """An engine for these settings: the one that runs, if it would answer as a new one."""
+    def lease(self, use: EngineUse, make: Callable[[], Engine], job: str = "") -> "Lease":
+        """An engine for these settings: the one that runs, if it would answer as a new one. `job`:
+        the name of the job that asks.
+
+        Raises HungEngineError if the one that runs has to end before, and does not.
+        """
         engine = make()
-        if self._kept is None or not self._kept.serves(config, engine):
+        if self._kept is None or not self._kept.serves(use, engine):
             self.close()
-            self._kept = _Kept(config, engine)
+            self._kept = _Kept(use, engine, job)
+            self.starts += 1
         self._lease = Lease(self._kept, engine)
         return self._lease
 
-    def was_started(self) -> bool:
-        """True if the last lease has started its engine."""
-        return self._lease is None or self._lease.has_started
+    def kept_from(self) -> str | None:
+        """The job that had the engine of the last lease started; None: the lease itself has."""
+        lease = self._lease
+        return None if lease is None or lease.has_started else lease.started_for
+
+    @property
+    def is_at_work(self) -> bool:
+        """True if an engine is starting, or has requests in flight."""
+        return self._kept is not None and (self._kept.is_busy or self._kept.info is None)
+
+    def keep_for(self, later: Iterable[EngineUse]) -> None:
+        """End the engine unless one of these could be served by it. Raises HungEngineError."""
+        if self._kept is not None and not any(self._kept.may_serve(use) for use in later):
+            self.close()
 
     def close(self) -> None:
-        """End the engine, if one runs."""
+        """End the engine, if one runs. Raises HungEngineError if it does not end."""
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.end()
@@ -57,42 +97,60 @@ class EngineKeeper:
 class _Kept:
     """One engine in its thread."""
 
-    def __init__(self, config: EngineConfig, engine: Engine) -> None:
-        self._config = config
+    def __init__(self, use: EngineUse, engine: Engine, job: str) -> None:
+        self._use = use
         self._engine = engine
-        self._grammar = grammar_of(engine, config.constraint)
+        self._starting = threading.Lock()
+        self.job = job
         self.thread = EngineThread(engine)
         self.info: EngineInfo | None = None
         self.is_gone = False
+        self.is_busy = False
+        """True while a run has it, even if that run has given up on it."""
 
-    def serves(self, config: EngineConfig, engine: Engine) -> bool:
+    def serves(self, use: EngineUse, engine: Engine) -> bool:
         """True if `engine`, which is not started, would answer as this one. A job's constraint may
         be another, as long as the same backend holds it."""
-        alike = replace(config, constraint=None) == replace(self._config, constraint=None)
-        if self.is_gone or self.info is None or not alike:
+        if self.is_busy or self.info is None or not self.may_serve(use):
             return False
-        wanted, had = grammar_of(engine, config.constraint), self._grammar
-        if wanted is not None and had is not None and wanted.backend != had.backend:
+        wanted = grammar_of(engine, use.config.constraint)
+        if wanted is not None and wanted.backend != self._backend():
             return False
         return engine.identity() == self._engine.identity()
 
-    def start(self) -> None:
-        """Start the engine. Raises EngineError as it does."""
-        self.thread.start()
-        while not isinstance(event := self.thread.next(_TICK), Ready | Done):
-            continue
-        if isinstance(event, Done):
-            self.is_gone = True
-            raise event.error or EngineError("the engine did not start")
-        self.info = event.info
+    def may_serve(self, use: EngineUse) -> bool:
+        """True if it works, and was started with these settings."""
+        return not self.is_gone and use.is_alike(self._use)
+
+    def _backend(self) -> str:
+        """The holder of its requests' constraints, which was chosen before it was started."""
+        had = grammar_of(self._engine, self._use.config.constraint)
+        return DEFAULT if had is None else had.backend
+
+    def start(self) -> bool:
+        """Start the engine; False if it runs already. Raises EngineError as it does."""
+        with self._starting:  # a run that has given up waiting for it may have begun
+            if self.info is not None:
+                return False
+            self.thread.start()
+            while not isinstance(event := self.thread.next(_TICK), Ready | Done):
+                continue
+            if isinstance(event, Done):
+                self.is_gone = True
+                raise event.error or EngineError("the engine did not start")
+            self.info = event.info
+            return True
 
     def end(self) -> None:
         """Close the engine, in its thread."""
         self.is_gone = True
-        if self.thread.is_started:
-            self.thread.feed(None)
+        if not self.thread.is_started:
+            return
+        self.thread.feed(None)
+        if not self.thread.join(_ABORT_GRACE if self.is_busy else _END_GRACE):
+            self.thread.kill()
             if not self.thread.join(_END_GRACE):
-                self.thread.kill()
+                raise HungEngineError("the engine does not end; run the same command again")
 
     def kill(self) -> None:
         """End the engine at once."""
@@ -108,6 +166,7 @@ class Lease:
         self._engine = engine
         self._before = Telemetry()
         self.has_started = False
+        self.started_for = kept.job
 
     def identity(self) -> dict[str, str]:
         return self._engine.identity()
@@ -119,9 +178,7 @@ class Lease:
         return self._engine.encode(messages)
 
     def __enter__(self) -> Self:
-        self.has_started = self._kept.info is None
-        if self.has_started:
-            self._kept.start()
+        self.has_started = self._kept.start()
         self._before = self._kept.thread.telemetry()
         return self
 
@@ -133,13 +190,14 @@ class Lease:
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
         thread = self._kept.thread
+        self._kept.is_busy = True
         thread.feed(requests)
         is_done = False
         try:
             while not isinstance(event := thread.next(_TICK), Drained | Done):
                 if isinstance(event, Completed | Failed | Lost):
                     yield event
-            is_done = True
+            is_done, self._kept.is_busy = True, False
         finally:
             if not is_done:  # what is in flight is given up, and the engine with it
                 self._kept.is_gone = True

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Optional, Self
 
 from llmbatch.core import clock
 
@@ -29,7 +29,9 @@ class StopRequest:
     never be free again.
     """
 
-    def __init__(self, grace: float = NEVER) -> None:
+    def __init__(self, grace: float = NEVER, within: Optional["StopRequest"] = None) -> None:
+        """`grace`: seconds from the first signal to the end of what is in flight; `within`: the
+        request to stop of a series of runs, which learns of a signal to this one."""
         self.drain = False
         self.reason: str | None = None
         self.signal: int | None = None
@@ -38,6 +40,7 @@ class StopRequest:
         # any number while `at_once` is watched.
         self.patience = 1.0
         self._grace = grace
+        self._within = within
         self._leave_at = NEVER
         self._former: dict[int, Any] = {}
         self._noticed = False
@@ -105,6 +108,8 @@ class StopRequest:
         again = self.signal is not None
         self.at_once = again
         self.signal = self.signal or number
+        if self._within is not None:
+            self._within.signal = self.signal
         self.request("stopped by a signal", clock.seconds() + self._grace)
         self.patience -= 1
         if self.patience < 0:

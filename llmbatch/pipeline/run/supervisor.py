@@ -50,9 +50,9 @@ class Supervisor:
         observer: Observer,
         status: StatusFile,
         forecaster: RunForecaster,
-        was_started: Callable[[], bool] = lambda: True,
+        kept_from: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`was_started`: false if the engine that is ready ran already: no start of this run."""
+        """`kept_from`: the job that had the engine started that is ready, if this run has not."""
         self._db = db
         self._run = run
         self._run_spec = run_spec
@@ -64,7 +64,7 @@ class Supervisor:
         self._observer = observer
         self._status = status
         self._forecaster = forecaster
-        self._was_started = was_started
+        self._kept_from = kept_from
         self._starts = 0
         self._start_seconds = last_start(db)
 
@@ -164,9 +164,12 @@ class Supervisor:
         # The first start of a run has begun with the check of its engine, as in the run's timings.
         before = 0.0 if self._starts else self._settlement.timings.engine_start
         began = ready.began.earlier(before)
-        if self._was_started():
-            description = ready.info.to_json()
-            runs.engine_started(self._db, self._run, began, ready.at, description)
+        description = ready.info.to_json()
+        if (job := self._kept_from()) is not None:
+            # It took no time of this run, which is to know all the same what answers it.
+            began, description = ready.at, description | {run_records.KEPT_FROM: job}
+            self._observer.phase(f"the engine runs already: {job} had it started")
+        runs.engine_started(self._db, self._run, began, ready.at, description)
         self._rounds.stragglers.slots = ready.info.max_num_seqs or 0
         self._reopen(ready.info.max_model_len)
         self._starts += 1
@@ -222,5 +225,5 @@ class Supervisor:
 
 def last_start(db: Database) -> float:
     """Seconds that the job's last start of an engine took; 0 if none is known."""
-    starts = run_records.starts(db)
+    starts = [start for start in run_records.starts(db) if not start.was_running]
     return starts[-1].seconds if starts else 0.0

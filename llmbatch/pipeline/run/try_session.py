@@ -30,7 +30,6 @@ from llmbatch.pipeline.run.rounds import Rounds
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.pipeline.run.supervisor import Supervisor
-from llmbatch.pipeline.tasks import engine_config
 from llmbatch.pipeline.tasks.acceptance import Acceptance
 from llmbatch.store import field_groups, part, plans, results, runs, snapshots
 from llmbatch.store.database import Database
@@ -38,6 +37,7 @@ from llmbatch.store.lock import JobLock
 from llmbatch.store.results import Counts
 from llmbatch.store.snapshots import Snapshot
 
+_A_TRY = "an earlier try"
 _STATES = ["answered", "failed", "skipped", "pending"]
 
 
@@ -170,7 +170,9 @@ class TrySession:
             counts.answered + counts.failed,
             clock.seconds() - context.began,
             context.timings.prepare,
-            context.timings.engine_start if pending.positions and self._keeper.was_started() else 0,
+            context.timings.engine_start
+            if pending.positions and not self._keeper.kept_from()
+            else 0,
         )
 
     def _open(self, context: Context) -> Database:
@@ -213,7 +215,6 @@ class TrySession:
         size, rows = plans.pending_size(db)
         done = counts.answered + counts.failed + counts.pending - rows
         counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
-        config = engine_config.make(spec, job.task, job.paths.log)
         pooling = pooling_of(context.engines.first_engine)
         with closing(observer), job.task.check(pooling) as check, checks_of(db, job) as checks:
             accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
@@ -225,7 +226,9 @@ class TrySession:
                 db,
                 run,
                 settings,
-                lambda: self._keeper.lease(config, context.engines.next_engine),
+                lambda: self._keeper.lease(
+                    context.engines.use, context.engines.next_engine, _A_TRY
+                ),
                 Rounds(db, job, pending, context.limits, settlement),
                 settlement,
                 context.limits,
@@ -233,7 +236,7 @@ class TrySession:
                 observer,
                 context.status,
                 context.forecaster(db, spec, pending.positions, context.engines.first_engine),
-                self._keeper.was_started,
+                self._keeper.kept_from,
             )
             supervisor.work()
 

@@ -8,7 +8,7 @@ from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.config import EngineConfig
-from llmbatch.pipeline.run.kept_engine import EngineKeeper, Lease
+from llmbatch.pipeline.run.kept_engine import EngineKeeper, EngineUse, Lease
 from tests import scripted_engine
 
 
@@ -20,7 +20,9 @@ class Bench:
 
     def lease(self, constraint: Constraint | None = None, **options: Any) -> Lease:
         config = EngineConfig("m", options, constraint=constraint)
-        return self.keeper.lease(config, lambda: scripted_engine.create(config))
+        return self.keeper.lease(
+            EngineUse("scripted", config), lambda: scripted_engine.create(config), "a job"
+        )
 
 
 def answered(lease: Lease, *texts: str) -> list[str]:
@@ -43,11 +45,11 @@ def bench() -> Any:
 def test_the_second_run_finds_it_running_and_counts_from_zero(bench: Bench) -> None:
     first = bench.lease(answer="echo")
     assert answered(first, "a", "b") == ["a", "b"]
-    assert bench.keeper.was_started()
+    assert bench.keeper.kept_from() is None
     assert first.telemetry().output_tokens == 2
     second = bench.lease(answer="echo")
     assert answered(second, "c") == ["c"]
-    assert not bench.keeper.was_started()
+    assert bench.keeper.kept_from() == "a job"
     assert second.telemetry().output_tokens == 1
     assert second.describe() == first.describe()
 
@@ -55,16 +57,16 @@ def test_the_second_run_finds_it_running_and_counts_from_zero(bench: Bench) -> N
 def test_another_constraint_is_served_and_other_options_are_not(bench: Bench) -> None:
     assert answered(bench.lease(answer="echo"), "a") == ["a"]
     answered(bench.lease(Constraint("regex", "a"), answer="echo"), "a")
-    assert not bench.keeper.was_started()
+    assert bench.keeper.kept_from() == "a job"
     answered(bench.lease(answer="echo", window=3), "a")
-    assert bench.keeper.was_started()
+    assert bench.keeper.kept_from() is None
 
 
 def test_one_that_died_is_replaced(bench: Bench) -> None:
     with pytest.raises(EngineError):
         answered(bench.lease(answer="echo"), "KILL")
     assert answered(bench.lease(answer="echo"), "a") == ["a"]
-    assert bench.keeper.was_started()
+    assert bench.keeper.kept_from() is None
 
 
 def test_one_that_does_not_start_says_why(bench: Bench) -> None:
@@ -80,4 +82,4 @@ def test_a_run_that_is_given_up_gives_up_the_engine(bench: Bench) -> None:
         next(outcomes)
         outcomes.close()  # type: ignore[attr-defined]
     assert answered(bench.lease(answer="echo", delay=0.02), "a") == ["a"]
-    assert bench.keeper.was_started()
+    assert bench.keeper.kept_from() is None

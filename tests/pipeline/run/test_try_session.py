@@ -13,7 +13,7 @@ from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.execute import execute
 from llmbatch.pipeline.run.try_session import TriedRows, TryResult, TrySession
-from llmbatch.store import results
+from llmbatch.store import results, run_records
 from llmbatch.store.opening import open_store
 
 ROWS = 12
@@ -132,5 +132,7 @@ def test_the_engine_stays_up_and_its_start_counts_once(bench: Bench) -> None:
         assert session.answer(changed, TriedRows(2)).start_seconds == 0
     assert not starts.exists()
     with open_store(bench.state / "job.duckdb", read_only=True) as db:
-        assert db.scalar("SELECT count(*) FROM engine_starts") == 1
+        kept = run_records.starts(db)
+        assert [start.was_running for start in kept] == [False, True]
+        assert kept[1].seconds == 0
         assert db.scalar("SELECT count(*) FROM run_ends") == 2
