@@ -59,10 +59,12 @@ Outcome = Completed | Failed
 @dataclass(frozen=True, slots=True)
 class Lost:
     """Requests that were in flight on a part of the engine that died, such as a replica, while
-    the rest goes on. They have no outcome and are pending again. `reason`: of the death, a line."""
+    the rest goes on. They have no outcome and are pending again. `reason`: of the death, a line;
+    `kind`: of the failure of a request that turns out to be its cause."""
 
     keys: tuple[str, ...]
     reason: str
+    kind: str = "engine_crash"
 
 
 class Verdict(StrEnum):

@@ -1,7 +1,7 @@
 """The engine seam: requests in, outcomes out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Lost, Outcome
@@ -62,6 +62,13 @@ class Telemetry:
         or claims more than is believed."""
         left = (self.held_back_until or now) - now
         return left if 0 < left <= LONGEST_HOLD else None
+
+    def after(self, past: "Telemetry") -> "Telemetry":
+        """The sum of the counters of both, with the load of this one, which is the later one."""
+        counters = [each.name for each in fields(Telemetry) if each.name not in LOAD]
+        return replace(
+            self, **{name: getattr(past, name) + getattr(self, name) for name in counters}
+        )
 
 
 LOAD = frozenset({"running", "waiting", "cache_usage", "held_back_until"})

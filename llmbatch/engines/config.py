@@ -29,7 +29,8 @@ class EngineConfig:
     `ask` what they ask for where that is no text: one without it may run a model in another way.
     `adapters`: the folders of those that requests may name, by digest.
     `replicas`: how many engines share the work (None: one, without replicas); `stall_timeout`:
-    seconds without progress after which a replica, or a server, is taken for hung.
+    seconds without progress after which a replica, or a server, is taken for hung; `restarts`: how
+    often in a row a replica is started again without an answer of it.
     `servers`: those that answer, for an engine that is a client of some; `address`: of the cluster
     in which replicas run (None: one that is started for the run).
     """
@@ -45,3 +46,4 @@ class EngineConfig:
     stall_timeout: float = 300.0
     servers: Servers | None = None
     address: str | None = None
+    restarts: int = 5

@@ -4,8 +4,11 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from llmbatch.core import clock
+from llmbatch.core.errors import MismatchedEngineError
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, TakesPauses, Telemetry
@@ -15,6 +18,8 @@ from llmbatch.engines.replicas.wire import Call, Reply, RequestReader, State
 LARGEST_REPLY = 64 * 1024
 """Characters of the answers in a reply, but for the last one: larger messages would leave the
 driver's memory in Ray, and be lost with their node."""
+ENOUGH = 64
+"""Outcomes for which a reply waits at most."""
 _LOOK = 0.05
 
 
@@ -40,6 +45,7 @@ class ReplicaHost:
         self._abort = threading.Event()
         self._state: State = "starting"
         self._error: str | None = None
+        self._is_final = False
         self._info: dict[str, Any] | None = None
         self._engine: Engine | None = None
         self._kept = b""
@@ -65,13 +71,15 @@ class ReplicaHost:
         was = self._state
         with self._changed:
             self._changed.wait_for(lambda: self._outbox or self._state != was, timeout=call.wait)
-            if self._outbox and self._linger:
-                self._changed.wait_for(self._has_enough, timeout=self._linger)
+            linger = max(self._linger, call.gather)
+            if self._outbox and linger:
+                self._changed.wait_for(self._has_enough, timeout=linger)
             self._kept = self._reply(call.number).to_bytes()
         return self._kept
 
     def _has_enough(self) -> bool:
-        return self._state != "ready" or len(self._outbox) >= self._in_flight + self._inbox.qsize()
+        left = self._in_flight + self._inbox.qsize()
+        return self._state != "ready" or len(self._outbox) >= min(ENOUGH, left)
 
     def _reply(self, number: int) -> Reply:
         outcomes: list[tuple[Any, ...]] = []
@@ -82,11 +90,16 @@ class ReplicaHost:
         info, self._info = self._info, None
         telemetry = self._telemetry()
         left = len(self._outbox)
-        return Reply(number, self._state, outcomes, telemetry, info, self._error, left)
+        final = self._is_final
+        return Reply(number, self._state, outcomes, telemetry, info, self._error, left, final)
 
     def _telemetry(self) -> Telemetry:
         is_open = self._state == "ready" and self._engine is not None
-        return self._engine.telemetry() if is_open and self._engine else Telemetry()
+        if not is_open or self._engine is None:
+            return Telemetry()
+        seen = self._engine.telemetry()
+        held = seen.held_back_seconds(clock.seconds())
+        return replace(seen, held_back_until=held)
 
     def close(self, seconds: float) -> bool:
         """End the engine; false if it has not ended within so many seconds."""
@@ -112,6 +125,7 @@ class ReplicaHost:
                     self._run(self._engine)
         except BaseException as caught:  # the driver gets it as the reason of a failure
             error = " ".join(str(caught).split()) or repr(caught)
+            self._is_final = isinstance(caught, MismatchedEngineError)
         self._become("failed", error=error)
 
     def _become(

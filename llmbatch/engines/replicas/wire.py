@@ -23,16 +23,18 @@ State = Literal["starting", "ready", "failed"]
 class Call:
     """Requests for a replica. `number`: counts its calls from 1; the same number again asks for the
     same reply. `parts`: objects that are new to it, by number. `wait`: seconds in which it answers
-    at the latest. `abort`: it gives up all that is in flight, and then takes the requests."""
+    at the latest; `gather`: seconds that it waits for further outcomes once it has one. `abort`: it
+    gives up all that is in flight, and then takes the requests."""
 
     number: int
     requests: Sequence[tuple[Any, ...]] = ()
     parts: dict[int, Any] = field(default_factory=dict)
     wait: float = 0.1
     abort: bool = False
+    gather: float = 0.0
 
     def to_bytes(self) -> bytes:
-        body = (self.number, self.requests, self.parts, self.wait, self.abort)
+        body = (self.number, self.requests, self.parts, self.wait, self.abort, self.gather)
         return pickle.dumps(body, pickle.HIGHEST_PROTOCOL)
 
     @classmethod
@@ -44,7 +46,8 @@ class Call:
 class Reply:
     """The state of a replica, and the outcomes that came since its last reply. `info`: the JSON of
     its EngineInfo, in its first reply when it is ready; `error`: a line, once it has failed;
-    `remaining`: outcomes that had no room in this reply."""
+    `remaining`: outcomes that had no room in it. `is_final`: another start would fail alike.
+    `telemetry.held_back_until` is in seconds from now: clocks of machines differ."""
 
     number: int
     state: State
@@ -53,11 +56,12 @@ class Reply:
     info: dict[str, Any] | None = None
     error: str | None = None
     remaining: int = 0
+    is_final: bool = False
 
     def to_bytes(self) -> bytes:
         body = (
             self.number, self.state, self.outcomes, self.telemetry, self.info, self.error,
-            self.remaining,
+            self.remaining, self.is_final,
         )  # fmt: skip
         return pickle.dumps(body, pickle.HIGHEST_PROTOCOL)
 
@@ -121,7 +125,7 @@ class RequestReader:
 def write_outcome(outcome: Outcome | Lost) -> tuple[Any, ...]:
     """The tuple of an outcome; its first entry names the kind."""
     if isinstance(outcome, Lost):
-        return ("lost", outcome.keys, outcome.reason)
+        return ("lost", outcome.keys, outcome.reason, outcome.kind)
     used = outcome.usage
     usage = (used.prompt, used.cached, used.output, used.reasoning)
     if isinstance(outcome, Completed):

@@ -1,12 +1,12 @@
 """The settlement of a run: outcomes checked, decided on, counted, and committed in groups."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 
 from llmbatch.core import clock, latency_histogram, step_cost
 from llmbatch.core.outcomes import TOLD_KINDS, Completed, Failed, Outcome
 from llmbatch.core.step_cost import Weights
-from llmbatch.engines.base import LOAD, Telemetry
+from llmbatch.engines.base import Telemetry
 from llmbatch.job import stop_rules
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.job.stop_rules import FailureWatch
@@ -182,7 +182,7 @@ class Settlement:
     def _counters(self, telemetry: Telemetry) -> dict[str, object]:
         """The counters of engines, requests and machine since the run began."""
         used = self._meter.resources if self._meter else None
-        counted = asdict(_sum(self._past, telemetry))
+        counted = asdict(telemetry.after(self._past))
         del counted["held_back_until"]  # a time by this process's clock, of no use to others
         return counted | {
             "rows": round(self.counters.rows_done - self.counters.rows_reused),
@@ -225,13 +225,7 @@ class Settlement:
 
     def engine_ended(self, telemetry: Telemetry) -> None:
         """Keep the counters of an engine that has ended."""
-        self._past = _sum(self._past, telemetry)
-
-
-def _sum(past: Telemetry, now: Telemetry) -> Telemetry:
-    """The sum of the counters, with the load of `now`."""
-    counters = [each.name for each in fields(Telemetry) if each.name not in LOAD]
-    return replace(now, **{name: getattr(past, name) + getattr(now, name) for name in counters})
+        self._past = telemetry.after(self._past)
 
 
 def _attempt(decision: Decision, ticket: Ticket) -> Attempt:

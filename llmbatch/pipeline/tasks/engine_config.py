@@ -27,4 +27,5 @@ def make(
         spec.run.stall_timeout,
         Servers(spec.engine.base_url, spec.engine.api_key_env) if spec.engine.base_url else None,
         spec.engine.address,
+        spec.run.engine_restarts,
     )
