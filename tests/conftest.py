@@ -5,6 +5,7 @@ takes long to make.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,12 @@ def _keep_bytecode(pytestconfig: pytest.Config) -> None:
         kept = pytestconfig.rootpath / ".pytest_cache" / "bytecode"
         os.environ["PYTHONPYCACHEPREFIX"] = str(kept)
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hear_hangups() -> None:
+    """As from a terminal: under `nohup`, or in a service, runs would go on after a SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
