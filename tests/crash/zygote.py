@@ -7,6 +7,7 @@ database and has one thread only, or a fork would inherit locks that are never f
 import gc
 import importlib
 import os
+import pkgutil
 import signal
 import sys
 import time
@@ -20,26 +21,32 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import llmbatch
 from tests.crash import ptrace
 from tests.crash.events import Event, Reader
 from tests.crash.tracer import Call, Order, Trace, TraceError
 
-WANTED = (
-    "duckdb", "pyarrow", "pydantic", "jinja2", "jsonschema", "orjson", "tqdm",
-    "llmbatch.cli.main", "llmbatch.cli.find_job",
-    "llmbatch.cli.end_report", "llmbatch.cli.job_flags", "llmbatch.cli.report_request",
-    "llmbatch.cli.eventlog", "llmbatch.cli.live_view",
-    "llmbatch.estimate.preview", "llmbatch.estimate.cache_forecaster",
-    "llmbatch.pipeline.run.execute",
-    "llmbatch.formats.csv", "llmbatch.formats.jsonl", "llmbatch.formats.parquet",
-    "tests.scripted_engine",
+OUTSIDE = (
+    "duckdb", "pyarrow", "pydantic.dataclasses", "jinja2", "jsonschema", "orjson", "tqdm", "psutil",
+    "pynvml", "pandas", "scipy.special", "py3langid.langid", "tests.scripted_engine",
 )  # fmt: skip
+"""What runs import of others, much of it only where they need it."""
+OTHERS = ("llmbatch.engines.vllm", "llmbatch.engines.ray", "llmbatch.__main__")
+"""Modules of the package that import engines, or run."""
+
+
+def wanted() -> Iterator[str]:
+    """The modules that a fork finds imported: all of the package, for each command needs others."""
+    yield from OUTSIDE
+    for module in pkgutil.walk_packages(llmbatch.__path__, "llmbatch."):
+        if not module.name.startswith(OTHERS):
+            yield module.name
 
 
 def main() -> None:
     ptrace.die_with_parent()
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
-    for name in WANTED:
+    for name in wanted():
         importlib.import_module(name)
     # What is there now stays for ever: forks need not copy it to count references.
     gc.collect()
