@@ -22,7 +22,6 @@ class Forecaster:
 
     def __init__(self, db: Database, spec: JobSpec, positions: Sequence[int], engine: Engine):
         self._db = db
-        self._reading = db.cursor()
         self._spec = spec
         self._positions = positions
         self._engine = engine
@@ -38,7 +37,9 @@ class Forecaster:
         with suppress(Exception):  # the engine reports better what is wrong with the tokenizer
             # In this thread: two that import the same packages at a time may get them unfinished.
             if cache_forecast.can_encode(self._engine.encode):
-                self._thread = threading.Thread(target=self._work, name="forecast", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work, args=[self._db.cursor()], name="forecast", daemon=True
+                )
                 self._thread.start()
 
     def ready(self, info: EngineInfo) -> None:
@@ -62,18 +63,18 @@ class Forecaster:
         if self._thread is not None:
             self._thread.join()
 
-    def _work(self) -> None:
+    def _work(self, db: Database) -> None:
         with suppress(Exception):
-            stretches = list(self._read())
+            stretches = list(self._read(db))
             info = self._started.get()
             assumed = info and cache_forecast.assume_as_described(info, self._answers)
             if assumed:
                 self._forecast = cache_forecast.predict(stretches, len(self._positions), assumed)
 
-    def _read(self) -> Iterator[Stretch]:
+    def _read(self, db: Database) -> Iterator[Stretch]:
         for indexes in cache_forecast.choose_ranges(len(self._positions)):
             positions = self._positions[indexes.start : indexes.stop]
-            texts = (planned.messages for planned in plans.requests_at(self._reading, positions))
+            texts = (planned.messages for planned in plans.requests_at(db, positions))
             yield cache_forecast.encode_stretch(
                 self._engine.encode, self._wanted(cache_forecast.read_chats(texts))
             )

@@ -53,19 +53,24 @@ class Database:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def cursor(self) -> "Database":
+    def cursor(self, *, has_views: bool = True) -> "Database":
         """A second connection to the same open file, for another thread."""
         cursor = self._connection.cursor()
         other = Database(cursor, self.path)
         other.texts = self.texts
-        other.use(self._catalogs)
+        other._look_in(self._catalogs)
+        if has_views:
+            other.create_views()
         return other
 
     def use(self, catalogs: str) -> None:
         """Look names of tables up in these catalogs, the first that has one winning."""
+        self._look_in(catalogs)
+        self.create_views()
+
+    def _look_in(self, catalogs: str) -> None:
         self._catalogs = catalogs
         self.execute(f"SET search_path = '{catalogs}'")
-        self.create_views()
 
     def create_views(self) -> None:
         """Make the views of the states of rows and requests, which belong to the connection."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -92,7 +91,9 @@ def _create(path: Path) -> None:
     for leftover in (draft, draft.with_name(draft.name + ".wal")):
         leftover.unlink(missing_ok=True)
     db = Database(connection.attach(draft, read_only=False), path)
-    migrate(db, 0)
+    with db.transaction():
+        for number in range(1, len(MIGRATIONS) + 1):
+            _step(db, number)
     db.compact()
     db.close()
     for stray in logs(path):
@@ -142,9 +143,15 @@ def _check_version(path: Path, version: object) -> None:
 
 
 def migrate(db: Database, version: int) -> None:
-    """Bring a store from schema `version` (0: an empty file) to the newest, step by step."""
-    for number, names in enumerate(MIGRATIONS[version:], start=version + 1):
+    """Bring a store from schema `version` to the newest, step by step."""
+    for number in range(version + 1, len(MIGRATIONS) + 1):
         with db.transaction():
-            for statement in chain.from_iterable(statements.load(n).values() for n in names):
-                db.execute(statement)
-            db.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])
+            _step(db, number)
+
+
+def _step(db: Database, number: int) -> None:
+    """Bring a store from the schema version before to this one."""
+    for name in MIGRATIONS[number - 1]:
+        for statement in statements.load(name).values():
+            db.execute(statement)
+    db.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])

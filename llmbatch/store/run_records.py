@@ -52,6 +52,11 @@ def is_sample(reason: str | None) -> bool:
     return (reason or "").startswith(SAMPLE_REASON)
 
 
+def specs(db: Database) -> dict[int, str]:
+    """By run, the oldest first, its settings as JSON text."""
+    return dict(db.execute("SELECT run, spec FROM runs ORDER BY run"))
+
+
 def summaries(db: Database) -> list[RunSummary]:
     """All runs, the oldest first."""
     return db.values(_summary, query("run_summaries"))

@@ -63,7 +63,7 @@ def of_runs(db: Database, spec: JobSpec) -> OtherLimits:
     a draw of its own, or if equal requests are computed each."""
     if not _is_repeatable(spec):
         return NONE
-    return _found(spec, ((run.run, run.spec) for run in run_records.summaries(db)))
+    return _found(spec, run_records.specs(db).items())
 
 
 @contextmanager

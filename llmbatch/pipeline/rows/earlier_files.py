@@ -72,7 +72,7 @@ def _check_columns(target: Target, path: Path, output: OutputFile, columns: Sequ
 
 def names_of(db: Database) -> AbstractSet[str]:
     """The names of the files that the store's runs had as their output and error file."""
-    specs = [json_table(run.spec) for run in run_records.summaries(db)]
+    specs = [json_table(spec) for spec in run_records.specs(db).values()]
     return named_by(specs, db.path.parent)
 
 

@@ -117,8 +117,9 @@ def check(db: Database, output: OutputFile, named: AbstractSet[str] | None = Non
     """Raise UsageError, once the rows are read and before anything is computed, for an output that
     cannot be written: columns that it does not have, too many rows, a file of somebody else.
     `named`: see `earlier_files.check`."""
+    named = earlier_files.names_of(db) if named is None else named
     earlier_files.check(db, output, named=named)
-    vector_columns.check_beside(output, earlier_files.names_of(db) if named is None else named)
+    vector_columns.check_beside(output, named)
     snapshot = snapshots.newest(db)
     if snapshot is not None:
         rows = snapshot.row_count + snapshot.reject_count * ("rejected" in output.states)

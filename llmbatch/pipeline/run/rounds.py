@@ -170,8 +170,5 @@ class Rounds:
 
 def _alike_runs(db: Database, spec: JobSpec) -> list[int]:
     """The runs whose answers were made as those of this one will be; their rows may differ."""
-    return [
-        summary.run
-        for summary in run_records.summaries(db)
-        if is_alike(json_table(summary.spec), spec)
-    ]
+    every = run_records.specs(db).items()
+    return [run for run, stored in every if is_alike(json_table(stored), spec)]
