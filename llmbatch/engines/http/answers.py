@@ -8,7 +8,7 @@ import orjson
 from llmbatch.core.messages import json_text
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
 from llmbatch.core.records import ChatSettings, Request
-from llmbatch.engines.http.bodies import WRAPPED
+from llmbatch.engines.http.bodies import WRAPPED, Call
 
 LEAST = -9999.0
 """The log probability that vLLM's server tells in the place of minus infinity."""
@@ -38,7 +38,7 @@ class Answers:
         self._thinks = chat.thinking not in (None, "off")
         self._max_model_len = max_model_len
 
-    def outcome(self, request: Request, body: bytes, *, wrapped: bool) -> Outcome:
+    def outcome(self, request: Request, body: bytes, call: Call) -> Outcome:
         """Raises UnreadableError."""
         found = table(body)
         try:
@@ -60,7 +60,7 @@ class Answers:
             reasoning, text = _parted(text)
         if text is None:
             return self._without_text(request, reason, reasoning, usage)
-        if wrapped and reason == "stop":
+        if call.wrapped and reason == "stop":
             text = unwrapped(text)
         logprobs = _logprobs(choice)
         return Completed(request.key, request.prefill + text, reason, usage, reasoning, logprobs)

@@ -31,12 +31,14 @@ class RefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to a server: the path below its base URL, and the body. `wrapped`: the answer
-    comes as a member of an object."""
+    """One request to a server: the path below its base URL, or below its root (`at_root`), and the
+    body. `wrapped`: the answer comes as a member of an object; `state`: for its reader."""
 
     path: str
     body: bytes
     wrapped: bool = False
+    at_root: bool = False
+    state: Any = None
 
 
 class Bodies:

@@ -3,48 +3,24 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Failed, Lost, Outcome
-from llmbatch.core.records import Request
 from llmbatch.engines.http import failures, limits_told, servers
 from llmbatch.engines.http.answers import UnreadableError
 from llmbatch.engines.http.bodies import Call
-from llmbatch.engines.http.client import Client, Exchange
+from llmbatch.engines.http.client import Client
 from llmbatch.engines.http.connection import Broken, ExchangeError, Reply
 from llmbatch.engines.http.counters import Counters
 from llmbatch.engines.http.failures import Fault, Problem
+from llmbatch.engines.http.jobs import Event, Job, Reads, ReadsRefusals
 from llmbatch.engines.http.servers import Server
 from llmbatch.engines.routing import Router
 
-Event = Outcome | Lost | EngineError
 # So often a server may end with a request in flight before the run is told.
 _ENDS = 2
-
-
-class Reads(Protocol):
-    """Reads the answers to the requests of a job."""
-
-    def outcome(self, request: Request, body: bytes, *, wrapped: bool) -> Outcome:
-        """Raises UnreadableError."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A request on its way. `tries`: failed ones, of which `late` came too late; `ends`: servers
-    that ended with it in flight; `exchange`: while it is at a server."""
-
-    request: Request
-    call: Call
-    tries: int = 0
-    late: int = 0
-    ends: int = 0
-    exchange: Exchange | None = None
 
 
 class Dispatcher:
@@ -139,9 +115,7 @@ class Dispatcher:
     def _send(self, job: Job, server: Server, now: float) -> None:
         server.flow.sent(now)
         self._at_servers.add(job)
-        target = server.targets.get(job.call.path)
-        if target is None:
-            target = server.target(self._client, job.call.path)
+        target = server.target(self._client, job.call)
         done = partial(self._came, job, server, now)
         job.exchange = self._client.send(target, job.call.body, done)
 
@@ -170,6 +144,14 @@ class Dispatcher:
         if isinstance(found, Problem):
             self._fail(job, server, found, began)
         else:
+            self._go_on(job, found)
+
+    def _go_on(self, job: Job, found: Outcome | Call) -> None:
+        """Finish a request, or send what is next of it."""
+        if isinstance(found, Call):
+            job.call = found
+            self._waiting.appendleft(job)
+        else:
             self._finish(found)
 
     def _soon(self) -> None:
@@ -189,9 +171,9 @@ class Dispatcher:
         self._events.append(event)
         self._soon()
 
-    def _read(self, job: Job, server: Server, reply: Reply, now: float) -> Event | Problem:
+    def _read(self, job: Job, server: Server, reply: Reply, now: float) -> Outcome | Call | Problem:
         try:
-            outcome = self._reads.outcome(job.request, reply.body, wrapped=job.call.wrapped)
+            outcome = self._reads.outcome(job.request, reply.body, job.call)
         except UnreadableError as error:
             return Problem(Fault.SERVER, str(error))
         server.answered += 1
@@ -223,7 +205,7 @@ class Dispatcher:
         now = clock.seconds()
         if problem.fault is Fault.ROW:
             server.heard()
-            self._finish(Failed(job.request.key, problem.kind, problem.text))
+            self._go_on(job, self._refused(job, problem))
         elif problem.fault is Fault.LIMIT:
             server.failed_in_row = 0
             server.flow.refused(now, began, problem.wait)
@@ -233,6 +215,13 @@ class Dispatcher:
             self._waiting.appendleft(job)
         else:
             self._again(job, server, problem, now)
+
+    def _refused(self, job: Job, problem: Problem) -> Outcome | Call:
+        """The consequence of the server's refusal of a request."""
+        found = None
+        if isinstance(self._reads, ReadsRefusals):
+            found = self._reads.refused(job.request, job.call, problem)
+        return found or Failed(job.request.key, problem.kind, problem.text)
 
     def _refuse(self, server: Server, text: str) -> None:
         """Ask a server no more; without any other the engine is gone."""

@@ -8,7 +8,8 @@ from llmbatch.core.outcomes import Failed, Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.http.bodies import Bodies, RefusedError
 from llmbatch.engines.http.counters import Counters
-from llmbatch.engines.http.dispatcher import Dispatcher, Event, Job
+from llmbatch.engines.http.dispatcher import Dispatcher
+from llmbatch.engines.http.jobs import Event, Job
 from llmbatch.engines.http.loop_thread import LoopThread
 
 # Seconds after which a feed that has paused is asked again, if nothing comes meanwhile.

@@ -98,9 +98,9 @@ async def _answer(
         raise EngineError(f"{server.name}: {error}") from error
     for tries in range(1, _TRIES + 1):
         try:
-            reply = await client.ask(server.target(client, call.path), call.body)
+            reply = await client.ask(server.target(client, call), call.body)
             if reply.status == 200:
-                outcome = reads.outcome(request, reply.body, wrapped=call.wrapped)
+                outcome = reads.outcome(request, reply.body, call)
                 return outcome.text if isinstance(outcome, Completed) else None
         except (ExchangeError, UnreadableError):
             await _pause(tries)

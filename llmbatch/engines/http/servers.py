@@ -9,6 +9,7 @@ from tenacity import RetryCallState, wait_random_exponential
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.http import answers, failures
+from llmbatch.engines.http.bodies import Call
 from llmbatch.engines.http.client import Client, Origin, Target
 from llmbatch.engines.http.concurrency import Flow
 from llmbatch.engines.http.connection import Broken, ExchangeError
@@ -49,7 +50,7 @@ class Server:
     refusal: str | None = None
     last_error: str = ""
     cut: list[Any] = field(default_factory=list)
-    targets: dict[str, Target] = field(default_factory=dict)
+    targets: dict[tuple[str, bool], Target] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -60,12 +61,14 @@ class Server:
         """The path that vLLM's own endpoints are below."""
         return self.path.removesuffix("/v1")
 
-    def target(self, client: Client, path: str) -> Target:
-        """The place of requests to this path: below the server's interface, or `^` below its
-        root."""
-        below = self.root + path[1:] if path.startswith("^") else self.path + path
-        made = self.targets[path] = client.target(self.origin, below)
-        return made
+    def target(self, client: Client, call: Call) -> Target:
+        """The place of a call at this server."""
+        known = self.targets.get((call.path, call.at_root))
+        if known is None:
+            below = (self.root if call.at_root else self.path) + call.path
+            known = client.target(self.origin, below)
+            self.targets[call.path, call.at_root] = known
+        return known
 
     def room(self, now: float) -> int:
         """The number of requests that it may get now."""
