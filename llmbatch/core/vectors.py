@@ -3,6 +3,8 @@
 import base64
 import binascii
 import re
+import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,6 +32,11 @@ def read(text: str) -> "Numbers":
     import numpy as np  # the help of commands does without
 
     return np.frombuffer(content, _STORED)
+
+
+def packed(values: Sequence[float]) -> str:
+    """Numbers as an answer is stored: base64 of little-endian float32."""
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
 
 
 def width_of(kind: str) -> int | None:

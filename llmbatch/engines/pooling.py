@@ -1,6 +1,6 @@
 """The way in which an engine makes numbers of a text: how it pools, and what says so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -86,6 +86,15 @@ class KnowsPooling(Protocol):
         UsageError, as `check` does, where the model cannot be asked for that, or nothing says how.
         Nothing is loaded."""
         ...
+
+
+KnownPooling = Callable[[], Pooling | None]
+"""Gives the pooling of an engine as far as it is known by now."""
+
+
+def not_known() -> Pooling | None:
+    """The pooling of an engine that does not say it."""
+    return None
 
 
 def pooling_of(engine: Engine) -> Pooling | None:

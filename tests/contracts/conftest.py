@@ -105,6 +105,10 @@ ASKED: Mapping[str, Any] = {
     "scripted_embed": (),
     "scripted_score": (),
     "scripted_heads": (),
+    "openai_labels": (),
+    "openai_embed": (),
+    "openai_score": (),
+    "openai_heads": (),
     "vllm_labels": session.needs_vllm,
     "vllm_public_labels": session.needs_vllm,
 }
@@ -134,6 +138,32 @@ def scripted_score() -> Iterator[Asked]:
 @pytest.fixture
 def scripted_heads() -> Iterator[Asked]:
     yield from _scripted(Ask("heads"), 3)
+
+
+def _over_http(server: ServerProcess, ask: Ask, width: int) -> Iterator[Asked]:
+    config = EngineConfig("scripted", ask=ask, servers=Servers((server.url,)))
+    with load("openai")(config) as engine:
+        yield Asked(engine, ask, width)
+
+
+@pytest.fixture
+def openai_labels(server: ServerProcess) -> Iterator[Asked]:
+    yield from _over_http(server, LABELS, 3)
+
+
+@pytest.fixture
+def openai_embed(server: ServerProcess) -> Iterator[Asked]:
+    yield from _over_http(server, Ask("embed"), 8)
+
+
+@pytest.fixture
+def openai_score(server: ServerProcess) -> Iterator[Asked]:
+    yield from _over_http(server, Ask("score"), 1)
+
+
+@pytest.fixture
+def openai_heads(server: ServerProcess) -> Iterator[Asked]:
+    yield from _over_http(server, Ask("heads"), 3)
 
 
 @pytest.fixture

@@ -26,8 +26,10 @@ class ServerOptions:
     retry_after: str = "seconds"  # what 429 and 503 say: seconds, date, none
     rate_headers: bool = False  # answers have x-ratelimit-* headers
     strict: bool = False  # 400 for fields that it does not know; else they are ignored
-    # Which constraints it holds: of response_format, structured_outputs.
-    honours: tuple[str, ...] = ("response_format", "structured_outputs")
+    # Those of the fields that not every server knows which it does not ignore.
+    honours: tuple[str, ...] = ("response_format", "structured_outputs", "logprob_token_ids")
+    scores: str = "raw"  # raw, or sigmoid: with an activation, which a request may switch off
+    cuts: bool = True  # vectors are cut to the `dimensions` asked for
     usage: str = "plain"  # full: with cached tokens; plain: without details; none: none at all
     shortens: bool = True  # a max_tokens that does not fit is shortened quietly; else 400
     defaults: dict[str, Any] = field(default_factory=dict)  # of sampling fields that are not sent

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -90,7 +91,8 @@ def _pooled_one(
     endpoint: str, body: Mapping[str, Any], packed: str, vector: list[float]
 ) -> dict[str, Any]:
     if endpoint == "score":
-        return {"object": "score", "score": vector[0]}
+        value = 1 / (1 + math.exp(-vector[0])) if body["activates"] else vector[0]
+        return {"object": "score", "score": value}
     if endpoint == "classify":
         best = max(range(len(vector)), key=vector.__getitem__)
         return {"label": f"LABEL_{best}", "probs": vector, "num_classes": len(vector)}

@@ -24,7 +24,7 @@ from llmbatch.engines.config import EngineConfig
 from tests import scripted_engine
 from tests.servers import asked, replies
 from tests.servers.gates import Gates, refused
-from tests.servers.labels import Labels
+from tests.servers.labels import Labels, TooLongError
 from tests.servers.options import ServerOptions
 
 ENDED = "EngineCore encountered an issue. See stack trace (above) for the root cause."
@@ -182,11 +182,20 @@ class Server:
     ) -> web.Response:
         if endpoint == "tokenize":
             return web.json_response(self._labels.tokenize(body))
-        if body.get("logprob_token_ids"):
-            return web.json_response(self._labels.measured(body, self._options.usage))
+        if body.get("logprob_token_ids") and "logprob_token_ids" in self._options.honours:
+            return self._measured(body)
         if endpoint not in ("chat", "completions"):
             return await self._pooled(endpoint, request, body)
         return await self._text(request, body)
+
+    def _measured(self, body: dict[str, Any]) -> web.Response:
+        form = self._options.usage
+        if "messages" not in body:
+            return web.json_response(self._labels.texts(body, form))
+        try:
+            return web.json_response(self._labels.chat(body, form))
+        except TooLongError as error:
+            return self._too_long(error.count)
 
     async def _text(self, request: web.Request, body: dict[str, Any]) -> web.Response:
         body, differs = asked.filled(body, self._options.defaults)
@@ -210,6 +219,7 @@ class Server:
     async def _pooled(
         self, endpoint: str, request: web.Request, body: dict[str, Any]
     ) -> web.Response:
+        body = self._as_served(body)
         outcomes: list[Completed] = []
         for wanted in asked.pooling_requests(body, endpoint):
             outcome = await self._computed(request, wanted, self._engine)
@@ -219,17 +229,28 @@ class Server:
         model, form = self._options.models[0], self._options.usage
         return web.json_response(replies.pooled(endpoint, body, outcomes, model, form))
 
+    def _as_served(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body of a request of numbers, as this model takes it."""
+        if body.get("truncate_prompt_tokens"):
+            fits = body["input"].split()[: self._options.max_model_len - 1]
+            body = {**body, "input": " ".join(fits)}
+        activates = self._options.scores == "sigmoid" and body.get("use_activation", True)
+        dimensions = body.get("dimensions") if self._options.cuts else None
+        return {**body, "activates": activates, "dimensions": dimensions}
+
     def _failed(self, outcome: Failed, wanted: Request) -> web.Response:
         if outcome.kind == "too_long":
-            words = sum(len(message.content.split()) for message in wanted.messages)
-            message = (
-                f"This model's maximum context length is {self._options.max_model_len} tokens. "
-                f"However, your prompt contains {words} input tokens, which exceeds this limit "
-                "even without any output tokens. Please reduce the length of the input prompt."
-            )
-            return refused(400, message, "BadRequestError", "input_tokens")
+            return self._too_long(sum(len(each.content.split()) for each in wanted.messages))
         status, body = replies.failure(outcome)
         return web.json_response(body, status=status)
+
+    def _too_long(self, words: int) -> web.Response:
+        message = (
+            f"This model's maximum context length is {self._options.max_model_len} tokens. "
+            f"However, your prompt contains {words} input tokens, which exceeds this limit "
+            "even without any output tokens. Please reduce the length of the input prompt."
+        )
+        return refused(400, message, "BadRequestError", "input_tokens")
 
     async def _computed(
         self, request: web.Request, wanted: Request, engine: scripted_engine.ScriptedEngine

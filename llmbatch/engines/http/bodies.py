@@ -47,7 +47,7 @@ class Bodies:
     def __init__(self, model: str, chat: ChatSettings, dialect: Dialect) -> None:
         self._model = model
         self._dialect = dialect
-        self._chat = _chat_fields(chat)
+        self._chat = chat_fields(chat)
         self._shared = lru_cache(_CACHED)(self._shared_fields)
 
     def call(self, request: Request) -> Call:
@@ -128,7 +128,7 @@ class Bodies:
         return fields
 
 
-def _chat_fields(chat: ChatSettings) -> dict[str, Any]:
+def chat_fields(chat: ChatSettings) -> dict[str, Any]:
     """The fields that tell a server of vLLM's the way from messages to prompts."""
     fields: dict[str, Any] = {}
     variables = dict(chat.kwargs)

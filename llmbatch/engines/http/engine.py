@@ -12,7 +12,16 @@ from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.config import EngineConfig
-from llmbatch.engines.http import bodies, dialect, options, probe, servers
+from llmbatch.engines.http import (
+    asks,
+    bodies,
+    dialect,
+    known_model,
+    options,
+    preparing,
+    probe,
+    servers,
+)
 from llmbatch.engines.http.addresses import Address
 from llmbatch.engines.http.answers import Answers
 from llmbatch.engines.http.bodies import Bodies
@@ -27,6 +36,7 @@ from llmbatch.engines.http.loop_thread import CLOSED, LoopThread
 from llmbatch.engines.http.options import MIB, HttpOptions
 from llmbatch.engines.http.servers import Server
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.pooling import Pooling, pooling_of
 
 _REFUSES = "the servers' interface refuses this job's requests"
 _STALL_SHARE = 0.8
@@ -63,6 +73,15 @@ class HttpEngine:
         self._servers: list[Server] = []
         self._flight: Flight | None = None
         self._info = EngineInfo()
+        self._twin = known_model.twin(config)
+        self._asks = None if config.ask is None else asks.make(config, self._numbers_here())
+
+    def _numbers_here(self) -> Pooling | None:
+        """The way to numbers by the files of the model, where they are here."""
+        try:
+            return None if self._twin is None else pooling_of(self._twin)
+        except UsageError:
+            return None
 
     def identity(self) -> dict[str, str]:
         return {"model": self._config.model, "served": "openai"}
@@ -92,15 +111,21 @@ class HttpEngine:
     def _dialect(self, name: str) -> Dialect:
         return dialect.make(name, self._options.extra_fields, self._options.length_field)
 
-    def encode(self, messages: Sequence[Message]) -> None:
-        return None
+    def encode(self, messages: Sequence[Message]) -> list[int] | None:
+        return None if self._twin is None else self._twin.encode(messages)
+
+    def control_tokens(self) -> Sequence[str] | None:
+        return None if self._twin is None else self._twin.control_tokens()
+
+    def pooling(self) -> Pooling | None:
+        return None if self._asks is None else self._asks.pooling()
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
         self._has_prefill = any(chat[-1].role == "prefill" for chat in chats)
         return []
 
     def why_not_encoded(self) -> str | None:
-        return "the tokenizer is the server's"
+        return "the tokenizer is the server's" if self._twin is None else None
 
     def __enter__(self) -> Self:
         with self._closing:
@@ -128,6 +153,8 @@ class HttpEngine:
         self._bodies = Bodies(config.model, config.chat, spoken)
         self._reads = Answers(config.chat, servers.longest(self._servers))
         await self._probe(client)
+        if self._asks is not None:
+            await preparing.prepare(self._asks, self._servers, client, is_vllm=spoken.is_vllm)
         self._info = self._described(spoken)
 
     def _spoken(self) -> str:
@@ -174,7 +201,8 @@ class HttpEngine:
             model=self._config.model,
             window=self._window,
             max_model_len=servers.longest(self._servers),
-            settings={"servers": len(self._servers), "dialect": spoken.name},
+            settings={"servers": len(self._servers), "dialect": spoken.name}
+            | ({} if (pooling := self.pooling()) is None else {"pooling": pooling.to_json()}),
         )
 
     def __exit__(self, *exc: object) -> None:
@@ -200,11 +228,13 @@ class HttpEngine:
         thread, client = self._thread, self._client
         if thread is None or client is None:
             raise EngineError(f"engine died: {self._end}")
-        flight = self._flight = Flight(requests, thread, self._bodies, self._counters, self._window)
+        flight = self._flight = Flight(
+            requests, thread, self._asks or self._bodies, self._counters, self._window
+        )
         dispatcher = Dispatcher(
             client,
             self._servers,
-            self._reads,
+            self._asks or self._reads,
             flight.put,
             self._counters,
             self._options.patience,

@@ -2,11 +2,12 @@
 
 import queue
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Failed, Lost, Outcome
 from llmbatch.core.records import Request
-from llmbatch.engines.http.bodies import Bodies, RefusedError
+from llmbatch.engines.http.bodies import Call, RefusedError
 from llmbatch.engines.http.counters import Counters
 from llmbatch.engines.http.dispatcher import Dispatcher
 from llmbatch.engines.http.jobs import Event, Job
@@ -17,6 +18,14 @@ _ASK_AGAIN = 0.01
 _END = object()
 
 
+class Makes(Protocol):
+    """Makes the first calls of requests."""
+
+    def call(self, request: Request) -> Call:
+        """Raises RefusedError for what must not be sent."""
+        ...
+
+
 class Flight:
     """The requests of one run. Used by one thread, but for `put`."""
 
@@ -24,7 +33,7 @@ class Flight:
         self,
         requests: Iterable[Request | None],
         thread: LoopThread,
-        bodies: Bodies,
+        bodies: Makes,
         counters: Counters,
         window: int,
     ) -> None:

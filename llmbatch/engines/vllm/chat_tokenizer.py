@@ -8,11 +8,11 @@ from typing import Any
 
 from llmbatch.core.records import Ask, ChatSettings, Message, Role
 from llmbatch.engines import model_files
+from llmbatch.engines.label_tree import LabelTree
 from llmbatch.engines.vllm import chat_trial, model_texts, processes, start, thinking_switch
 from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer
 from llmbatch.engines.vllm.contents_apart import ContentsApart
 from llmbatch.engines.vllm.label_tokens import LabelTokens
-from llmbatch.engines.vllm.label_tree import LabelTree
 from llmbatch.engines.vllm.slow_contents import SlowContentsApart
 from llmbatch.engines.vllm.text_tokens import TextTokens
 

@@ -3,8 +3,8 @@
 import json
 
 from llmbatch.core.outcomes import Completed, Failed, Outcome, Usage
+from llmbatch.engines.label_tree import LabelTree, Part, Path
 from llmbatch.engines.vllm.core_channel import Answer
-from llmbatch.engines.vllm.label_tree import LabelTree, Part, Path
 
 
 class LabelAnswer:

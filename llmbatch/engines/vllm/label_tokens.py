@@ -5,10 +5,11 @@ from functools import cached_property
 from typing import Any
 
 from llmbatch.core.records import Message
+from llmbatch.engines import label_tree
 from llmbatch.engines.control_tokens import Finder, is_control
-from llmbatch.engines.vllm import label_tree, slow_contents
+from llmbatch.engines.label_tree import LabelTree
+from llmbatch.engines.vllm import slow_contents
 from llmbatch.engines.vllm.contents_apart import Marks, Render
-from llmbatch.engines.vllm.label_tree import LabelTree
 
 _KEPT = 1024
 """Trees and ends that are kept: the prompts of a job end alike, unless each row begins its answer

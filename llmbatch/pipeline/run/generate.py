@@ -46,7 +46,7 @@ def generate(db: Database, context: Context, run: int, pending: Pending) -> bool
     bounds, status, series = context.limits, context.status, context.series
     run_cost, meter, run_spec = context.run_cost, context.meter, job.spec.run
     forecaster = context.forecaster(db, job.spec, pending.positions, context.engines.first_engine)
-    pooling = pooling_of(context.engines.first_engine)
+    pooling = partial(pooling_of, context.engines.first_engine)
     with closing(observer), job.task.check(pooling) as check, checks_of(db, job) as checks:
         accept = Acceptance(
             check, loops_fail=job.task.sampling.repetition > 0, keeps_cut=job.spec.run.keeps_cut

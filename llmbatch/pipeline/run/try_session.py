@@ -8,6 +8,7 @@ store's own rows, plan and output stay as they are: a try has rows and a plan of
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Self
 
 from llmbatch.core import clock
@@ -215,7 +216,7 @@ class TrySession:
         size, rows = plans.pending_size(db)
         done = counts.answered + counts.failed + counts.pending - rows
         counters = RunCounters(done + rows, rows_reused=done, rows_done=done, size=size)
-        pooling = pooling_of(context.engines.first_engine)
+        pooling = partial(pooling_of, context.engines.first_engine)
         with closing(observer), job.task.check(pooling) as check, checks_of(db, job) as checks:
             accept = Acceptance(check, loops_fail=job.task.sampling.repetition > 0)
             settlement = Settlement(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,10 @@ class Task(Protocol):
     def notices(self) -> list[str]:
         """Lines for the user about what is asked, before anything is run."""
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
-        """The check of its answers, bounded in time, for use inside the context. `pooling`: how the
-        engine makes numbers of texts, where it says so."""
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
+        """The check of its answers, bounded in time, for use inside the context. `pooling`: gives
+        how the engine makes numbers of texts, where it says so; it is asked once an answer has
+        come, because some engines know it from their start on."""
 
 
 class Part(NamedTuple):

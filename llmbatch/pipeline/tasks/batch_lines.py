@@ -21,7 +21,7 @@ from llmbatch.core.option_name import plain_name
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
 from llmbatch.engines import generation_defaults
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 from llmbatch.engines.pooling_files import NO_PREFIX
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import retry
@@ -167,7 +167,7 @@ class BatchLines:
             "(--engine-arg generation_config=vllm: without them)"
         ]
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         return RowCheck()
 
 

@@ -3,6 +3,7 @@
 import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core import vectors
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Ask
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, Pooling, not_known
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks.asked import Asked
 from llmbatch.pipeline.tasks.base import AnswerColumns
@@ -43,7 +44,7 @@ class Embed(Asked):
         if self.has_system:
             raise UsageError("--system: a vector is made of one text, the prompt: leave it out")
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         return nullcontext(VectorCheck(self.ask, pooling))
 
 
@@ -51,12 +52,19 @@ class VectorCheck:
     """The check of vectors: numbers all of them, of the width and the length that the plan and the
     report say. Where a text may overflow, the answer is kept as the columns have it."""
 
-    def __init__(self, ask: Ask, pooling: Pooling | None = None) -> None:
+    def __init__(self, ask: Ask, pooling: KnownPooling = not_known) -> None:
         """`pooling`: as the engine says it; without it all vectors must have the same width."""
         self._ask = ask
-        self._width = ask.dimensions or (pooling.width if pooling else None)
-        of_model = pooling is not None and pooling.normalized
-        self._is_unit = of_model if ask.normalize is None else ask.normalize
+        self._pooling = pooling
+        self._width = ask.dimensions
+
+    @cached_property
+    def _known(self) -> Pooling | None:
+        return self._pooling()
+
+    def _is_unit(self) -> bool:
+        of_model = self._known is not None and self._known.normalized
+        return of_model if self._ask.normalize is None else self._ask.normalize
 
     def __call__(self, text: str) -> Judgement:
         beside = _OF_OVERFLOW.get(self._ask.overflow)
@@ -76,7 +84,7 @@ class VectorCheck:
         except ValueError as error:
             return str(error)
         if self._width is None:
-            self._width = len(vector)
+            self._width = (self._known and self._known.width) or len(vector)
         if len(vector) != self._width:
             return f"the vector has {len(vector)} numbers, not {self._width}"
         length = float(np.linalg.norm(vector.astype(np.float64)))
@@ -84,7 +92,7 @@ class VectorCheck:
             return "the vector has numbers that are not finite"
         if not length:
             return "the vector is zero"
-        if self._is_unit and abs(length - 1) > _CLOSE:
+        if self._is_unit() and abs(length - 1) > _CLOSE:
             return f"the vector has the length {length:.6g}, not 1"
         return None
 

@@ -13,7 +13,7 @@ from llmbatch.constraints.json_check import Judge
 from llmbatch.core.errors import UsageError
 from llmbatch.core.outcomes import Tries
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import retry
 from llmbatch.pipeline.tasks.base import AnswerColumns
@@ -82,7 +82,7 @@ class Generate:
             "name under `required` what every answer must have"
         ]
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         return BoundedCheck(self.form)
 
 

@@ -9,7 +9,7 @@ from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Ask
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import classified, numbers, pooled
@@ -40,10 +40,10 @@ class Heads(Asked):
                 "--system: a classification head takes one text, the prompt: leave it out"
             )
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
-        labels = pooling.labels if pooling is not None else ()
-
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         def judge(text: str) -> Judgement:
+            known = pooling()
+            labels = known.labels if known is not None else ()
             try:
                 values, cut = numbers.read(text)
             except ValueError as error:

@@ -11,7 +11,7 @@ from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Ask
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.tasks import classified
 from llmbatch.pipeline.tasks.asked import Asked
@@ -35,7 +35,7 @@ class Labels(Asked):
         if len(self.ask.labels) < 2:
             raise UsageError("--label: give at least two labels, or a file of them by --labels")
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         return nullcontext(self._judge)
 
     def _judge(self, text: str) -> Judgement:

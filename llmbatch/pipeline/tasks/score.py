@@ -7,7 +7,7 @@ from llmbatch.constraints.json_check import Judge, Judgement
 from llmbatch.core.errors import UsageError
 from llmbatch.core.messages import json_text
 from llmbatch.core.records import Ask
-from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.pooling import KnownPooling, not_known
 from llmbatch.job.embed import EmbedSpec
 from llmbatch.job.score import ScoreSpec
 from llmbatch.job.spec import JobSpec
@@ -58,10 +58,10 @@ class Score(Asked):
         of = "the same query" if column is None else f"the same {column}"
         return [f"all rows are scored, and {best} of each group of rows with {of} written (--top)"]
 
-    def check(self, pooling: Pooling | None = None) -> AbstractContextManager[Judge]:
-        kind = pooling.output if pooling is not None and pooling.output in _KINDS else None
-
+    def check(self, pooling: KnownPooling = not_known) -> AbstractContextManager[Judge]:
         def judge(text: str) -> Judgement:
+            known = pooling()
+            kind = known.output if known is not None and known.output in _KINDS else None
             try:
                 found = numbers.read(text)
                 (value,) = found.values

@@ -36,7 +36,7 @@ def test_a_text_is_asked_for_its_vector() -> None:
 
 
 def test_a_vector_is_kept_as_it_is() -> None:
-    with task().check(UNIT) as check:
+    with task().check(lambda: UNIT) as check:
         assert check(packed(0.6, 0.8)) == (None, packed(0.6, 0.8))
 
 
@@ -54,12 +54,12 @@ def test_a_vector_is_kept_as_it_is() -> None:
     ],
 )
 def test_what_is_no_such_vector_is_no_answer(text: str, reason: str) -> None:
-    with task().check(UNIT) as check:
+    with task().check(lambda: UNIT) as check:
         assert reason in (check(text).reason or "")
 
 
 def test_the_job_says_the_width_and_the_length() -> None:
-    with task(embed={"dimensions": 3, "normalize": False}).check(UNIT) as check:
+    with task(embed={"dimensions": 3, "normalize": False}).check(lambda: UNIT) as check:
         assert check(packed(3, 4, 5)).reason is None
         assert check(packed(3, 4)).reason == "the vector has 2 numbers, not 3"
 
@@ -74,7 +74,7 @@ def test_without_the_engines_word_all_have_the_width_of_the_first() -> None:
 def test_what_became_of_a_long_text_stands_beside_its_vector(overflow: str, beside: str) -> None:
     made = task(embed={"overflow": overflow, "vector_dtype": "float16"})
     assert made.columns.fields == {"response": "float16[]", beside: "integer"}
-    with made.check(UNIT) as check:
+    with made.check(lambda: UNIT) as check:
         reason, text = check(json.dumps({"vector": packed(1, 0), beside: 2}))
         assert (reason, json.loads(text)) == (None, {"response": packed(1, 0), beside: 2})
         assert check(packed(1, 0)).reason is not None

@@ -33,7 +33,7 @@ def packed(*values: float) -> str:
 
 
 def answer(pooling: Pooling | None, *values: float) -> Any:
-    with task().check(pooling) as check:
+    with task().check(lambda: pooling) as check:
         reason, text = check(packed(*values))
     assert reason is None
     found = json.loads(text)
@@ -81,7 +81,7 @@ def test_labels_that_the_engine_does_not_name_are_numbered() -> None:
 
 @pytest.mark.parametrize("text", ["", "no base64", packed(0.5, 0.5), packed(0.5, float("nan"), 0)])
 def test_numbers_that_fit_no_labels_are_no_answer(text: str) -> None:
-    with task().check(Pooling("softmax", labels=LABELS)) as check:
+    with task().check(lambda: Pooling("softmax", labels=LABELS)) as check:
         assert check(text).reason is not None
 
 

@@ -38,7 +38,7 @@ def test_a_pair_is_asked_for_one_number() -> None:
 
 @pytest.mark.parametrize("kind", ["sigmoid", "raw", "cosine"])
 def test_what_a_score_is_stands_beside_it(kind: Any) -> None:
-    with task().check(Pooling(kind)) as check:
+    with task().check(lambda: Pooling(kind)) as check:
         reason, text = check(packed(-0.85937))
     assert reason is None
     assert json.loads(text) == {"response": -0.85937, "score_kind": kind}
@@ -49,7 +49,7 @@ def test_a_document_that_was_cut_says_by_how_much() -> None:
     made = task(embed={"overflow": "truncate"})
     assert made.ask is not None
     assert (made.ask.overflow, made.columns.fields["cut"]) == ("truncate", "integer")
-    with made.check(Pooling("raw")) as check:
+    with made.check(lambda: Pooling("raw")) as check:
         text = check(json.dumps({"vector": packed(0.5), "cut": 12})).text
     assert json.loads(text) == {"response": 0.5, "score_kind": "raw", "cut": 12}
 
@@ -63,7 +63,7 @@ def test_what_a_score_is_is_left_open_where_the_engine_does_not_say() -> None:
     "text", ["", "no base64", packed(), packed(1, 2), packed(float("nan")), packed(float("inf"))]
 )
 def test_what_is_no_score_is_no_answer(text: str) -> None:
-    with task().check(Pooling("raw")) as check:
+    with task().check(lambda: Pooling("raw")) as check:
         reason, kept = check(text)
     assert reason is not None
     assert reason.startswith("is no score: ")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from llmbatch.engines.vllm import label_tree
+from llmbatch.engines import label_tree
 
 END = 9
 
