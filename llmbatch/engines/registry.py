@@ -1,14 +1,16 @@
-"""The engines, by name. `module:factory` names one outside the package."""
+"""The engines, by name. `module:factory` names one outside the package, and `ray:module:factory`
+replicas of it on a Ray cluster."""
 
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig
+from llmbatch.engines.takes_adapters import TakesAdapters
 
 Factory = Callable[[EngineConfig], Engine]
 
@@ -17,18 +19,10 @@ BUILTIN = {
     "openai": "llmbatch.engines.http.engine:create",
     "ray": "llmbatch.engines.ray.engine:create",
 }
-_DECLARED = {"vllm": "llmbatch.engines.vllm.options:is_declared"}
-_NAMING_CODE = {"vllm": "llmbatch.engines.vllm.code_options:named"}
-
-
-@runtime_checkable
-class TakesAdapters(Protocol):
-    """An engine that answers a request with the LoRA adapter that it names. Optional; others get no
-    job with adapters, which they would answer without."""
-
-    def takes_adapters(self) -> bool:
-        """True if it does."""
-        ...
+# On a cluster it is vLLM that gets the options.
+_DECLARED = dict.fromkeys(("vllm", "ray"), "llmbatch.engines.vllm.options:is_declared")
+_NAMING_CODE = dict.fromkeys(("vllm", "ray"), "llmbatch.engines.vllm.code_options:named")
+_ON_RAY = "ray:"
 
 
 def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -58,6 +52,12 @@ def load(name: str) -> Factory:
 
     Raises UsageError when there is no such engine.
     """
+    if name == "ray" or name.startswith(_ON_RAY):
+        engine = name.removeprefix(_ON_RAY) if name != "ray" else "vllm"
+        if engine in BUILTIN and engine != "vllm":
+            raise UsageError(f"engine {name!r}: use ray, or ray:module:factory")
+        load(engine)  # so that one that does not exist is refused here
+        return partial(_on_ray, engine)
     target = BUILTIN.get(name, name)
     module_name, colon, attribute = target.partition(":")
     if not colon:
@@ -86,3 +86,10 @@ def _made(name: str, factory: Factory, config: EngineConfig) -> Engine:
     if config.adapters and not takes:
         raise UsageError(f"engine {name!r} would answer without adapters: leave them out")
     return engine
+
+
+def _on_ray(engine: str, config: EngineConfig) -> Engine:
+    """Replicas of an engine on a cluster. Raises UsageError, as its factory does."""
+    module, _, attribute = BUILTIN["ray"].partition(":")
+    made: Engine = getattr(importlib.import_module(module), attribute)(load, engine, config)
+    return made

@@ -10,6 +10,7 @@ from llmbatch.core.records import Ask
 from llmbatch.engines.config import EngineConfig, Servers
 from llmbatch.engines.http.engine import WINDOW_FACTOR
 from llmbatch.engines.registry import load
+from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.contracts import minimal_engine
 from tests.contracts.ask_clauses import Asked
@@ -24,8 +25,11 @@ from tests.contracts.subjects import (
     Subject,
     with_options,
 )
+from tests.engines.ray.two_nodes import TwoNodes, started
 from tests.engines.vllm import session
 from tests.servers.process import ServerProcess, serving
+
+two_nodes = pytest.fixture(scope="session")(started)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +86,27 @@ def vllm() -> Iterator[Subject]:
     other = with_options(config, {"dtype": "float32"})
     yield Subject(engine, load("vllm"), config, session.WINDOW, alike, other, VLLM)
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def ray(two_nodes: TwoNodes) -> Iterator[Subject]:
+    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
+    # It holds the cores of two nodes; tests that start another one need those of others.
+    two_nodes.join(), two_nodes.join()
+    wished = ReplicaCount(2, 2)
+    config = EngineConfig("scripted", options, replicas=wished, address=two_nodes.address)
+    alike, other = ({"window": 3}, {"variant": "other"})
+    create = load("ray:tests.scripted_engine:create")
+    with create(config) as engine:
+        yield Subject(
+            engine,
+            create,
+            config,
+            16,
+            with_options(config, alike),
+            with_options(config, other),
+            SCRIPTED,
+        )
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ KNOWN = {
     "openai": OPENAI,
     "vllm": VLLM,
     "vllm_public": VLLM,
+    "ray": SCRIPTED,
 }
 """By the name of the fixture that starts the engine (see `conftest`)."""
 MARKS = dict.fromkeys(("vllm", "vllm_public"), session.needs_vllm)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmbatch.core.errors import EngineError
-from llmbatch.engines import registry
 from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.replicas.host import ReplicaHost
@@ -25,10 +24,13 @@ GROUPS = {"exchange": 1, "control": 2}
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The work of a replica. `engine`: its name; `identity`: of the driver's engine, which that of
-    the node must equal (None: it is the same machine); `cores`: its share of the node's, as a
-    number from 0 and the number of shares (None: all); `environment`: variables of the driver's."""
+    """The work of a replica. `load`: finds an engine by its name, as `registry.load`, which names
+    this room and so may not be named here; `engine`: that name; `identity`: of the driver's engine,
+    which that of the node must equal (None: it is the same machine); `cores`: its share of the
+    node's, as a number from 0 and the number of shares (None: all); `environment`: variables of the
+    driver's."""
 
+    load: Callable[[str], Callable[[EngineConfig], Engine]]
     engine: str
     config: EngineConfig
     identity: Mapping[str, str] | None
@@ -71,7 +73,7 @@ def _maker(task: Task) -> Callable[[], Engine]:
     config = replace(task.config, replicas=None, address=None, log_path=log_path)
 
     def make() -> Engine:
-        engine = registry.load(task.engine)(config)
+        engine = task.load(task.engine)(config)
         if task.identity is not None and engine.identity() != task.identity:
             raise EngineError(
                 f"the model {config.model!r} on node {socket.gethostname()} is not the one here"

@@ -53,7 +53,7 @@ class Cluster:
     @property
     def is_local(self) -> bool:
         """True for one that is started for this run, on this machine."""
-        return self.address is None
+        return self.address is None and not self._is_guest
 
     def open(self) -> None:
         """Connect, or start a local cluster. Raises UsageError for an address where there is no
@@ -113,12 +113,11 @@ class Cluster:
             with output.environment(is_local=self.is_local), processes.output_to(log):
                 self._connect(folder)
             self._head = self.ray.get_runtime_context().gcs_address
-            self.nodes = self.ray.nodes()
+            self._look()
         except Exception as error:  # the thread that waits gets it
             self._error = _explained(error, self.address)
             self._leave()
         else:
-            self._answered = clock.seconds()
             self._opened.set()
             self._ask()
             self._leave()
@@ -129,7 +128,8 @@ class Cluster:
 
     def _connect(self, folder: SessionFolder | None) -> None:
         self._is_guest = self.ray.is_initialized()
-        if self._is_guest:  # by the program that calls us, which keeps its connection
+        if self._is_guest:  # of the program that calls us, which keeps its connection
+            self._require_same()
             return
         if folder is None:
             self._join({})
@@ -144,6 +144,14 @@ class Cluster:
             **output.QUIET,
         )
         self._processes.begin(str(folder.path))
+
+    def _require_same(self) -> None:
+        there = self.ray.get_runtime_context().gcs_address
+        if self.address not in (None, addresses.AUTO, there):
+            raise UsageError(
+                f"--ray-address {self.address}: this program is connected to the Ray cluster at "
+                f"{there}, and can be to one only"
+            )
 
     def _join(self, environment: Mapping[str, Any]) -> None:
         self.ray.init(address=self.address, runtime_env=dict(environment) or None, **output.QUIET)
@@ -163,8 +171,16 @@ class Cluster:
             # A call to a head that is gone would return after Ray has ended this process.
             if addresses.answers(self._head):
                 with contextlib.suppress(Exception):  # then it has not answered
-                    self.nodes = self.ray.nodes()
-                    self._answered = clock.seconds()
+                    self._look()
+
+    def _look(self) -> None:
+        nodes = self.ray.nodes()
+        # Ray has no public name for it.
+        state = importlib.import_module("ray._private.state")
+        free: dict[str, Any] = getattr(state, "available_resources_per_node", dict)()
+        known = {node: {"Free": has} for node, has in free.items()}
+        self.nodes = [node | known.get(node["NodeID"], {}) for node in nodes]
+        self._answered = clock.seconds()
 
     def _leave(self) -> None:
         self._processes.look()

@@ -1,6 +1,6 @@
 """The places in a cluster that have room for replicas."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -18,13 +18,16 @@ class Node:
     name: str
     cpus: float
     gpus: float
+    free: float
+    """CPUs that no one uses."""
 
     @classmethod
-    def of(cls, listed: dict[str, Any]) -> "Node":
-        """From an entry of `ray.nodes()`."""
+    def of(cls, listed: Mapping[str, Any]) -> "Node":
+        """From an entry of `ray.nodes()`, with what is free there as `Free`, if that is known."""
         has = listed["Resources"]
+        free = listed.get("Free", has)
         name = listed["NodeManagerAddress"]
-        return cls(listed["NodeID"], name, has.get("CPU", 0), has.get("GPU", 0))
+        return cls(listed["NodeID"], name, has.get("CPU", 0), has.get("GPU", 0), free.get("CPU", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Placement:
         self._shares = 0
         self._taken: dict[int, Place] = {}
 
-    def update(self, listed: Sequence[dict[str, Any]]) -> None:
+    def update(self, listed: Sequence[Mapping[str, Any]]) -> None:
         """Know the nodes as Ray lists them now."""
         alive = [Node.of(each) for each in listed if each["Alive"]]
         self._nodes = sorted(alive, key=lambda node: node.id)
@@ -101,18 +104,29 @@ class Placement:
         return Place(bundles=self._world)
 
     def _on_cores(self) -> Place:
+        if len(self._taken) >= self.capacity():
+            raise self._no_room("1 CPU")
         taken = {(place.node, place.share) for place in self._taken.values()}
-        free = [
+        left = [
             (share, node)
             for node in self._with_cores()
             for share in range(self._shares_of(node))
             if (node.id, share) not in taken
         ]
-        if not free:
-            raise self._no_room("1 CPU")
-        share, node = min(free, key=lambda each: (each[0], each[1].id))
-        shares = self._shares_of(node)
-        return Place(floor(node.cpus) // shares, node=node.id, share=share, shares=shares)
+        share, node = min(left, key=self._rank)
+        shares, cpus = self._shares_of(node), self._cpus_of(node)
+        if shares == 1 and len({each.cpus for each in self._with_cores()}) == 1:
+            # Each node is as good, and Ray knows sooner than we which of them is free.
+            return Place(cpus)
+        return Place(cpus, node=node.id, share=share, shares=shares)
+
+    def _rank(self, place: tuple[int, Node]) -> tuple[bool, int, str]:
+        """First where the cores are free now, and on ever other nodes."""
+        share, node = place
+        return node.free < self._cpus_of(node), share, node.id
+
+    def _cpus_of(self, node: Node) -> int:
+        return floor(node.cpus) // self._shares_of(node)
 
     def _no_room(self, needed: str) -> EngineError:
         has = [f"{node.name}: {node.cpus:g} CPU, {node.gpus:g} GPU" for node in self._nodes]

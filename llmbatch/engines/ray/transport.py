@@ -11,6 +11,7 @@ from typing import Any
 
 from llmbatch.core import clock
 from llmbatch.core.errors import EngineError
+from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.ray import actor
 from llmbatch.engines.ray.cluster import Cluster, bounded
@@ -110,13 +111,22 @@ class ActorLink:
         return ReplicaDiedError(f"{self.name} died: {_reason(error)}")
 
 
+Load = Callable[[str], Callable[[EngineConfig], Engine]]
+
+
 class RayTransport:
     """Makes actors. Connects with the first of them."""
 
     def __init__(
-        self, engine: str, config: EngineConfig, identity: Callable[[], dict[str, str]], world: int,
+        self,
+        load: Load,
+        engine: str,
+        config: EngineConfig,
+        identity: Callable[[], dict[str, str]],
+        world: int,
         placement: Placement,
-    ) -> None:  # fmt: skip
+    ) -> None:
+        self._load = load
         self._engine = engine
         self._config = config
         self._identity = identity
@@ -213,6 +223,7 @@ class RayTransport:
         is_local = self._cluster.is_local
         cores = (place.share, place.shares) if place.shares > 1 else None
         task = actor.Task(
+            self._load,
             self._engine,
             replace(self._config, options=self._options(place)),
             None if is_local else self._identity(),

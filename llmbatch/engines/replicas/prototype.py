@@ -9,8 +9,8 @@ from llmbatch.engines.base import Engine, KnowsModel
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling, pooling_of
-from llmbatch.engines.registry import TakesAdapters
 from llmbatch.engines.replicas import totals
+from llmbatch.engines.takes_adapters import TakesAdapters
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
 from llmbatch.sizing.settings import EngineSettings

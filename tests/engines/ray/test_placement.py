@@ -7,9 +7,12 @@ from llmbatch.engines.ray.placement import Place, Placement
 from llmbatch.engines.replicas.count import ReplicaCount
 
 
-def node(name: str, cpus: float = 8, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
+def node(
+    name: str, cpus: float = 8, gpus: float = 0, *, alive: bool = True, free: float | None = None
+) -> dict[str, Any]:
     has = {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
-    return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": has}
+    left = {} if free is None else {"Free": {"CPU": free}}
+    return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": has} | left
 
 
 def placement(count: str, *nodes: dict[str, Any], world: int = 1) -> Placement:
@@ -29,20 +32,32 @@ def test_cores_of_a_node_are_divided_among_its_replicas() -> None:
     assert made.capacity() == 4
 
 
+def test_a_node_whose_cores_others_use_is_taken_last() -> None:
+    made = placement("4", node("a", free=2), node("b"))
+    assert [made.take(number).node for number in range(4)] == ["b", "b", "a", "a"]
+
+
 def test_auto_is_one_replica_for_each_node_with_cores() -> None:
     made = placement("auto", node("a"), node("head", cpus=0), node("dead", alive=False))
     assert made.capacity() == 1
-    assert made.take(0) == Place(cpus=8, node="a")
+    assert made.take(0) == Place(cpus=8)
 
 
 def test_nodes_that_join_and_leave_change_the_room() -> None:
     made = placement("1..3", node("a"))
-    first = made.take(0)
+    assert (made.take(0), made.capacity()) == (Place(cpus=8), 1)
     made.update([node("a"), node("b")])
-    assert made.capacity() == 2
-    assert made.take(1) == Place(cpus=8, node="b")
+    assert (made.take(1), made.capacity()) == (Place(cpus=8), 2)
     made.update([node("a")])
-    assert (first.node, made.capacity()) == ("a", 1)
+    assert made.capacity() == 1
+
+
+def test_on_nodes_of_other_sizes_each_replica_has_one_of_its_own() -> None:
+    made = placement("2", node("a"), node("b", cpus=16))
+    assert [made.take(number) for number in range(2)] == [
+        Place(cpus=8, node="a"),
+        Place(cpus=16, node="b"),
+    ]
 
 
 def test_a_replica_that_comes_again_gets_the_place_that_it_left() -> None:

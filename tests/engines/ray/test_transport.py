@@ -16,6 +16,7 @@ from llmbatch.engines.ray import transport as transports
 from llmbatch.engines.ray.cluster import Cluster
 from llmbatch.engines.ray.placement import Placement
 from llmbatch.engines.ray.transport import ActorLink, RayTransport
+from llmbatch.engines.registry import load
 from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.engines.replicas.link import ReplicaDiedError
 from llmbatch.engines.replicas.wire import Call, Reply, RequestWriter, read_outcome
@@ -28,7 +29,7 @@ def over(nodes: TwoNodes, count: str, config: EngineConfig = CONFIG) -> RayTrans
     config = EngineConfig(config.model, config.options, address=nodes.address)
     identity = {"model": "scripted", "variant": ""}
     placed = Placement(1, ReplicaCount.parse(count))
-    return RayTransport("tests.scripted_engine:create", config, lambda: identity, 1, placed)
+    return RayTransport(load, "tests.scripted_engine:create", config, lambda: identity, 1, placed)
 
 
 @pytest.fixture

@@ -84,3 +84,10 @@ class TwoNodes:
     def _raylet(self, node: Any) -> psutil.Process:
         info = node.all_processes["raylet"][0]
         return psutil.Process(info.process.pid)
+
+
+def started() -> Iterator[TwoNodes]:
+    """For a fixture: skips where Ray has no wheel, as on the newest Python."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with TwoNodes() as nodes:
+        yield nodes

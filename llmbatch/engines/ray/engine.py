@@ -1,0 +1,53 @@
+"""Engines on a Ray cluster: vLLM, or one from outside the package (`ray:MODULE:FACTORY`)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from llmbatch.core.option_name import plain_name
+from llmbatch.engines.base import Engine
+from llmbatch.engines.config import EngineConfig
+from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.ray.placement import Placement
+from llmbatch.engines.ray.transport import Load, RayTransport
+from llmbatch.engines.replicas.count import ReplicaCount
+from llmbatch.engines.replicas.fleet import Fleet
+
+AUTO = ReplicaCount(1, None)
+"""As many as the cluster has room for."""
+
+
+class RayFleet(Fleet):
+    """Replicas that are actors of a cluster."""
+
+    def __init__(
+        self, prototype: Engine, config: EngineConfig, transport: RayTransport, wished: ReplicaCount
+    ) -> None:
+        super().__init__(prototype, config, transport, wished)
+        self._cluster = transport
+
+    def describe(self) -> EngineInfo:
+        info = super().describe()
+        return replace(info, settings={**info.settings, **self._cluster.describe()})
+
+
+def create(load: Load, engine: str, config: EngineConfig) -> RayFleet:
+    """Replicas of the engine that `load` finds by its name. Raises UsageError for an option or
+    address that cannot be used; connects to no cluster."""
+    wished = config.replicas or AUTO
+    one = replace(config, replicas=None, address=None)
+    prototype = load(engine)(one)
+    world = world_size(config.options)
+    placement = Placement(world, wished)
+    transport = RayTransport(
+        load, engine, replace(config, replicas=None), prototype.identity, world, placement
+    )
+    return RayFleet(prototype, config, transport, wished)
+
+
+def world_size(options: Mapping[str, Any]) -> int:
+    """The number of devices of one replica."""
+    named = {plain_name(name): value for name, value in options.items()}
+    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline"))
+    return prod(size for size in sizes if isinstance(size, int) and size > 0)
