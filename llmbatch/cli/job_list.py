@@ -27,7 +27,7 @@ def names(arguments: Sequence[str], given: Mapping[str, Any]) -> list[str]:
     """
     found = [_job_files(argument) for argument in arguments]
     is_folder = any(Path(argument).is_dir() for argument in arguments)
-    if not all(found) or (len(arguments) == 1 and not is_folder):
+    if not found or not all(found) or (len(arguments) == 1 and not is_folder):
         return []
     refused = [flag for key, flag in _OF_ONE.items() if given.get(key)]
     if is_folder and len(arguments) == 1 and refused:
