@@ -14,6 +14,7 @@ from llmbatch.cli.commands import (
     import_answers,
     init,
     label,
+    merge,
     plan,
     recheck,
     repair,
@@ -52,7 +53,7 @@ cli.example = _EXAMPLE
 cli.add_group(
     "First steps", samples.samples, init.init, plan.plan, try_rows.try_rows, help.show_help
 )
-cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, tune.tune)
+cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, merge.merge, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Trust", eval.evaluate, label.label, compare.compare, recheck.recheck)
 cli.add_group("Mend", check.check, repair.repair)

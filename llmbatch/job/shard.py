@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from llmbatch.core.errors import UsageError
-from llmbatch.job.folder import STDOUT
+from llmbatch.job.folder import STDOUT, holds_job
 from llmbatch.job.spec import JobSpec
 
 _NAMED = re.compile(r"(?P<whole>.+)-shard-(?P<number>\d+)-of-(?P<count>\d+)")
@@ -25,6 +25,13 @@ class Shard(NamedTuple):
             return None
         number, _, count = spec.run.shard.partition("/")
         return cls(int(number), int(count))
+
+    @classmethod
+    def of_state(cls, state: Path) -> Self:
+        """The shard whose state folder has this name."""
+        match = _NAMED.fullmatch(state.stem)
+        assert match is not None, "only folders of shards are asked"
+        return cls(int(match["number"]), int(match["count"]))
 
     def __str__(self) -> str:
         return f"shard {self.number} of {self.total}"
@@ -76,7 +83,7 @@ def check(spec: JobSpec) -> None:
 def states(whole: Path) -> list[Path]:
     """The state folders of the shards of a job that are there, by its own state folder: those of
     the newest division, by number."""
-    found = [(shard, path) for shard, path in _beside(whole) if path.is_dir()]
+    found = [(shard, path) for shard, path in _beside(whole) if holds_job(path)]
     if not found:
         return []
     newest = max(found, key=lambda each: each[1].stat().st_mtime)[0].total
@@ -87,7 +94,7 @@ def _beside(whole: Path) -> Iterator[tuple[Shard, Path]]:
     for path in whole.parent.glob(f"*-shard-*-of-*{whole.suffix}"):
         match = _NAMED.fullmatch(path.stem)
         if match and match["whole"] == whole.stem:
-            yield Shard(int(match["number"]), int(match["count"])), path
+            yield Shard.of_state(path), path
 
 
 def whole_name(name: str) -> str:

@@ -39,7 +39,8 @@ _REJECTS = pa.schema(
     [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("file", pa.int64())]
 )
 
-_TEXTS = "rows"
+TEXTS = "rows"
+"""The name of the files that hold long records."""
 
 
 PLANNED = ("planned_rows", "requests", "escalations", "cascade_stages")
@@ -135,7 +136,7 @@ def replace(
     # temporary tables, and the transaction has one statement for each.
     for name in ("stage_rows", "stage_rejects"):
         db.execute(query(name))
-    with long_texts.Writer(db.texts, _TEXTS, number) as long:
+    with long_texts.Writer(db.texts, TEXTS, number) as long:
         for batch in _batches(items):
             _insert(db, batch, long)
     source = describe()
@@ -166,7 +167,7 @@ def replace(
             check(db, made)
     for table in ("staged_rows", "staged_rejects"):
         db.execute(f"DROP TABLE {table}")
-    long_texts.remove_others(db.texts, _TEXTS, number)
+    long_texts.remove_others(db.texts, TEXTS, number)
     return made
 
 
@@ -286,10 +287,10 @@ def ranges(db: Database, rows: range, size: int) -> Iterator[tuple[int, int]]:
 
 def whole(db: Database, data: str, snapshot: int, at: int | None, size: int) -> str:
     """The record of which the table has `data`. Raises StoreError where a long one is gone."""
-    return long_texts.found(db.texts, _TEXTS, snapshot, data, at, size)
+    return long_texts.found(db.texts, TEXTS, snapshot, data, at, size)
 
 
 def has_long_texts(db: Database, snapshot: int) -> bool:
     """True if all long records of the snapshot are there, or it has none."""
     size = db.scalar(query("long_texts_of_rows"))
-    return long_texts.is_whole(db.texts, _TEXTS, snapshot, size)
+    return long_texts.is_whole(db.texts, TEXTS, snapshot, size)

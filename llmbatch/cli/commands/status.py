@@ -33,7 +33,8 @@ def status(job: Path, style: str, watched: bool, interval: float) -> None:
 
     JOB is its job file, its output or its state folder. With --watch a terminal shows it in
     place; elsewhere there is a line whenever something has changed, of JSON one for each look.
-    Ctrl-C ends the watch and leaves the run alone.
+    Ctrl-C ends the watch and leaves the run alone. Of a job in shards that are not merged there is
+    a line for each shard, and one for all.
     """
     if watched:
         _watch(job, style, interval)
@@ -43,9 +44,16 @@ def status(job: Path, style: str, watched: bool, interval: float) -> None:
 
 def _show(job: Path, style: str) -> None:
     """Show the live view once: from the run's own file, since its store is locked meanwhile."""
-    from llmbatch.cli import live_view
-    from llmbatch.cli.find_job import find
+    from llmbatch.cli import live_view, shard_view
+    from llmbatch.cli.find_job import find, unmerged
 
+    if shards := unmerged(job):
+        every = shard_view.read(shards)
+        if style == "json":
+            console.json(every)
+        else:
+            console.show(shard_view.lines(every))
+        return
     view = live_view.read(find(job))
     if style == "json":
         console.json(view)

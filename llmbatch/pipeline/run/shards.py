@@ -17,7 +17,7 @@ def require_same(db: Database, job: ReadyJob) -> None:
     runs = run_records.summaries(db)
     if not runs:
         return
-    wanted, kept = job.spec.run.shard, _of(runs[-1].spec)
+    wanted, kept = job.spec.run.shard, of_settings(runs[-1].spec)
     if wanted != kept:
         of = f"shard {kept}" if kept else "a job without shards"
         how = f"with --shard {kept}" if kept else "without --shard"
@@ -27,8 +27,8 @@ def require_same(db: Database, job: ReadyJob) -> None:
         )
 
 
-def _of(settings: str) -> str | None:
-    """The shard of a run, as it was asked for."""
+def of_settings(settings: str) -> str | None:
+    """The shard that a run worked on, by its settings (JSON), as it was asked for; None: all."""
     run = json_table(settings).get("run")
     found = run.get("shard") if isinstance(run, dict) else None
     return found if isinstance(found, str) else None
