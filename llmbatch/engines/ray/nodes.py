@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-import llmbatch
+from llmbatch.core import version
+from llmbatch.core.version import VERSION
 
-OUR_FOLDER = str(Path(llmbatch.__file__).parent)
+OUR_FOLDER = str(Path(version.__file__).parents[1])
 _SECONDS = 30.0
 
 
 def version_here() -> str:
     """Runs on a node, which unpickles it by its name: without our code there it fails."""
-    return llmbatch.__version__
+    return VERSION
 
 
 def have_our_version(ray: Any) -> bool:
@@ -28,4 +29,4 @@ def have_our_version(ray: Any) -> bool:
         found = ray.get(tasks, timeout=_SECONDS)
     except Exception:  # of many kinds: what is not there cannot tell us
         return False
-    return all(version == llmbatch.__version__ for version in found)
+    return all(version == VERSION for version in found)
