@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -174,6 +174,9 @@ bench-gpu: $(READY)  ## The suite on an NVIDIA GPU, with a large model of dummy 
 
 bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, memory, resume
 	$(BIN)/python tests/bench/scale.py --rows 10000000
+
+bench-shards: $(READY)  ## The cost of shards: planning a million rows in one of eight, resuming, merging (ROWS=1000000)
+	$(BIN)/python -m tests.bench.shards --rows $(or $(ROWS),1000000)
 
 verify-batch: $(READY)  ## A batch file of 5,000 lines, killed three times on the real engine: equal to an undisturbed run
 	$(BIN)/python tests/bench/answered.py resume --rows 5000

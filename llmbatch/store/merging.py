@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from llmbatch.core import files
+from llmbatch.core import drafts, files
 from llmbatch.store import long_texts, opening, plans, snapshots, statements
 from llmbatch.store.database import Database
 from llmbatch.store.frames import Columns
@@ -209,7 +209,8 @@ def _take_texts(db: Database, sources: Sequence[Source], numbers: _Numbers) -> N
             for store, at in ((first.store, number), (db.path, new))
         )
         if kept.exists():
-            with files.atomic(copied) as copy, kept.open("rb") as text:
+            # It is synced when it gets its place.
+            with drafts.create(copied) as copy, kept.open("rb") as text:
                 shutil.copyfileobj(text, copy)
 
 
