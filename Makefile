@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -183,6 +183,9 @@ verify-batch: $(READY)  ## A batch file of 5,000 lines, killed three times on th
 
 bench-batch: $(READY)  ## The same batch file by llmbatch and by vLLM's batch runner: answers and time
 	$(BIN)/python tests/bench/answered.py compare --rows 5000
+
+bench-jobs: $(READY)  ## Five jobs in one command, which share an engine, against a command for each
+	$(BIN)/python tests/bench/jobs.py
 
 drift-rates: $(READY)  ## How often changes of an input are told, by their size, and false alarms (SEEDS=3; minutes)
 	$(BIN)/python -m tests.quality.drift.rates $(or $(SEEDS),3)

@@ -10,7 +10,7 @@ from llmbatch.cli.notice import Notice
 from llmbatch.cli.options import JobArguments
 from llmbatch.cli.show import Show
 from llmbatch.core import units
-from llmbatch.core.errors import ExitCode, LlmbatchError, LockedError
+from llmbatch.core.errors import DeviceLockedError, ExitCode, LlmbatchError, LockedError
 from llmbatch.estimate.cache_forecaster import Forecaster
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
@@ -90,13 +90,16 @@ class JobRun:
         return result.exit_code
 
     def _is_skipped(self, error: LlmbatchError, log: EventLog | None, report: EndReport) -> bool:
-        """True for a job that another run holds, if it may be skipped then, which is told."""
+        """True for a job whose lock, or device, another run has, if it may be skipped then."""
         if not isinstance(error, LockedError):
             return False
-        if_locked = self.spec.run.if_locked
+        settings = self.spec.run
+        is_device = isinstance(error, DeviceLockedError)
+        name = "device_lock" if is_device else "if_locked"
+        policy = settings.device_lock if is_device else settings.if_locked
         if log:
-            log.event("locked", reason=str(error), if_locked=if_locked)
-        if if_locked != "skip":
+            log.event("locked", reason=str(error), **{name: policy})
+        if policy != "skip":
             return False
         report.say(f"skipped: {error}")
         return True

@@ -184,10 +184,7 @@ def _exit_of(job: ListedJob, series: RunSeries) -> ExitCode:
         with job.run.notice.told():
             if job.fault is not None:
                 raise job.fault
-            code = job.run.run()
-            with suppress(HungEngineError):  # of this job nothing is lost
-                series.engine_is_free()
-            return code
+            return job.run.run()
     except LlmbatchError as error:
         series.is_hung |= isinstance(error, HungEngineError)
         if not job.run.is_told:
@@ -202,6 +199,10 @@ def _exit_of(job: ListedJob, series: RunSeries) -> ExitCode:
     except Exception:
         console.tell_bug()
         return ExitCode.BUG
+    finally:
+        if not series.stop.signal:
+            with suppress(EngineError):  # of this job nothing is lost
+                series.engine_is_free()
 
 
 def _show_end(

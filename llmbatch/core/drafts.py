@@ -80,6 +80,23 @@ def append(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "ab+", buffering=0)
 
 
+def append_for_all(path: Path) -> BinaryIO:
+    """As `append`, a file that every user of the machine may open so, in a folder of all. Raises
+    OSError for one that has another name, too: it may be a file of somebody else's."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        # A kernel may refuse to make, and so to open with this flag, the file of another user.
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        os.fchmod(descriptor, 0o666)  # whatever the umask is
+    except FileExistsError:
+        descriptor = os.open(path, flags)
+    seen = os.fstat(descriptor)
+    if not stat.S_ISREG(seen.st_mode) or seen.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a file of its own", str(path))
+    return os.fdopen(descriptor, "ab+", buffering=0)
+
+
 def _stem(final: Path) -> str:
     return f".{final.name[:_KEPT]}"
 

@@ -79,6 +79,10 @@ class LockedError(LlmbatchError):
     exit_code = ExitCode.LOCKED
 
 
+class DeviceLockedError(LockedError):
+    """Another run holds a device of the job."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as ` (did you mean 'text'?)`, or an empty string."""
     choices = list(known)

@@ -99,6 +99,12 @@ class RunSpec(Section):
     if_locked: Literal["fail", "skip", "wait"] = neutral(
         "fail", "What to do when another run holds the job."
     )
+    device_lock: Literal["wait", "skip", "fail"] | None = neutral(
+        None,
+        "Have the devices alone while an engine is needed, and what to do when another run with "
+        "this setting has them.",
+        by_default="share them",
+    )
     metrics_file: str | None = neutral(
         None,
         "Keep a Prometheus textfile (*.prom) up to date, for node_exporter's textfile collector.",

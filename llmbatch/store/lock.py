@@ -24,65 +24,89 @@ _PAUSE = 0.01
 _WAIT = 0.5
 
 
-class JobLock:
-    """Holds a job for this process.
+class SignedLock:
+    """A lock of the file at `path`, signed by the process that has it.
 
     The kernel drops the lock when the process dies. If another process has inherited it (a daemon
     that an engine has left), no run works any more: when the run that signed it is dead, or from
     before the start of the machine, the lock is taken over.
     """
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream: BinaryIO | None = None
+
+    def take(self) -> bool:
+        """Take the lock; False if another process has it. Raises UsageError for a file that cannot
+        be opened."""
+        with _guarded(self._path.parent):
+            stream = self._open()
+            if not _acquire(stream):
+                stale = _is_stale(_read_signature(stream))
+                stream.close()
+                if not stale or not self._unlinked():
+                    return False
+                stream = self._open()
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_named(self._path, stream):
+                # The run before has just removed the folder, since it never began.
+                stream.close()
+                return False
+            _sign(stream)
+            self._stream = stream
+            return True
+
+    def release(self) -> None:
+        """Let others take it."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _unlinked(self) -> bool:
+        """Remove the file of a run that is gone; False if that is another user's to do."""
+        try:
+            self._path.unlink()
+        except PermissionError:
+            return False
+        return True
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._opened()
+        except OSError as error:
+            raise UsageError(f"{self._path}: cannot be opened: {error.strerror}") from error
+
+    def _opened(self) -> BinaryIO:
+        return drafts.append(self._path)
+
+
+class JobLock(SignedLock):
+    """Holds a job for this process. A context manager."""
+
     def __init__(
         self, path: Path, wait_until: float = 0.0, before_wait: Callable[[], None] = lambda: None
     ) -> None:
         """`wait_until`: the time (clock.seconds()) until which to wait for another run to end;
         `before_wait` is called before each such wait."""
-        self._path = path
+        super().__init__(path)
         self._wait_until = wait_until
         self._before_wait = before_wait
-        self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         trust.check(self._path.parent)
-        while (stream := self._try()) is None:
+        while not self.take():
             if clock.seconds() >= self._wait_until:
                 who = holder(self._path) or "it has just ended"
                 raise LockedError(f"another run holds this job ({who}); wait for it")
             self._before_wait()
             time.sleep(_WAIT)
-        self._stream = stream
         trust.settle(self._path.parent)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._stream is not None:
             trust.settle(self._path.parent)
-            self._stream.close()
-            self._stream = None
-
-    def _try(self) -> BinaryIO | None:
-        with _guarded(self._path.parent):
-            stream = self._open()
-            if not _acquire(stream):
-                stale = _is_stale(_read_signature(stream))
-                stream.close()
-                if not stale:
-                    return None
-                self._path.unlink()
-                stream = self._open()
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _is_named(self._path, stream):
-                # The run before has just removed the folder, since it never began.
-                stream.close()
-                return None
-            _sign(stream)
-            return stream
-
-    def _open(self) -> BinaryIO:
-        try:
-            return drafts.append(self._path)
-        except OSError as error:
-            raise UsageError(f"{self._path}: cannot be opened: {error.strerror}") from error
+            self.release()
 
 
 @contextmanager

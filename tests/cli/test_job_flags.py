@@ -123,6 +123,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "run.max_churn": ("5%", "5%"),
     "run.shard": ("2/8", "2/8"),
     "run.if_locked": ("skip", "skip"),
+    "run.device_lock": ("wait", "wait"),
     "run.metrics_file": ("m.prom", "m.prom"),
     "run.reports": ("r.md", ("r.md",)),
 }

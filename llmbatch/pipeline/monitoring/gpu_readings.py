@@ -52,6 +52,12 @@ class Nvml:
     def read(self, count: int) -> Sequence[Reading]:
         return [self._read(handle) for handle in self._handles[:count]]
 
+    def uuids(self) -> Sequence[str]:
+        """The names of the devices, by which other processes know them, too."""
+        found = (self._ask(self._nvml.nvmlDeviceGetUUID, handle) for handle in self._handles)
+        known = [uuid for uuid in found if uuid is not None]
+        return [uuid.decode() if isinstance(uuid, bytes) else str(uuid) for uuid in known]
+
     def _read(self, handle: Any) -> Reading:
         nvml = self._nvml
         busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
@@ -82,6 +88,12 @@ def detect() -> Gpus:
         return Nvml(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
     except Exception:  # no package, no driver, an older driver: then nothing is measured
         return NoGpus()
+
+
+def visible_uuids() -> Sequence[str]:
+    """The UUIDs of the devices that this process may use, in their order; none without a driver."""
+    gpus = detect()
+    return gpus.uuids() if isinstance(gpus, Nvml) else ()
 
 
 def _names(nvml: Any, visible: str | None) -> list[str]:

@@ -1,12 +1,14 @@
 """The values that the phases of one run share."""
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from llmbatch.core import clock
 from llmbatch.core.clock import Moment
 from llmbatch.core.outcomes import Usage
+from llmbatch.job.engine import EngineSpec
 from llmbatch.pipeline.monitoring import prometheus
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer
@@ -14,6 +16,7 @@ from llmbatch.pipeline.monitoring.resources import Meter
 from llmbatch.pipeline.monitoring.status import StatusFile
 from llmbatch.pipeline.prompts.ready_job import ReadyJob
 from llmbatch.pipeline.run.counters import Timings
+from llmbatch.pipeline.run.device_hold import DeviceHold
 from llmbatch.pipeline.run.engine_factory import EngineFactory
 from llmbatch.pipeline.run.forecast_seam import MakeForecaster
 from llmbatch.pipeline.run.gold_rows import GoldRows
@@ -30,7 +33,8 @@ class Context:
     `started` and `began` (clock.seconds()) are set when the job is held; what follows from them is
     made when first asked for. `copies` of the store are made for readers while it is open. `gold`:
     the rows that run first and decide on the others, if there are such. `series`: the runs of the
-    process, where there are several.
+    process, where there are several. `engine_specs`: of the engines of all stages; `devices`:
+    those that the run has alone.
     """
 
     job: ReadyJob
@@ -49,15 +53,24 @@ class Context:
     gold: GoldRows | None = None
     spent: Spent = NOTHING_SPENT
     series: RunSeries | None = None
+    engine_specs: Sequence[EngineSpec] = ()
+    devices: DeviceHold = field(default_factory=DeviceHold)
 
     def enter(self, job: ReadyJob, engines: EngineFactory) -> None:
         """Begin another run of the process, with a job and engines of its own: what it counts, and
         what is shown of it, begins anew."""
-        self.meter.end()
-        shown = self.status.kept
         self.job, self.engines, self.fresh = job, engines, False
         self.timings = Timings()
-        self.started, self.began = clock.moment(), clock.seconds()
+        self._begin_anew(clock.moment(), clock.seconds())
+
+    def waited(self, seconds: float) -> None:
+        """Leave a wait out of the run, so that it is no part of its time and its cost."""
+        self._begin_anew(self.started.earlier(-seconds), self.began + seconds)
+
+    def _begin_anew(self, started: Moment, began: float) -> None:
+        self.meter.end()
+        shown = self.status.kept
+        self.started, self.began = started, began
         for name in ("run_cost", "meter", "status", "limits"):
             self.__dict__.pop(name, None)
         self.status.note(**shown)

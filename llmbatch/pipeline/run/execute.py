@@ -27,6 +27,7 @@ from llmbatch.pipeline.run import (
     flagging,
     generate,
     gold_rows,
+    holding,
     job_rules,
     limits,
     making,
@@ -51,7 +52,6 @@ from llmbatch.store import failures, field_groups, results, run_records, runs
 from llmbatch.store.database import Database
 from llmbatch.store.field_groups import KnownOrder
 from llmbatch.store.live_copy import CopyService
-from llmbatch.store.lock import JobLock
 from llmbatch.store.results import Counts
 
 _NOTHING = Counts()
@@ -104,18 +104,12 @@ def execute(
         first.job, first.engines, observer, stop, fresh, deadline, forecaster, sample_size
     )
     context.series = series
-    with _lock(context), stop:
+    context.engine_specs = [stage.job.spec.engine for stage in stages.stages]
+    with holding.job(context), stop:
         # Another run may have had the lock, and worked, since the folder was made.
         is_new = is_new and not paths.store.exists()
         with _failure_shown(context, is_new):
             return _open_and_run(context, stages)
-
-
-def _lock(context: Context) -> JobLock:
-    """The job's lock. Who waits for it holds no engine: the other run may wait for the device."""
-    spec, series = context.job.spec, context.series
-    until = context.deadline if spec.run.if_locked == "wait" else 0.0
-    return JobLock(context.job.paths.lock, until, series.let_go if series else lambda: None)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from llmbatch.pipeline.run.answer_checks import checks_of
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.counters import RunCounters
 from llmbatch.pipeline.run.rounds import Rounds
-from llmbatch.pipeline.run.series import RunSeries
 from llmbatch.pipeline.run.settle import Settlement
 from llmbatch.pipeline.run.supervisor import Supervisor
 from llmbatch.pipeline.tasks.acceptance import Acceptance
@@ -64,8 +63,8 @@ def generate(db: Database, context: Context, run: int, pending: Pending) -> bool
         )  # fmt: skip
         is_free = supervisor.work()
     context.spend(counters.usage)
-    if series is not None:
-        _leave_engine(context, series)
+    if is_free:
+        _leave_engine(context)
     if context.sample_size is not None:
         stop.request(sample.reason(context.sample_size))
     return is_free
@@ -79,9 +78,12 @@ def _engine(context: Context) -> Engine:
     )
 
 
-def _leave_engine(context: Context, series: RunSeries) -> None:
+def _leave_engine(context: Context) -> None:
     """Leave the engine to later jobs, or end it. After a signal the end of the process ends it."""
-    if context.stop.signal is None:
+    series = context.series
+    if series is None:
+        context.devices.release()
+    elif context.stop.signal is None:
         began = clock.seconds()
         series.engine_is_free()
         context.timings.engine_stop += clock.seconds() - began

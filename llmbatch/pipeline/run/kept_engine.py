@@ -72,6 +72,11 @@ class EngineKeeper:
         return None if lease is None or lease.has_started else lease.started_for
 
     @property
+    def holds_engine(self) -> bool:
+        """True if an engine runs, or may."""
+        return self._kept is not None
+
+    @property
     def is_at_work(self) -> bool:
         """True if an engine is starting, or has requests in flight."""
         return self._kept is not None and (self._kept.is_busy or self._kept.info is None)

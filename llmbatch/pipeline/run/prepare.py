@@ -18,7 +18,7 @@ from llmbatch.pipeline.prompts.screening import Screening
 from llmbatch.pipeline.rows import guards, ingest
 from llmbatch.pipeline.rows.drift_watch import DriftWatch
 from llmbatch.pipeline.rows.guards import InputGuard
-from llmbatch.pipeline.run import reopening, shards
+from llmbatch.pipeline.run import holding, reopening, shards
 from llmbatch.pipeline.run.context import Context
 from llmbatch.pipeline.run.engine_factory import IdentityLookup
 from llmbatch.pipeline.run.planned_job import PlannedJob
@@ -153,6 +153,7 @@ def open_work(db: Database, context: Context) -> Pending:
     otherwise = None if context.fresh else reopening.settled_otherwise(db, context.job.spec)
     if not (pending.positions or reopened or otherwise or context.fresh):
         return pending
+    holding.devices(context)
     check_engine(db, context)
     if context.fresh:
         recovery.forget_runs(db)

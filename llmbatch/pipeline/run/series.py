@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 
 from llmbatch.core.errors import HungEngineError
 from llmbatch.engines.base import Engine
+from llmbatch.pipeline.run.device_hold import DeviceHold
 from llmbatch.pipeline.run.kept_engine import EngineKeeper, EngineUse
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 
 
 @dataclass
 class RunSeries:
-    """`job` and `deadline` (clock.seconds()) are those of the job whose turn it is; `later`: the
-    engines that the jobs after it may want; `stop`: it gets the signal that a run has got."""
+    """`devices`: those that the runs have alone. `job` and `deadline` (clock.seconds()) are those
+    of the job whose turn it is; `later`: the engines that the jobs after it may want; `stop`: it
+    gets the signal that a run has got."""
 
     keeper: EngineKeeper = field(default_factory=EngineKeeper)
+    devices: DeviceHold = field(default_factory=DeviceHold)
     stop: StopRequest = field(default_factory=StopRequest)
     job: str = ""
     deadline: float = NEVER
@@ -35,10 +38,13 @@ class RunSeries:
         except HungEngineError:
             self.is_hung = True
             raise
+        if not self.keeper.holds_engine:
+            self.devices.release()
 
     def let_go(self) -> None:
         """Hold nothing that another process could wait for."""
         self.keeper.close()
+        self.devices.release()
 
     def close(self) -> None:
         """End the engine, unless it is at work after a signal: then it ends with the process."""

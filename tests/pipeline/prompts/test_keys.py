@@ -158,6 +158,7 @@ ALTERNATIVES: dict[str, Any] = {
     "run.reports": ["report.html"],
     "run.shard": "2/8",
     "run.if_locked": "skip",
+    "run.device_lock": "skip",
 }
 
 
