@@ -21,6 +21,14 @@ from tests.cli.command import Job
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
+if sys.dont_write_bytecode:
+    # It may not lie beside the sources. Without any, an import of vLLM takes more than twice as
+    # long, and a start of the command line three times, here as in child processes.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long one example takes says something about the machine, and nothing about what is tested.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -51,18 +59,6 @@ def pytest_xdist_make_scheduler(
         return None
     config.option.loadscopereorder = False  # the files with the most tests are not the longest
     return scheduling.LongestFirst(config, log)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _keep_bytecode(pytestconfig: pytest.Config) -> None:
-    """Let child processes keep bytecode elsewhere if it may not lie beside the sources.
-
-    Without any, each start of the command line takes three times as long.
-    """
-    if sys.dont_write_bytecode:
-        kept = pytestconfig.rootpath / ".pytest_cache" / "bytecode"
-        os.environ["PYTHONPYCACHEPREFIX"] = str(kept)
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
