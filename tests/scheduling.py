@@ -10,6 +10,10 @@ from xdist.scheduler import LoadFileScheduling
 
 ROOMS = (
     "engines/vllm",
+    "engines/ray",
+    "engines/replicas",
+    "engines/http",
+    "servers",
     "bench",
     "contracts",
     "docs",
