@@ -74,11 +74,12 @@ class Enumeration:
                 return
             yield number, place
 
-    def statements(self, night: int, only: str, moment: str) -> Iterator[Place]:
-        """Kill before or after the 1st, 2nd, ... statement that begins with `only`."""
-        number = 0
-        while True:
-            number += 1
+    def statements(
+        self, night: int, only: str, moment: str, numbers: Iterable[int] | None = None
+    ) -> Iterator[Place]:
+        """Kill before or after the 1st, 2nd, ... statement that begins with `only`, or those of
+        these `numbers`."""
+        for number in count(1) if numbers is None else numbers:
             name = f"night {night}, {moment} statement {number} {only}".rstrip()
             place = self._killed(night, name, self._at_statement(number, only, moment))
             if place is None:
@@ -181,16 +182,18 @@ class Enumeration:
         self.tally.problems.append(f"{name}: {text}")
 
 
-def short(enumeration: Enumeration, step: int = 1) -> None:
+def short(enumeration: Enumeration, step: int = 1, commits: int = 1) -> None:
     """Every sync, rename and COMMIT, and every change to an output or its draft, once; of the
-    events every `step`-th, others in the second night than in the first."""
+    events every `step`-th, of the COMMITs every `commits`-th, others in the second night than in
+    the first."""
     writes = ("create", "truncate", "write")
     for night in (1, 2):
         for kinds, path in ((TURNING_POINTS, "*"), (writes, "*out.*jsonl*")):
             numbers = count(1 + (night - 1) % step, step)
             for number, place in enumeration.events(night, kinds, path, numbers):
                 enumeration.finish(night, place, f"night {night}, event {number}")
-        for place in enumeration.statements(night, "COMMIT", "before"):
+        numbers = count(1 + (night - 1) % commits, commits)
+        for place in enumeration.statements(night, "COMMIT", "before", numbers):
             enumeration.finish(night, place, f"night {night}, before a COMMIT")
 
 

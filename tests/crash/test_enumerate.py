@@ -1,4 +1,5 @@
-"""The short form of `tests/crash/enumerate_kills.py`: every fifth sync and rename, every COMMIT.
+"""The short form of `tests/crash/enumerate_kills.py`: every seventh sync and rename, every
+other COMMIT.
 
 `make test-crash` has all of them.
 """
@@ -15,7 +16,7 @@ from tests.crash.tracer import At, Tracer
 
 def test_a_kill_at_any_turning_point_does_not_show(tracer: Tracer, tmp_path: Path) -> None:
     enumeration = Enumeration(tracer, tmp_path)
-    enumerate_kills.short(enumeration, step=5)
+    enumerate_kills.short(enumeration, step=7, commits=2)
     print(enumeration.tally.points)
     assert enumeration.tally.problems == []
     # Two nights, each with several checkpoints and two files to put in place.

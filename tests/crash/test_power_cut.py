@@ -10,7 +10,7 @@ from tests.crash.events import Event
 from tests.crash.power_cut import examine, record, summary
 from tests.crash.tracer import Tracer
 
-IMAGES = 75
+IMAGES = 45
 
 
 def test_no_acknowledged_answer_is_missing_after_a_power_cut(

@@ -22,7 +22,7 @@ from tests.crash.states import State
 from tests.crash.tracer import At, Trace, Tracer
 
 LONG = "CRASH_EXAMPLES" in os.environ
-EXAMPLES = int(os.environ.get("CRASH_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CRASH_EXAMPLES", "6"))
 FAILURES = {"FAIL:refused_request": "refused_request", "LENGTH": "truncated"}
 
 # Few of them, so that rows often ask the same.
