@@ -93,7 +93,7 @@ ${output%.*}.llmbatch/run.log"
 next night goes on where this one stopped."
     ;;
 75)
-    note "the night before is still at work: nothing to do"
+    note "the night before, or another job on the device, is still at work: nothing to do"
     ;;
 *)
     mail_about "failed with exit code $code" \

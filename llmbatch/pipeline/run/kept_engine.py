@@ -16,6 +16,7 @@ from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import LOAD, Engine, Telemetry, grammar_of
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.parts import PartEvent, part_events_of
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 
 # Seconds between two looks for an event, and for an engine to end.
@@ -63,7 +64,7 @@ class EngineKeeper:
             self.close()
             self._kept = _Kept(use, engine, job)
             self.starts += 1
-        self._lease = Lease(self._kept, engine)
+        self._lease = Lease(self._kept, engine, use.config.constraint)
         return self._lease
 
     def kept_from(self) -> str | None:
@@ -104,7 +105,7 @@ class _Kept:
 
     def __init__(self, use: EngineUse, engine: Engine, job: str) -> None:
         self._use = use
-        self._engine = engine
+        self.engine = engine
         self._starting = threading.Lock()
         self.job = job
         self.thread = EngineThread(engine)
@@ -118,10 +119,15 @@ class _Kept:
         be another, as long as the same backend holds it."""
         if self.is_busy or self.info is None or not self.may_serve(use):
             return False
-        wanted = grammar_of(engine, use.config.constraint)
-        if wanted is not None and wanted.backend != self._backend():
-            return False
-        return engine.identity() == self._engine.identity()
+        return self._holds(use, engine) and engine.identity() == self.engine.identity()
+
+    def _holds(self, use: EngineUse, engine: Engine) -> bool:
+        """True if it holds answers to a job's constraint as an engine of the job's own would."""
+        constraint, own = use.config.constraint, self._use.config.constraint
+        if use.config.servers is not None and constraint not in (None, own):
+            return False  # servers were tried with the other one when it was started
+        wanted = grammar_of(engine, constraint)
+        return wanted is None or wanted.backend == self._backend()
 
     def may_serve(self, use: EngineUse) -> bool:
         """True if it works, and was started with these settings."""
@@ -129,7 +135,7 @@ class _Kept:
 
     def _backend(self) -> str:
         """The holder of its requests' constraints, which was chosen before it was started."""
-        had = grammar_of(self._engine, self._use.config.constraint)
+        had = grammar_of(self.engine, self._use.config.constraint)
         return DEFAULT if had is None else had.backend
 
     def start(self) -> bool:
@@ -166,9 +172,10 @@ class _Kept:
 class Lease:
     """The kept engine for one run; its counters begin with it."""
 
-    def __init__(self, kept: _Kept, engine: Engine) -> None:
+    def __init__(self, kept: _Kept, engine: Engine, constraint: Constraint | None) -> None:
         self._kept = kept
         self._engine = engine
+        self._constraint = constraint
         self._before = Telemetry()
         self.has_started = False
         self.started_for = kept.job
@@ -212,7 +219,14 @@ class Lease:
             raise event.error or EngineError("the engine ended")
 
     def describe(self) -> EngineInfo:
-        return self._kept.info or EngineInfo()
+        info = self._kept.info or EngineInfo()
+        settings = {name: value for name, value in info.settings.items() if name != "grammar"}
+        if (plan := grammar_of(self._engine, self._constraint)) is not None:
+            settings["grammar"] = plan.to_json()
+        return replace(info, settings=settings)
+
+    def part_events(self) -> list[PartEvent]:
+        return part_events_of(self._kept.engine)
 
     def telemetry(self) -> Telemetry:
         now, before = self._kept.thread.telemetry(), self._before

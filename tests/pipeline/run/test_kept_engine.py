@@ -1,13 +1,16 @@
 """An engine that outlives a run: the next one finds it running, and its counters at zero."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.core.outcomes import Completed
-from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines.config import EngineConfig
+from llmbatch.core.records import Ask, Constraint, Message, Request, Sampling
+from llmbatch.engines.config import EngineConfig, Servers
+from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.pipeline.run.kept_engine import EngineKeeper, EngineUse, Lease
 from tests import scripted_engine
 
@@ -60,6 +63,51 @@ def test_another_constraint_is_served_and_other_options_are_not(bench: Bench) ->
     assert bench.keeper.kept_from() == "a job"
     answered(bench.lease(answer="echo", window=3), "a")
     assert bench.keeper.kept_from() is None
+
+
+def test_the_constraint_that_it_tells_of_is_that_of_the_lease(bench: Bench) -> None:
+    backend = {"answer": "echo", "backend": "xgrammar"}
+    told = []
+    for constraint in (Constraint("regex", "a"), None, Constraint("regex", "b")):
+        lease = bench.lease(constraint, **backend)
+        answered(lease, "a")
+        told.append("grammar" in lease.describe().settings)
+    assert told == [True, False, True]
+    assert bench.keeper.starts == 1
+
+
+def test_one_that_holds_constraints_by_another_backend_is_replaced(bench: Bench) -> None:
+    answered(bench.lease(answer="echo", backend="guidance"), "a")
+    answered(bench.lease(Constraint("regex", "a"), answer="echo", backend="guidance"), "a")
+    assert bench.keeper.starts == 2
+
+
+def test_servers_are_tried_with_each_constraint(bench: Bench) -> None:
+    servers = Servers(("http://host/v1",))
+    first, second = Constraint("regex", "a"), Constraint("regex", "b")
+    for constraint in (first, None, first, second):
+        config = EngineConfig("m", {"answer": "echo"}, constraint=constraint, servers=servers)
+        use = EngineUse("scripted", config)
+        answered(bench.keeper.lease(use, partial(scripted_engine.create, config)), "a")
+    assert bench.keeper.starts == 2
+
+
+def test_an_engine_of_another_name_or_with_other_settings_is_another() -> None:
+    one = EngineUse("a", EngineConfig("m", {"x": 1}, "log", stall_timeout=1.0))
+    same = EngineConfig(
+        "m", {"x": 1}, "log2", stall_timeout=2.0, constraint=Constraint("regex", "a")
+    )
+    assert one.is_alike(EngineUse("a", same))
+    assert not one.is_alike(EngineUse("b", same))
+    others: list[dict[str, Any]] = [
+        {"model": "n"}, {"options": {}}, {"adapters": {"d": "f"}}, {"ask": Ask("embed")}
+    ]  # fmt: skip
+    for other in others:
+        assert not one.is_alike(EngineUse("a", replace(same, **other)))
+    three = ReplicaCount(3, 3)
+    assert not EngineUse("a", replace(one.config, replicas=three)).is_alike(
+        EngineUse("a", replace(same, replicas=three))
+    ), "replicas are watched by the engine"
 
 
 def test_one_that_died_is_replaced(bench: Bench) -> None:
