@@ -232,6 +232,18 @@ def test_a_job_reads_the_output_of_an_earlier_one(series: Series) -> None:
     ]
 
 
+def test_several_are_planned_one_by_one(series: Series) -> None:
+    series.quick.write("b.toml", "model = \n")
+    names = ["--trust-job-file", "a.toml", "b.toml", "c.toml"]
+    found = series.quick.command("plan", *names)
+    assert found.code == 2
+    titles = [line for line in found.stdout.splitlines() if line.endswith(".toml:")]
+    assert titles == ["a.toml:", "c.toml:"]
+    assert "error: b.toml: " in found.stderr
+    told = json.loads(series.quick.command("plan", *names, "--format", "json").stdout)
+    assert [plan["job"] for plan in told] == ["a.toml", "c.toml"]
+
+
 def test_events_name_their_job(series: Series) -> None:
     found = series.run("a.toml", "b.toml", "--log-json", "-")
     events = [json.loads(line) for line in found.stderr.splitlines()]

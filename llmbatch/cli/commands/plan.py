@@ -1,18 +1,20 @@
 """`llmbatch plan`: what a run would do and take; with a sample, after a part of it was run."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbatch.cli import console
+from llmbatch.cli import console, job_list
 from llmbatch.cli.options import JobArguments, JobCommand, job_options, text_or_json
-from llmbatch.core.errors import ExitCode, UsageError
+from llmbatch.core.errors import ExitCode, LlmbatchError, UsageError
 from llmbatch.core.units import count
 
 if TYPE_CHECKING:
+    from llmbatch.estimate.preview import Preview
     from llmbatch.job.spec import JobSpec
     from llmbatch.pipeline.prompts.ready_job import ReadyJob
     from llmbatch.pipeline.run.execute import RunResult
@@ -66,14 +68,19 @@ def plan(
     are done, so `llmbatch run` finishes the job.
 
     Without --sample the output (-o) may be left out: then answers of earlier runs are not looked
-    for. What a run would refuse is refused here, with the same line.
+    for. Several job files, or a folder of them, are planned one by one; that they may share an
+    engine is not counted. What a run would refuse is refused here, with the same line.
     """
+    shown = _Shown(style, whole_prompt)
+    if names := job_list.names(job, given):
+        if sample is not None:
+            raise UsageError(f"--sample: is of one job, and there are {len(names)}: leave it out")
+        console.leave(_plan_all(names, given, device, shown))
     arguments = JobArguments.parse(job, given)
     if sample is None:
-        with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as nothing:
-            _plan(arguments, device, _Shown(style, whole_prompt), Path(nothing) / "none")
+        _show(_plan(arguments, device), shown)
         return
-    is_fruitless = _sample(arguments, device, sample, _Shown(style, whole_prompt))
+    is_fruitless = _sample(arguments, device, sample, shown)
     # An engine may have left threads, and takes long to be taken apart.
     console.leave_at_once(ExitCode.INCOMPLETE if is_fruitless else ExitCode.OK)
 
@@ -86,12 +93,34 @@ class _Shown:
     whole_prompt: bool
 
 
-def _plan(arguments: JobArguments, device: str | None, shown: _Shown, nothing: Path) -> None:
-    """Plan without a trace. `nothing`: a name of no folder, for the state of a job without one."""
+def _plan_all(
+    names: Sequence[str], given: dict[str, Any], device: str | None, shown: _Shown
+) -> ExitCode:
+    """Plan several jobs; one that cannot be planned stops no other."""
+    code, figures = ExitCode.OK, []
+    for name in names:
+        try:
+            plan = _plan(JobArguments.parse([name], given), device)
+            if shown.style == "json":
+                figures.append({"job": name} | plan.as_json())
+            else:
+                console.show([f"{name}:", *plan.lines(whole_prompt=shown.whole_prompt)])
+        except LlmbatchError as error:
+            console.say(f"error: {name}: {' '.join(str(error).split())}")
+            code = ExitCode(error.exit_code)
+    if shown.style == "json":
+        console.json(figures)
+    return code
+
+
+def _plan(arguments: JobArguments, device: str | None) -> "Planned":
+    """Plan without a trace."""
     from llmbatch.job.folder import STDOUT
 
-    spec, other = _priced(arguments.load({"output": STDOUT, "state": str(nothing)}), device)
-    _show(_ready(spec, arguments), other, shown, is_kept=spec.state != str(nothing))
+    with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
+        nothing = str(Path(folder) / "none")  # for the state of a job without one
+        spec, other = _priced(arguments.load({"output": STDOUT, "state": nothing}), device)
+        return _planned(_ready(spec, arguments), other, is_kept=spec.state != nothing)
 
 
 def _sample(arguments: JobArguments, device: str | None, size: int, shown: _Shown) -> bool:
@@ -100,7 +129,7 @@ def _sample(arguments: JobArguments, device: str | None, size: int, shown: _Show
     _check_sample(spec, other)
     ready = _ready(spec, arguments)
     result = _run(ready, size)
-    _show(ready, other, shown)
+    _show(_planned(ready, other), shown)
     if result.is_fruitless:
         console.say(f"none of the sample's rows was answered: llmbatch report {ready.paths.state}")
     return result.is_fruitless
@@ -123,17 +152,42 @@ def _ready(spec: "JobSpec", arguments: JobArguments) -> "ReadyJob":
     return preflight.make_ready(spec, files)
 
 
-def _show(job: "ReadyJob", device: "Device | None", shown: _Shown, *, is_kept: bool = True) -> None:
-    from llmbatch.estimate import cascade_plan, text
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan of a job: that of its first model, and the `further` jobs of a cascade."""
+
+    job: "ReadyJob"
+    first: "Preview"
+    further: "Sequence[ReadyJob]"
+    device: "Device | None"
+
+    def as_json(self) -> dict[str, Any]:
+        """Its figures."""
+        from llmbatch.estimate import cascade_plan
+
+        return self.first.as_json() | cascade_plan.as_json(self.further, self.first, self.device)
+
+    def lines(self, *, whole_prompt: bool) -> list[str]:
+        """The plan for people; `whole_prompt`: with a first prompt of any length."""
+        from llmbatch.estimate import cascade_plan, text
+
+        further = cascade_plan.lines(self.job, self.further, self.first, self.device)
+        return [*text.lines(self.first, whole_prompt=whole_prompt), *further]
+
+
+def _planned(job: "ReadyJob", device: "Device | None", *, is_kept: bool = True) -> Planned:
+    from llmbatch.estimate import cascade_plan
     from llmbatch.estimate.preview import preview
 
     first, *further = cascade_plan.jobs(job)
-    plan = preview(first, device, is_kept=is_kept)
+    return Planned(job, preview(first, device, is_kept=is_kept), further, device)
+
+
+def _show(plan: Planned, shown: _Shown) -> None:
     if shown.style == "json":
-        console.json(plan.as_json() | cascade_plan.as_json(further, plan, device))
+        console.json(plan.as_json())
     else:
-        console.show(text.lines(plan, whole_prompt=shown.whole_prompt))
-        console.show(cascade_plan.lines(job, further, plan, device))
+        console.show(plan.lines(whole_prompt=shown.whole_prompt))
 
 
 def _device(spec: "JobSpec", name: str) -> "Device":
