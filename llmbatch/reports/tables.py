@@ -1,6 +1,8 @@
 """The tables of a report: Markdown and HTML show all of them, the text those that say more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import DeviceShare
@@ -178,7 +180,7 @@ def work(report: Report) -> Table:
         line("retries", lambda each: n(each.retries), "sub"),
         line("that failed", lambda each: n(each.failed_attempts), "sub"),
         line("prompt tokens", lambda each: n(each.prompt_tokens)),
-        line("served by the prefix cache", _cached, "sub"),
+        line("served by the prefix cache", partial(_cached, report.engine), "sub"),
         line("output tokens", lambda each: n(each.output_tokens)),
         line("tokens of failed attempts", lambda each: n(_wasted(each))),
         *_saved_tokens(costs),
@@ -200,7 +202,9 @@ def _wasted(usage: TotalUsage) -> int:
     return usage.wasted_prompt_tokens + usage.wasted_output_tokens
 
 
-def _cached(usage: TotalUsage) -> str:
+def _cached(engine: Mapping[str, Any] | None, usage: TotalUsage) -> str:
+    if not wording.is_cache_told(engine, usage.cached_tokens):
+        return wording.NOT_TOLD
     if not usage.prompt_tokens:
         return units.number(usage.cached_tokens)
     share = units.share(usage.cached_tokens / usage.prompt_tokens)

@@ -1,8 +1,9 @@
 """Distinct names for the values of rows, and sentences that all forms of a report share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from llmbatch.accounting.costs import Listed
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
@@ -154,6 +155,16 @@ def cut_answers(rows: int) -> str:
 def reasoning(tokens: int) -> str:
     """A note on the `tokens` that models thought; empty where there are none."""
     return f"{units.number(tokens)} of all output tokens, before the answers" if tokens else ""
+
+
+NOT_TOLD = "not told by the servers"
+
+
+def is_cache_told(report_engine: Mapping[str, Any] | None, cached: int) -> bool:
+    """False where an engine that asks servers knows of no cached tokens: most servers do not tell
+    them, and 0 would say that there are none."""
+    of_servers = report_engine is not None and report_engine.get("engine") == "openai"
+    return bool(cached) or not of_servers
 
 
 def spared(tokens: int) -> str:

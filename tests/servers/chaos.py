@@ -20,7 +20,7 @@ from tests.servers.gates import refused, retry_after
 from tests.servers.limits import Bucket
 from tests.servers.options import ChaosOptions
 
-_ERRORS = ("500", "502", "503", "429", "closed")
+_ERRORS = ("500", "502", "503", "closed")
 _GARBAGE = (b"<html>busy</html>", b"{}", b'{"choices": []}', b"[1, 2", b'{"choices": [{}]}', b"")
 
 
@@ -88,8 +88,6 @@ class Proxy:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        if happening == "429":
-            return self._limited(chance, 0.01)
         if happening.isdigit():
             return refused(int(happening), "the proxy says no", "server_error")
         if happening == "garbage":

@@ -53,7 +53,7 @@ class ChaosOptions:
 
     target: str = ""
     seed: int = 0
-    errors: float = 0.0  # 500, 502, 503, 429 and closed connections
+    errors: float = 0.0  # 500, 502, 503 and closed connections
     hung: float = 0.0  # never answered
     truncated: float = 0.0  # a body that ends too early
     garbage: float = 0.0  # status 200 with what is no JSON, or another object

@@ -1,7 +1,8 @@
 """The report as text, for a terminal or a mail."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.usage import RunUsage, TotalUsage
@@ -102,7 +103,7 @@ def _usage(report: Report) -> Iterator[str]:
 def _figures(
     report: Report, usage: TotalUsage, costs: Costs, runs: Sequence[RunUsage]
 ) -> Iterator[str]:
-    yield from _spent(usage)
+    yield from _spent(usage, report.engine)
     if len(runs) == 1:
         yield from _forecast(runs[0])
     yield from money.costs(usage, costs, runs, report.currency)
@@ -143,12 +144,15 @@ def _deaths(usage: TotalUsage, runs: Sequence[RunUsage]) -> Iterator[str]:
         yield _line("", f"and {units.count(more, 'other reason')} (see --format json)")
 
 
-def _spent(usage: TotalUsage) -> Iterator[str]:
+def _spent(usage: TotalUsage, engine: Mapping[str, Any] | None) -> Iterator[str]:
     share = usage.cached_tokens / usage.prompt_tokens if usage.prompt_tokens else 0.0
+    served = f"{number(usage.cached_tokens)} served by the prefix cache, {units.share(share)}"
+    if not wording.is_cache_told(engine, usage.cached_tokens):
+        served = f"served by the prefix cache: {wording.NOT_TOLD}"
     yield _line(
         "tokens",
-        f"{number(usage.prompt_tokens)} in prompts ({number(usage.cached_tokens)} served by the "
-        f"prefix cache, {units.share(share)}), {number(usage.output_tokens)} in answers",
+        f"{number(usage.prompt_tokens)} in prompts ({served}), "
+        f"{number(usage.output_tokens)} in answers",
     )
     if spared := wording.spared(usage.spared_tokens):
         yield _line("", spared)
