@@ -1,15 +1,12 @@
 """Input that cannot be used: one line that says what and where, exit code 2, nothing left."""
 
 import gzip
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import cast
 
 import pytest
 
-from tests.cli.command import ENGINE, Finished, Job, llmbatch
+from tests.cli.command import ENGINE, Job, QuickJob
 
 USUAL = ("-o", "out.jsonl", "-m", "m", "-p", "Say {{ text }}", "--engine", ENGINE)
 CSV = "id,text\n1,hello\n"
@@ -144,44 +141,16 @@ JOB_FILES = (
 ALL = [*CONTENT, *PATHS, *TEMPLATES, *ANSWERS, *ENGINES, *JOB_FILES]
 
 
-def attempt(case: Refused, folder: Path) -> Finished:
-    """Run the job of a case in a folder that holds its files and a good `in.csv`."""
-    job = Job(folder)
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+def test_what_cannot_be_used_is_refused_in_one_line(job: QuickJob, case: Refused) -> None:
     for name, text in {"in.csv": CSV, **case.files}.items():
         job.write(name, text)
-    job.input = case.input
     before = job.names()
-    finished = llmbatch(folder, "run", case.input, *USUAL, *case.flags)
-    assert job.names() == before, "something was left behind"
-    return finished
-
-
-@pytest.fixture(scope="module")
-def attempts(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Finished]]]:
-    """All selected cases, tried side by side: most of the time of a process is its start."""
-    cases = [
-        cast(Refused, item.callspec.params["case"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.path == request.path
-        and "attempts" in item.fixturenames
-    ]
-    with ThreadPoolExecutor(4) as pool:
-        yield {
-            case.name: pool.submit(attempt, case, tmp_path_factory.mktemp("job")) for case in cases
-        }
-
-
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
-def test_what_cannot_be_used_is_refused_in_one_line(
-    attempts: dict[str, Future[Finished]], case: Refused
-) -> None:
-    finished = attempts[case.name].result()
+    finished = job.command("run", case.input, *USUAL, *case.flags)
     assert [word for word in case.words if word not in finished.error] == [], finished.error
     assert finished.code == 2
     assert finished.stdout == ""
+    assert job.names() == before, "something was left behind"
 
 
 def test_a_missing_flag_is_named(job: Job) -> None:

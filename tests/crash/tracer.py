@@ -30,6 +30,9 @@ _ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
+# As `tests.cli.command.environment` has them.
+_LIKE_A_USER = {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "HF_HUB_OFFLINE": "1"}
+
 # A function by name and its arguments: it is called in another process.
 Call = tuple[str, Sequence[Any]]
 
@@ -124,7 +127,7 @@ class Tracer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"} | _ONE_THREAD,
+                env=os.environ | _LIKE_A_USER | _ONE_THREAD,
             )
         self._connection = ours
         # The reason for which nothing can be traced here, if there is one.
