@@ -30,16 +30,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.engine
 def test_the_sample_job_gets_95_of_100_held_out_tickets_exactly_right(tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
-    finished = run("-m", "llmbatch", "run", str(TICKETS / "job.toml"), "-o", str(output))
+    # Of the first 200; `make accuracy` has all of them.
+    job = [str(TICKETS / "job.toml"), "-o", str(output), "--limit", "200"]
+    finished = run("-m", "llmbatch", "run", *job)
     assert finished.returncode in (0, 3), finished.stderr
-    score = run(str(TICKETS / "score.py"), str(output), "--of", "600", "--at-least", "95")
+    score = run(str(TICKETS / "score.py"), str(output), "--of", "200", "--at-least", "95")
     assert score.returncode == 0, score.stdout
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert all(
         set(record["response"]) == {"category", "priority", "order_id"} for record in records
     )
     report = json.loads((tmp_path / "answers.llmbatch/report.json").read_bytes())
-    assert report["rows_in"] == 600
+    assert report["rows_in"] == 200
     assert report["engine"]["engine"] == "vllm"
     assert report["all_runs"]["cost"] > 0
 
