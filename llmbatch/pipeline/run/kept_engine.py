@@ -117,7 +117,7 @@ class _Kept:
     def serves(self, use: EngineUse, engine: Engine) -> bool:
         """True if `engine`, which is not started, would answer as this one. A job's constraint may
         be another, as long as the same backend holds it."""
-        if self.is_busy or self.info is None or not self.may_serve(use):
+        if self.is_busy or not self.may_serve(use):
             return False
         return self._holds(use, engine) and engine.identity() == self.engine.identity()
 
@@ -143,6 +143,8 @@ class _Kept:
         with self._starting:  # a run that has given up waiting for it may have begun
             if self.info is not None:
                 return False
+            if self.is_gone:
+                raise EngineError("the engine did not start")
             self.thread.start()
             while not isinstance(event := self.thread.next(_TICK), Ready | Done):
                 continue
@@ -158,7 +160,8 @@ class _Kept:
         if not self.thread.is_started:
             return
         self.thread.feed(None)
-        if not self.thread.join(_ABORT_GRACE if self.is_busy else _END_GRACE):
+        has_more_to_do = self.is_busy or self.info is None
+        if not self.thread.join(_ABORT_GRACE if has_more_to_do else _END_GRACE):
             self.thread.kill()
             if not self.thread.join(_END_GRACE):
                 raise HungEngineError("the engine does not end; run the same command again")

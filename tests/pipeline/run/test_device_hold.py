@@ -76,3 +76,18 @@ def test_all_are_taken_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     stop.request("enough")
     two.take(["b", "a"], stop, float("inf"), print)
     assert not two.holds(["b"])
+
+
+def test_each_run_waits_for_them_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMBATCH_DEVICE_LOCKS", str(tmp_path))
+    one, two, stop, told = DeviceHold(), DeviceHold(), StopRequest(), []
+    one.take(["a", "b"], stop, 0.0, print)
+
+    def tell(line: str) -> None:
+        told.append(line.partition(" (")[0])
+        stop.request("enough")
+
+    two.take(["b", "a"], stop, float("inf"), tell)
+    assert told == ["waiting for the device a"]

@@ -1,5 +1,6 @@
 """An engine that outlives a run: the next one finds it running, and its counters at zero."""
 
+import threading
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -115,6 +116,17 @@ def test_one_that_died_is_replaced(bench: Bench) -> None:
         answered(bench.lease(answer="echo"), "KILL")
     assert answered(bench.lease(answer="echo"), "a") == ["a"]
     assert bench.keeper.kept_from() is None
+
+
+def test_one_that_still_starts_for_a_run_that_has_given_up_is_waited_for(bench: Bench) -> None:
+    first = bench.lease(answer="echo", start_delay=0.3)
+    thread = threading.Thread(target=first.__enter__)
+    thread.start()
+    second = bench.lease(answer="echo", start_delay=0.3)
+    assert answered(second, "a") == ["a"]
+    thread.join()
+    assert bench.keeper.starts == 1
+    assert first.has_started != second.has_started
 
 
 def test_one_that_does_not_start_says_why(bench: Bench) -> None:
