@@ -40,7 +40,8 @@ class EngineUse:
     def _compared(self) -> tuple[str, EngineConfig]:
         config = replace(self.config, constraint=None, log_path=None)
         if config.replicas is None and config.servers is None:
-            config = replace(config, stall_timeout=0.0)  # the run alone looks at it then
+            # The run alone looks at them then.
+            config = replace(config, stall_timeout=0.0, restarts=0)
         return self.name, config
 
 

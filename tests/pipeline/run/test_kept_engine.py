@@ -96,7 +96,7 @@ def test_servers_are_tried_with_each_constraint(bench: Bench) -> None:
 def test_an_engine_of_another_name_or_with_other_settings_is_another() -> None:
     one = EngineUse("a", EngineConfig("m", {"x": 1}, "log", stall_timeout=1.0))
     same = EngineConfig(
-        "m", {"x": 1}, "log2", stall_timeout=2.0, constraint=Constraint("regex", "a")
+        "m", {"x": 1}, "log2", stall_timeout=2.0, restarts=7, constraint=Constraint("regex", "a")
     )
     assert one.is_alike(EngineUse("a", same))
     assert not one.is_alike(EngineUse("b", same))
