@@ -14,7 +14,7 @@ from llmbatch.estimate.cache_forecast import Encode
 from llmbatch.pipeline.run.sample import spread
 from llmbatch.store import history, plans
 from llmbatch.store.database import Database
-from llmbatch.store.history import PendingWork
+from llmbatch.store.history import PendingWork, RequestTokens
 
 # Up to so many requests and bytes of messages all are encoded, which takes a few seconds.
 EXACT_REQUESTS = 20_000
@@ -23,6 +23,12 @@ EXACT_BYTES = 20_000_000
 SAMPLE = 4_000
 _WINDOW = 2_000
 _ENDLESS = 1 << 62
+# Bytes of a token in English with usual tokenizers; in texts that these know little; at most.
+_BYTES_A_TOKEN = (4.0, 1.5, 6.0)
+# Tokens that a chat template may add to a prompt.
+_OF_TEMPLATE = 40
+# Rows that are still to come may differ from those that were answered.
+_OF_OTHERS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,33 @@ def measure(
     if not encoded.tokens:
         return None
     return _summarize(encoded, [index for index in chosen if index in encoded.tokens], limit)
+
+
+def by_size(
+    db: Database, pending: PendingWork, spent: Sequence[RequestTokens]
+) -> PromptTokens | None:
+    """The same where no prompt can be encoded: by requests of earlier runs (`looked_at`), or, with
+    none of these, by the bytes of the messages and how many a token has in most languages. None if
+    there is nothing to do."""
+    sizes, count = pending.sizes, len(pending.positions)
+    if not count:
+        return None
+    if spent:
+        seen = PairSample.from_pairs([(1.0, float(one.prompt)) for one in spent])
+        least = max(_OF_OTHERS, interval.of_few(len(spent)) / 2)
+        total = seen.total_of_others(count, count).at_least_around(least).within(0, _ENDLESS)
+    else:
+        of_template = Interval(_OF_TEMPLATE / 4, 0, _OF_TEMPLATE) * count
+        expected, most, least = (sum(sizes) / each for each in _BYTES_A_TOKEN)
+        total = Interval(expected, least, most) + of_template
+    total = total.rounded()
+    index = max(range(count), key=sizes.__getitem__)
+    name, line = history.first_row(db, pending.positions[index])
+    longest = LongestPrompt(name, line, round(sizes[index] / _BYTES_A_TOKEN[0]))
+    none = Interval.exactly(0)
+    fit = ContextFit(None, None, none, none, longest)
+    mean = round(total.expected / count, 1)
+    return PromptTokens(total, False, len(spent), 0, total, count, mean, longest.tokens, fit)
 
 
 @dataclass

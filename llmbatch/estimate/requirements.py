@@ -77,7 +77,10 @@ def estimate(
         assumed = replace(assumed, source="by formula")
     outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
     limit = _limit(spec, given)
-    prompt = None if outlook.unknown else prompt_tokens.measure(db, pending, engine.encode, limit)
+    if outlook.unknown:
+        prompt = prompt_tokens.by_size(db, pending, pending.history.spent)
+    else:
+        prompt = prompt_tokens.measure(db, pending, engine.encode, limit)
     past = None if given.moved else past_runs.from_history(pending.history, spec)
     rows = _rows(pending)
     if prompt is None:

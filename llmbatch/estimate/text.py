@@ -108,11 +108,14 @@ def _token_lines(needs: Requirements) -> Iterator[str]:
         yield from _output_lines(needs.output)
 
 
+_BY_SIZE = "by their size: a token of 4 bytes, 1.5 to 6; a run of some rows tells more: --sample 50"
+
+
 def _prompt_lines(prompt: PromptTokens) -> Iterator[str]:
     if prompt.exact:
         yield f"tokens    {prompt.fitting.expected:,.0f} in the prompts"
     else:
-        looked_at = f"from {count(prompt.looked_at, 'request')}"
+        looked_at = f"from {count(prompt.looked_at, 'request')}" if prompt.looked_at else _BY_SIZE
         yield f"tokens    about {between(prompt.fitting)} in the prompts ({looked_at})"
     if prompt.context.too_long.high:
         yield f"{_BLANK}without those that are too long"

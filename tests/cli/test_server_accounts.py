@@ -46,3 +46,16 @@ def test_a_budget_ends_a_run_over_servers(quick: QuickJob) -> None:
     spent = (used["prompt_tokens"] + used["output_tokens"]) / 100
     assert spent == pytest.approx(quick.report()["all_costs"]["physical"])
     assert 1.4 < spent <= 2.5
+
+
+def test_a_plan_without_a_tokenizer_has_an_interval(quick: QuickJob) -> None:
+    rows = "".join(f"{number},a parcel is late again {number}\n" for number in range(100))
+    quick.write("in.csv", f"id,text\n{rows}")
+    with serving() as server:
+        run = arguments(server, "--price-per-million", "1/2")
+        before = quick.command("plan", *run[1:]).stdout
+        after = quick.command("plan", *run[1:], "--sample", "20").stdout
+    assert "by their size: a token of 4 bytes" in before
+    # Each has seven words, and a sample of them says so.
+    assert "from 20 requests" in after
+    assert "about 560 (" in after
