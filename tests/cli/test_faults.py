@@ -221,6 +221,23 @@ def wanted(tracer: Tracer, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return written(job)
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A folder in which the job has run once, and what its store holds."""
+
+    folder: Path
+    state: State
+
+
+@pytest.fixture(scope="module")
+def earlier(tracer: Tracer, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    job = Job(tmp_path_factory.mktemp("earlier"))
+    job.write("in.csv", FIRST)
+    assert run(job, tracer).code == 0
+    ledger(job)
+    return Earlier(job.folder, State.read(job.folder / STORE))
+
+
 def written(job: Job) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in job.folder.glob("out.*jsonl")}
 
@@ -228,9 +245,11 @@ def written(job: Job) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "case", [*FULL_DISK, *LIMITS, *FILES, *ENGINE_AND_STOPS], ids=lambda case: case.name
 )
-def test_a_fault(case: Case, tracer: Tracer, tmp_path: Path, wanted: dict[str, bytes]) -> None:
+def test_a_fault(
+    case: Case, tracer: Tracer, tmp_path: Path, earlier: Earlier, wanted: dict[str, bytes]
+) -> None:
     job = Job(tmp_path)
-    before = bring_about(case, job, tracer)
+    before = bring_about(case, job, tracer, earlier)
     kept = tmp_path.with_name(tmp_path.name + ".kept")
     if job.state.exists():
         shutil.copytree(job.state, kept)
@@ -257,16 +276,15 @@ def test_a_fault(case: Case, tracer: Tracer, tmp_path: Path, wanted: dict[str, b
     assert not ledger(job) & left.settled(), "committed, and computed again"
 
 
-def bring_about(case: Case, job: Job, tracer: Tracer) -> State:
+def bring_about(case: Case, job: Job, tracer: Tracer, earlier: Earlier) -> State:
     """The job as it is when the fault comes."""
     if not case.fresh:
-        job.write("in.csv", FIRST)
-        assert run(job, tracer).code == 0
-        ledger(job)
+        shutil.copytree(earlier.folder, job.folder, dirs_exist_ok=True)
     job.write("in.csv", GROWN)
     if case.killed:
         assert run(job, tracer, engine="kill_after=9").code == -signal.SIGKILL
-    return State.read(job.folder / STORE)
+        return State.read(job.folder / STORE)
+    return State() if case.fresh else earlier.state
 
 
 def ledger(job: Job) -> set[str]:
