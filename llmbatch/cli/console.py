@@ -27,7 +27,7 @@ Exit codes:
   4    stopped with work left; the same command resumes
   5    the engine could not start or died; the same command resumes
   6    the gold set failed, the rest was not run; the same command resumes
-  75   another run holds the job
+  75   another run holds the job, or a device that it wants alone (--device-lock)
   130  stopped by SIGINT (143: SIGTERM, 129: SIGHUP) after draining; the same command
        resumes
 """
