@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -97,6 +97,9 @@ VERSIONS ?= 0.26.0 0.27.1 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0 0.33.0
 
 test-vllm: $(READY)  ## Test other versions of vLLM, each in an environment of its own (an hour; VERSIONS="...")
 	$(BIN)/python -m tests.versions.matrix --index "$(TORCH)" $(VERSIONS)
+
+verify-server: $(READY)  ## vLLM's own server on the CPU: answers of an engine here, labels, and its end in the middle of a run
+	LLMBATCH_VERIFY_SERVER=1 $(BIN)/python -m pytest -q -n 0 tests/servers/test_vllm_server.py
 
 chaos: $(READY)  ## 1,200 rows through 41 % of trouble and 20 requests a second: answered once, the limit used (REAL=1: vLLM's server)
 	$(BIN)/python -m tests.servers.chaotic --rows 1200 $(if $(REAL),--real)
