@@ -3,11 +3,12 @@
 
 The ideal time is that of the attempts which the run took, sent as fast as the limit lets them. Its
 lines: rows answered, attempts, the share of the limit that was used in the first nine tenths of
-them, and the whole time against the ideal one.
+them (0.9 at least, else exit code 1), and the whole time against the ideal one (1.15 at most).
 """
 
 import argparse
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from tests.engines.vllm.requests import ask
 from tests.servers import vllm_server
 from tests.servers.process import ServerProcess, chaos, serving
 
+LEAST_USED, MOST_RATIO = 0.9, 1.15
 SHARES = {"errors": 0.3, "hung": 0.05, "truncated": 0.03, "garbage": 0.03}
 
 
@@ -94,6 +96,7 @@ def main() -> None:
     print(f"rows answered once: {once} of {given.rows}; attempts {found.attempts}")
     print(f"limit used: {found.used:.3f}; time to ideal: {found.ratio:.3f} ({found.seconds:.1f} s)")
     print(json.dumps(found.happened))
+    sys.exit(not (once == given.rows and found.used >= LEAST_USED and found.ratio <= MOST_RATIO))
 
 
 if __name__ == "__main__":
