@@ -14,6 +14,8 @@ _MORE = 1.03
 _FLAT_ROUNDS = 2
 _AGAIN_AFTER = 8
 _LATE_SHARE = 0.2
+_LATELY = 32
+"""Ends of requests over which the share of late ones is taken."""
 
 
 class Flow:
@@ -28,7 +30,8 @@ class Flow:
         self._paused_until = 0.0
         self._cut_at = -1.0
         self._round_began: float | None = None
-        self._round_answers = self._round_late = 0
+        self._round_answers = 0
+        self._lately_late = 0.0
         self._was_full = False
         self._best = 0.0
         self._flat = 0
@@ -63,7 +66,12 @@ class Flow:
 
     def answered(self, now: float) -> None:
         self._round_answers += 1
+        self._lately_late -= self._lately_late / _LATELY
         self.pace.answered(now, is_full=self._was_full)
+        if self.pace.is_known and self._was_full:
+            # It is the pace that is to hold back requests.
+            self.limit = min(float(self._most), self.limit + 1)
+            self._was_full = False
         if self._round_answers >= self.limit:
             self._end_round(now)
 
@@ -74,15 +82,16 @@ class Flow:
             until = now + min(wait, LONGEST_WAIT)
             self._paused_until = max(self._paused_until, until)
         is_news = began >= self._cut_at
-        self.pace.refused(now, began, is_news=is_news)
-        if is_news:
-            self._cut(now)
+        was_known = self.pace.is_known
+        is_sign = self.pace.refused(now, began, is_news=is_news, waits=bool(wait))
+        if is_sign and is_news and not was_known:
+            # From here on the pace holds back. As many as it holds now it has taken.
+            self._cut(now, at_least=self.in_flight)
 
     def late(self, now: float, began: float) -> None:
         """There was no answer in time. Some hung connections are no sign of a load."""
-        self._round_late += 1
-        most = max(2.0, _LATE_SHARE * (self._round_answers + self._round_late))
-        if began >= self._cut_at and self._round_late > most:
+        self._lately_late += (1 - self._lately_late) / _LATELY
+        if began >= self._cut_at and self._lately_late > _LATE_SHARE:
             self._cut(now)
 
     def told(self, now: float, left: int, reset: float) -> None:
@@ -91,14 +100,14 @@ class Flow:
         if left <= 0 and reset > 0:
             self._paused_until = max(self._paused_until, now + min(reset, LONGEST_WAIT))
 
-    def _cut(self, now: float) -> None:
+    def _cut(self, now: float, at_least: int = 1) -> None:
         self._cut_at = now
-        self.limit = max(1.0, self.limit / 2)
+        self.limit = max(1.0, self.limit / 2, min(self.limit, at_least))
         self._begin_round(now)
         self._best, self._flat = 0.0, 0
 
     def _begin_round(self, now: float) -> None:
-        self._round_began, self._round_answers, self._round_late = now, 0, 0
+        self._round_began, self._round_answers = now, 0
         self._was_full = False
 
     def _end_round(self, now: float) -> None:
@@ -110,9 +119,7 @@ class Flow:
 
     def _judge(self, speed: float) -> None:
         """Let more be in flight if that made the server faster, or may do so after a while."""
-        if self.pace.is_known:  # it is not the server's speed that ends the growth
-            self._grow(1.5)
-        elif speed > self._best * _MORE:
+        if speed > self._best * _MORE:
             self._best, self._flat = speed, 0
             self._grow(2.0 if self.limit < 64 else 1.5)
         else:

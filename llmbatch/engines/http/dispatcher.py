@@ -237,6 +237,8 @@ class Dispatcher:
         if server.stumbled(now, problem.text, is_away=is_sure or "is ending" in problem.text):
             self._router.forget(server.number)
             self._note_end(server)
+        elif is_sure:
+            self._note_end(server)
         if self._nobody_answers(now):
             return
         # What a server did not get, or ended with, counts for no request.

@@ -18,7 +18,7 @@ from llmbatch.engines.http.failures import Fault
 
 # So many failures in a row, without an answer between them, and a server is left out for a while.
 _AWAY_AFTER = 8
-_RECHECK = wait_random_exponential(multiplier=0.5, max=15, min=0.25)
+_RECHECK = wait_random_exponential(multiplier=0.25, max=5, min=0.1)
 _AGAIN = wait_random_exponential(multiplier=0.05, max=10)
 
 
@@ -101,8 +101,10 @@ class Server:
         was_away = self.away_until is not None
         if not (is_away or was_away or self.failed_in_row >= _AWAY_AFTER):
             return False
-        self.away_times += 1
-        self.away_until = now + pause(_RECHECK, self.away_times)
+        if self.away_until is None or now >= self.away_until:
+            # The others of those in flight fail with it: they are no further sign.
+            self.away_times += 1
+            self.away_until = now + pause(_RECHECK, self.away_times)
         return not was_away
 
 
