@@ -10,7 +10,7 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,11 +190,10 @@ ENGINE_AND_STOPS = (
 
 
 @pytest.fixture(scope="module")
-def tracer() -> Iterator[Tracer]:
-    with Tracer() as tracer:
-        if tracer.obstacle is not None:
-            pytest.skip(tracer.obstacle)
-        yield tracer
+def tracer(forks: Tracer) -> Tracer:
+    if forks.obstacle is not None:
+        pytest.skip(forks.obstacle)
+    return forks
 
 
 def run(job: Job, tracer: Tracer, case: Case | None = None, engine: str = "") -> Trace:

@@ -1,7 +1,6 @@
 """The merged shards of a job are the job that one run would have done."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,17 @@ WHOLE = ("-p", PROMPT, "--require", "text", "-o", "whole.jsonl", "--price-per-ho
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def template(tmp_path_factory: pytest.TempPathFactory, forks: Tracer) -> Path:
     """Three finished shards, the second of which was killed and run again, and the whole job."""
-    with Tracer() as forks:
-        job = QuickJob(tmp_path_factory.mktemp("shards"), forks)
-        job.write("in.csv", rows())
-        for number in (1, 2, 3):
-            if number == 2:
-                killed = _shard(job, number, engine="kill_after=7 window=2")
-                assert killed.code not in (0, 3)
-            assert _shard(job, number).code in (0, 3)
-        assert job.run(*WHOLE).code == 3
-        yield job.folder
+    job = QuickJob(tmp_path_factory.mktemp("shards"), forks)
+    job.write("in.csv", rows())
+    for number in (1, 2, 3):
+        if number == 2:
+            killed = _shard(job, number, engine="kill_after=7 window=2")
+            assert killed.code not in (0, 3)
+        assert _shard(job, number).code in (0, 3)
+    assert job.run(*WHOLE).code == 3
+    return job.folder
 
 
 def _shard(job: QuickJob, number: int, engine: str = "") -> Finished:

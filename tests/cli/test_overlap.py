@@ -20,8 +20,8 @@ from tests.crash.states import State
 from tests.crash.tracer import Tracer
 from tests.workbench import Observed
 
-PAIRS = 24
-FOLDERS = 6
+PAIRS = 16
+FOLDERS = 4
 HELD_BY = re.compile(
     r"another run holds this job \(pid \d+ on (?P<host>\S+) since 20\S+\); wait for it"
 )
