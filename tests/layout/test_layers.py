@@ -177,6 +177,11 @@ def test_only_the_vllm_engine_imports_what_vllm_brings(package: str) -> None:
     assert [name for name in importers(package) if not name.startswith("engines/vllm/")] == []
 
 
+def test_only_the_engine_over_ray_imports_ray() -> None:
+    assert importers("ray")
+    assert [name for name in importers("ray") if not name.startswith("engines/ray/")] == []
+
+
 def test_only_the_connection_imports_an_http_library() -> None:
     assert importers("httptools") == {"engines/http/connection.py"}
     assert importers("aiohttp") | importers("httpx") == set()

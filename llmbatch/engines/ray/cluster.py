@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
@@ -11,7 +12,7 @@ from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines.ray import address as addresses
 from llmbatch.engines.ray import output
 from llmbatch.engines.ray.local_processes import LocalProcesses
-from llmbatch.engines.ray.session_folder import SessionFolder
+from llmbatch.engines.ray.session_folder import MARK, SessionFolder
 from llmbatch.engines.vllm import processes
 
 NOT_INSTALLED = "Ray is not installed: install llmbatch[ray], here and on each node"
@@ -136,6 +137,13 @@ class Cluster:
             self._ship_where_missing()
             return
         output.keep_to_loopback()
+        os.environ[MARK] = str(folder.path)
+        try:
+            self._start(folder)
+        finally:
+            del os.environ[MARK]
+
+    def _start(self, folder: SessionFolder) -> None:
         self.ray.init(
             address="local",
             include_dashboard=False,
@@ -154,6 +162,8 @@ class Cluster:
             )
 
     def _join(self, environment: Mapping[str, Any]) -> None:
+        if self.address != addresses.AUTO and output.is_on_loopback(str(self.address)):
+            output.keep_to_loopback()  # else Ray looks for its node here at another address
         self.ray.init(address=self.address, runtime_env=dict(environment) or None, **output.QUIET)
 
     def _ship_where_missing(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from llmbatch.engines.vllm import engine_log
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+_ASK_SECONDS = 10.0
 _THREADS = "ray_"
 """The names of Ray's own threads begin so."""
 
@@ -59,6 +60,16 @@ def keep_to_loopback() -> None:
     `environment` said so: vLLM does that."""
     constants: Any = importlib.import_module("ray._private.ray_constants")
     constants.ENABLE_RAY_CLUSTER = False
+
+
+def is_on_loopback(address: str) -> bool:
+    """True if the nodes of the cluster at an address are known by addresses of this machine alone,
+    as those of a cluster that only it can reach."""
+    if not address.startswith(("127.", "localhost", "[::1]")):
+        return False
+    client: Any = importlib.import_module("ray._raylet").GcsClient(address=address)
+    nodes = client.get_all_node_info(timeout=_ASK_SECONDS).values()
+    return any(node.node_manager_address.startswith("127.") for node in nodes)
 
 
 @contextlib.contextmanager

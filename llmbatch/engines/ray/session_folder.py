@@ -9,9 +9,21 @@ from pathlib import Path
 _PREFIX = "llmbatch-ray-"
 # Ray puts sockets into it with names of up to 74 bytes, and the path of one has at most 107.
 _LONGEST = 107 - 75
-# It ends when its input does: with a line, all is done; without, our process was killed. Ray's own
-# processes end some seconds after it, and write until then.
-_SWEEPER = 'if read -r line; then exit; fi; sleep 10; rm -rf -- "$0"'
+MARK = "LLMBATCH_RAY_FOLDER"
+"""The variable by which the cluster's processes are known."""
+# It ends when its input does: with a line, all is done; without, our process was killed. Most of
+# Ray's own processes end with it; those whose parent was a raylet stay for a minute (seen: 70 s).
+_SWEEPER = f"""
+if read -r line; then exit; fi
+sleep 3
+for process in /proc/[0-9]*; do
+    if tr '\\0' '\\n' < "$process/environ" | grep -qxF "{MARK}=$0"; then
+        kill -9 "${{process#/proc/}}"
+    fi
+done
+sleep 1
+rm -rf -- "$0"
+"""
 
 
 class SessionFolder:

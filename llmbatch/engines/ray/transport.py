@@ -29,7 +29,7 @@ class ActorLink:
     """One replica in one incarnation: an actor that nothing starts again."""
 
     def __init__(self, ray: Any, made: Any, number: int, needs: str, task: bytes) -> None:
-        self.name = f"replica {number}"
+        self.name = f"actor of replica {number + 1}"
         self.number = number
         self._ray = ray
         self._actor = made
@@ -97,7 +97,7 @@ class ActorLink:
         if self._is_overdue():
             has = self._ray.available_resources()
             raise ReplicaDiedError(
-                f"{self.name}: Ray had no place for it within {PLACED_SECONDS:.0f} s: it needs "
+                f"the {self.name}: Ray had no place for it within {PLACED_SECONDS:.0f} s: it needs "
                 f"{self._needs}, and free are {has.get('CPU', 0):g} CPU, {has.get('GPU', 0):g} GPU"
             )
         if not self._placed.done():
@@ -105,10 +105,10 @@ class ActorLink:
         if error := self._placed.exception(0):
             raise self._died(error) from error
         node, process = self._placed.result(0)
-        self.name = f"replica {self.number} ({node}, pid {process})"
+        self.name = f"actor of replica {self.number + 1} ({node}, pid {process})"
 
     def _died(self, error: BaseException) -> ReplicaDiedError:
-        return ReplicaDiedError(f"{self.name} died: {_reason(error)}")
+        return ReplicaDiedError(f"the {self.name} died: {_reason(error)}")
 
 
 Load = Callable[[str], Callable[[EngineConfig], Engine]]

@@ -109,7 +109,7 @@ def test_a_killed_actor_is_known_at_once_and_another_takes_its_place(
         while clock.seconds() < began + 10:
             driver.call("lost")
     assert clock.seconds() - began < 3
-    assert str(caught.value).startswith(f"{name} died: ")
+    assert str(caught.value).startswith(f"the {name} died: ")
     assert "\n" not in str(caught.value)
     driver.link.kill()
     again = Driver(transport, transport.start(0)).until_ready()

@@ -20,7 +20,8 @@ CORES = 2
 class TwoNodes:
     """Two raylets and a head. A node that a test kills is replaced by `mend`."""
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int = CORES) -> None:
+        self._cores = cores
         self._folder = Path(tempfile.mkdtemp(prefix="lb-ray-", dir="/tmp"))
         self._cluster: Any = None
 
@@ -45,7 +46,7 @@ class TwoNodes:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "num_cpus": CORES,
+            "num_cpus": self._cores,
             "object_store_memory": 80 * 1024 * 1024,
             "temp_dir": str(self._folder),
         }
@@ -65,6 +66,15 @@ class TwoNodes:
         workers = raylet.children(recursive=True)
         raylet.kill()
         return workers
+
+    def raylets(self) -> list[psutil.Process]:
+        """Those that live."""
+        nodes = [self._cluster.head_node, *self._cluster.worker_nodes]
+        return [
+            self._raylet(node)
+            for node in nodes
+            if node.all_processes["raylet"][0].process.poll() is None
+        ]
 
     def mend(self) -> None:
         """Two living nodes again."""
