@@ -23,7 +23,7 @@ _ARGUMENTS = (
     "--max-num-seqs", "4",
     "--max-model-len", "256",
     "--kv-cache-memory-bytes", str(64 << 20),
-    "--structured-outputs-config", '{"disable_any_whitespace": true}',
+    "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}',
     "--enable-prompt-tokens-details",
 )  # fmt: skip
 _LONGEST_START = 240.0
