@@ -19,8 +19,9 @@ TICKETS = session.ROOT / "samples/tickets/tickets.csv"
 @pytest.fixture(scope="module")
 def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A twentieth of the tickets: what is held of devices does not depend on their number."""
-    made = tmp_path_factory.mktemp("some") / "tickets.csv"
-    made.write_text("".join(TICKETS.read_text().splitlines(keepends=True)[:31]))
+    made = tmp_path_factory.mktemp("some") / "tickets.jsonl"
+    lines = TICKETS.with_suffix(".jsonl").read_text().splitlines(keepends=True)
+    made.write_text("".join(lines[:30]))
     return made
 
 
