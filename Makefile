@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-ray-kills bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-ray-kills bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -187,6 +187,9 @@ bench-gpu: $(READY)  ## The suite on an NVIDIA GPU, with a large model of dummy 
 
 bench-scale: $(READY)  ## Ten million rows through the scripted engine: time, memory, resume
 	$(BIN)/python tests/bench/scale.py --rows 10000000
+
+bench-http: $(READY)  ## The cost of an answer over HTTP, against a loop with the openai client
+	$(BIN)/python -m tests.bench.http_costs
 
 bench-shards: $(READY)  ## The cost of shards: planning a million rows in one of eight, resuming, merging (ROWS=1000000)
 	$(BIN)/python -m tests.bench.shards --rows $(or $(ROWS),1000000)
