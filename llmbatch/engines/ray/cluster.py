@@ -111,7 +111,11 @@ class Cluster:
     def _serve(self, log: TextIO) -> None:
         folder = SessionFolder() if self.is_local else None
         try:
-            with output.environment(is_local=self.is_local), processes.output_to(log):
+            with (
+                output.environment(is_local=self.is_local),
+                output.own_signals(),
+                processes.output_to(log),
+            ):
                 self._connect(folder)
             self._head = self.ray.get_runtime_context().gcs_address
             self._look()

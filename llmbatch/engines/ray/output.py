@@ -5,9 +5,11 @@ would stand between the rows of `-o -`.
 """
 
 import contextlib
+import ctypes
 import importlib
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -60,6 +62,20 @@ def keep_to_loopback() -> None:
     `environment` said so: vLLM does that."""
     constants: Any = importlib.import_module("ray._private.ray_constants")
     constants.ENABLE_RAY_CLUSTER = False
+
+
+@contextlib.contextmanager
+def own_signals() -> Iterator[None]:
+    """Keep the handlers of signals that stop a run: Ray's C++ would print a stack trace first."""
+    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.restype = put.restype = ctypes.c_void_p
+    get.argtypes, put.argtypes = [ctypes.c_int], [ctypes.c_int, ctypes.c_void_p]
+    before = {number: get(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            put(number, handler)
 
 
 def is_on_loopback(address: str) -> bool:

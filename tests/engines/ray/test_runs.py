@@ -150,3 +150,14 @@ def test_the_report_names_the_cluster(two_nodes: TwoNodes, folder: Path) -> None
         2,
     )
     assert engine["ray"] == importlib.metadata.version("ray")
+
+
+def test_a_signal_drains_a_run_over_ray_and_prints_no_stack(
+    two_nodes: TwoNodes, folder: Path
+) -> None:
+    run = RayRun(folder, two_nodes.address, delay=0.05)
+    run.until_generating()
+    run.process.send_signal(signal.SIGTERM)
+    assert run.ended(60)[0] == ExitCode.SIGTERM, run.said()
+    assert "SIGTERM received" not in run.said()
+    wait_until_gone(kills.actors(two_nodes.raylets()), 5)
