@@ -14,7 +14,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec, TokenPrice
-from llmbatch.job.engine import parallel
+from llmbatch.job.engine import devices_of
 from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.run_records import DeathRecord, RunSummary, RunTokens, StartRecord
@@ -33,18 +33,20 @@ _PRICES = {"price_per_hour", "price_per_million"}
 _NO_TOKENS = RunTokens()
 
 
-def cost_of(spec: dict[str, Any], override: CostSpec | None = None) -> CostSpec:
+def cost_of(
+    spec: dict[str, Any], override: CostSpec | None = None, replicas: int | None = None
+) -> CostSpec:
     """The cost table of a run's spec, as the store holds it, with the settings of `override` over
     it. A store of an older llmbatch may lack some. A number of devices that was not given is that
-    of the engine's options. Raises UsageError for another currency without a price in it: nothing
-    converts amounts."""
+    of the engine's options, with as many `replicas` as it had, if that is known. Raises UsageError
+    for another currency without a price in it: nothing converts amounts."""
     table = {name: value for name, value in spec["cost"].items() if name in CostSpec.model_fields}
     given = override.model_dump(exclude_unset=True) if override else {}
     if any(given.get(name) is not None for name in _PRICES):
         table = {name: value for name, value in table.items() if name not in _PRICES}
     wanted = table | given
     _check_currency(table, wanted["currency"] if "currency" in given else None)
-    devices = wanted.get("devices") or parallel(spec.get("engine") or {})
+    devices = wanted.get("devices") or devices_of(spec.get("engine") or {}, replicas)
     return CostSpec.model_validate(wanted | {"devices": devices})
 
 
@@ -89,10 +91,20 @@ def read(
         parts[made.run].forecast = made.forecast or None
     specs = [stored.read_settings(summary.spec) for summary in summaries]
     runs = [
-        _run(summary, parts[summary.run], cost_of(spec, override))
+        _run(
+            summary,
+            parts[summary.run],
+            cost_of(spec, override, _replicas(parts[summary.run].starts)),
+        )
         for summary, spec in zip(summaries, specs, strict=True)
     ]
     return _weighed(runs, [spec["model"] for spec in specs])
+
+
+def _replicas(starts: Sequence[StartRecord]) -> int | None:
+    """The most replicas of a run's engines; None where they had none."""
+    found = [(start.description.get("parallelism") or {}).get("replicas") for start in starts]
+    return max((number for number in found if isinstance(number, int)), default=None)
 
 
 def _weighed(runs: list[RunUsage], models: list[str]) -> list[RunUsage]:
@@ -223,7 +235,9 @@ def _timings_by_engines(summary: RunSummary, parts: RunParts, ended: Moment) -> 
     starting = generating = 0.0
     for started, at, end in zip(began, ready, [*began[1:], ended.since(run)], strict=False):
         starting += max(0.0, at - started)
-        last = min([end, *(death for death in died if death >= at)])
+        inside = [death for death in died if at <= death <= end]
+        # A part of an engine may have died before, such as a replica.
+        last = inside[-1] if inside and end != ended.since(run) else end
         generating += max(0.0, last - at)
     prepare = began[0] if began else 0.0
     return {"prepare": prepare, "engine_start": starting, "generate": generating}

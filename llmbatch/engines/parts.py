@@ -7,11 +7,14 @@ from typing import Protocol, runtime_checkable
 @dataclass(frozen=True, slots=True)
 class PartEvent:
     """Something that has happened to a part of an engine. `name`: for the run's log, such as
-    replica_ended; `part`: the part, in words; `text`: all of it, a line for people."""
+    replica_started; `part`: the part, in words; `text`: all of it, a line for people. `died`: the
+    reason, a line, if this is its death, with so many requests `in_flight`."""
 
     name: str
     part: str
     text: str
+    died: str | None = None
+    in_flight: int = 0
 
 
 @runtime_checkable

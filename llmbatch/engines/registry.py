@@ -23,6 +23,9 @@ BUILTIN = {
 _DECLARED = dict.fromkeys(("vllm", "ray"), "llmbatch.engines.vllm.options:is_declared")
 _NAMING_CODE = dict.fromkeys(("vllm", "ray"), "llmbatch.engines.vllm.code_options:named")
 _ON_RAY = "ray:"
+# Imported where it is needed: it asks the registry for the engine of each replica.
+_REPLICAS = "llmbatch.engines.replicas.local"
+_WITHOUT_REPLICAS = {"openai": "starts none; name each server by --base-url"}
 
 
 def naming_code(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -75,7 +78,19 @@ def load(name: str) -> Factory:
         raise UsageError(f"engine {name!r}: cannot be imported: {error}") from error
     if not callable(factory):
         raise UsageError(f"engine {name!r}: {attribute} is not callable")
-    return factory if name in BUILTIN else partial(_made, name, factory)
+    single = factory if name in BUILTIN else partial(_made, name, factory)
+    return partial(_one_or_several, name, single)
+
+
+def _one_or_several(name: str, factory: Factory, config: EngineConfig) -> Engine:
+    """The engine, or replicas of it. Raises UsageError, as its factory does."""
+    if config.replicas is None:
+        return factory(config)
+    if name in _WITHOUT_REPLICAS:
+        raise UsageError(f"--replicas: engine {name!r} {_WITHOUT_REPLICAS[name]}")
+    create = importlib.import_module(_REPLICAS).create
+    made: Engine = create(load, name, factory, config, is_ours=name in BUILTIN)
+    return made
 
 
 def _made(name: str, factory: Factory, config: EngineConfig) -> Engine:

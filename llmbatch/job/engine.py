@@ -13,6 +13,7 @@ from llmbatch.engines.http.addresses import Address, SecretError
 from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.job.expected import SECRET
 from llmbatch.job.fields import neutral
+from llmbatch.sizing import nvidia
 
 # Capital letters only: a key that is given in the place of its variable's name is stored nowhere.
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
@@ -96,13 +97,26 @@ class EngineSpec(BaseModel):
 
     @property
     def devices(self) -> int:
-        """The number of devices that the options name, over all replicas; one if they name none."""
-        return parallel(self.options) * (self.count.least if self.count else 1)
+        """The number of devices that the options name, over all replicas; one if they name none. As
+        many as there is room for are counted on this machine."""
+        each, count = parallel(self.options), self.count
+        if count is None or count.fixed is not None or self.name == "ray":
+            return each * (count.least if count else 1)
+        room = len(nvidia.visible()) // each
+        return each * max(count.least, room if count.most is None else min(count.most, room))
 
     @property
     def count(self) -> ReplicaCount | None:
         """The replicas; None: one engine without replicas."""
         return None if self.replicas is None else ReplicaCount.parse(self.replicas)
+
+
+def devices_of(engine: Mapping[str, Any], replicas: int | None = None) -> int:
+    """The number of devices of a stored table [engine], over all replicas: so many, or else as it
+    says at least."""
+    written = engine.get("replicas")
+    least = 1 if written is None else ReplicaCount.parse(str(written)).least
+    return parallel(engine) * (replicas or least)
 
 
 def parallel(options: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from types import ModuleType
 from typing import Any
 
@@ -39,6 +40,19 @@ def detect(count: int = 1) -> Device | None:
         if library is not None:
             return _nvidia(library, count, os.environ)
     return cpu.detect()
+
+
+def visible() -> list[str]:
+    """The GPUs that CUDA would see, as CUDA_VISIBLE_DEVICES names them; none without a driver."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with _driver() as library:
+        if library is None:
+            return []
+        if named is None:
+            return [str(number) for number in range(library.nvmlDeviceGetCount())]
+    names = [name.strip() for name in named.split(",")]
+    # CUDA looks at no name behind one that is none.
+    return list(takewhile(lambda name: name not in ("", "-1"), names))
 
 
 def by_name(name: str) -> Device:

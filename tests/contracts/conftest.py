@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from llmbatch.core import clock
 from llmbatch.core.records import Ask
+from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig, Servers
 from llmbatch.engines.http.engine import WINDOW_FACTOR
+from llmbatch.engines.parts import HasParts
 from llmbatch.engines.registry import load
 from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.engines.vllm.engine import VllmEngine
@@ -20,6 +23,7 @@ from tests.contracts.subjects import (
     MARKS,
     MINIMAL,
     OPENAI,
+    REPLICAS,
     SCRIPTED,
     VLLM,
     Subject,
@@ -27,6 +31,7 @@ from tests.contracts.subjects import (
 )
 from tests.engines.ray.two_nodes import TwoNodes, started
 from tests.engines.vllm import session
+from tests.engines.vllm.requests import ask
 from tests.servers.process import ServerProcess, serving
 
 two_nodes = pytest.fixture(scope="session")(started)
@@ -48,6 +53,36 @@ def scripted() -> Iterator[Subject]:
             with_options(config, other),
             SCRIPTED,
         )
+
+
+@pytest.fixture(scope="session")
+def replicas() -> Iterator[Subject]:
+    """Two scripted engines in processes of their own."""
+    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
+    config = EngineConfig("scripted", options, replicas=ReplicaCount(2, 2))
+    alike, other = ({"window": 3}, {"variant": "other"})
+    create = load("tests.scripted_engine:create")
+    with create(config) as engine:
+        wait_for_all(engine)
+        yield Subject(
+            engine,
+            create,
+            config,
+            16,
+            with_options(config, alike),
+            with_options(config, other),
+            REPLICAS,
+        )
+
+
+def wait_for_all(engine: Engine) -> None:
+    """Let runs pass until all replicas have started: a fleet works with the first one."""
+    assert isinstance(engine, HasParts)
+    told, until = 0, clock.seconds() + 30
+    while told < 2:
+        assert clock.seconds() < until
+        list(engine.run([ask("wait")]))
+        told += sum(event.name == "replica_started" for event in engine.part_events())
 
 
 @pytest.fixture(scope="session")

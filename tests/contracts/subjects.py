@@ -97,6 +97,8 @@ SCRIPTED = replace(
     held=Case(options={"held_back": 0.05}),
     slow=Case(options={"delay": 0.01}),
 )
+# A hold of a moment is over when a replica replies: see tests/engines/replicas/test_fleet.py.
+REPLICAS = replace(SCRIPTED, held=None)
 VLLM = replace(
     _KNOWS_ITSELF,
     unanswerable=(NO_OPTIONS, Constraint("regex", "(?=b)a")),
@@ -126,6 +128,7 @@ KNOWN = {
     "scripted": SCRIPTED,
     "minimal": MINIMAL,
     "openai": OPENAI,
+    "replicas": REPLICAS,
     "vllm": VLLM,
     "vllm_public": VLLM,
     "ray": SCRIPTED,

@@ -12,14 +12,18 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
-from llmbatch.engines import registry
+from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.replicas import channel
 from llmbatch.engines.replicas.host import ReplicaHost
 
+Load = Callable[[str], Callable[[EngineConfig], Engine]]
+"""A function that finds the factory of an engine by its name, as the registry has one; it travels
+to the replica by its own name."""
 END = b""
 """The message that has it end in order."""
 _LOOK = 0.2
@@ -32,8 +36,8 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_watch, args=[parent], name="parent-watch", daemon=True).start()
     sock = socket.socket(fileno=descriptor)
     try:
-        name, config, sys.path[:] = pickle.loads(channel.read(sock))
-        host = ReplicaHost(lambda: registry.load(name)(config))
+        load, name, config, sys.path[:] = pickle.loads(channel.read(sock))
+        host = ReplicaHost(lambda: load(name)(config))
         host.start()
         while (call := channel.read(sock)) != END:
             channel.write(sock, host.call(call))
@@ -44,9 +48,9 @@ def main(descriptor: int) -> None:
         end_all()
 
 
-def start_message(name: str, config: EngineConfig) -> bytes:
+def start_message(load: Load, name: str, config: EngineConfig) -> bytes:
     """The first message to a replica: the engine that it is to be."""
-    return pickle.dumps((name, config, sys.path), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps((load, name, config, sys.path), pickle.HIGHEST_PROTOCOL)
 
 
 def end_all() -> None:

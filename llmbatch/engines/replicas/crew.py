@@ -204,7 +204,8 @@ class Crew:
             pause = member.pause()
             member.due = clock.seconds() + pause
             after = f"started again in {pause:.0f} s" if pause else "started again"
-        self._tell("replica_died", member, f"{self.reason}; it is {after}")
+        text = f"{self.reason}; it is {after}"
+        self.told.append(PartEvent("replica_died", member.name, text, self.reason, len(keys)))
         if member.is_left_out:
             self._tell("replica_left_out", member, f"{member.name} is left out")
 

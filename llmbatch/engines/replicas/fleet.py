@@ -28,6 +28,7 @@ from llmbatch.engines.routing import Filling, Router
 # Seconds: for replies to come; for requests to be pulled before replies are looked at.
 _TURN = 0.1
 _PULL = 0.005
+_END = "the feed has ended"
 
 
 class Fleet(AskedOfPrototype):
@@ -71,6 +72,9 @@ class Fleet(AskedOfPrototype):
         self._crew.close(at_once=self._worker not in (None, threading.get_ident()))
 
     def run(self, requests: Iterable[Request]) -> Iterator[Outcome | Lost]:
+        return self.run_with_pauses(requests)
+
+    def run_with_pauses(self, requests: Iterable[Request | None]) -> Iterator[Outcome | Lost]:
         self._crew.require_open()
         if self._crew.info is None:
             raise EngineError(f"engine died: {self._crew.reason}")
@@ -107,8 +111,8 @@ class Fleet(AskedOfPrototype):
             found.append(told.popleft())
         return found
 
-    def _pull(self, feed: Iterator[Request]) -> bool:
-        """Pull requests and assign them to replicas; True if there is room for more of them."""
+    def _pull(self, feed: Iterator[Request | None]) -> bool:
+        """Pull requests and assign them to replicas; True if there is room for more."""
         members = self._crew.ready()
         if not self._more:
             return False
@@ -120,12 +124,12 @@ class Fleet(AskedOfPrototype):
         )
         until = clock.seconds() + _PULL
         while room:
-            request = next(feed, None)
+            request = next(feed, _END)
             is_late = clock.seconds() > until
             if is_late:
                 self._idle.pass_time(ready)
-            if request is None:
-                self._more = False
+            if request is None or isinstance(request, str):
+                self._more = request is None
                 return False
             chosen = self._router.choose(request, room)
             members[chosen].assign(request)

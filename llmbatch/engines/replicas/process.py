@@ -7,16 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from llmbatch.core import clock
-from llmbatch.core.errors import EngineError
+from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.replicas import child
 from llmbatch.engines.replicas.channel import Channel
 from llmbatch.engines.replicas.link import Link, ReplicaDiedError
+from llmbatch.engines.replicas.placement import NUMBER, Place
 
 _MODULE = "llmbatch.engines.replicas.child"
 # Seconds for a killed process to be gone.
@@ -26,14 +27,34 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 class ProcessTransport:
     """Fresh processes, not forks: engines keep state in theirs, and devices are chosen by their
-    environment. `places`: what each replica's environment has beside ours, by number."""
+    environment. `load` finds the factory of an engine by its name. `find`: the environment of each
+    replica, beside ours, by number; it may raise UsageError where there is no room for them."""
 
     def __init__(
-        self, engine: str, config: EngineConfig, places: Sequence[Mapping[str, str]]
+        self,
+        load: child.Load,
+        engine: str,
+        config: EngineConfig,
+        find: Callable[[], Sequence[Place]],
     ) -> None:
+        self._load = load
         self._engine = engine
         self._config = config
-        self._places = places
+        self._find = find
+        self._places: Sequence[Place] | None = None
+
+    def places(self) -> Sequence[Place]:
+        """Those of all replicas. Raises UsageError where there is no room for them."""
+        if self._places is None:
+            self._places = self._find()
+        return self._places
+
+    def known_places(self) -> Sequence[Place] | None:
+        """Those of all replicas; None where there is no room for them."""
+        try:
+            return self.places()
+        except UsageError:
+            return None
 
     def start(self, number: int) -> "ProcessLink":
         log = replica_log(self._config.log_path, number)
@@ -46,7 +67,7 @@ class ProcessTransport:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=os.environ | self._places[number],
+                env=os.environ | self.places()[number] | {NUMBER: str(number)},
                 pass_fds=[theirs.fileno()],
                 # A group of its own gets no Ctrl-C. Not a session: see `engines/vllm/processes`.
                 process_group=0,
@@ -58,7 +79,7 @@ class ProcessTransport:
             theirs.close()
             os.close(output)
         link = ProcessLink(process, Channel(ours), number, log)
-        link.send(child.start_message(self._engine, config))
+        link.send(child.start_message(self._load, self._engine, config))
         return link
 
     def wait(self, links: Sequence[Link], seconds: float) -> list[Link]:
@@ -76,7 +97,7 @@ class ProcessTransport:
         return [*found]
 
     def capacity(self) -> int:
-        return len(self._places)
+        return len(self.places())
 
     def close(self) -> None:
         """Nothing is shared."""

@@ -97,7 +97,10 @@ _ANSWER = """
 ANSWER_OPTIONS = frozenset(_ANSWER.split())
 """Options that change an answer, or may change it."""
 
-_ONE_ENGINE = "a run drives one engine: use tensor_parallel_size for more devices"
+_ONE_ENGINE = (
+    "for more devices use --replicas N, engines that share the work, or tensor_parallel_size for a "
+    "model that does not fit into one"
+)
 REFUSED_OPTIONS = {
     "model": "give the model by --model",
     "hf_token": "set HF_TOKEN in the environment, so that the token is written nowhere",

@@ -7,9 +7,11 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.engines.base import Telemetry
+from llmbatch.engines.parts import PartEvent
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
+from llmbatch.pipeline.run import part_events
 from llmbatch.pipeline.run.decision import TryAgain
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Ready
 from llmbatch.pipeline.run.feed import RequestFeed, Ticket
@@ -22,8 +24,7 @@ _TICK = 0.2
 # Seconds between such looks while outcomes come without a pause.
 _LOOK = 0.05
 # Seconds for an engine to abort what is in flight, and to end once it was killed.
-_ABORT_GRACE = 5.0
-_KILL_GRACE = 30.0
+_ABORT_GRACE, _KILL_GRACE = 5.0, 30.0
 # Seconds that an answer waits at most for others, to be held to the job's rules with them.
 _TOGETHER = 0.2
 
@@ -77,9 +78,10 @@ class EngineSession:
         """True once the engine was ended because it made no progress."""
         self.answered: Callable[[], None] = lambda: None
         """Called for each answer, accepted or not."""
-        self.lost: Callable[[Sequence[Ticket], str], bool] = lambda tickets, reason: False
-        """Called for requests lost with a part of the engine; True if this narrows
-        down the cause."""
+        self.lost: Callable[[Sequence[Ticket], Lost], bool] = lambda tickets, lost: False
+        """Called for requests lost with a part; True if this narrows down the cause."""
+        self.part_died: Callable[[PartEvent], None] = lambda event: None
+        """Called for each part of the engine that has died."""
 
     def in_flight(self) -> list[Ticket]:
         """The requests that the engine has taken and not settled."""
@@ -106,6 +108,7 @@ class EngineSession:
         now = clock.seconds()
         timings = self._settlement.timings
         self._settlement.engine_ended(self._thread.telemetry())
+        self._tell_of_parts()
         self._show_progress()
         if self.ready is None or self._thread.ready_at is None:
             timings.engine_start += now - began
@@ -131,6 +134,7 @@ class EngineSession:
             self._judge_if_due()
             self._settlement.commit_if_due(self._thread.telemetry())
             self._show_progress()
+            self._tell_of_parts()
             # A run that stops does not wait for an engine that is still starting.
             if self._stopping() and (self._stop.leave or self.ready is None):
                 return self._leave()
@@ -222,13 +226,17 @@ class EngineSession:
         self._moved_at = clock.seconds()
         self._observer.event("requests_lost", reason=lost.reason, requests=len(tickets))
         self._observer.phase(f"{lost.reason}; requests lost: {len(tickets):,}")
-        nearer = self.lost(tickets, lost.reason)
+        nearer = self.lost(tickets, lost)
         in_vain = not nearer and self.settled == self._settled_at_loss
         self._vain_losses = self._vain_losses + 1 if in_vain else 0
         self._settled_at_loss = self.settled
         if self._vain_losses > self._run_spec.engine_restarts and not self._killed:
             self._killed = f"{lost.reason}; the engine loses what it is given and was ended"
             self._thread.kill()
+
+    def _tell_of_parts(self) -> None:
+        for event in self._thread.part_events():
+            part_events.tell(event, self._observer, self.part_died)
 
     def _stopping(self) -> bool:
         self._limits.check()

@@ -18,6 +18,7 @@ from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, Telemetry
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.parts import PartEvent, part_events_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class EngineThread:
     def telemetry(self) -> Telemetry:
         """The engine's counters: zeros before it is open, the last ones after it has closed."""
         return self._engine.telemetry() if self._open.is_set() else self._last
+
+    def part_events(self) -> list[PartEvent]:
+        """The events of the engine's parts since the last time."""
+        return part_events_of(self._engine)
 
     def abort(self) -> None:
         """Give up all that is in flight, at the engine's next outcome."""

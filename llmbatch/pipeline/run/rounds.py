@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
-from llmbatch.core.outcomes import NO_TRIES
+from llmbatch.core.outcomes import NO_TRIES, Lost
 from llmbatch.core.stored import json_table
 from llmbatch.job.alike import is_alike
 from llmbatch.job.spec import JobSpec
@@ -103,12 +103,12 @@ class Rounds:
         self._causes |= dict.fromkeys(positions, self._cause)
         return self.isolation.died(positions)
 
-    def lost(self, tickets: Sequence[Ticket], reason: str) -> bool:
+    def lost(self, tickets: Sequence[Ticket], lost: Lost) -> bool:
         """A part of the engine died with these requests in flight, and the rest goes on. They are
         sent again at once, unless some of them are suspects: those run in groups once all that is
         in flight has settled. True if this narrows down the cause."""
         positions = [ticket.position for ticket in tickets]
-        self._causes |= dict.fromkeys(positions, ("engine_crash", reason))
+        self._causes |= dict.fromkeys(positions, (lost.kind, lost.reason))
         self._more = True
         nearer = self.isolation.died(positions)
         assert self._feed is not None

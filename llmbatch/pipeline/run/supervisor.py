@@ -9,6 +9,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, HungEngineError, MismatchedEngineError
 from llmbatch.core.units import count
 from llmbatch.engines.base import Engine
+from llmbatch.engines.parts import PartEvent
 from llmbatch.job.run_settings import RunSpec
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.monitoring.status import StatusFile
@@ -130,6 +131,7 @@ class Supervisor:
         )
         session.answered = self._answered
         session.lost = self._rounds.lost
+        session.part_died = self._part_died
         try:
             return session.drive(feed, self._rounds.next, self._ready)
         except _FINAL as error:
@@ -215,6 +217,10 @@ class Supervisor:
             f"{reason}; it was started {self._starts} times and did not answer: see run.log, "
             "then run the same command again"
         )
+
+    def _part_died(self, event: PartEvent) -> None:
+        reason, in_flight = event.died or event.text, event.in_flight
+        runs.engine_died(self._db, self._run, clock.moment(), reason, in_flight)
 
     def _note_death(self, session: EngineSession, reason: str) -> None:
         in_flight = len(session.in_flight())

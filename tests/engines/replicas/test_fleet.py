@@ -29,7 +29,7 @@ def fleet(
     **settings: Any,
 ) -> Fleet:
     config = EngineConfig("scripted", options, **settings)
-    transport = ProcessTransport(NAME, config, places or [{}] * replicas)
+    transport = ProcessTransport(load, NAME, config, lambda: places or [{}] * replicas)
     return Fleet(load(NAME)(config), config, transport, ReplicaCount(replicas, replicas))
 
 

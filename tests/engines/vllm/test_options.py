@@ -73,7 +73,7 @@ def test_text_and_typed_values_are_the_same_in_the_key() -> None:
         ({"max_num_seq": 3}, "did you mean 'max_num_seqs'"),
         ({"model": "x"}, "give the model by --model"),
         ({"hf_token": "secret"}, "set HF_TOKEN"),
-        ({"data_parallel_size": 2}, "tensor_parallel_size"),
+        ({"data_parallel_size": 2}, "use --replicas N"),
         ({"max-num-seqs": 3, "max_num_seqs": 4}, "given twice"),
         ({"max_num_seqs": "few"}, "'few' is not a whole number"),
         ({"enforce_eager": "maybe"}, "true or false"),
