@@ -265,8 +265,9 @@ def job_options(function: F) -> F:
         "--trust-job-file",
         "trusted",
         is_flag=True,
-        help="Let JOB.toml name code: an engine of its own, or options that make the engine "
-        "import or run something. Only for files whose author you trust.",
+        help="Let JOB.toml name code (an engine of its own, or options that make the engine "
+        "import or run something) and the variable of a server's key. Only for files whose author "
+        "you trust.",
     )
     argument = click.argument(
         "job", metavar="INPUT...|JOB.toml", nargs=-1, shell_complete=file_names
