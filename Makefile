@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-ray-kills bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -165,6 +165,12 @@ test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an
 
 test-ray-kills: $(READY)  ## 50 actors and two raylets killed under a run over two real nodes (minutes; ACTORS=50)
 	$(BIN)/python -m tests.engines.ray.kills --actors $(or $(ACTORS),50) --raylets 2
+
+test-replica-kills: $(READY)  ## 50 replicas of this machine killed under a run (three minutes; REPLICA_KILLS=50)
+	$(BIN)/python -m tests.engines.replicas.kills --kills $(or $(REPLICA_KILLS),50) --rows 24000 --pause 1.2
+
+bench-replicas: $(READY)  ## Two replicas of vLLM on a core each against one engine on one core and on two (minutes)
+	$(BIN)/python -m tests.bench.replicas
 
 bench-ray: $(READY)  ## Over Ray: the driver's cost of an outcome, and two replicas of vLLM against one (REPLICAS="1 2 8")
 	$(BIN)/python -m tests.bench.ray_driver --replicas $(or $(REPLICAS),1 2 8)

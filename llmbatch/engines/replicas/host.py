@@ -119,10 +119,11 @@ class ReplicaHost:
     def _work(self) -> None:
         error = "the engine has ended"
         try:
-            with self._make() as self._engine:
-                self._become("ready", info=self._engine.describe().to_json())
+            engine = self._engine = self._make()  # known before its start, which `close` ends
+            with engine:
+                self._become("ready", info=engine.describe().to_json())
                 while not self._closing.is_set():
-                    self._run(self._engine)
+                    self._run(engine)
         except BaseException as caught:  # the driver gets it as the reason of a failure
             error = " ".join(str(caught).split()) or repr(caught)
             self._is_final = isinstance(caught, MismatchedEngineError)
