@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from llmbatch.core.errors import UsageError
+from llmbatch.engines import model_files
 from llmbatch.job import file, folder, shard
 from llmbatch.job.folder import JobPaths
 from llmbatch.store import plans
@@ -48,7 +49,7 @@ def _whole_state(job: Path) -> Path:
     """The name of the state folder of a whole job, which may not be there."""
     if job.suffix == ".toml":
         return _of_job_file(job).state
-    if job.is_dir() or job.suffix == ".llmbatch":
+    if job.suffix == ".llmbatch" or model_files.is_folder(job):
         return job
     return folder.state_of_output(job) if job.name else job
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError
+from llmbatch.engines import model_files
 
 # Flags that name a file or folder of one job.
 _OF_ONE = {
@@ -26,7 +27,7 @@ def names(arguments: Sequence[str], given: Mapping[str, Any]) -> list[str]:
     all of the jobs, and for a job file that is named twice.
     """
     found = [_job_files(argument) for argument in arguments]
-    is_folder = any(Path(argument).is_dir() for argument in arguments)
+    is_folder = any(model_files.is_folder(Path(argument)) for argument in arguments)
     if not found or not all(found) or (len(arguments) == 1 and not is_folder):
         return []
     refused = [flag for key, flag in _OF_ONE.items() if given.get(key)]

@@ -4,7 +4,6 @@ import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -36,8 +35,6 @@ class Trust:
                     f"--base-url {address.base}: texts and key would cross the internet without "
                     "encryption: use https, or say --engine-arg plain_http=true"
                 )
-        if self.ca_file and not Path(self.ca_file).is_file():
-            raise UsageError(f"engine option 'ca_file': there is no file {self.ca_file}")
         if self.proxy not in ("", FROM_ENVIRONMENT):
             self._check_proxy()
         self.tls()
@@ -58,9 +55,13 @@ class Trust:
         if self.ca_file:
             try:
                 context.load_verify_locations(self.ca_file)
-            except (ssl.SSLError, OSError) as error:
+            except ssl.SSLError as error:
                 raise UsageError(
                     f"engine option 'ca_file': {self.ca_file} holds no certificates in PEM form"
+                ) from error
+            except OSError as error:
+                raise UsageError(
+                    f"engine option 'ca_file': {self.ca_file} cannot be read: {error.strerror}"
                 ) from error
         return context
 

@@ -38,12 +38,15 @@ def fleet(
 
 def children() -> list[psutil.Process]:
     """The replicas that are there, in the order of their starts."""
-    found = [
-        child
-        for child in psutil.Process().children()
-        if "llmbatch.engines.replicas.child" in child.cmdline()
-    ]
+    found = [child for child in psutil.Process().children() if _is_replica(child)]
     return sorted(found, key=lambda child: child.pid)
+
+
+def _is_replica(process: psutil.Process) -> bool:
+    try:
+        return "llmbatch.engines.replicas.child" in process.cmdline()
+    except psutil.Error:  # it has ended
+        return False
 
 
 class Sent:
