@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from math import prod
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from llmbatch.core.option_name import plain_name
+from llmbatch.engines import parallel_sizes
 from llmbatch.engines.http.addresses import Address, SecretError
 from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.job.expected import SECRET
@@ -121,9 +121,7 @@ def devices_of(engine: Mapping[str, Any], replicas: int | None = None) -> int:
 
 def parallel(options: Mapping[str, Any]) -> int:
     """The number of devices over which an engine with these options is spread."""
-    named = {plain_name(name): value for name, value in options.items()}
-    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
-    return prod(size for size in sizes if isinstance(size, int) and size > 0)
+    return parallel_sizes.product(options, (*parallel_sizes.OF_ONE_ENGINE, "data"))
 
 
 def check_options(given: Mapping[str, Any]) -> None:

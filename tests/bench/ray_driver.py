@@ -21,6 +21,7 @@ import psutil
 
 from tests.engines.ray import kills
 from tests.engines.ray.two_nodes import TwoNodes
+from tests.engines.replicas.kills import SCRIPTED
 
 FEW, MANY = 4_000, 24_000
 WORDS = 16
@@ -38,8 +39,8 @@ def flags(address: str | None, replicas: int, *options: str) -> list[str]:
     chosen = ["--engine-arg", "answer=echo", "--engine-arg", "window=256"]
     chosen += [word for option in options for word in ("--engine-arg", option)]
     if address is None:
-        return ["--engine", kills.SCRIPTED, *chosen]
-    over = ["--engine", f"ray:{kills.SCRIPTED}", "--replicas", str(replicas)]
+        return ["--engine", SCRIPTED, *chosen]
+    over = ["--engine", f"ray:{SCRIPTED}", "--replicas", str(replicas)]
     return [*over, "--ray-address", address, *chosen]
 
 

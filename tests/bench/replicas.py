@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.layout.sources import ROOT
@@ -25,8 +26,9 @@ WAYS = {
 }
 
 
-def rate(cores: str, flags: tuple[str, ...], rows: int) -> float:
-    """Rows a second, from the first answer of a run to its last."""
+def rate(flags: Sequence[str], variables: Mapping[str, str], rows: int) -> float:
+    """Rows a second of a run of the bundled model with these flags and variables of the
+    environment, from its first answer to its last."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = (json.dumps({"text": f"order {number} arrived broken"}) for number in range(rows))
@@ -34,7 +36,7 @@ def rate(cores: str, flags: tuple[str, ...], rows: int) -> float:
         words = ["-m", str(ROOT / "samples/model"), "-p", "{{ text }}", "--max-tokens", "20"]
         words += ["-o", str(folder / "out.jsonl"), "--report", str(folder / "report.json"), *flags]
         words += [word for option in OPTIONS for word in ("--engine-arg", option)]
-        env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": cores}
+        env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", **variables}
         command = [sys.executable, "-m", "llmbatch", "run", str(folder / "in.jsonl"), *words]
         ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if ended.returncode:
@@ -51,7 +53,8 @@ def main() -> None:
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(given.rounds):
         for way, (cores, flags) in WAYS.items():
-            rates[way].append(rate(cores, flags, given.rows))
+            variables = {"VLLM_CPU_OMP_THREADS_BIND": cores}
+            rates[way].append(rate(flags, variables, given.rows))
             print(f"{way}: {rates[way][-1]:.0f} rows/s", flush=True)
     medians = {way: statistics.median(found) for way, found in rates.items()}
     one = medians["one engine on one core"]

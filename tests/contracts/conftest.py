@@ -1,6 +1,6 @@
 """The fixtures that start the engines under test."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.contracts.subjects import (
     REPLICAS,
     SCRIPTED,
     VLLM,
+    Knows,
     Subject,
     with_options,
 )
@@ -37,42 +38,45 @@ from tests.servers.process import ServerProcess, serving
 two_nodes = pytest.fixture(scope="session")(started)
 
 
+SETTINGS = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
+
+
+def _subject(
+    engine: Engine,
+    create: Callable[[EngineConfig], Engine],
+    config: EngineConfig,
+    window: int,
+    knows: Knows,
+) -> Subject:
+    """A scripted engine, or several of them as one."""
+    alike, other = ({"window": 3}, {"variant": "other"})
+    return Subject(
+        engine,
+        create,
+        config,
+        window,
+        with_options(config, alike),
+        with_options(config, other),
+        knows,
+    )
+
+
 @pytest.fixture(scope="session")
 def scripted() -> Iterator[Subject]:
-    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
-    config = EngineConfig("scripted", options)
-    alike, other = ({"window": 3}, {"variant": "other"})
+    config = EngineConfig("scripted", SETTINGS)
     create = load("tests.scripted_engine:create")
     with create(config) as engine:
-        yield Subject(
-            engine,
-            create,
-            config,
-            8,
-            with_options(config, alike),
-            with_options(config, other),
-            SCRIPTED,
-        )
+        yield _subject(engine, create, config, 8, SCRIPTED)
 
 
 @pytest.fixture(scope="session")
 def replicas() -> Iterator[Subject]:
     """Two scripted engines in processes of their own."""
-    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
-    config = EngineConfig("scripted", options, replicas=ReplicaCount(2, 2))
-    alike, other = ({"window": 3}, {"variant": "other"})
+    config = EngineConfig("scripted", SETTINGS, replicas=ReplicaCount(2, 2))
     create = load("tests.scripted_engine:create")
     with create(config) as engine:
         wait_for_all(engine)
-        yield Subject(
-            engine,
-            create,
-            config,
-            16,
-            with_options(config, alike),
-            with_options(config, other),
-            REPLICAS,
-        )
+        yield _subject(engine, create, config, 16, REPLICAS)
 
 
 def wait_for_all(engine: Engine) -> None:
@@ -125,23 +129,13 @@ def vllm() -> Iterator[Subject]:
 
 @pytest.fixture(scope="session")
 def ray(two_nodes: TwoNodes) -> Iterator[Subject]:
-    options = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
     # It holds the cores of two nodes; tests that start another one need those of others.
     two_nodes.join(), two_nodes.join()
     wished = ReplicaCount(2, 2)
-    config = EngineConfig("scripted", options, replicas=wished, address=two_nodes.address)
-    alike, other = ({"window": 3}, {"variant": "other"})
+    config = EngineConfig("scripted", SETTINGS, replicas=wished, address=two_nodes.address)
     create = load("ray:tests.scripted_engine:create")
     with create(config) as engine:
-        yield Subject(
-            engine,
-            create,
-            config,
-            16,
-            with_options(config, alike),
-            with_options(config, other),
-            SCRIPTED,
-        )
+        yield _subject(engine, create, config, 16, SCRIPTED)
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Engines on a Ray cluster: vLLM, or one from outside the package (`ray:MODULE:FACTORY`)."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
-from typing import Any
 
-from llmbatch.core.option_name import plain_name
+from llmbatch.engines import parallel_sizes
 from llmbatch.engines.base import Engine
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
@@ -38,16 +35,9 @@ def create(load: Load, engine: str, config: EngineConfig) -> RayFleet:
     wished = config.replicas or AUTO
     one = replace(config, replicas=None, address=None)
     prototype = load(engine)(one)
-    world = world_size(config.options)
+    world = parallel_sizes.product(config.options)
     placement = Placement(world, wished)
     transport = RayTransport(
         load, engine, replace(config, replicas=None), prototype.identity, world, placement
     )
     return RayFleet(prototype, config, transport, wished)
-
-
-def world_size(options: Mapping[str, Any]) -> int:
-    """The number of devices of one replica."""
-    named = {plain_name(name): value for name, value in options.items()}
-    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline"))
-    return prod(size for size in sizes if isinstance(size, int) and size > 0)

@@ -3,13 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError
-from llmbatch.core.option_name import plain_name
 from llmbatch.core.units import count
+from llmbatch.engines import parallel_sizes
 from llmbatch.engines.replicas.count import ReplicaCount
 from llmbatch.sizing import nvidia
 from llmbatch.sizing.device import Device
@@ -24,20 +23,13 @@ _CPUS = Path("/sys/devices/system/cpu")
 Place = Mapping[str, str]
 
 
-def parts_of(options: Mapping[str, Any]) -> int:
-    """The number of devices that one replica with these options is spread over."""
-    named = {plain_name(name): value for name, value in options.items()}
-    sizes = (named.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline"))
-    return prod(size for size in sizes if isinstance(size, int) and size > 0)
-
-
 def find(
     wished: ReplicaCount, options: Mapping[str, Any], device: Device | None, *, is_ours: bool
 ) -> list[Place]:
     """The environment of each replica, beside ours. `device`: that of the engine, None: not known;
     `is_ours`: false for an engine from outside, which may need no device of its own. Raises
     UsageError where there is room for fewer than the least number."""
-    size = parts_of(options)
+    size = parallel_sizes.product(options)
     if device is None or device.kind != "cpu":
         gpus = nvidia.visible()
         if gpus or is_ours:

@@ -6,9 +6,7 @@ The undisturbed run needs no cluster. Exits with 1 where a byte differs or somet
 """
 
 import argparse
-import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -21,17 +19,10 @@ import psutil
 from llmbatch.core import clock
 from llmbatch.core.errors import ExitCode
 from tests.engines.ray.two_nodes import TwoNodes
+from tests.engines.replicas.kills import SCRIPTED, kill_some, write_rows
 from tests.layout.sources import ROOT
 
-SCRIPTED = "tests.scripted_engine:create"
 PROMPT = "{{ text }}"
-
-
-def write_rows(folder: Path, rows: int) -> Path:
-    path = folder / "in.jsonl"
-    lines = (json.dumps({"id": number, "text": f"row {number}"}) for number in range(rows))
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def command(folder: Path, output: str, *flags: str) -> list[str]:
@@ -103,17 +94,7 @@ def actors(parents: Sequence[psutil.Process]) -> list[psutil.Process]:
 
 def kill_actors(run: RayRun, parents: Sequence[psutil.Process], kills: int, pause: float) -> int:
     """SIGKILL to one actor after the other, as long as the run goes on; how many there were."""
-    chosen = random.Random(0)
-    done = 0
-    while done < kills and run.process.poll() is None:
-        if alive := actors(parents):
-            try:
-                chosen.choice(alive).kill()
-                done += 1
-            except psutil.Error:
-                pass
-        time.sleep(pause)
-    return done
+    return kill_some(run.process, lambda: actors(parents), kills, pause)
 
 
 def main() -> None:

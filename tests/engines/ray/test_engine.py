@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from llmbatch.core.errors import UsageError
-from llmbatch.engines import registry
+from llmbatch.engines import parallel_sizes, registry
 from llmbatch.engines.config import EngineConfig
-from llmbatch.engines.ray.engine import RayFleet, world_size
+from llmbatch.engines.ray.engine import RayFleet
 from llmbatch.engines.ray.transport import sent_variables
 from llmbatch.job import engine_table
 
@@ -42,7 +42,7 @@ def test_a_job_file_names_no_code_on_a_cluster_either(engine: dict[str, str]) ->
 
 def test_the_devices_of_a_replica_are_those_of_its_options() -> None:
     options = {"tensor-parallel-size": 4, "pipeline_parallel_size": 2, "data_parallel_size": 9}
-    assert (world_size({}), world_size(options)) == (1, 8)
+    assert (parallel_sizes.product({}), parallel_sizes.product(options)) == (1, 8)
 
 
 def test_nodes_get_no_secret_of_the_driver() -> None:

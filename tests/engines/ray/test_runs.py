@@ -16,6 +16,7 @@ from llmbatch.core.errors import ExitCode
 from tests.engines.ray import kills
 from tests.engines.ray.kills import RayRun
 from tests.engines.ray.two_nodes import TwoNodes
+from tests.engines.replicas.kills import write_rows
 
 ROWS = 1200
 DELAY = 0.01
@@ -24,13 +25,13 @@ DELAY = 0.01
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("undisturbed")
-    kills.write_rows(folder, ROWS)
+    write_rows(folder, ROWS)
     return kills.undisturbed(folder)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    kills.write_rows(tmp_path, ROWS)
+    write_rows(tmp_path, ROWS)
     yield tmp_path
 
 

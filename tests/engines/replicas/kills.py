@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -79,12 +80,18 @@ def is_replica(process: psutil.Process) -> bool:
         return False
 
 
-def kill_some(run: LocalRun, kills: int, pause: float) -> int:
-    """SIGKILL to one replica after the other, as long as the run goes on; how many there were."""
+def kill_some(
+    run: "subprocess.Popen[bytes]",
+    living: Callable[[], Sequence[psutil.Process]],
+    kills: int,
+    pause: float,
+) -> int:
+    """SIGKILL to one of the `living` replicas after the other, as long as the run goes on; returns
+    how many there were. `pause` in seconds."""
     chosen = random.Random(0)
     done = 0
-    while done < kills and run.process.poll() is None:
-        if alive := run.replicas():
+    while done < kills and run.poll() is None:
+        if alive := living():
             try:
                 chosen.choice(alive).kill()
                 done += 1
@@ -109,7 +116,7 @@ def main() -> None:
         run = LocalRun(folder, "out.jsonl", "--replicas", "2", "--engine-arg", "delay=0.005")
         run.until_all_started(2)
         seen = {one.pid: one for one in run.replicas()}
-        done = kill_some(run, given.kills, given.pause)
+        done = kill_some(run.process, run.replicas, given.kills, given.pause)
         seen |= {one.pid: one for one in run.replicas()}
         code = run.ended(900)
         left = [one for one in psutil.process_iter() if is_replica(one) and one.ppid() == 1]

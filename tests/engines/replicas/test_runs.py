@@ -26,7 +26,7 @@ def test_killed_replicas_cost_no_row(tmp_path: Path) -> None:
     assert alone.ended(60) == ExitCode.OK
     run.until_all_started(2)
     started = run.replicas()
-    assert kills.kill_some(run, 3, 0.4) == 3
+    assert kills.kill_some(run.process, run.replicas, 3, 0.4) == 3
     started += run.replicas()
     assert run.ended(100) == ExitCode.OK, run.said()
     assert run.output.read_bytes() == alone.output.read_bytes()
