@@ -38,10 +38,11 @@ def look_ahead(
     pending: PendingWork,
     assumed: CacheAssumptions,
     engine: Engine,
+    encode: Encode,
 ) -> CacheOutlook:
     """The outlook for the pending part of the plan in `db`. `order`: of a record's fields;
-    `assumed`: the cache that the forecast is for; `engine`: one that is not started."""
-    encode = engine.encode
+    `assumed`: the cache that the forecast is for; `engine`: one that is not started, and `encode`
+    its encoding."""
     if not pending.positions:
         return CacheOutlook(unknown=NOTHING_TO_DO)
     if not cache_forecast.can_encode(encode):

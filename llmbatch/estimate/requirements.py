@@ -11,6 +11,7 @@ from llmbatch.estimate import cache_outlook, output_tokens, past_runs, prompt_to
 from llmbatch.estimate.batching import Scheduler
 from llmbatch.estimate.cache_forecast import CacheAssumptions
 from llmbatch.estimate.cache_outlook import CacheOutlook
+from llmbatch.estimate.encoded_once import EncodedOnce
 from llmbatch.estimate.output_tokens import OutputTokens
 from llmbatch.estimate.prompt_tokens import ContextLimit, PromptTokens
 from llmbatch.estimate.time_and_cost import CostEstimate, NextEngine, TimeEstimate, TokenEstimate
@@ -75,12 +76,13 @@ def estimate(
     assumed = cache_outlook.assume(spec, pending.history, cache_settings(given), given.last)
     if given.elsewhere and given.settings.kv_cache_blocks is None and assumed.cache.blocks:
         assumed = replace(assumed, source="by formula")
-    outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine)
+    encode = EncodedOnce(engine.encode)
+    outlook = cache_outlook.look_ahead(db, job, order, pending, assumed, engine, encode)
     limit = _limit(spec, given)
     if outlook.unknown:
         prompt = prompt_tokens.by_size(db, pending, pending.history.spent)
     else:
-        prompt = prompt_tokens.measure(db, pending, engine.encode, limit)
+        prompt = prompt_tokens.measure(db, pending, encode, limit)
     past = None if given.moved else past_runs.from_history(pending.history, spec)
     rows = _rows(pending)
     if prompt is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import SCRIPT
+from tests.engines.vllm.session import ROOT
 
 ROUNDS = 15
 HEAVY = (
@@ -24,6 +25,8 @@ HEAVY = (
     "numpy",
     "huggingface_hub",
 )
+# What an engine or its tokenizers bring along, of which a plan needs nothing.
+OF_ENGINES = ("vllm", "torch", "transformers", "sklearn", "scipy", "pandas", "sympy", "py3langid")
 # What a console script of the smallest click program looks like.
 BARE = f"""#!{sys.executable}
 import sys
@@ -75,3 +78,37 @@ def test_help_imports_nothing_heavy(arguments: list[str], needed: set[str]) -> N
     assert "click" in imported
     assert "llmbatch.cli.main" in imported
     assert {name.partition(".")[0] for name in imported} & set(HEAVY) == needed
+
+
+def test_a_plan_for_a_model_with_a_plain_tokenizer_imports_nothing_of_an_engine(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        "".join(f'{{"id": {n}, "text": "please help, my order {n} is late"}}\n' for n in range(60))
+    )
+    arguments = [
+        "plan",
+        str(source),
+        "-m",
+        str(ROOT / "samples/model"),
+        "-p",
+        "{{ text }}",
+        "--choice",
+        "a",
+    ]
+    arguments += ["--choice", "b", "-o", str(tmp_path / "out.jsonl")]
+    program = (
+        "import sys; from llmbatch.cli.main import cli; "
+        f"cli({arguments!r}, standalone_mode=False); "
+        "print('brought:', *sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told, _, brought = done.stdout.rpartition("brought:")
+    assert "in the prompts" in told
+    names = {name.partition(".")[0] for name in brought.split()}
+    assert "tokenizers" in names
+    assert names & set(OF_ENGINES) == set()

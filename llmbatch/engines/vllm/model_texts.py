@@ -9,6 +9,7 @@ import orjson
 
 from llmbatch.core.errors import LlmbatchError
 from llmbatch.engines import hub
+from llmbatch.engines.vllm.exchanged import is_exchanged
 
 TOKENIZER = "tokenizer.json"
 _CONFIGURATION = "tokenizer_config.json"
@@ -19,8 +20,8 @@ _MODEL = "config.json"
 _TEKKEN = "tekken.json"
 # The class that takes a tokenizer.json as it is, by its names in several versions.
 _AS_STORED = ("PreTrainedTokenizer", "TokenizersBackend")
-# Models whose stored tokenizer is mended, or exchanged for another class, when it is loaded.
-_MENDED = ("mistral", "ministral", "mixtral", "pixtral", "voxtral", "qwen")
+# Models whose stored tokenizer is mended when it is loaded.
+_MENDED = ("mistral", "ministral", "mixtral", "pixtral", "voxtral")
 # A post-processor is made anew by these; it matters only where no chat template writes the tokens.
 _ADDED = ("add_bos_token", "add_eos_token")
 
@@ -55,6 +56,7 @@ class ModelTexts:
             self.is_whole
             and kind in _AS_STORED
             and not self.model_type.startswith(_MENDED)
+            and not is_exchanged(self.model_type)
             and not self.settings.get("split_special_tokens")
             and (self.template is not None or not self.is_completed)
             and named <= known_tokens

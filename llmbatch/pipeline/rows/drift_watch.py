@@ -22,7 +22,12 @@ class DriftWatch:
     had, too, is not looked at again.
     """
 
-    def __init__(self, spec: JobSpec, kept: Sequence[KeptProfile]) -> None:
+    def __init__(
+        self, spec: JobSpec, kept: Sequence[KeptProfile], *, is_aside: bool = False
+    ) -> None:
+        """`is_aside`: nothing will be kept of what is read, so with nothing to compare it with it
+        is not looked at."""
+        self._is_aside = is_aside
         self._spec: InputSpec = spec.input
         self._prompt = f"{spec.prompt or ''}\n{spec.system or ''}"
         self._kept = kept
@@ -38,10 +43,15 @@ class DriftWatch:
         if alike and alike[-1].digest == digest:
             self.drift = Drift.from_json(alike[-1].drift)
         else:
-            profile = taking.profile_of(db, snapshot, self._prompt)
-            self._new = digest, profile
-            self.drift = comparison.compare(profile, self._before(alike, digest))
+            self._look(db, snapshot, self._before(alike, digest))
         self._require(snapshot.source.input)
+
+    def _look(self, db: Database, snapshot: Snapshot, before: Sequence[Former]) -> None:
+        if self._is_aside and not before:
+            return
+        profile = taking.profile_of(db, snapshot, self._prompt)
+        self._new = snapshot.source.digest, profile
+        self.drift = comparison.compare(profile, before)
 
     def _before(self, alike: Sequence[KeptProfile], digest: str) -> list[Former]:
         """The other inputs, each once, the oldest first."""

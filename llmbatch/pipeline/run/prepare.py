@@ -101,11 +101,12 @@ def read_and_plan(
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
     the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
     `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
-    and `kept` their profiles, None: those that `db` knows; `lookup`: of the engine's identity, if
-    it has begun."""
+    and `kept` their profiles, None: those that `db` knows, which is the job's own store then;
+    `lookup`: of the engine's identity, if it has begun."""
     lookup = lookup or IdentityLookup(engine)
     guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
-    watch = DriftWatch(job.spec, input_profiles.kept(db) if kept is None else kept)
+    profiles = input_profiles.kept(db) if kept is None else kept
+    watch = DriftWatch(job.spec, profiles, is_aside=kept is not None)
     read = partial(ingest.ingest, db, job.input, spool, guards.both(guard, watch))
     phase("reading the input")
     kept_order, is_kept = shards.known(db, job.spec, known)

@@ -1,14 +1,13 @@
 """Prompts by the model's files alone: the text and tokens that vLLM's library makes."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmbatch.core.records import ChatSettings, Message
-from llmbatch.engines.vllm import chat_tokenizer, model_texts
+from llmbatch.engines.vllm import chat_tokenizer, exchanged, model_texts
 from llmbatch.engines.vllm.bare_tokenizer import BareTokenizer, compiled
 from tests.engines.tiny_tokenizers import KINDS, TEMPLATES
 from tests.engines.vllm import session
@@ -68,10 +67,35 @@ def test_the_tokens_are_those_of_transformers(tmp_path: Path) -> None:
     assert [bare.encode(chat) for chat in CHATS] == [as_vllm.encode(chat) for chat in CHATS]
 
 
-def test_a_plain_tokenizer_needs_no_library(tmp_path: Path) -> None:
-    before = set(sys.modules)
-    assert chat_tokenizer.load("", MODEL, {}, ChatSettings()).encode(CHATS[0])
-    assert not {"torch", "transformers"} & (set(sys.modules) - before)
+def test_the_list_of_exchanged_tokenizers_is_that_of_the_installed_library(tmp_path: Path) -> None:
+    source = tmp_path / "models/auto/tokenization_auto.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(
+        "MAPPING = {\n    'qwen3',\n}\n"
+        "MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS: set[str] = {\n"
+        "    # some\n    \"qwen2\",\n    'step3_vl',\n}\n\nOTHERS = {\n    'llama',\n}\n"
+    )
+    assert exchanged.read(tmp_path) == frozenset({"qwen2", "step3_vl"})
+
+
+@pytest.mark.parametrize("text", [None, "MAPPING = {}\n"])
+def test_where_no_list_is_found_all_that_were_ever_on_it_are_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "models/auto").mkdir(parents=True)
+        (tmp_path / "models/auto/tokenization_auto.py").write_text(text)
+    assert exchanged.read(tmp_path) is None
+    monkeypatch.setattr(exchanged, "_listed", lambda: None)
+    assert exchanged.is_exchanged("qwen3")
+    assert not exchanged.is_exchanged("llama")
+
+
+@pytest.mark.skipif(not session.has_vllm(), reason="vLLM is not installed")
+def test_a_model_is_exchanged_by_its_type_and_not_by_the_beginning_of_its_name() -> None:
+    assert exchanged.is_exchanged("qwen2")
+    assert not exchanged.is_exchanged("qwen3")
+    assert not exchanged.is_exchanged("llama")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def db(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
-def read(db: Database, night: int, new: float = 0.0, **given: Any) -> DriftWatch:
+def read(
+    db: Database, night: int, new: float = 0.0, *, is_aside: bool = False, **given: Any
+) -> DriftWatch:
     """Read an input as a run does, and keep its profile. `new`: the share of a new team."""
     rng = random.Random(night)
     teams = (rng.choice(TEAMS) if rng.random() >= new else "returns" for _ in range(600))
@@ -36,7 +38,7 @@ def read(db: Database, night: int, new: float = 0.0, **given: Any) -> DriftWatch
     )
     table = {"output": "o.csv", "model": "m", "prompt": "{{ team }}", "id_column": "id"}
     job = ready_job.make(JobSpec.model_validate(table | {"input": {"files": str(path)} | given}))
-    watch = DriftWatch(job.spec, input_profiles.kept(db))
+    watch = DriftWatch(job.spec, input_profiles.kept(db), is_aside=is_aside)
     ingest.ingest(db, job.input, db.path.with_name("spool"), watch)
     watch.keep(db)
     return watch
@@ -51,6 +53,16 @@ def test_the_first_input_has_nothing_to_be_compared_with(db: Database) -> None:
     assert watch.drift.inputs == 0
     assert watch.lines() == []
     assert len(input_profiles.kept(db)) == 1
+
+
+def test_aside_an_input_is_looked_at_only_where_there_are_others_to_compare_it_with(
+    db: Database,
+) -> None:
+    first = read(db, 1, is_aside=True)
+    assert first.drift.inputs == 0
+    assert input_profiles.kept(db) == []
+    read(db, 1)
+    assert told(read(db, 2, new=0.1, is_aside=True)) == [("team", "new value")]
 
 
 def test_a_change_is_told_and_told_again_of_the_same_input(db: Database) -> None:
