@@ -17,7 +17,13 @@ class RunSpec(Section):
     """Chunks and checkpoints, retries, and rules to stop."""
 
     chunk_size: int = neutral(4096, "Requests in a chunk.", ge=1, lt=2**31)
-    checkpoint_rows: int = neutral(256, "Commit after this many outcomes.", ge=1, lt=2**31)
+    checkpoint_rows: int | None = neutral(
+        None,
+        "Commit after this many outcomes.",
+        by_default="256, or those of a tenth of a second",
+        ge=1,
+        lt=2**31,
+    )
     checkpoint_seconds: Seconds = neutral(
         2.0, "Commit after this time.", by_default="2s", gt=0, le=3600
     )

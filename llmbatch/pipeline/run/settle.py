@@ -13,9 +13,10 @@ from llmbatch.job.stop_rules import FailureWatch
 from llmbatch.pipeline.monitoring.cost_so_far import RunCost
 from llmbatch.pipeline.monitoring.progress import Observer, Progress
 from llmbatch.pipeline.monitoring.resources import Meter
-from llmbatch.pipeline.run import first_outcomes
+from llmbatch.pipeline.run import checkpoint_pace, first_outcomes
 from llmbatch.pipeline.run.answer_checks import AnswerChecks
 from llmbatch.pipeline.run.bounded_judge import MOST_ROWS
+from llmbatch.pipeline.run.checkpoint_pace import CheckpointPace
 from llmbatch.pipeline.run.counters import RunCounters, Timings
 from llmbatch.pipeline.run.decision import Answered, DeadLetter, Decision, TryAgain, decide
 from llmbatch.pipeline.run.feed import Ticket
@@ -63,7 +64,7 @@ class Settlement:
         # Of these, the newest failed answer by key of which the next try may be told.
         self._to_tell: dict[str, Failed] = {}
         self._checkpoints = 0
-        self._committed_at = clock.seconds()
+        self._pace = CheckpointPace(run_spec)
         # The counters of the engines that have ended: the next one counts from zero.
         self._past = Telemetry()
         self._weights = step_cost.weights(self._past.moments)
@@ -110,7 +111,9 @@ class Settlement:
 
     def store(self, decision: Decision, ticket: Ticket) -> None:
         """Keep a try for the next checkpoint."""
-        self._settled.append(_attempt(decision, ticket))
+        attempt = _attempt(decision, ticket)
+        self._settled.append(attempt)
+        self._pace.count(attempt)
         if isinstance(decision, TryAgain) and decision.outcome.kind in TOLD_KINDS:
             self._to_tell[ticket.key] = decision.outcome
 
@@ -149,21 +152,20 @@ class Settlement:
     @property
     def is_full(self) -> bool:
         """True if enough has settled for a checkpoint."""
-        return len(self._settled) >= self._run_spec.checkpoint_rows
+        return self._pace.is_full
 
     @property
     def largest_group(self) -> int:
         """The most answers that wait for their judgement: those of a checkpoint."""
-        return min(MOST_ROWS, self._run_spec.checkpoint_rows)
+        return min(MOST_ROWS, self._run_spec.checkpoint_rows or checkpoint_pace.OUTCOMES)
 
     def commit_if_due(self, telemetry: Telemetry) -> None:
         """Commit all that has settled, if that is enough or has waited long enough."""
-        waited = clock.seconds() - self._committed_at
-        if self.is_full or (self._settled and waited >= self._run_spec.checkpoint_seconds):
+        if self._pace.is_due:
             self.commit(telemetry)
         elif not self._settled:
             # The interval counts from the first outcome that waits.
-            self._committed_at = clock.seconds()
+            self._pace.begin()
 
     def commit(self, telemetry: Telemetry) -> None:
         """Make one checkpoint of all that has settled, if anything has."""
@@ -176,8 +178,8 @@ class Settlement:
         self._observer.event("checkpoint", number=self._checkpoints, attempts=len(self._settled))
         self._settled = []
         self._to_tell = {}
-        self._committed_at = clock.seconds()
-        self.timings.checkpoint += self._committed_at - began
+        self._pace.begin()
+        self.timings.checkpoint += clock.seconds() - began
 
     def _counters(self, telemetry: Telemetry) -> dict[str, object]:
         """The counters of engines, requests and machine since the run began."""
@@ -219,7 +221,7 @@ class Settlement:
 
     def engine_ready(self, began: float) -> None:
         """Count rates and intervals from here when the first engine of a run is ready."""
-        self._committed_at = clock.seconds()
+        self._pace.begin()
         if self.timings.generate == 0:
             self.counters.began = began
 
