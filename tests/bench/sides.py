@@ -20,12 +20,12 @@ _SAMPLE_MODEL = str(workloads.MODEL)
 FULL: Mapping[str, int] = {
     "generate": 1500, "run-batch": 1000, "large": 100_000, "table": 1500, "table width": 1,
     "cost": 100_000, "memory": 1_000_000, "kill": 10_000, "kills": 12,
-    "tail": 1600, "ordering": 1_000_000, "plan": 1500,
+    "tail": 1600, "ordering": 1_000_000, "plan": 1500, "long prompt": 240,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
     "generate": 200, "run-batch": 100, "large": 1000, "table": 300, "table width": 1,
     "cost": 10_000, "memory": 50_000, "kill": 1500, "kills": 4, "tail": 400, "ordering": 50_000,
-    "plan": 200,
+    "plan": 200, "long prompt": 120,
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench import batch, cost, foretold, generation, parts, shared, tail
+from tests.bench import batch, cost, foretold, generation, long_prompt, parts, shared, tail
 from tests.bench.findings import Finding
 from tests.bench.measure import CommandError
 from tests.bench.sides import FULL, QUICK, Bench
@@ -30,6 +30,7 @@ GROUPS: Groups = (
     (batch.CASES, batch.run),
     (shared.CASES, shared.run),
     (tail.CASES, tail.run),
+    (long_prompt.CASES, long_prompt.run),
     (foretold.CASES, foretold.run),
     (cost.CASES, cost.run),
     (parts.CASES, parts.run),

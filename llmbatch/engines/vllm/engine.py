@@ -35,6 +35,7 @@ from llmbatch.engines.vllm import (
     start,
     thinking_switch,
     versions,
+    waiting,
 )
 from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.engines.vllm.adapters import Adapters
@@ -211,10 +212,7 @@ class VllmEngine:
             early_end.make(client.engine, self._backend, self._config.constraint),
             max_model_len=described["max_model_len"],
             window=described["window"],
-            waiting_tokens=max(
-                described["kv_cache_tokens"],
-                in_flight.WAITING_STEPS * described["max_num_batched_tokens"],
-            ),
+            room=waiting.Room.of(described),
             adapters=self._adapters,
             takes_turns=bool(self._adapters) and device == "cpu",
         )

@@ -2,7 +2,7 @@
 
 Twice as many requests are in flight as the scheduler runs at once: that costs no more steps
 than handing over everything, and the first answers come at once. Long prompts count by their
-tokens, so that they do not pile up in memory.
+tokens, so that they do not pile up in memory (`waiting`).
 """
 
 import itertools
@@ -26,11 +26,10 @@ from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters, needs_decoding
 from llmbatch.engines.vllm.stats import Stats
 from llmbatch.engines.vllm.versions import MISMATCHES, mismatch
+from llmbatch.engines.vllm.waiting import Room, Waiting
 
 WINDOW_FACTOR = 2
 """Requests in flight for each that the scheduler runs at once: it always finds one waiting."""
-WAITING_STEPS = 4
-"""Prompts wait for as many steps as this, or to fill the cache once again, whichever is more."""
 
 _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
 
@@ -39,9 +38,9 @@ _C_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+\.(?:cc|h|cpp):\d+: ")
 class VllmSession:
     """A running engine and what its runs share. `parameters` makes templates of the client.
 
-    `window`: requests in flight at most; `waiting_tokens`: once so many prompt tokens have been
-    sent whose answer has not begun, no more requests are pulled. `takes_turns`: requests with and
-    without an adapter are never in flight together.
+    `window`: requests in flight at most; `room`: once it is taken by prompts whose answers have not
+    begun, no more requests are pulled. `takes_turns`: requests with and without an adapter are
+    never in flight together.
     """
 
     client: Client
@@ -52,7 +51,7 @@ class VllmSession:
     early_end: EarlyEnd
     max_model_len: int
     window: int
-    waiting_tokens: int
+    room: Room
     adapters: Adapters
     takes_turns: bool
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -71,8 +70,7 @@ class InFlight:
         self._more = True
         self._sent: dict[str, Request] = {}
         self._thinking: set[str] = set()  # of those whose answer comes after some thinking
-        self._waiting: dict[str, int] = {}  # prompt tokens of those whose answer has not begun
-        self._waiting_tokens = 0
+        self._waiting = Waiting(session.room)
         self._labels: dict[str, LabelAnswer] = {}  # of those that ask for a part of one
         self._settled: deque[Outcome] = deque()
 
@@ -96,9 +94,8 @@ class InFlight:
             self._session.client.abort(list(self._sent))
 
     def _has_room(self) -> bool:
-        session = self._session
-        few = len(self._sent) + len(self._settled) < session.window
-        return few and self._waiting_tokens < session.waiting_tokens
+        few = len(self._sent) + len(self._settled) < self._session.window
+        return few and self._waiting.has_room()
 
     def _pull(self) -> bool:
         """Take one request from the feed and send it; false if the feed has none now."""
@@ -141,7 +138,6 @@ class InFlight:
             return self._too_long(request, f"prompt has {len(tokens)} tokens")
         settled = None if thinks else session.early_end.is_settled(request)
         self._add(request, number, tokens, template, settled)
-        self._note(number, request, len(tokens))
         if thinks:
             self._thinking.add(number)
         return None
@@ -159,7 +155,6 @@ class InFlight:
             number = str(next(session.numbers))
             template = session.parameters.measure(part.following)
             self._add(request, number, [*tokens, *part.place], template)
-            self._note(number, request, len(part.place) if numbers else len(tokens))
             self._labels[number] = answer
             answer.expect(number, part)
             numbers.append(number)
@@ -176,12 +171,8 @@ class InFlight:
         """Send tokens of a request, with its adapter."""
         adapter = self._session.adapters.request(request.adapter)
         self._session.client.add(number, tokens, template, is_settled, adapter)
-
-    def _note(self, number: str, request: Request, waiting: int) -> None:
-        """Note a request as sent, with so many tokens to be computed before its answer begins."""
         self._sent[number] = request
-        self._waiting[number] = waiting
-        self._waiting_tokens += waiting
+        self._waiting.add(number, tokens, request.adapter)
 
     def _too_long(self, request: Request, what: str) -> Failed:
         text = f"{what}, the context length is {self._session.max_model_len}"
@@ -192,7 +183,7 @@ class InFlight:
         for number in numbers:
             self._sent.pop(number, None)
             self._labels.pop(number, None)
-            self._waiting_tokens -= self._waiting.pop(number, 0)
+            self._waiting.take(number)
         if numbers:
             self._session.client.abort(numbers)
 
@@ -213,11 +204,11 @@ class InFlight:
     def _settle(self, output: StepOutput) -> None:
         self._session.stats.step(output, rows_left=self._more)
         for number in output.begun:
-            self._waiting_tokens -= self._waiting.pop(number, 0)
+            self._waiting.take(number)
         for answer in output.finished:
             # Others finished too late: they belong to a run that was given up.
             request = self._sent.pop(answer.number, None)
-            self._waiting_tokens -= self._waiting.pop(answer.number, 0)
+            self._waiting.take(answer.number)
             labels = self._labels.pop(answer.number, None)
             if labels is not None:
                 self._take_label(labels, answer)

@@ -77,24 +77,23 @@ class PoolingFlight(InFlight):
         self._sent[number] = opened.request
         opened.answers[number] = None
         self._open[number] = opened
-        self._waiting[number] = len(part.ids)
-        self._waiting_tokens += len(part.ids)
+        self._waiting.add(number, part.ids)
 
     def _give_up(self, opened: _Open | None) -> None:
         """Take back what was sent of a request that could not be sent whole."""
         sent = [] if opened is None else list(opened.answers)
         for number in sent:
             del self._sent[number], self._open[number]
-            self._waiting_tokens -= self._waiting.pop(number, 0)
+            self._waiting.take(number)
         if sent:
             self._session.client.abort(sent)
 
     def _settle(self, output: StepOutput) -> None:
         self._session.stats.step(output, rows_left=self._more)
         for number in output.begun:
-            self._waiting_tokens -= self._waiting.pop(number, 0)
+            self._waiting.take(number)
         for answer in output.finished:
-            self._waiting_tokens -= self._waiting.pop(answer.number, 0)
+            self._waiting.take(answer.number)
             # Others finished too late: they belong to a run that was given up.
             if self._sent.pop(answer.number, None) is None:
                 continue

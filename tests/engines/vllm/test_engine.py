@@ -18,6 +18,7 @@ from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.core_channel import Answer
 from llmbatch.engines.vllm.in_flight import InFlight
 from llmbatch.engines.vllm.short_way import ShortWay
+from llmbatch.engines.vllm.waiting import Room
 from tests.engines.vllm import session
 from tests.engines.vllm.requests import ask, choice
 
@@ -146,7 +147,7 @@ def test_shared_prefixes_are_served_from_the_cache(vllm_engine: vllm.VllmEngine)
 def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEngine) -> None:
     session = vllm_engine._session
     assert session is not None
-    assert session.waiting_tokens >= (vllm_engine.describe().kv_cache_tokens or 0) > 0
+    assert session.room.tokens >= (vllm_engine.describe().kv_cache_tokens or 0) > 0
     pulled = []
 
     def feed() -> Iterator[Request]:
@@ -155,7 +156,7 @@ def test_prompts_stay_outside_while_enough_tokens_wait(vllm_engine: vllm.VllmEng
             yield ask(f"row {number}", max_tokens=9)
 
     before = vllm_engine.telemetry()
-    with mock.patch.object(session, "waiting_tokens", 1):
+    with mock.patch.object(session, "room", Room(1, 1)):
         outcomes = vllm_engine.run(feed())
         next(outcomes)
         after = vllm_engine.telemetry()

@@ -15,6 +15,7 @@ from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import IsSettled
 from llmbatch.engines.vllm.public_way import PublicWay, StepStats
 from llmbatch.engines.vllm.short_way import ShortWay
+from llmbatch.engines.vllm.waiting import Room
 from tests.engines.vllm import session
 from tests.engines.vllm.requests import ask, choice, schema
 
@@ -99,7 +100,7 @@ def test_prompts_wait_outside_whichever_way(vllm_engine: engine.VllmEngine) -> N
 
     with (
         session.driven(vllm_engine, "public"),
-        mock.patch.object(running, "waiting_tokens", 1),
+        mock.patch.object(running, "room", Room(1, 1)),
     ):
         before = vllm_engine.telemetry().steps
         outcomes = vllm_engine.run(feed())
