@@ -8,6 +8,7 @@ from llmbatch.cli import console
 from llmbatch.cli.commands import (
     check,
     compare,
+    doctor,
     eval,
     export,
     help,
@@ -56,7 +57,7 @@ cli.add_group(
 cli.add_group("Work", run.run, retry.retry, import_answers.import_answers, merge.merge, tune.tune)
 cli.add_group("Look", status.status, tail.tail, report.report, export.export)
 cli.add_group("Trust", eval.evaluate, label.label, compare.compare, recheck.recheck)
-cli.add_group("Mend", check.check, repair.repair)
+cli.add_group("Mend", doctor.doctor, check.check, repair.repair)
 
 
 def entry() -> None:

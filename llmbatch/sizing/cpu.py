@@ -63,6 +63,11 @@ def name() -> str:
     return _described()[0]
 
 
+def flags() -> frozenset[str]:
+    """The abilities of the CPU, by their names in the kernel; empty where they are not known."""
+    return _described()[1]
+
+
 def _described() -> tuple[str, frozenset[str]]:
     """Name and flags, as far as the system reports them."""
     fields: dict[str, str] = {}

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import takewhile
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,35 @@ def visible() -> list[str]:
     names = [name.strip() for name in named.split(",")]
     # CUDA looks at no name behind one that is none.
     return list(takewhile(lambda name: name not in ("", "-1"), names))
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledGpu:
+    """A GPU of this machine. `total`, `free`: bytes of its memory; `capability`: of its
+    multiprocessors, as CUDA counts them, None where the driver does not tell."""
+
+    name: str
+    total: int
+    free: int
+    capability: tuple[int, int] | None
+
+
+def installed() -> list[InstalledGpu]:
+    """The GPUs that the driver reports, whether CUDA may see them or not; none without one."""
+    with _driver() as library:
+        if library is None:
+            return []
+        handles = map(library.nvmlDeviceGetHandleByIndex, range(library.nvmlDeviceGetCount()))
+        return [_installed(library, handle) for handle in handles]
+
+
+def _installed(library: Any, handle: Any) -> InstalledGpu:
+    memory = library.nvmlDeviceGetMemoryInfo(handle)
+    capability = None
+    with contextlib.suppress(Exception):  # a part of a GPU refuses most questions
+        capability = tuple(library.nvmlDeviceGetCudaComputeCapability(handle))
+    name = _text(library.nvmlDeviceGetName(handle))
+    return InstalledGpu(name, int(memory.total), int(memory.free), capability)
 
 
 def by_name(name: str) -> Device:

@@ -27,6 +27,7 @@ LEVELS = {
     "quality": 4,
     "pipeline": 5,
     "estimate": 6,
+    "doctor": 6,
     "tune": 6,
     "reports": 6,
     "cli": 7,

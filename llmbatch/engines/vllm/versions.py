@@ -67,7 +67,7 @@ def require_known() -> None:
     present = minor(installed())
     if present is not None and present < OLDEST:
         raise EngineError(
-            f"vLLM {installed()} is too old: llmbatch {VERSION} drives {_range()}; "
+            f"vLLM {installed()} is too old: llmbatch {VERSION} drives {tested()}; "
             "install one of these"
         )
 
@@ -78,11 +78,12 @@ def notices() -> list[str]:
         return []
     return [
         f"warning: vLLM {installed()} is not among those that llmbatch {VERSION} was tested "
-        f"with ({_range()}): driving it the public way, which is slower"
+        f"with ({tested()}): driving it the public way, which is slower"
     ]
 
 
-def _range() -> str:
+def tested() -> str:
+    """The versions that were tested, in words."""
     return f"{'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
 
 

@@ -1,0 +1,1 @@
+"""`llmbatch doctor`: what this machine has, what works here, and what would break."""
