@@ -45,7 +45,10 @@ def profile_of(db: Database, snapshot: Snapshot, prompt: str) -> Profile:
     with RowFigures(db, wanted, every) as figures:
         looked_at = snapshot.row_count / every
         found = _columns(figures, looked_at)
-        found = _with_texts(figures, found, looked_at, snapshot.row_count)
+        try:
+            found = _with_texts(figures, found, looked_at, snapshot.row_count)
+        finally:
+            languages.forget()  # a run goes on for hours
     return Profile(
         snapshot.row_count,
         tuple(names),

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from py3langid import langid
 
 from llmbatch.core.records import Record
 from llmbatch.quality.drift import taking
@@ -88,3 +89,9 @@ def test_odd_names_and_values_are_profiled(db: Database) -> None:
     assert columns["none"].nulls == 60
     assert columns["n"].numbers == 60
     assert columns["big"].characters == 60 * 5000
+
+
+def test_the_model_of_languages_is_not_kept(unchanged: Nights) -> None:
+    columns = unchanged(400)[0].profile.columns
+    assert any(column.languages for column in columns.values())
+    assert langid.IDENTIFIER is None
