@@ -40,7 +40,7 @@ def _few(bench: Bench) -> list[Finding]:
     """The same requests in rounds, who begins changes."""
     rows = bench.sizes["run-batch"]
     rounds = [
-        _both(bench, f"batch{number}", rows, workloads.REPLY, ours_first=number % 2 == 0)
+        both(bench, f"batch{number}", rows, workloads.REPLY, ours_first=number % 2 == 0)
         for number in range(bench.rounds)
     ]
     seconds = [(ours.spent.seconds, theirs.spent.seconds) for ours, theirs in rounds]
@@ -66,8 +66,8 @@ def _notes(rounds: list[tuple[Side, Side]]) -> Iterator[str]:
 def _many(bench: Bench) -> list[Finding]:
     """Short requests, many of them: what the memory is, and how it has grown over a few."""
     few, many = bench.sizes["run-batch"], bench.sizes["large"]
-    small = _both(bench, "small", few, workloads.LABEL, ours_first=True)
-    large = _both(bench, "large", many, workloads.LABEL, ours_first=False)
+    small = both(bench, "small", few, workloads.LABEL, ours_first=True)
+    large = both(bench, "large", many, workloads.LABEL, ours_first=False)
     what = f"{many:,} short requests against vllm run-batch"
     trees = [side.spent.tree_bytes / MIB for side in large]
     fronts = [side.spent.front_bytes / MIB for side in large]
@@ -98,7 +98,7 @@ def _pair(values: list[float]) -> list[tuple[float, float]]:
     return [(values[0], values[1])]
 
 
-def _both(
+def both(
     bench: Bench, name: str, rows: int, template: str, *, ours_first: bool
 ) -> tuple[Side, Side]:
     make = workloads.replies if template == workloads.REPLY else workloads.labels

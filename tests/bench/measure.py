@@ -21,7 +21,8 @@ LOOK_SECONDS = 0.5
 class Spent:
     """The time and the memory of a command.
 
-    `cpu_seconds`: of the command and all processes it waited for. `tree_bytes`: the peak of the
+    `cpu_seconds`: of the command and all processes it waited for; `own_seconds`: of the command's
+    own process alone. `tree_bytes`: the peak of the
     proportional set sizes (shared pages counted once) summed over the process tree, as sampled.
     `front_bytes`: the peak resident size of the command's own process, as the kernel keeps it.
     """
@@ -31,6 +32,7 @@ class Spent:
     cpu_seconds: float
     tree_bytes: int
     front_bytes: int
+    own_seconds: float = 0.0
 
 
 class CommandError(Exception):
@@ -81,6 +83,7 @@ def spend(
                 process.stdin.write(stdin.encode())
                 process.stdin.close()
             tree, front = _watched(process) if memory else (0, 0)
+            own = _own_seconds(process.pid)
             code = process.wait()
         finally:
             _end(process)
@@ -88,7 +91,7 @@ def spend(
     if code not in fine:
         last = log.read_text(errors="replace").splitlines()[-15:]
         raise CommandError(f"exit code {code}: {' '.join(command[:6])} ...\n" + "\n".join(last))
-    return Spent(code, seconds, _children_seconds() - before, tree, front)
+    return Spent(code, seconds, _children_seconds() - before, tree, front, own)
 
 
 def _children_seconds() -> float:
@@ -96,11 +99,20 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def _own_seconds(pid: int) -> float:
+    """The processor seconds of a child process without its children, once it has ended. It must
+    not have been waited for."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    figures = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _watched(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     """Peaks of a process tree until its root has ended: (whole tree, root)."""
     tree = front = 0
     root = psutil.Process(process.pid)
-    while process.poll() is None:
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while os.waitid(os.P_PID, process.pid, ended) is None:
         try:
             pids = [process.pid, *(child.pid for child in root.children(recursive=True))]
         except psutil.Error:

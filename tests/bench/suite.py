@@ -15,7 +15,17 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.bench import batch, cost, foretold, generation, long_prompt, parts, shared, tail
+from tests.bench import (
+    batch,
+    cost,
+    foretold,
+    front_end,
+    generation,
+    long_prompt,
+    parts,
+    shared,
+    tail,
+)
 from tests.bench.findings import Finding
 from tests.bench.measure import CommandError
 from tests.bench.sides import FULL, QUICK, Bench
@@ -31,6 +41,7 @@ GROUPS: Groups = (
     (shared.CASES, shared.run),
     (tail.CASES, tail.run),
     (long_prompt.CASES, long_prompt.run),
+    (front_end.CASES, front_end.run),
     (foretold.CASES, foretold.run),
     (cost.CASES, cost.run),
     (parts.CASES, parts.run),

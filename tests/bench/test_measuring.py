@@ -275,3 +275,15 @@ def test_labels_of_both_sides_are_compared_by_their_prompts(tmp_path: Path) -> N
     ]
     assert choices.same_labels(ours, planned, ["b", "a"]) == 2
     assert choices.same_labels(ours, planned, ["a", "a"]) == 1
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_the_seconds_of_a_process_are_told_without_those_of_its_children(
+    tmp_path: Path, memory: bool
+) -> None:
+    work = "while time.process_time() < 0.3: pass"
+    child = f"subprocess.run([sys.executable, '-c', 'import time\\n{work}'])"
+    command = [sys.executable, "-c", f"import subprocess, sys, time; {child}"]
+    spent = spend(command, tmp_path / "log", memory=memory)
+    assert spent.cpu_seconds >= 0.3
+    assert 0 < spent.own_seconds < spent.cpu_seconds - 0.2
