@@ -42,7 +42,8 @@ def build(
         chosen["pooler_config"] = PoolerConfig(**pooler)
     arguments = EngineArgs(model=model, **chosen)
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
-    config.llmbatch_child_setup = processes.ChildSetup(str(scratch.path))
+    # Not in the configuration itself: vLLM makes that of a draft model by its fields.
+    config.device_config.llmbatch_child_setup = processes.ChildSetup(str(scratch.path))
     with scratch.used():
         return LLMEngine.from_vllm_config(
             config,
