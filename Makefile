@@ -131,6 +131,9 @@ evaluation: $(READY)  ## Judge the bundled model on the held-out tickets with ll
 student: $(READY)  ## Train a small model on the bundled model's labels, and evaluate both on 2,000 other tickets
 	sh samples/tickets/student.sh $(BIN) student
 
+verify-levers: $(READY)  ## Start an engine for each lever of vLLM and compare its answers with those of one without it (minutes)
+	$(BIN)/python -m llmbatch doctor --try --timeout 5m
+
 verify-trust: $(READY)  ## Which rule or sign catches which of 71 wrong answers, and false alarms on 2,000 right ones of the bundled model
 	$(BIN)/python -m tests.quality.adversarial --model trust
 

@@ -27,6 +27,7 @@ ROOMS = (
 SHARING = frozenset(
     {
         "tests/contracts/test_engine_contract.py",
+        "tests/engines/vllm/test_attention.py",
         "tests/engines/vllm/test_begun_answers.py",
         "tests/engines/vllm/test_memory_formula.py",
         "tests/engines/vllm/test_choices.py",

@@ -12,6 +12,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import LockedError
 from llmbatch.engines import registry
 from llmbatch.engines.base import Engine, check_ahead
+from llmbatch.engines.checks_device import check_device
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling, pooling_of
@@ -112,6 +113,8 @@ def preview(job: ReadyJob, device: Device | None = None, *, is_kept: bool = True
     shard.check(spec)
     engine = registry.load(spec.engine.name)(_config(job))
     check_ahead(engine, task.sampling, task.constraint)
+    if device is None:
+        check_device(engine)
     constraint, pooling = held.plan_of(engine, task), pooling_of(engine)
     with tempfile.TemporaryDirectory(prefix="llmbatch-plan-") as folder:
         began = clock.seconds()

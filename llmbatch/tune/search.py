@@ -17,6 +17,7 @@ from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import plain_name
 from llmbatch.core.units import count
 from llmbatch.engines.base import Tunable, notices_of
+from llmbatch.engines.checks_device import check_device
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
@@ -86,6 +87,7 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
             tell("reading the input and planning")
             job = preflight.make_ready(spec)
             drawn = trial_requests.draw(job, candidates.first, rows, Path(folder))
+            check_device(candidates.first)
             candidates.first.check(job.task.sampling, job.task.constraint)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(128 + (stop.signal or 2)) from error

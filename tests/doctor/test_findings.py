@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from llmbatch.cli.main import cli
-from llmbatch.doctor import machine, model, software
+from llmbatch.doctor import levers, machine, model, software
 from llmbatch.doctor.child import ChildError, lines
 from llmbatch.doctor.examination import Examination
 from llmbatch.doctor.finding import Finding
+from llmbatch.engines.vllm import here
+from llmbatch.engines.vllm.lever_table import LEVERS
 from llmbatch.sizing import nvidia
 from tests.cli.command import ROOT
 
@@ -105,3 +107,15 @@ def test_a_child_is_ended_when_its_time_is_over() -> None:
 def test_a_child_that_fails_says_why() -> None:
     with pytest.raises(ChildError, match="No module named"):
         list(lines("llmbatch.no_such_module", seconds=30))
+
+
+def test_each_lever_is_told_with_its_reason_where_it_is_refused() -> None:
+    rows = {row.name: row for row in levers.look()}
+    assert rows.keys() == {lever.name for lever in LEVERS}
+    machine = here.look()
+    for lever in LEVERS:
+        row, refusal = rows[lever.name], lever.refusal(machine)
+        assert (row.verdict == "refused") == (refusal is not None)
+        assert refusal is None or refusal in row.words
+        assert row.advice
+        assert not {"`", "*"} & set(row.words + row.advice)

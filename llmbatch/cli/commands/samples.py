@@ -8,8 +8,7 @@ import click
 from llmbatch.cli import console
 from llmbatch.cli.parameters import file_names
 from llmbatch.core.errors import UsageError
-
-_PACKAGE = Path(__file__).parents[2]
+from llmbatch.job import sample_files
 
 
 @click.command()
@@ -40,12 +39,6 @@ def copy(folder: Path) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder}: is there already; name a folder that is not")
         left_out = shutil.ignore_patterns("__pycache__", "out", "*.llmbatch", "answers*")
-        shutil.copytree(_source(), folder, ignore=left_out, dirs_exist_ok=True)
+        shutil.copytree(sample_files.folder(), folder, ignore=left_out, dirs_exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
-
-
-def _source() -> Path:
-    """The samples of an installed llmbatch, or those of the checkout that it runs from."""
-    installed = _PACKAGE / "samples"
-    return installed if installed.is_dir() else _PACKAGE.parent / "samples"

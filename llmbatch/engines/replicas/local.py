@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from llmbatch.core.records import Constraint, Sampling
 from llmbatch.engines.base import Engine, KnowsModel
+from llmbatch.engines.checks_device import check_device
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.replicas import placement
 from llmbatch.engines.replicas.child import Load
@@ -28,6 +29,9 @@ class LocalFleet(Fleet):
         count = config.replicas if known is None else ReplicaCount(len(known), len(known))
         super().__init__(prototype, config, transport, count)
         self._places = transport.places
+
+    def check_device(self) -> None:
+        check_device(self._prototype)
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         self._places()

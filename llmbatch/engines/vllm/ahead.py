@@ -5,7 +5,7 @@ from typing import Any
 
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Constraint, Sampling
-from llmbatch.engines.vllm import grammar, sizes
+from llmbatch.engines.vllm import device_limits, grammar, here, sizes
 from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.engines.vllm.sampling import RefusedError, check_sampling
 
@@ -24,11 +24,19 @@ def check(
         check_sampling(sampling)
     except RefusedError as error:
         raise UsageError(f"{REFUSES}: {error}") from error
+    device_limits.check_sampling(options, sampling)
     _check_length(options.get("max_model_len"), sizes.longest_sequence(config or {}))
     if constraint is not None and vllm_options.is_installed():
         grammar.plan_for(options, constraint)
     elif constraint is not None:
         grammar.check_copies(options, constraint)
+
+
+def check_device(options: Mapping[str, Any], config: Mapping[str, Any] | None) -> None:
+    """Raise UsageError for what the vLLM and the device of this machine cannot do; nothing where
+    there is no vLLM."""
+    if vllm_options.is_installed():
+        device_limits.check(options, config, here.look())
 
 
 def _check_length(wanted: Any, most: int | None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmbatch.core.errors import EngineError
-from llmbatch.engines.vllm import failure_reasons, leftovers, processes, start, ways
+from llmbatch.engines.vllm import attention, failure_reasons, leftovers, processes, start, ways
 from llmbatch.engines.vllm.core_channel import CoreChannel, IsSettled, StepOutput
 from llmbatch.engines.vllm.public_way import StepStats
 from llmbatch.engines.vllm.versions import MISMATCHES
@@ -43,6 +43,7 @@ class Client:
             self.engine = engine
             self.channel, reason = ways.choose(engine, self.stats)
             self.way = {"way": self.channel.way, "way_reason": reason}
+            self.way["attention_backend"] = attention.backend(engine.vllm_config, *self._log)
             self._scratch.note(leftovers.segments_of(self._processes.remember()))
         self._processes.watch(_children(engine), self._on_death)
         self._require_alive()

@@ -85,8 +85,7 @@ class VllmEngine:
             if self._folder is not None:
                 name = {"model": model_files.fingerprint(self._folder)}
             else:
-                revision = self._options.get("revision")
-                commit = hub.commit_of(self._config.model, revision)
+                commit = hub.commit_of(self._config.model, self._options.get("revision"))
                 name = {"model": self._config.model, "revision": commit}
             self._identity = name | vllm_options.answer_affecting(self._options)
         return dict(self._identity)
@@ -96,6 +95,9 @@ class VllmEngine:
         pooling_heads.require_none(config or {})
         ahead.check(self._options, config, sampling, constraint)
         self._reader.check_labels()
+
+    def check_device(self) -> None:
+        ahead.check_device(self._options, self._configuration())
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         self.check_ahead(sampling, constraint)

@@ -14,6 +14,7 @@ from llmbatch.core.errors import EngineError, HungEngineError
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
 from llmbatch.engines.base import LOAD, Engine, Telemetry, grammar_of
+from llmbatch.engines.checks_device import check_device
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.parts import PartEvent, part_events_of
@@ -188,6 +189,7 @@ class Lease:
         return self._engine.identity()
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
+        check_device(self._engine)
         self._engine.check(sampling, constraint)
 
     def encode(self, messages: Sequence[Message]) -> Sequence[int] | None:

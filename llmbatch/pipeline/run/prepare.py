@@ -9,6 +9,7 @@ from llmbatch.core import clock
 from llmbatch.core.errors import InvariantError, LockedError
 from llmbatch.core.messages import messages_of
 from llmbatch.engines.base import Engine, notices_of, try_chats
+from llmbatch.engines.checks_device import check_device
 from llmbatch.job.folder import JobPaths
 from llmbatch.pipeline.prompts import other_limits, planner, record_order
 from llmbatch.pipeline.prompts.other_limits import OtherLimits
@@ -182,6 +183,7 @@ def check_engine(db: Database, context: Context) -> None:
         context.observer.phase(notice)
     for line in held.lines(held.plan_of(engine, task)):
         context.observer.phase(f"constraint: {line}")
+    check_device(engine)
     engine.check(task.sampling, task.constraint)
     context.timings.engine_start = clock.seconds() - began
 
