@@ -164,12 +164,13 @@ class VllmEngine:
     def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
         further = self._adapters.options(options) | self._further(options)
+        measured = start.sizes(self)  # before the imports: measuring a CPU takes 32 MiB and more
         client.start(model, further, local=self._folder is not None)
         self._adapters.load(client.engine)
         described = start.description(client.engine, options) | client.way
         described["window"] = in_flight.WINDOW_FACTOR * described["max_num_seqs"]
         described |= self._described(client, options)
-        self._info = EngineInfo.from_json(described | start.sizes(self))
+        self._info = EngineInfo.from_json(described | measured)
         self._session = self._make_session(client, described, options)
         client.engine.get_supported_tasks()  # kept: later it could hang on a dead core
         # What was imported stays: looking through it again and again costs more than a request.
@@ -217,6 +218,7 @@ class VllmEngine:
             room=waiting.Room.of(described),
             adapters=self._adapters,
             takes_turns=bool(self._adapters) and device == "cpu",
+            ahead=self._reader.ahead,
         )
 
     def __exit__(self, *exc: object) -> None:

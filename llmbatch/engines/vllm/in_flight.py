@@ -22,6 +22,7 @@ from llmbatch.engines.vllm.client import Client
 from llmbatch.engines.vllm.core_channel import SETTLED, Answer, IsSettled, StepOutput
 from llmbatch.engines.vllm.early_end import EarlyEnd, Ended
 from llmbatch.engines.vllm.label_answer import LabelAnswer
+from llmbatch.engines.vllm.read_ahead import ReadAhead
 from llmbatch.engines.vllm.reasoning import Reasoning
 from llmbatch.engines.vllm.sampling import Parameters, needs_decoding
 from llmbatch.engines.vllm.stats import Stats
@@ -54,6 +55,7 @@ class VllmSession:
     room: Room
     adapters: Adapters
     takes_turns: bool
+    ahead: ReadAhead = field(default_factory=ReadAhead)
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def turns(self, requests: Iterable[Request | None]) -> Iterable[Iterable[Request | None]]:
@@ -188,8 +190,9 @@ class InFlight:
             self._session.client.abort(numbers)
 
     def _encode(self, request: Request) -> list[int]:
+        session = self._session
         try:
-            return self._session.tokenizer.encode(request.messages)
+            return session.ahead.take(request.messages, session.tokenizer.encode)
         except (TypeError, LookupError) as error:
             # A chat template raises these of a text, too.
             raise ValueError(one_line(error)) from error

@@ -9,6 +9,7 @@ from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import chat_tokenizer, label_check, thinking_switch
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.in_flight import one_line
+from llmbatch.engines.vllm.read_ahead import ReadAhead
 
 
 class PromptReader:
@@ -23,6 +24,7 @@ class PromptReader:
         self._options = options
         # A text says why there is none without vLLM.
         self._loaded: ChatTokenizer | str | None = None
+        self.ahead = ReadAhead()
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
         """See `base.Engine`."""
@@ -30,9 +32,11 @@ class PromptReader:
         if isinstance(tokenizer, str):
             return None
         try:
-            return tokenizer.encode(messages)
+            ids = tokenizer.encode(messages)
         except Exception as error:  # a chat template may raise anything
             raise ValueError(one_line(error)) from error
+        self.ahead.add(messages, ids)
+        return ids
 
     def try_chats(self, chats: Sequence[Sequence[Message]]) -> list[str]:
         """See `base.TriesChats`."""
