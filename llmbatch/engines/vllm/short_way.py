@@ -84,13 +84,34 @@ class ShortWay:
         asked_at = clock.seconds() if self._in_process else None
         outputs = self._engine.engine_core.get_output()
         step = StepOutput([], [], 0, outputs.scheduler_stats, outputs.timestamp, None, asked_at)
-        others = [output for output in outputs.outputs if not self._take(output, step)]
+        others = [
+            output
+            for output in outputs.outputs
+            if not (self._goes_on(output, step) or self._take(output, step))
+        ]
         settled = [answer.number for answer in step.finished if answer.reason == SETTLED]
         if settled:
             self._engine.engine_core.abort_requests(settled)
         if others:
             step.finished += self._decoded_by_vllm(others, outputs)
         return step
+
+    def _goes_on(self, output: Any, step: StepOutput) -> bool:
+        """Add an output that is nothing but the next tokens of an answer, as most are."""
+        answer = self._open.get(output.request_id)
+        if (
+            answer is None
+            or not answer.tokens
+            or output.finish_reason is not None
+            or output.prefill_stats is not None
+            or output.events
+            or answer.number in self._is_settled
+        ):
+            return False
+        if output.new_token_ids:
+            answer.tokens += output.new_token_ids
+            step.answering += 1
+        return True
 
     def _take(self, output: Any, step: StepOutput) -> bool:
         """Add an output to its answer. False: vLLM's front end has to decode it."""

@@ -36,7 +36,7 @@ _LEAK = re.compile("|".join(_PARTS), re.IGNORECASE | re.MULTILINE)
 
 
 def look(subject: Subject) -> str | None:
-    if not any(stem in subject.folded for stem in _STEMS):
+    if not any(map(subject.folded.__contains__, _STEMS)):
         return None
     for found in _LEAK.finditer(subject.text[:LONGEST]):
         if not subject.is_asked_for(found[0].strip()):

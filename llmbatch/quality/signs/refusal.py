@@ -77,7 +77,7 @@ _ASKED_TO = re.compile(
 
 def look(subject: Subject) -> str | None:
     head = subject.folded[:_HEAD]
-    if not any(stem in head for stem in _STEMS):
+    if not any(map(head.__contains__, _STEMS)):
         return None
     for found in _REFUSAL.finditer(subject.text[:_HEAD]):
         phrase = found[0].strip()
