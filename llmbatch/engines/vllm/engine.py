@@ -201,11 +201,7 @@ class VllmEngine:
             backend=self._backend,
             thinking=thinking_switch.budget(self._config.chat),
         )
-        self._stats = Stats(
-            described["max_num_seqs"],
-            tokens_per_step=described["max_num_batched_tokens"],
-            longest_prompt=described["max_model_len"],
-        )
+        self._stats = Stats.of(described)
         return VllmSession(
             client,
             tokenizer,

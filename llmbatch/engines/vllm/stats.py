@@ -1,6 +1,7 @@
 """Counters of a vLLM engine, taken where they cost nothing."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
@@ -32,6 +33,15 @@ class Stats:
         self._idle = 0.0
         self._empty_since: float | None = None
         self._last: Any = None
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Self:
+        """The counters of an engine with these settings (see `start.description`)."""
+        return cls(
+            described["max_num_seqs"],
+            tokens_per_step=described["max_num_batched_tokens"],
+            longest_prompt=described["max_model_len"],
+        )
 
     def begin(self) -> None:
         """Count idle time from here: a run is open, and the engine has nothing to do yet."""
