@@ -168,7 +168,7 @@ LEVERS = (
         purpose="W8A8 of compressed-tensors: half the memory, faster products",
         answers="may change: weights and activations are rounded",
         on_cpu="runs",
-        advice="the best of these forms on a CPU; name the model, and no option",
+        advice="name the model, and no option; its config.json says the form",
         trial=_packed("compressed-tensors", **_INT8_MODEL),
     ),
     Lever(
@@ -217,7 +217,7 @@ LEVERS = (
         purpose="the same, also from answers to other rows",
         answers="the same at temperature 0; with seeds others",
         on_cpu="refused without the package `arctic-inference`",
-        advice="for answers that are alike; the package is Linux only",
+        advice="for answers that are like each other; `tune` tries it, too",
     ),
     Lever(
         name="draft model",

@@ -15,6 +15,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from select import select
@@ -44,11 +46,13 @@ _TEXTS = (
     "Can I change the address of my account?",
 )
 _TOKENS = 24
+_WATCH_SECONDS = 0.3
 _OWN_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
 
 
 def main() -> None:
     """Try the levers named, and print the results."""
+    _end_with(os.getppid())
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # vLLM logs to stdout
     model, seconds, *names = sys.argv[1:]
@@ -72,13 +76,24 @@ def main() -> None:
         out.flush()
 
 
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent has."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
 def _copied(model: str, name: str, seconds: float) -> dict[str, Any]:
     """The result of a copy of this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            os.setpgid(0, 0)
+            _end_with(os.getppid())
             os.write(writing, json.dumps(_tried(model, name)).encode())
         os.kill(os.getpid(), signal.SIGKILL)  # no end of Python's: it would take apart vLLM
     os.close(writing)
