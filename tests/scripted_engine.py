@@ -37,12 +37,14 @@ from llmbatch.core import clock
 from llmbatch.core.errors import EngineError, MismatchedEngineError, UsageError, nearest
 from llmbatch.core.outcomes import Completed, Failed, Lost, Outcome, Usage
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.pooling import Pooling
+from llmbatch.engines.speculates import Drafting
 from tests import scripted_answers, scripted_clock
 
 _END = "the feed has ended"
@@ -59,6 +61,8 @@ class Options:
     window: int = 8
     slots: int = 0  # so many are answered at a time, a word of each in a step; 0: one by one
     delay: float = 0.0  # seconds for each answer
+    drafted: int = 0  # words of each answer that were drafted: so many times faster, plus one
+    draft_spoils: bool = False  # drafts change the answers
     step_delay: float = 0.0  # seconds for each step, with `slots`
     prefill_delay: float = 0.0  # seconds for each word of a prompt that begins, with `slots`
     cache: float = 0.0  # what it says of the use of its cache, 0 to 1
@@ -292,7 +296,11 @@ class ScriptedEngine:
             raise EngineError(f"engine died: scripted after {self._computed} answers")
         position, steps, batch, begun = self._next()
         began = clock.seconds()
-        self._pause(options.delay + steps * options.step_delay + begun * options.prefill_delay)
+        self._pause(
+            options.delay / (1 + options.drafted)
+            + steps * options.step_delay
+            + begun * options.prefill_delay
+        )
         outcome = self.compute(self._in_flight[position])
         if options.slots or options.delay:
             self._measure(clock.seconds() - began, steps, batch, begun)
@@ -389,7 +397,8 @@ class ScriptedEngine:
                 request.constraint, drawn=self._drawn(request.sampling)
             )
         if self._options.answer == "echo":
-            return asked[-1].content
+            spoilt = " spoilt" if self._options.drafted and self._options.draft_spoils else ""
+            return asked[-1].content + spoilt
         return scripted_answers.free_text(request)
 
     @staticmethod
@@ -465,8 +474,14 @@ class ScriptedEngine:
         delay = self._options.delay
         return {"window": [2 * (info.window or 0)], "delay": [delay / 4, delay * 4]}
 
+    def drafting(self) -> tuple[Drafting, list[str]]:
+        return {"drafted": [2]}, ["no others can be tried"]
+
     def telemetry(self) -> Telemetry:
+        drafted = self._computed * self._options.drafted
+        drafts = Speculation(self._computed, (drafted,), (drafted,)) if drafted else Speculation()
         return Telemetry(
+            speculation=drafts,
             prompt_tokens=self._usage.prompt,
             output_tokens=self._usage.output,
             running=min(self._options.slots or 1, len(self._in_flight)),

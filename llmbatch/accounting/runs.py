@@ -11,6 +11,7 @@ from llmbatch.accounting.usage import EngineDeath, Rates, RunResources, RunUsage
 from llmbatch.core import step_cost
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec, TokenPrice
@@ -166,6 +167,7 @@ def _telemetry(measured: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "idle_seconds": measured.get("idle_seconds", 0.0),
         "moments": StepMoments.from_json(measured.get("moments")),
+        "speculation": Speculation.from_json(measured.get("speculation")),
         "latency": measured.get("latency") or [],
         "resources": _resources(measured.get("resources")),
     } | {name: measured.get(name, 0) for name in _COUNTERS}

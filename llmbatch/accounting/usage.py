@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepMoments, Weights
 
 
@@ -136,6 +137,7 @@ class RunUsage(SummableUsage):
     measured_hits: float | None
     moments: StepMoments = field(default_factory=StepMoments)
     weights: Weights = field(default_factory=lambda: Weights(1.0, 1.0, measured=False))
+    speculation: Speculation = field(default_factory=Speculation)
     latency: list[int] = field(default_factory=list)
     resources: RunResources | None = None
     price_per_hour: float | None

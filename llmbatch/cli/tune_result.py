@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core import clock
+from llmbatch.core import clock, units
 from llmbatch.core.units import count
 from llmbatch.tune.candidates import describe, pair
 from llmbatch.tune.gains import MARGIN
 from llmbatch.tune.search import Setting, TuneResult
+from llmbatch.tune.trial import TrialFigures
 
 _TITLES = ("tokens/s", "gain", "requests/s", "start", "preempted")
 
@@ -42,7 +43,16 @@ def _line(setting: Setting) -> tuple[str, tuple[str, ...], str]:
         f"{measured.start_seconds:,.1f} s",
         f"{measured.preemptions:,}",
     )
-    return name, figures, setting.reason
+    return name, figures, "; ".join(filter(None, [setting.reason, _drafted(measured)]))
+
+
+def _drafted(measured: TrialFigures) -> str:
+    """The share of drafted tokens that were accepted, in all and by position."""
+    found = measured.speculation
+    if not found.draft_tokens:
+        return ""
+    places = " ".join(f"{share:.0%}" for share in found.acceptance)
+    return f"{found.accepted_tokens / found.draft_tokens:.0%} of drafts accepted ({places})"
 
 
 def _gain(setting: Setting) -> str:
@@ -63,6 +73,10 @@ def _verdict(result: TuneResult, *, as_flags: bool) -> Iterator[str]:
     if not result.best:
         yield f"best: the present settings (a gain below {MARGIN:.0%} is taken for noise)"
         return
+    money = result.money_saved
+    amount = "" if money is None else f" ({units.money(money, result.cost.currency)})"
+    saved = units.seconds(result.seconds_saved)
+    yield f"the best saves about {saved}{amount} of the generation of this job"
     yield f"best: {describe(result.best)}"
     if as_flags:
         yield f"add to the command: {' '.join(_flags(result))}"
@@ -93,6 +107,8 @@ def as_json(result: TuneResult, written: Path | None) -> dict[str, Any]:
         "settings": [_setting(one) for one in result.settings],
         "best": dict(result.best) if result.winner else None,
         "flags": _flags(result),
+        "seconds_saved": round(result.seconds_saved, 3),
+        "money_saved": result.money_saved,
         "written": str(written) if written else None,
         "stopped": result.signal is not None,
     }
@@ -113,4 +129,10 @@ def _setting(setting: Setting) -> dict[str, Any]:
         "warm_up_seconds": round(measured.warm_up.seconds, 2),
         "preemptions": measured.preemptions,
         "failed": total.failed,
+        "speculation": {
+            "drafts": measured.speculation.drafts,
+            "draft_tokens": measured.speculation.draft_tokens,
+            "accepted_tokens": measured.speculation.accepted_tokens,
+            "acceptance": [round(share, 4) for share in measured.speculation.acceptance],
+        },
     }

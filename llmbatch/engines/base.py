@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from llmbatch.core.outcomes import Lost, Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
@@ -32,7 +33,7 @@ class Telemetry:
     The others stay 0 where they are unknown: `cache_usage` in 0..1; `preemptions`: how often a
     running request lost its place in the cache, and `recomputed_tokens`: what had to be computed
     again for that; `spared_tokens`: output tokens that at least would have been drawn for answers
-    whose rest was known.
+    whose rest was known; `speculation`: tokens that were drafted ahead.
 
     An engine without steps, such as a client of a server, leaves all that is counted in steps at 0:
     reports and forecasts then say nothing of batches. `steps` themselves; `starved_steps`: those
@@ -55,6 +56,7 @@ class Telemetry:
     sequences: int = 0
     idle_seconds: float = 0.0
     moments: StepMoments = field(default_factory=StepMoments)
+    speculation: Speculation = field(default_factory=Speculation)
     held_back_until: float | None = None
 
     def held_back_seconds(self, now: float) -> float | None:

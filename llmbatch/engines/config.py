@@ -32,7 +32,8 @@ class EngineConfig:
     seconds without progress after which a replica, or a server, is taken for hung; `restarts`: how
     often in a row a replica is started again without an answer of it.
     `servers`: those that answer, for an engine that is a client of some; `address`: of the cluster
-    in which replicas run (None: one that is started for the run).
+    in which replicas run (None: one that is started for the run). `drawn`: false only where
+    all first tries are greedy and nothing but their text is wanted.
     """
 
     model: str
@@ -47,3 +48,4 @@ class EngineConfig:
     servers: Servers | None = None
     address: str | None = None
     restarts: int = 5
+    drawn: bool = True

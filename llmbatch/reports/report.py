@@ -8,6 +8,7 @@ from llmbatch.accounting.attribution import Attribution
 from llmbatch.accounting.costs import Costs
 from llmbatch.accounting.device_share import DeviceShare
 from llmbatch.accounting.distributions import Details
+from llmbatch.accounting.speculation import SpeculationUse
 from llmbatch.accounting.stages import CascadeUse
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage, priced, sum_up
 from llmbatch.core.outcomes import FAILURE_KINDS
@@ -38,7 +39,7 @@ from llmbatch.store.failures import NewFailures
 from llmbatch.store.results import Counts, FailureCount, RejectCount, SettledRows, SkipCount
 from llmbatch.store.run_records import RunSummary, StartRecord
 
-REPORT_VERSION = 7
+REPORT_VERSION = 8
 # Reasons for which rows were skipped: all but a few jobs have one.
 _MOST_REASONS = 20
 
@@ -101,6 +102,7 @@ class Report:
     warning signs of all answers together.
     `last_run` and `all_runs` have the same figures, and so have their `costs` and `all_costs`.
     `attribution` is of all runs, None where no columns were named;
+    `speculation` of all runs, None where nothing was drafted;
     `limit` of the last run that did work, None on a CPU, and where device or model are not known;
     `resources` of the last run, None where they were not measured; `control_token_rows`: those that
     hold control tokens of the model and are sent as text, as far as such tokens are known;
@@ -142,6 +144,7 @@ class Report:
     costs: Costs
     all_costs: Costs
     attribution: Attribution | None
+    speculation: SpeculationUse | None
     limit: DeviceShare | None
     resources: RunResources | None
     failures: list[FailureLine]
@@ -217,6 +220,7 @@ def _assemble(
         costs=last_costs,
         all_costs=all_costs,
         attribution=attribution.build(db, every, settings.attribute_by),
+        speculation=SpeculationUse.of(every),
         limit=device_share.compare([worked], _last_engine(starts, worked)) if worked else None,
         resources=every[-1].resources,
         failures=[_failure(each) for each in results.failures(db)],

@@ -241,6 +241,8 @@ def _work_notes(report: Report) -> Iterator[str]:
         yield f"{held}."
     if spared := wording.spared(report.all_runs.spared_tokens):
         yield f"Output tokens: {spared}."
+    if drafted := wording.speculation(report.speculation, report.currency):
+        yield f"Speculation: {drafted}."
     if cut := wording.cut_answers(report.cut_answers):
         yield f"{cut} (on_truncated: keep)."
     if held := wording.constraint(report.constraint):

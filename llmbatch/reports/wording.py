@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmbatch.accounting.costs import Listed
+from llmbatch.accounting.speculation import SpeculationUse
 from llmbatch.accounting.usage import RunResources, RunUsage, TotalUsage
 from llmbatch.core import units
 from llmbatch.engines import grammar_plan
@@ -174,6 +175,22 @@ def spared(tokens: int) -> str:
     return (
         f"at least {units.number(tokens)} more were spared, each of them a step of its request: "
         "only one of the choices was left"
+    )
+
+
+def speculation(use: SpeculationUse | None, currency: str) -> str:
+    """A note on tokens that were drafted ahead; empty where there were none."""
+    if use is None:
+        return ""
+    share = use.accepted_tokens / use.draft_tokens if use.draft_tokens else 0.0
+    places = ", ".join(units.share(each) for each in use.acceptance)
+    most = f"at most {units.seconds(use.most_seconds_saved)}"
+    if use.most_money_saved is not None:
+        most += f" and {units.money(use.most_money_saved, currency)}"
+    return (
+        f"{units.count(use.drafts, 'draft')} of {units.count(use.draft_tokens, 'token')} in all, "
+        f"{units.number(use.accepted_tokens)} accepted ({units.share(share)}; by position "
+        f"{places}): about {units.count(round(use.steps_saved), 'step')} saved, {most}"
     )
 
 

@@ -1,5 +1,6 @@
 """Engines of one job that differ in their settings only."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,4 +62,5 @@ def describe(changes: Options) -> str:
 
 def pair(name: str, value: Any) -> str:
     """`name=value` as it is written on the command line."""
-    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+    is_json = isinstance(value, bool | Mapping | list)
+    return f"{name}={json.dumps(value) if is_json else value}"

@@ -31,3 +31,10 @@ def starts_too_late(one: TrialFigures, other: TrialFigures, requests: int) -> bo
 def ready_seconds(one: TrialFigures) -> float:
     """Seconds until the engine worked at its full speed."""
     return one.start_seconds + one.warm_up.seconds
+
+
+def changed_answers(one: TrialFigures, other: TrialFigures | None) -> int:
+    """The number of answers of `one` that drafts have made others than they are in `other`."""
+    if other is None or one.speculation.drafts == other.speculation.drafts == 0:
+        return 0
+    return sum(other.answers.get(key, text) != text for key, text in one.answers.items())

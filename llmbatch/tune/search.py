@@ -12,18 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmbatch.accounting.runs import cost_of
 from llmbatch.core import clock
 from llmbatch.core.errors import UsageError
 from llmbatch.core.option_name import plain_name
 from llmbatch.core.units import count
 from llmbatch.engines.base import Tunable, notices_of
 from llmbatch.engines.checks_device import check_device
+from llmbatch.engines.speculates import Speculates
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.pipeline.run import preflight
 from llmbatch.pipeline.run.stop_request import NEVER, StopRequest
 from llmbatch.tune import trial_requests
 from llmbatch.tune.candidates import Candidates, Options, describe
-from llmbatch.tune.gains import gains_over, is_faster, starts_too_late
+from llmbatch.tune.copying import LEAST, copied_share
+from llmbatch.tune.gains import changed_answers, gains_over, is_faster, starts_too_late
 from llmbatch.tune.trial import Trial, TrialFailure, TrialFigures
 from llmbatch.tune.trial_requests import TrialRequests
 
@@ -58,12 +62,32 @@ class TuneResult:
     planned: int = 0
     signal: int | None = None
     engine_left: bool = False
+    cost: CostSpec = field(default_factory=CostSpec)
 
     @property
     def winner(self) -> Setting | None:
         """The setting of `best`; None if nothing could be measured."""
         tried = (one for one in self.settings if one.measured is not None and not one.again)
         return next((one for one in tried if one.changes == self.best), None)
+
+    @property
+    def seconds_saved(self) -> float:
+        """The time that the best settings save of generating all answers of the job."""
+        measured = [one.measured for one in self.settings if one.measured and not one.changes]
+        best = self.winner
+        if best is None or best.measured is None or not self.best or not measured:
+            return 0.0
+        present = max(one.total.requests_per_second for one in measured)
+        now = best.measured.total.requests_per_second
+        return max(0.0, self.planned / present - self.planned / now)
+
+    @property
+    def money_saved(self) -> float | None:
+        """The price of that time; None without a price by the hour."""
+        cost = self.cost
+        if cost.price_per_hour is None:
+            return None
+        return self.seconds_saved / 3600 * cost.price_per_hour * (cost.devices or 1)
 
 
 def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: float,
@@ -93,7 +117,9 @@ def tune(spec: JobSpec, knobs: Mapping[str, Sequence[Any]], rows: int, budget: f
             raise KeyboardInterrupt(128 + (stop.signal or 2)) from error
         stop.patience = NEVER
         search = _SettingSearch(candidates, drawn, stop, began + budget, budget, tell, seconds)
-        return search.run(knobs)
+        result = search.run(knobs)
+        result.cost = cost_of(spec.model_dump(mode="json", by_alias=True))
+        return result
 
 
 class _SettingSearch:
@@ -128,6 +154,8 @@ class _SettingSearch:
         for name, values in (knobs or self._suggested()).items():
             for value in values:
                 self._consider(name, value)
+        if not knobs:
+            self._consider_drafts()
         if result.best and self._present is not None:
             self._confirm()
         result.signal = self._stop.signal
@@ -149,6 +177,24 @@ class _SettingSearch:
             return {}
         smaller = min(map(len, self._drawn.halves))
         return engine.alternatives(self._present.info, smaller)
+
+    def _consider_drafts(self) -> None:
+        """Try speculation if the answers copy their prompts."""
+        engine = self._candidates.first
+        if self._present is None or not isinstance(engine, Speculates) or self._stopped():
+            return
+        ways, notices = engine.drafting()
+        share = copied_share(self._drawn.requests, self._present.answers)
+        if ways and share < LEAST:
+            notices = [
+                f"speculation is not tried: {share:.0%} of the answers is copied from the "
+                f"prompts, and drafts are seldom right below {LEAST:.0%}"
+            ]
+        for notice in notices:
+            self._tell(notice)
+        for name, values in ways.items():
+            for value in values if share >= LEAST else ():
+                self._consider(name, value)
 
     def _consider(self, name: str, value: Any) -> None:
         result = self._result
@@ -208,10 +254,13 @@ class _SettingSearch:
         """The figures, unless more requests fail than before, which makes a setting look fast."""
         allowed = self._present.total.failed if self._present else figures.total.failed
         more = figures.total.failed - allowed
-        if more <= 0:
-            return figures
-        what = "requests fail that the present settings answer"
-        return TrialFailure(f"{more} {what}: {figures.total.message}")
+        if more > 0:
+            what = "requests fail that the present settings answer"
+            return TrialFailure(f"{more} {what}: {figures.total.message}")
+        if others := changed_answers(figures, self._present):
+            of = f"of {count(len(figures.answers), 'answer')}"
+            return TrialFailure(f"refused: {others:,} {of} came out otherwise with its drafts")
+        return figures
 
     def _setting(
         self, changes: Options, result: TrialFigures | TrialFailure, *, again: bool

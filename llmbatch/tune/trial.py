@@ -1,13 +1,14 @@
 """The trial of one engine with a sample of requests: its speed, or the reason for having none."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from llmbatch.core import clock
 from llmbatch.core.errors import LlmbatchError
 from llmbatch.core.outcomes import Completed, Failed, Lost
 from llmbatch.core.records import Request
-from llmbatch.engines.base import Engine
+from llmbatch.core.speculation import Speculation
+from llmbatch.engines.base import Engine, Telemetry
 from llmbatch.engines.info import EngineInfo
 from llmbatch.pipeline.run.engine_thread import Done, Drained, EngineThread, Event, Ready
 from llmbatch.pipeline.run.stop_request import StopRequest
@@ -47,7 +48,8 @@ class PartFigures:
 
 @dataclass(frozen=True, slots=True)
 class TrialFigures:
-    """An engine's figures. `seconds`: all of its time, from its start until it was gone."""
+    """An engine's figures. `seconds`: all of its time, from its start until it was gone; `answers`:
+    the texts by key; `speculation`: tokens that it drafted."""
 
     start_seconds: float
     warm_up: PartFigures
@@ -55,6 +57,8 @@ class TrialFigures:
     preemptions: int
     seconds: float
     info: EngineInfo
+    answers: Mapping[str, str] = field(default_factory=dict)
+    speculation: Speculation = field(default_factory=Speculation)
 
     @property
     def total(self) -> PartFigures:
@@ -94,7 +98,8 @@ class Trial:
         self._part, self._part_began = PartFigures(), 0.0
         self._info: EngineInfo | None = None
         self._start_seconds = 0.0
-        self._preemptions = 0
+        self._telemetry = Telemetry()
+        self._answers: dict[str, str] = {}
 
     def run(self) -> TrialFigures | TrialFailure:
         """The figures, or a failure: a trial may also take longer than `limit` seconds."""
@@ -120,6 +125,8 @@ class Trial:
         if isinstance(event, Completed | Failed):
             tokens = event.usage.prompt + event.usage.output
             failed = isinstance(event, Failed)
+            if isinstance(event, Completed):
+                self._answers[event.key] = event.text
             message = event.message if isinstance(event, Failed) else ""
             self._part += PartFigures(1, int(failed), tokens, message=message)
             return
@@ -132,7 +139,7 @@ class Trial:
             self._start_seconds = now - began
         elif isinstance(event, Drained):
             self._done.append(replace(self._part, seconds=now - self._part_began))
-            self._preemptions = self._thread.telemetry().preemptions
+            self._telemetry = self._thread.telemetry()
         self._part, self._part_began = PartFigures(), now
         self._thread.feed(self._waiting.pop(0) if self._waiting else None)
 
@@ -145,9 +152,11 @@ class Trial:
             self._start_seconds,
             warm_up,
             tuple(parts),
-            self._preemptions,
+            self._telemetry.preemptions,
             seconds,
             self._info or EngineInfo(),
+            self._answers,
+            self._telemetry.speculation,
         )
 
     def _end(self, reason: str) -> TrialFailure:

@@ -29,6 +29,12 @@ class TrialRequests:
     halves: tuple[list[Request], list[Request]]
     planned: int
 
+    @property
+    def requests(self) -> list[Request]:
+        """All of them."""
+        first, second = self.halves
+        return [*self.warm_up, *first, *second]
+
 
 def draw(job: ReadyJob, engine: Engine, rows: int, folder: Path) -> TrialRequests:
     """`rows` of the job's requests; all, if it has no more. `folder` takes the store.

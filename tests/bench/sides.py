@@ -20,13 +20,13 @@ _SAMPLE_MODEL = str(workloads.MODEL)
 FULL: Mapping[str, int] = {
     "generate": 1500, "run-batch": 1000, "large": 100_000, "table": 1500, "table width": 1,
     "cost": 100_000, "memory": 1_000_000, "kill": 10_000, "kills": 12,
-    "tail": 1600, "ordering": 1_000_000, "plan": 1500, "long prompt": 240,
+    "tail": 1600, "ordering": 1_000_000, "plan": 1500, "long prompt": 480,
     "plan-cost": 3000, "front-memory": 1500, "front-row": 4000,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
     "generate": 200, "run-batch": 100, "large": 1000, "table": 300, "table width": 1,
     "cost": 10_000, "memory": 50_000, "kill": 1500, "kills": 4, "tail": 400, "ordering": 50_000,
-    "plan": 200, "long prompt": 120,
+    "plan": 200, "long prompt": 256,
     "plan-cost": 200, "front-memory": 100, "front-row": 200,
 }  # fmt: skip
 

@@ -58,7 +58,9 @@ def test_the_best_setting_goes_into_the_job_file(tuned: QuickJob) -> None:
     starts = ["present settings ", "delay=0.05 ", "delay=0.001 ", "present settings, again "]
     assert all(line.startswith(start) for line, start in zip(lines[1:5], starts, strict=True))
     assert lines[-1] == "best: delay=0.001"
-    assert "12 of 60 requests" in lines[-2]
+    assert "12 of 60 requests" in lines[-3]
+    assert lines[-2].startswith("the best saves about 1.")
+    assert " (USD 0.000" in lines[-2]
     assert "llmbatch: job.toml: set delay=0.001 under [engine]" in stderr.splitlines()
     written = (tuned.folder / "job.toml").read_text().splitlines()
     notes = [line for line in written if line.startswith("# llmbatch tune, 20")]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmbatch.accounting.costs import Costs, Listed, Phase, Saving
+from llmbatch.accounting.speculation import SpeculationUse
 from llmbatch.core import money, units
 from llmbatch.reports import money_tables, rounding, wording
 from llmbatch.reports.html import job as html_job
@@ -221,6 +222,18 @@ def test_what_was_not_drawn_is_told(report: Report) -> None:
     saved = replace(report, last_run=total, all_runs=total)
     assert "at least 1,234 more were spared" in text_job.render(saved)
     assert "Output tokens: at least 1,234 more were spared" in html_job.render(saved)
+
+
+def test_what_was_drafted_is_told(report: Report) -> None:
+    assert "drafted" not in text_job.render(report)
+    use = SpeculationUse(100, 400, 300, [0.9, 0.6], 12.3, 4.5, 0.02)
+    drafted = replace(report, speculation=use)
+    told = (
+        "100 drafts of 400 tokens in all, 300 accepted (75 %; by position 90 %, 60 %): about 12 "
+        "steps saved, at most 4.5 s and USD 0.02"
+    )
+    assert told in text_job.render(drafted)
+    assert f"Speculation: {told}" in html_job.render(drafted)
 
 
 def test_a_small_run_pays_for_its_engine_start(report: Report) -> None:

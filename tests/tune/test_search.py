@@ -8,6 +8,7 @@ import pytest
 
 from llmbatch.core.errors import UsageError
 from llmbatch.engines.info import EngineInfo
+from llmbatch.job.cost import CostSpec
 from llmbatch.job.spec import JobSpec
 from llmbatch.tune import gains, search
 from llmbatch.tune.search import NO_TIME, TuneResult
@@ -84,6 +85,37 @@ def test_what_the_engine_suggests(bench: Bench) -> None:
     result = bench.tune({}, delay=SLOW)
     assert changes(result)[1] == {"window": 16}
     assert result.best["delay"] == SLOW / 4
+
+
+def test_drafts_are_tried_where_answers_copy_their_prompts(bench: Bench) -> None:
+    result = bench.tune({}, delay=SLOW, answer="echo")
+    assert result.best == {"delay": SLOW / 4, "drafted": 2}
+    assert "no others can be tried" in bench.told
+    assert result.winner is not None
+    assert result.winner.measured is not None
+    assert result.winner.measured.speculation.acceptance == [1.0]
+    # The whole job, of forty rows, at twelve times the speed.
+    assert result.seconds_saved == pytest.approx(40 * SLOW * 11 / 12, rel=0.1)
+
+
+def test_drafts_that_change_answers_are_refused(bench: Bench) -> None:
+    result = bench.tune({}, delay=SLOW, answer="echo", draft_spoils=True)
+    assert result.best == {"delay": SLOW / 4}
+    assert "refused: 12 of 12 answers came out otherwise with its drafts" in reasons(result)
+
+
+def test_drafts_are_not_tried_where_little_is_copied(bench: Bench) -> None:
+    result = bench.tune({}, delay=SLOW)
+    assert not [one for one in result.settings if "drafted" in one.changes]
+    assert [line for line in bench.told if line.startswith("speculation is not tried: 0% of")]
+
+
+def test_money_is_that_of_the_time_saved(bench: Bench) -> None:
+    result = bench.tune({"delay": [FASTEST]}, delay=SLOW)
+    assert result.money_saved is None
+    result.cost = CostSpec(price_per_hour=3600, devices=2)
+    assert result.money_saved == pytest.approx(2 * result.seconds_saved)
+    assert result.seconds_saved > 0
 
 
 def test_a_sample_that_is_too_small_is_told(bench: Bench) -> None:

@@ -1,8 +1,4 @@
-"""vLLM in this process or, as vLLM does by default, in a child process.
-
-Prompts go in as token ids and answers are decoded once, at their end, which keeps this side of
-the engine several times cheaper than vLLM's own.
-"""
+"""vLLM here or in a child process: prompts go in as token ids, answers are decoded at their end."""
 
 import gc
 import threading
@@ -19,6 +15,7 @@ from llmbatch.engines.base import Telemetry
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.speculates import Drafting
 from llmbatch.engines.vllm import (
     ahead,
     defaults,
@@ -32,6 +29,7 @@ from llmbatch.engines.vllm import (
     processes,
     reasoning,
     sizes,
+    speculation,
     start,
     thinking_switch,
     versions,
@@ -87,7 +85,8 @@ class VllmEngine:
             else:
                 commit = hub.commit_of(self._config.model, self._options.get("revision"))
                 name = {"model": self._config.model, "revision": commit}
-            self._identity = name | vllm_options.answer_affecting(self._options)
+            kept = speculation.without(self._options, drawn=self._config.drawn)
+            self._identity = name | vllm_options.answer_affecting(kept)
         return dict(self._identity)
 
     def check_ahead(self, sampling: Sampling, constraint: Constraint | None) -> None:
@@ -268,8 +267,6 @@ class VllmEngine:
 
     def weight_bytes(self) -> int | None:
         config = self._configuration()
-        if config is None:
-            return None
         return sizes.weight_bytes(self._config.model, self._folder, self._commit(), config)
 
     def device(self) -> Device | None:
@@ -284,15 +281,17 @@ class VllmEngine:
 
     def notices(self) -> list[str]:
         own = versions.notices() if vllm_options.is_installed() else []
+        own += speculation.notices(self._options, drawn=self._config.drawn)
         return own + self._adapters.notices(self._config.model)
 
     def settings_before_start(self) -> EngineSettings:
         return defaults.settings_before_start(self._options)
 
     def alternatives(self, info: EngineInfo, requests: int) -> dict[str, list[Any]]:
-        from vllm.platforms import current_platform
+        return levers.alternatives_here(info, requests)
 
-        return levers.alternatives(info, requests, on_cpu=current_platform.is_cpu())
+    def drafting(self) -> tuple[Drafting, list[str]]:
+        return speculation.drafting(self._options, drawn=self._config.drawn)
 
     def telemetry(self) -> Telemetry:
         return self._stats.telemetry()

@@ -26,6 +26,13 @@ def alternatives(info: EngineInfo, requests: int, *, on_cpu: bool) -> dict[str, 
     return {name: tried for name, tried in values.items() if tried}
 
 
+def alternatives_here(info: EngineInfo, requests: int) -> dict[str, list[Any]]:
+    """The same for the installed vLLM."""
+    from vllm.platforms import current_platform
+
+    return alternatives(info, requests, on_cpu=current_platform.is_cpu())
+
+
 def _sequences(present: int, requests: int) -> list[int]:
     """Two and four times as many and half as many, where that makes a difference."""
     at_once = {min(present, requests)}

@@ -44,9 +44,12 @@ def _with_options(stored: dict[str, Any], options: Mapping[str, Any]) -> dict[st
 
 
 def weight_bytes(
-    model: str, folder: Path | None, commit: str | None, config: Mapping[str, Any]
+    model: str, folder: Path | None, commit: str | None, config: Mapping[str, Any] | None
 ) -> int | None:
-    """Bytes of the weights by the size of their files; None if vLLM keeps them in another form."""
+    """Bytes of the weights by the size of their files; None if vLLM keeps them in another form, or
+    there is no config.json."""
+    if config is None:
+        return None
     stored = config.get("dtype") or config.get("torch_dtype")
     as_stored = (4 if stored in _FULL else 2) == value_bytes(config)
     if not as_stored or config.get("quantised_while_loading"):

@@ -5,9 +5,12 @@ from typing import Any, Self
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Usage
+from llmbatch.core.speculation import Speculation
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.vllm.core_channel import StepOutput
 from llmbatch.engines.vllm.steps import Steps
+
+_NO_DRAFTS = Speculation()
 
 
 class Stats:
@@ -30,6 +33,7 @@ class Stats:
         self._usage = Usage()
         self._steps = self._starved = self._sequences = 0
         self._preemptions = self._recomputed = self._spared = 0
+        self._speculation = Speculation()
         self._idle = 0.0
         self._empty_since: float | None = None
         self._last: Any = None
@@ -67,6 +71,7 @@ class Stats:
         self._preemptions += prefixes.preempted_requests
         self._recomputed += recomputed
         self._moments.count(output, recomputed)
+        self._speculation += _drafted(getattr(stats, "spec_decoding_stats", None))
         if not stats.num_running_reqs and not queued:
             self.empty(output.at)
 
@@ -112,4 +117,17 @@ class Stats:
             sequences=self._sequences,
             idle_seconds=self._idle,
             moments=self._moments.moments(),
+            speculation=self._speculation,
         )
+
+
+def _drafted(stats: Any) -> Speculation:
+    """The drafts of a step, by vLLM's figures of them; nothing where there are none."""
+    if stats is None:
+        return _NO_DRAFTS
+    accepted = tuple(stats.num_accepted_tokens_per_pos)
+    drafted = getattr(stats, "num_draft_tokens_per_pos", None)
+    if not drafted:  # an older vLLM: only their sum is known, and taken to be spread evenly
+        each, rest = divmod(stats.num_draft_tokens, max(1, len(accepted)))
+        drafted = [each + (place < rest) for place in range(len(accepted))]
+    return Speculation(stats.num_drafts, tuple(drafted), accepted)

@@ -28,4 +28,12 @@ def make(
         Servers(spec.engine.base_url, spec.engine.api_key_env) if spec.engine.base_url else None,
         spec.engine.address,
         spec.run.engine_restarts,
+        _is_drawn(spec, task),
     )
+
+
+def _is_drawn(spec: JobSpec, task: Task) -> bool:
+    """False if the answers follow from the model alone. The rows of a batch file may say more."""
+    sampling = task.sampling
+    is_greedy = sampling.temperature == 0 and sampling.logprobs is None
+    return spec.is_batch or spec.task != "generate" or not is_greedy

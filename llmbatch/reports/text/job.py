@@ -53,16 +53,7 @@ def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
 def _details(report: Report) -> Iterator[str]:
     yield "details"
     yield _line("requests", _requests(report))
-    if held := wording.control_tokens(report.control_token_rows):
-        yield _line("control", held)
-    if cut := wording.cut_answers(report.cut_answers):
-        yield _line("cut off", f"{cut} (--on-truncated keep; their finish_reason says so)")
-    if held := wording.constraint(report.constraint):
-        yield _line("form", held)
-    if held := wording.reasoning(report.reasoning_tokens):
-        yield _line("thinking", held)
-    if attempts := wording.attempts(report.rows_by_attempts):
-        yield _line("attempts", f"rows settled: {attempts}")
+    yield from _about_answers(report)
     if report.changes is not None:
         yield from _labelled("changed", list(change_words.lines(report.changes)))
     for failure in report.failures:
@@ -76,6 +67,22 @@ def _details(report: Report) -> Iterator[str]:
     yield from _tables(report)
     yield from _terms()
     yield from _engine(report)
+
+
+def _about_answers(report: Report) -> Iterator[str]:
+    """Notes on the way to the answers; most jobs have few of them."""
+    if held := wording.control_tokens(report.control_token_rows):
+        yield _line("control", held)
+    if cut := wording.cut_answers(report.cut_answers):
+        yield _line("cut off", f"{cut} (--on-truncated keep; their finish_reason says so)")
+    if held := wording.constraint(report.constraint):
+        yield _line("form", held)
+    if held := wording.reasoning(report.reasoning_tokens):
+        yield _line("thinking", held)
+    if drafted := wording.speculation(report.speculation, report.currency):
+        yield _line("drafted", drafted)
+    if attempts := wording.attempts(report.rows_by_attempts):
+        yield _line("attempts", f"rows settled: {attempts}")
 
 
 def _requests(report: Report) -> str:
