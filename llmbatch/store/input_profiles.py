@@ -1,6 +1,6 @@
 """The profiles of the inputs of a job's runs: taken of the rows in the store, and kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,10 @@ from llmbatch.store.database import Database
 
 # Characters of a value that are looked at.
 _MOST_CHARACTERS = 2_000
+# Bytes of the rows whose values are taken at a time, all of them or one: while DuckDB parses their
+# JSON it holds it several times over, 2,048 rows for each thread, and can spill none of it.
+_ALL_BYTES = 8_000_000
+_ONE_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,19 @@ class RowFigures:
         self._db = db
         self._pointers = [_pointer(name) for name in columns]
         self._every = every
+        # First and last row of a part of the rows, and its bytes.
+        self._sizes: list[tuple[int, int, int]] = []
 
     def __enter__(self) -> "RowFigures":
         places = list(range(len(self._pointers)))
         staged = {"places": places, "pointers": self._pointers, "every": self._every}
-        self._db.execute(_query("stage_values"), staged | {"most": _MOST_CHARACTERS})
+        self._db.execute(_query("profile_values"))
+        self._sizes = [
+            (first, last, size) for first, last, size in self._db.execute(_query("row_sizes"))
+        ]
+        for window in self._windows(_ALL_BYTES * self._every):
+            more = {"most": _MOST_CHARACTERS}
+            self._db.execute(_query("stage_values"), staged | window | more)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -120,8 +132,23 @@ class RowFigures:
         """Rows, and those of them whose value an earlier one has: of all rows with some of the
         values, one of `every` so many."""
         which = {"pointer": self._pointers[place], "every": every}
-        ((rows, repeated),) = self._db.execute(_query("repeated_values"), which)
+        self._db.execute(_query("profile_hashes"))
+        for window in self._windows(_ONE_BYTES):
+            self._db.execute(_query("stage_hashes"), which | window)
+        ((rows, repeated),) = self._db.execute(_query("repeated_values"))
+        self._db.execute(_query("drop_hashes"))
         return int(rows), int(repeated)
+
+    def _windows(self, most: int) -> Iterator[dict[str, int]]:
+        """The first and last rows of windows of about so many bytes."""
+        first, held = None, 0
+        for begin, end, size in self._sizes:
+            first, held = begin if first is None else first, held + size
+            if held >= most:
+                yield {"first": first, "last": end}
+                first, held = None, 0
+        if first is not None:
+            yield {"first": first, "last": self._sizes[-1][1]}
 
     def _by_place(
         self, name: str, parameters: Mapping[str, Any] | None = None

@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 
 from tests.bench import scale
+from tests.bench.earlier import THIS, Build
 from tests.bench.findings import Finding, at_least, measured
-from tests.bench.measure import MIB, ROOT, CommandError, environment, high_water_bytes
+from tests.bench.measure import MIB, CommandError, environment, high_water_bytes
 from tests.bench.sides import Bench
 
 CASES = ("cost", "memory")
@@ -66,25 +67,34 @@ def run(bench: Bench, wanted: Collection[str]) -> list[Finding]:
     return findings
 
 
-def run_on_one_core(bench: Bench, rows: int) -> Costs:
+def run_on_one_core(bench: Bench, rows: int, build: Build = THIS) -> Costs:
     """A run in a folder of its own, bound to the last core that we may use."""
     folder = bench.folder / f"cost-{rows}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     scale.write_input(folder / "in.csv", rows)
+    return followed(bench, folder, rows, build, {max(os.sched_getaffinity(0))})
+
+
+def followed(
+    bench: Bench, folder: Path, rows: int, build: Build, cores: Collection[int] = ()
+) -> Costs:
+    """A run over `in.csv` of a folder, which is then removed; bound to `cores`, if some are given.
+    Raises CommandError if it does not answer all rows."""
     process = subprocess.Popen(
         [sys.executable, "-m", "llmbatch", *scale.arguments()],
         cwd=folder,
-        env=environment(PYTHONPATH=str(ROOT)),
+        env=environment(**build.variables),
     )
-    os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
     phases = _followed(process, folder)
     if process.returncode != 0:
         raise CommandError(f"a run with the scripted engine ended with {process.returncode}")
     report = json.loads((folder / "out.llmbatch/report.json").read_bytes())
     costs = Costs(rows, phases, report["last_run"])
     bench.say(
-        f"  {rows:,} rows: "
+        f"  {build.name}, {rows:,} rows: "
         + ", ".join(f"{name} {phases[name].seconds:.1f} s" for name in PHASES)
         + f", peak {costs.peak_bytes / MIB:,.0f} MiB"
     )

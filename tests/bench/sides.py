@@ -22,12 +22,14 @@ FULL: Mapping[str, int] = {
     "cost": 100_000, "memory": 1_000_000, "kill": 10_000, "kills": 12,
     "tail": 1600, "ordering": 1_000_000, "plan": 1500, "long prompt": 480,
     "plan-cost": 3000, "front-memory": 1500, "front-row": 4000,
+    "checkpoints": 100_000, "wide": 100_000,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
     "generate": 200, "run-batch": 100, "large": 1000, "table": 300, "table width": 1,
     "cost": 10_000, "memory": 50_000, "kill": 1500, "kills": 4, "tail": 400, "ordering": 50_000,
     "plan": 200, "long prompt": 256,
     "plan-cost": 200, "front-memory": 100, "front-row": 200,
+    "checkpoints": 2000, "wide": 1000,
 }  # fmt: skip
 
 

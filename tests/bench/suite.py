@@ -24,6 +24,7 @@ from tests.bench import (
     long_prompt,
     parts,
     shared,
+    streams,
     tail,
 )
 from tests.bench.findings import Finding
@@ -44,6 +45,7 @@ GROUPS: Groups = (
     (front_end.CASES, front_end.run),
     (foretold.CASES, foretold.run),
     (cost.CASES, cost.run),
+    (streams.CASES, streams.run),
     (parts.CASES, parts.run),
 )
 CASES = [case for cases, _ in GROUPS for case in cases]

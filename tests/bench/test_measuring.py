@@ -12,10 +12,22 @@ import pytest
 
 from llmbatch.sizing import roofline
 from llmbatch.sizing.roofline import Ceilings, Load
-from tests.bench import choices, cost, generation, gpu, parts, suite, table, tail, workloads
+from tests.bench import (
+    choices,
+    cost,
+    generation,
+    gpu,
+    parts,
+    streams,
+    suite,
+    table,
+    tail,
+    workloads,
+)
 from tests.bench.batch import flags_of
+from tests.bench.earlier import Build
 from tests.bench.findings import Finding, at_least, at_most, compared, measured
-from tests.bench.measure import MIB, CommandError, Spent, spend
+from tests.bench.measure import MIB, ROOT, CommandError, Spent, spend
 from tests.bench.sides import FULL, QUICK, Bench, Ran
 
 HERE = Path(__file__).parent
@@ -287,3 +299,20 @@ def test_the_seconds_of_a_process_are_told_without_those_of_its_children(
     spent = spend(command, tmp_path / "log", memory=memory)
     assert spent.cpu_seconds >= 0.3
     assert 0 < spent.own_seconds < spent.cpu_seconds - 0.2
+
+
+def test_checkpoints_are_measured_beside_the_build_before(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rounds=1, sizes={**QUICK, "checkpoints": 600})
+    made, against = streams._checkpoints(bench, Build("before", ROOT))
+    assert made.ours.endswith("µs")
+    assert [note.split(":")[0] for note in made.notes] == ["this", "before"]
+    assert float(against.ratio) > 0
+
+
+def test_wide_rows_have_as_many_bytes_where_they_are_fewer(tmp_path: Path) -> None:
+    for rows, width in ((80, 10), (20, 40)):
+        streams.write_wide(tmp_path / f"{rows}.csv", rows, width)
+    many, few = ((tmp_path / f"{rows}.csv").read_text().splitlines() for rows in (80, 20))
+    assert {line.count(",") for line in (*many, *few)} == {streams.COLUMNS - 1}
+    assert (len(many), len(few)) == (81, 21)
+    assert len(few[1]) > 3 * len(many[1])

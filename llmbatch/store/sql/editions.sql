@@ -31,15 +31,21 @@ CREATE OR REPLACE TEMP TABLE present_rows (
 
 -- name: stage_present_part
 -- Of a classification only the label counts, of a score six digits: {answer} is what counts.
+-- Digests are made before the rows meet their answers: a join holds what it is given.
 INSERT INTO present_rows
 SELECT
-    CASE WHEN $has_ids THEN md5_number_lower(id) END,
-    md5_number_lower(coalesce(digest, {input})),
-    md5_number_lower(coalesce(digest, data)),
-    key,
-    state,
+    digests.id, digests.input, digests.data, key, state,
     CASE WHEN state = 'answered' THEN md5_number_lower({answer}) END
-FROM rows JOIN row_states USING (row) LEFT JOIN long_digests USING (row)
+FROM (
+    SELECT
+        row,
+        CASE WHEN $has_ids THEN md5_number_lower(id) END AS id,
+        md5_number_lower(coalesce(digest, {input})) AS input,
+        md5_number_lower(coalesce(digest, data)) AS data
+    FROM rows LEFT JOIN long_digests USING (row)
+    WHERE row BETWEEN $first AND $last
+) AS digests
+JOIN row_states USING (row)
 WHERE row BETWEEN $first AND $last;
 
 -- name: changes_by_id

@@ -1,13 +1,20 @@
 -- Figures of the rows of the current snapshot, column by column, and the profiles that are kept of them.
 
+-- name: profile_values
+CREATE OR REPLACE TEMP TABLE profile_values (row BIGINT, place INTEGER, value VARCHAR, size BIGINT);
+
+-- name: row_sizes
+-- The bytes of neighbouring rows.
+SELECT min(row), max(row), CAST(sum(strlen(data)) AS BIGINT) FROM rows GROUP BY row // 512 ORDER BY 1;
+
 -- name: stage_values
 -- The values of some of the rows; of long ones the beginning. `places` and `pointers`: the columns.
-CREATE OR REPLACE TEMP TABLE profile_values AS
-SELECT row, place, left(value, $most) AS value, length(value) AS size
+INSERT INTO profile_values
+SELECT row, place, left(value, $most), length(value)
 FROM (
     SELECT
         row, unnest($places) AS place, unnest(json_extract_string(data, $pointers)) AS value
-    FROM rows WHERE hash(row) % $every = 0
+    FROM rows WHERE row BETWEEN $first AND $last AND hash(row) % $every = 0
 );
 
 -- name: column_counts
@@ -71,9 +78,22 @@ ORDER BY hash(row), row LIMIT $most;
 
 -- name: repeated_values
 -- Of all rows, those with some of the values: equal ones are all among them.
-SELECT count(*) AS rows, count(*) - count(DISTINCT hash(value)) AS repeated
-FROM (SELECT json_extract_string(data, $pointer) AS value FROM rows)
+SELECT count(*) AS rows, count(*) - count(DISTINCT value) AS repeated FROM profile_hashes;
+
+-- name: profile_hashes
+CREATE OR REPLACE TEMP TABLE profile_hashes (value UBIGINT);
+
+-- name: stage_hashes
+INSERT INTO profile_hashes
+SELECT hash(value)
+FROM (
+    SELECT json_extract_string(data, $pointer) AS value
+    FROM rows WHERE row BETWEEN $first AND $last
+)
 WHERE trim(value) <> '' AND hash(value) % $every = 0;
+
+-- name: drop_hashes
+DROP TABLE profile_hashes;
 
 -- name: drop_values
 DROP TABLE profile_values;

@@ -31,7 +31,8 @@ INSERT INTO rows SELECT $snapshot, * FROM staged_rows;
 INSERT INTO rejects SELECT $snapshot, line, reason, raw, file FROM staged_rejects;
 
 -- name: reject_duplicate_ids
--- The first row of an id stays; the later ones become rejects that name its line.
+-- The first row of an id stays; the later ones become rejects that name its line. (Their data is
+-- joined later: what a window function is given is held for all rows.)
 INSERT INTO rejects
 SELECT
     snapshot,
@@ -39,14 +40,15 @@ SELECT
     'duplicate id ' || chr(39) || id || chr(39) || ' (first on line ' || first_line || ')',
     left(data, 10000),
     file
-FROM (
+FROM rows
+JOIN (
     SELECT
-        *,
+        row,
         row_number() OVER (PARTITION BY id ORDER BY row) AS copy,
         first_value(line) OVER (PARTITION BY id ORDER BY row) AS first_line
     FROM rows
-)
-WHERE copy > 1
+    QUALIFY copy > 1
+) AS copies USING (row)
 ORDER BY row;
 
 -- name: delete_duplicate_ids
@@ -77,13 +79,17 @@ DELETE FROM rows WHERE row NOT IN (SELECT CAST(row AS BIGINT) FROM batch);
 SELECT row, data, snapshot, text_at, text_bytes FROM rows WHERE row BETWEEN ? AND ? ORDER BY row;
 
 -- name: row_windows
--- The first and last rows of parts of so many bytes of some rows.
+-- The first and last rows of parts of so many bytes of some rows. (Sizes are taken in a part of their
+-- own: what a window function computes with is held for all rows.)
 SELECT min(row), max(row)
 FROM (
-    SELECT row, sum(coalesce(text_bytes, strlen(data))) OVER (ORDER BY row) AS size
-    FROM rows WHERE row BETWEEN $first AND $last
+    SELECT row, sum(size) OVER (ORDER BY row) AS upto
+    FROM (
+        SELECT row, coalesce(text_bytes, strlen(data)) AS size
+        FROM rows WHERE row BETWEEN $first AND $last
+    )
 )
-GROUP BY size // $bytes ORDER BY 1;
+GROUP BY upto // $bytes ORDER BY 1;
 
 -- name: long_texts_of_rows
 SELECT max(text_at + text_bytes) FROM rows;
