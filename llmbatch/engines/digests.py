@@ -12,19 +12,15 @@ damage, files are read.
 import hashlib
 import os
 import random
-import stat
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
-
-import orjson
 
 from llmbatch.core import clock
+from llmbatch.engines import private_notes
 
 # Smaller files are read faster than a digest could be looked up.
 BIG = 16 * 2**20
@@ -41,14 +37,7 @@ State = list[int]
 def folder(environment: Mapping[str, str]) -> Path | None:
     """The folder that keeps digests: LLMBATCH_DIGESTS, or in the user's cache; None if that is
     "off", or if there is none."""
-    given = environment.get("LLMBATCH_DIGESTS", "")
-    if given:
-        return None if given.lower() == "off" else Path(given).expanduser()
-    try:
-        home = Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    except RuntimeError:  # the home folder is not known
-        return None
-    return home / "llmbatch" / "digests"
+    return private_notes.folder(environment, "LLMBATCH_DIGESTS", "digests")
 
 
 @cache
@@ -112,7 +101,7 @@ class Digests:
 
     def _remembered(self, real: Path, state: State, descriptor: int) -> str | None:
         """The kept digest, if the file is still as it was; None where none can be relied on."""
-        note = _read(self._note(real)) if self._kept else None
+        note = private_notes.read(self._note(real)) if self._kept else None
         if note is None or note.get("path") != str(real) or note.get("state") != state:
             return None
         if all(_block(descriptor, int(start)) == digest for start, digest in note["blocks"]):
@@ -125,7 +114,7 @@ class Digests:
         blocks = [(start, _block(descriptor, start)) for start in starts]
         note = {"path": str(real), "state": state, "digest": digest, "blocks": blocks}
         if self._kept:
-            _write(self._note(real), note)
+            private_notes.write(self._note(real), note)
 
     def _note(self, real: Path) -> Path:
         assert self._kept is not None
@@ -156,41 +145,3 @@ def _whole(descriptor: int, given_up: threading.Event) -> str:
 
 def _block(descriptor: int, start: int) -> str:
     return hashlib.sha256(os.pread(descriptor, _BLOCK, start)).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """A note, if it is whole and no other user can have written it."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not (_is_ours(path.parent.stat()) and _is_ours(os.fstat(descriptor))):
-                return None
-            sum_, _, content = file.read().partition(b"\n")
-        if sum_.decode() != hashlib.sha256(content).hexdigest():
-            return None
-        note: dict[str, Any] = orjson.loads(content)
-    except (OSError, ValueError):
-        return None
-    return note
-
-
-def _is_ours(seen: os.stat_result) -> bool:
-    others = stat.S_IWGRP | stat.S_IWOTH
-    return seen.st_uid == os.geteuid() and not seen.st_mode & others
-
-
-def _write(path: Path, note: Mapping[str, Any]) -> None:
-    """Keep a note, whole or not at all; a folder that takes none is no failure."""
-    content = orjson.dumps(note)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours(path.parent.stat()):
-            return
-        # Readable for us alone; what two processes write at a time is the same.
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".") as draft:
-            draft.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-            draft.flush()
-            path.unlink(missing_ok=True)
-            path.hardlink_to(draft.name)
-    except OSError:
-        return

@@ -24,6 +24,7 @@ from tests.bench import (
     long_prompt,
     parts,
     shared,
+    starts,
     streams,
     tail,
 )
@@ -40,6 +41,7 @@ GROUPS: Groups = (
     (generation.CASES, generation.run),
     (batch.CASES, batch.run),
     (shared.CASES, shared.run),
+    (starts.CASES, starts.run),
     (tail.CASES, tail.run),
     (long_prompt.CASES, long_prompt.run),
     (front_end.CASES, front_end.run),

@@ -135,6 +135,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "engines/adapter_files.py",
             "engines/digests.py",
             "engines/model_files.py",
+            "engines/private_notes.py",
             "pipeline/rows/ingest.py",
             "pipeline/tasks/samples.py",
             "quality/made_by.py",

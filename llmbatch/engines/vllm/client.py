@@ -7,6 +7,7 @@ from typing import Any
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.vllm import attention, failure_reasons, leftovers, processes, start, ways
 from llmbatch.engines.vllm.core_channel import CoreChannel, IsSettled, StepOutput
+from llmbatch.engines.vllm.early_start import EarlyStart
 from llmbatch.engines.vllm.public_way import StepStats
 from llmbatch.engines.vllm.versions import MISMATCHES
 
@@ -21,11 +22,11 @@ class Client:
     another thread waits for the call that it has interrupted.
     """
 
-    def __init__(self, log_path: str | None, log_start: int) -> None:
+    def __init__(self, log_path: str | None, log_start: int, early: EarlyStart) -> None:
         self._log = (log_path, log_start)
         self._calls = threading.Lock()
         self._processes = processes.Processes()
-        self._scratch = leftovers.Scratch()
+        self._early = early
         self._shut_down: Callable[[], object] | None = None
         self.engine: Any = None
         self.channel: CoreChannel | None = None
@@ -36,7 +37,12 @@ class Client:
     def start(self, model: str, options: Mapping[str, Any], *, local: bool) -> None:
         """Build the engine. Exceptions of vLLM pass through; the caller then calls `close`."""
         engine = start.build(
-            model, options, local=local, scratch=self._scratch, stat_loggers=[self.stats]
+            model,
+            options,
+            local=local,
+            scratch=str(self._early.scratch.path),
+            within=self._early.used(),
+            stat_loggers=[self.stats],
         )
         with self._calls:
             self._shut_down = _take_over(engine)
@@ -44,7 +50,7 @@ class Client:
             self.channel, reason = ways.choose(engine, self.stats)
             self.way = {"way": self.channel.way, "way_reason": reason}
             self.way["attention_backend"] = attention.backend(engine.vllm_config, *self._log)
-            self._scratch.note(leftovers.segments_of(self._processes.remember()))
+            self._early.scratch.note(leftovers.segments_of(self._processes.remember()))
         self._processes.watch(_children(engine), self._on_death)
         self._require_alive()
 
@@ -105,6 +111,7 @@ class Client:
         """
         self.death = self.death or CLOSED
         self._processes.unwatch()
+        self._early.end_spares()
         self._processes.end()
         self._wake()
         # A call that computes in this process cannot be interrupted, and may hang.
@@ -114,7 +121,7 @@ class Client:
             finally:
                 self._calls.release()
         self._processes.end()  # it may have been starting some
-        self._scratch.remove()
+        self._early.end()
 
     def _end_client(self) -> None:
         engine, self.engine, self.channel = self.engine, None, None

@@ -10,7 +10,7 @@ from llmbatch.constraints.backends import DEFAULT
 from llmbatch.core.errors import EngineError, UsageError
 from llmbatch.core.outcomes import Outcome
 from llmbatch.core.records import Constraint, Message, Request, Sampling
-from llmbatch.engines import control_tokens, hub, model_files, pooling_heads
+from llmbatch.engines import control_tokens, model_files, pooling_heads
 from llmbatch.engines.base import Telemetry
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
@@ -23,6 +23,7 @@ from llmbatch.engines.vllm import (
     engine_log,
     failure_reasons,
     grammar,
+    identity,
     in_flight,
     leftovers,
     levers,
@@ -39,6 +40,7 @@ from llmbatch.engines.vllm import options as vllm_options
 from llmbatch.engines.vllm.adapters import Adapters
 from llmbatch.engines.vllm.chat_tokenizer import ChatTokenizer
 from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.early_start import EarlySlot
 from llmbatch.engines.vllm.in_flight import InFlight, VllmSession
 from llmbatch.engines.vllm.prompt_reader import PromptReader
 from llmbatch.engines.vllm.sampling import Parameters, check_parameters, takes_seeds
@@ -68,6 +70,7 @@ class VllmEngine:
         self._folder = folder
         self._identity: dict[str, str] | None = None
         self._client: Client | None = None
+        self._early = EarlySlot()
         self._session: VllmSession | None = None
         self._closing = threading.RLock()
         self._end = "it was not started"
@@ -80,13 +83,8 @@ class VllmEngine:
 
     def identity(self) -> dict[str, str]:
         if self._identity is None:
-            if self._folder is not None:
-                name = {"model": model_files.fingerprint(self._folder)}
-            else:
-                commit = hub.commit_of(self._config.model, self._options.get("revision"))
-                name = {"model": self._config.model, "revision": commit}
             kept = speculation.without(self._options, drawn=self._config.drawn)
-            self._identity = name | vllm_options.answer_affecting(kept)
+            self._identity = identity.of(self._config.model, self._folder, self._options, kept)
         return dict(self._identity)
 
     def check_ahead(self, sampling: Sampling, constraint: Constraint | None) -> None:
@@ -115,8 +113,7 @@ class VllmEngine:
             raise UsageError(f"{ahead.REFUSES}: {error}") from error
 
     def grammar(self, constraint: Constraint) -> GrammarPlan | None:
-        is_known = vllm_options.is_installed()
-        return grammar.plan_for(self._options, constraint) if is_known else None
+        return grammar.plan_for(self._options, constraint) if vllm_options.is_installed() else None
 
     def encode(self, messages: Sequence[Message]) -> list[int] | None:
         return self._reader.encode(messages)
@@ -132,12 +129,11 @@ class VllmEngine:
             raise EngineError(versions.NOT_INSTALLED)
         versions.require_known()
         options = thinking_switch.with_parser(self._options, self._config.chat)
-        if self._folder is None:
-            # What runs is what the keys name, even if the branch moves on meanwhile.
-            options["revision"] = self.identity()["revision"]
-        self._open_log()
+        options |= identity.pinned(self._folder, self.identity())
         leftovers.sweep()
-        client = self._client = Client(self._config.log_path, self._log_start)
+        self.begin_early()
+        log = self._config.log_path, self._log_start
+        client = self._client = Client(*log, self._early.taken())
         try:
             with processes.output_to(self._log):
                 self._start(client, options)
@@ -148,17 +144,21 @@ class VllmEngine:
             self.close()
             if not isinstance(error, Exception):
                 raise
-            if versions.is_mismatch(error):
-                raise versions.mismatch(error) from error
-            reason = failure_reasons.reason_of(error, self._config.log_path, self._log_start)
-            raise EngineError(f"vLLM: {failure_reasons.with_advice(reason)}") from error
+            raise failure_reasons.of_start(error, *log) from error
         return self
 
+    def begin_early(self) -> None:
+        if self._client is None and vllm_options.is_installed():
+            self._open_log()
+            self._early.begin(self._options, self._log, local=self._folder is not None)
+
+    def end_early(self) -> None:
+        self._early.end()
+
     def _open_log(self) -> None:
-        if self._config.log_path is None or self._log is not None:
-            return
-        self._log = engine_log.opened(self._config.log_path)
-        self._log_start = self._log.tell()
+        if self._config.log_path is not None and self._log is None:
+            self._log = engine_log.opened(self._config.log_path)
+            self._log_start = self._log.tell()
 
     def _start(self, client: Client, options: dict[str, Any]) -> None:
         model = str(self._folder) if self._folder is not None else self._config.model
@@ -183,9 +183,7 @@ class VllmEngine:
 
     def _described(self, client: Client, options: Mapping[str, Any]) -> dict[str, Any]:
         """The settings for what requests ask for, as the started engine has them."""
-        constraint = self._config.constraint
-        held = None if constraint is None else grammar.plan_for(options, constraint)
-        return {} if held is None else {"grammar": held.to_json()}
+        return grammar.described(options, self._config.constraint)
 
     def _make_session(
         self, client: Client, described: Mapping[str, Any], options: Mapping[str, Any]
@@ -223,6 +221,7 @@ class VllmEngine:
         """End the engine and its processes. From another thread it also ends a waiting `run`."""
         with self._closing:  # a second caller returns when all is done
             client = self._client
+            self.end_early()
             if client is None:
                 return
             with processes.output_to(self._log):
@@ -280,8 +279,7 @@ class VllmEngine:
         return None if self._folder is not None else self.identity().get("revision")
 
     def notices(self) -> list[str]:
-        own = versions.notices() if vllm_options.is_installed() else []
-        own += speculation.notices(self._options, drawn=self._config.drawn)
+        own = versions.notices() + speculation.notices(self._options, drawn=self._config.drawn)
         return own + self._adapters.notices(self._config.model)
 
     def settings_before_start(self) -> EngineSettings:

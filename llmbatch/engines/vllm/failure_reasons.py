@@ -5,6 +5,9 @@ import re
 import signal
 from pathlib import Path
 
+from llmbatch.core.errors import EngineError
+from llmbatch.engines.vllm import versions
+
 _LOG_TAIL = 400_000  # characters in which the reason of a failure is looked for
 # Text of pydantic and vLLM around a reason.
 _NOISE = re.compile(
@@ -31,6 +34,13 @@ def reason_of(error: BaseException, log_path: str | None, since: int) -> str:
     vague = any(mark in text for mark in _NOT_THE_REASON)
     logged = _reason_in(log_path, since) if vague and log_path else None
     return logged or ("its process has ended" if "stack trace" in text else text)
+
+
+def of_start(error: BaseException, log_path: str | None, since: int) -> EngineError:
+    """The error of a start that failed with this one of vLLM's."""
+    if versions.is_mismatch(error):
+        return versions.mismatch(error)
+    return EngineError(f"vLLM: {with_advice(reason_of(error, log_path, since))}")
 
 
 def has_logged(words: str, log_path: str | None, since: int) -> bool:

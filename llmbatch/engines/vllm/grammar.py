@@ -62,6 +62,11 @@ def plan_for(options: Mapping[str, Any], constraint: Constraint) -> GrammarPlan:
     return plan(users_backend(options), constraint)
 
 
+def described(options: Mapping[str, Any], constraint: Constraint | None) -> dict[str, Any]:
+    """The plan for a constraint, as a started engine describes it; nothing without one."""
+    return {} if constraint is None else {"grammar": plan_for(options, constraint).to_json()}
+
+
 def check_copies(options: Mapping[str, Any], constraint: Constraint) -> None:
     """The part of `plan_for` that needs no backend. Raises UsageError where none could hold it."""
     chosen = users_backend(options)

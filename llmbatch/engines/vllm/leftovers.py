@@ -8,17 +8,19 @@ them were killed at once, by the next engine that starts.
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing import resource_tracker
 from pathlib import Path
 
 _PREFIX = "llmbatch-engine-"
 _OWNER = "owner"
 _SHARED = "shared"
+_WORKERS = "workers"
 # The path of a socket has at most 107 bytes, and vLLM's sockets have names of 36.
 _LONGEST = 107 - 37
 _SHORT = "/tmp"
@@ -38,6 +40,8 @@ class Scratch:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
         self._lock = os.open(self.path / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.names = {"TMPDIR": str(self.path), "VLLM_RPC_BASE_PATH": str(self.path)}
+        """The variables that send the files of a process there."""
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
@@ -45,7 +49,7 @@ class Scratch:
         # torch's cache lies in the temporary folder too, but later runs want to find it.
         from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-        names = {"TMPDIR": str(self.path), "VLLM_RPC_BASE_PATH": str(self.path)}
+        names = dict(self.names)
         names["TORCHINDUCTOR_CACHE_DIR"] = os.environ.get(
             "TORCHINDUCTOR_CACHE_DIR", default_cache_dir()
         )
@@ -75,6 +79,21 @@ class Scratch:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
         self._lock = -1
+
+
+def tell(path: Path, variables: Mapping[str, str]) -> None:
+    """In an engine core: write down with which variables it starts a worker, in the engine's
+    folder."""
+    with contextlib.suppress(OSError), (path / _WORKERS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(dict(variables)) + "\n")
+
+
+def told(path: Path) -> list[dict[str, str]]:
+    """The variables of each worker that was started."""
+    try:
+        return [json.loads(line) for line in (path / _WORKERS).read_text("utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []
 
 
 def segments_of(pids: Iterable[int]) -> set[str]:

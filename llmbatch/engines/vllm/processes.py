@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
+from pathlib import Path
 from typing import Any, TextIO
 
 from llmbatch.core import clock
+from llmbatch.engines.vllm import adoption, leftovers
 
 POLL_SECONDS = 0.2
 REAP_SECONDS = 1.0
@@ -89,6 +91,9 @@ def _arrived(parent: int, scratch: str) -> "ChildSetup":
     """
     if os.getpid() == parent:  # the configuration was only copied
         return ChildSetup(scratch)
+    folder = Path(scratch)
+    made = adoption.Offer(adoption.unclaimed, lambda is_spare, names: leftovers.tell(folder, names))
+    adoption.offer(scratch, made)
     with contextlib.suppress(OSError):
         # A group of its own gets no Ctrl-C, so what is in flight can drain. Not a session of
         # its own: Linux schedules sessions as wholes, and then vLLM's processes, which yield
@@ -121,10 +126,10 @@ class ChildSetup:
     """
 
     def __init__(self, scratch: str) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
 
     def __reduce__(self) -> tuple[Callable[[int, str], "ChildSetup"], tuple[int, str]]:
-        return _arrived, (os.getpid(), self._scratch)
+        return _arrived, (os.getpid(), self.scratch)
 
 
 class Processes:

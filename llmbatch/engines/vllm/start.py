@@ -5,11 +5,12 @@ import dataclasses
 import os
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from llmbatch.engines.base import KnowsModel
-from llmbatch.engines.vllm import defaults, leftovers, processes
+from llmbatch.engines.vllm import defaults, processes
 from llmbatch.sizing import cpu
 
 T = TypeVar("T")
@@ -20,10 +21,12 @@ def build(
     options: Mapping[str, Any],
     *,
     local: bool,
-    scratch: leftovers.Scratch,
+    scratch: str,
+    within: AbstractContextManager[None],
     stat_loggers: list[Any],
 ) -> Any:
-    """A running LLMEngine. `stat_loggers` get the figures of each step where vLLM's own
+    """A running LLMEngine, started `within` a context. `scratch`: the folder of its temporary
+    files; `stat_loggers` get the figures of each step where vLLM's own
     `step` is used. Exceptions of vLLM pass through."""
     set_environment(local=local)
     # It keeps for ever the temporary folder that it finds when it is imported.
@@ -43,8 +46,8 @@ def build(
     arguments = EngineArgs(model=model, **chosen)
     config = arguments.create_engine_config(UsageContext.LLM_CLASS)
     # Not in the configuration itself: vLLM makes that of a draft model by its fields.
-    config.device_config.llmbatch_child_setup = processes.ChildSetup(str(scratch.path))
-    with scratch.used():
+    config.device_config.llmbatch_child_setup = processes.ChildSetup(scratch)
+    with within:
         return LLMEngine.from_vllm_config(
             config,
             usage_context=UsageContext.LLM_CLASS,

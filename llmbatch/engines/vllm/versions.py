@@ -74,7 +74,7 @@ def require_known() -> None:
 
 def notices() -> list[str]:
     """Warnings for the user before the engine is started."""
-    if not is_newer():
+    if source() is None or not is_newer():
         return []
     return [
         f"warning: vLLM {installed()} is not among those that llmbatch {VERSION} was tested "

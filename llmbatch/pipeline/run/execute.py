@@ -15,6 +15,7 @@ from llmbatch.core.errors import (
     UnwrittenError,
     UsageError,
 )
+from llmbatch.engines import starts_early
 from llmbatch.job import folder, shard
 from llmbatch.pipeline.monitoring.progress import Observer
 from llmbatch.pipeline.prompts import other_limits
@@ -23,6 +24,7 @@ from llmbatch.pipeline.rows import earlier_files, export, whole_output
 from llmbatch.pipeline.run import (
     cascade,
     changes,
+    early_engine,
     ending,
     flagging,
     generate,
@@ -144,7 +146,8 @@ def _open_and_run(context: Context, stages: Cascade) -> RunResult:
     with prepare.open_when_free(context) as db, CopyService(db) as context.copies:
         context.status.note(last_success_at=_last_success(db))
         context.meter.begin(context.status.beat)
-        return _run(db, context, stages)
+        with starts_early.ended(context.engines.first_engine):
+            return _run(db, context, stages)
 
 
 def _last_success(db: Database) -> str | None:
@@ -183,9 +186,9 @@ def _plan(db: Database, context: Context, stages: Cascade, known: KnownOrder) ->
     job, engine, spool = context.job, context.engines.first_engine, context.job.paths.spool
     stages.begin_lookups()
     limits = other_limits.NONE if context.fresh else other_limits.of_runs(db, job.spec)
-    lookup = stages.stages[0].lookup
+    lookup, look = stages.stages[0].lookup, early_engine.before_reading(db, context)
     planned = prepare.read_and_plan(
-        db, job, engine, known, spool, context.phase, limits, lookup=lookup
+        db, job, engine, known, spool, context.phase, limits, lookup=lookup, was_read=look
     )
     for notice in planned.notices:
         context.observer.phase(notice)

@@ -8,6 +8,7 @@ from pathlib import Path
 from llmbatch.core import clock
 from llmbatch.core.errors import InvariantError, LockedError
 from llmbatch.core.messages import messages_of
+from llmbatch.engines import starts_early
 from llmbatch.engines.base import Engine, notices_of, try_chats
 from llmbatch.engines.checks_device import check_device
 from llmbatch.job.folder import JobPaths
@@ -98,12 +99,14 @@ def read_and_plan(
     former: FormerInputs | None = None,
     kept: Sequence[KeptProfile] | None = None,
     lookup: IdentityLookup | None = None,
+    was_read: Callable[[Snapshot], None] = lambda snapshot: None,
 ) -> PlannedJob:
     """Read the job's input into `db` and plan it for an engine that is not started. `known`:
     the order that the job's answers have; `spool`: see `ingest`; `phase` shows what begins;
     `limits`: those of earlier runs (see `other_limits`); `former`: the inputs of the job's runs,
     and `kept` their profiles, None: those that `db` knows, which is the job's own store then;
-    `lookup`: of the engine's identity, if it has begun."""
+    `lookup`: of the engine's identity, if it has begun; `was_read` gets what was read, before it is
+    planned."""
     lookup = lookup or IdentityLookup(engine)
     guard = InputGuard(job.spec.input, former or snapshots.former_inputs(db))
     profiles = input_profiles.kept(db) if kept is None else kept
@@ -111,8 +114,9 @@ def read_and_plan(
     read = partial(ingest.ingest, db, job.input, spool, guards.both(guard, watch))
     phase("reading the input")
     kept_order, is_kept = shards.known(db, job.spec, known)
+    was_read(snapshot := read(anew=not is_kept))
     try:
-        return _plan(db, job, read(anew=not is_kept), kept_order, lookup, watch, limits, phase)
+        return _plan(db, job, snapshot, kept_order, lookup, watch, limits, phase)
     except NotWholeError:
         phase("reading the input again: of the last one only this shard's rows are kept")
         return _plan(db, job, read(anew=True), known, lookup, watch, limits, phase)
@@ -172,6 +176,7 @@ def check_engine(db: Database, context: Context) -> None:
     began = context.began + context.timings.prepare
     engine, task = context.engines.first_engine, context.job.task
     context.limits.check(last_start(db))
+    starts_early.begin_early(engine)
     if not context.stop.drain:
         context.phase(STARTING)
     snapshot = snapshots.newest(db)

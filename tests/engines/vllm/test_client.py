@@ -10,6 +10,7 @@ import pytest
 
 from llmbatch.core.errors import EngineError
 from llmbatch.engines.vllm.client import Client
+from llmbatch.engines.vllm.early_start import EarlyStart
 
 
 class Engine:
@@ -52,7 +53,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def client(engine: Engine) -> Client:
-    made = Client(None, 0)
+    made = Client(None, 0, EarlyStart({}, None))
     made.engine, made._shut_down = engine, engine.shut_down
     made.channel = engine  # type: ignore[assignment]
     return made
@@ -104,7 +105,7 @@ def test_closing_twice_is_closing_once(client: Client, engine: Engine) -> None:
     client.close()
     client.close()
     assert engine.events == ["shut down"]
-    assert not client._scratch.path.exists()
+    assert not client._early.scratch.path.exists()
 
 
 def test_what_has_arrived_is_known_without_waiting(client: Client, engine: Engine) -> None:
