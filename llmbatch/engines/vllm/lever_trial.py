@@ -57,7 +57,7 @@ def main() -> None:
     os.dup2(2, 1)  # vLLM logs to stdout
     model, seconds, *names = sys.argv[1:]
     if seconds == "alone":
-        out.write(json.dumps(_tried(model, names[0])))
+        out.write(json.dumps(_tried(model, *names)))
         out.close()
         return
     if is_copied := defaults.is_cpu_build():
@@ -67,10 +67,10 @@ def main() -> None:
         import vllm.v1.engine.llm_engine  # noqa: F401
     for name in (BASE, *names):
         began = clock.seconds()
-        if is_copied:
-            found = _copied(model, name, float(seconds))
-        else:
-            found = _apart(model, name, float(seconds))
+        # Here, since a trial may be killed.
+        with tempfile.TemporaryDirectory(prefix="llmbatch-trial-") as folder:
+            work = _copied if is_copied else _apart
+            found = work(model, name, folder, float(seconds))
         found |= {"name": name, "seconds": round(clock.seconds() - began, 1)}
         out.write(json.dumps(found) + "\n")
         out.flush()
@@ -87,14 +87,14 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def _copied(model: str, name: str, seconds: float) -> dict[str, Any]:
+def _copied(model: str, name: str, folder: str, seconds: float) -> dict[str, Any]:
     """The result of a copy of this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
             _end_with(os.getppid())
-            os.write(writing, json.dumps(_tried(model, name)).encode())
+            os.write(writing, json.dumps(_tried(model, name, folder)).encode())
         os.kill(os.getpid(), signal.SIGKILL)  # no end of Python's: it would take apart vLLM
     os.close(writing)
     said, until = b"", clock.seconds() + seconds
@@ -111,9 +111,17 @@ def _copied(model: str, name: str, seconds: float) -> dict[str, Any]:
     return _result(said, seconds, is_late=is_late)
 
 
-def _apart(model: str, name: str, seconds: float) -> dict[str, Any]:
+def _apart(model: str, name: str, folder: str, seconds: float) -> dict[str, Any]:
     """The result of this program, run for one lever."""
-    command = [sys.executable, "-m", "llmbatch.engines.vllm.lever_trial", model, "alone", name]
+    command = [
+        sys.executable,
+        "-m",
+        "llmbatch.engines.vllm.lever_trial",
+        model,
+        "alone",
+        name,
+        folder,
+    ]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
@@ -129,23 +137,22 @@ def _result(said: bytes, seconds: float, *, is_late: bool) -> dict[str, Any]:
     return {"error": late if is_late else "its process died"}
 
 
-def _tried(model: str, name: str) -> dict[str, Any]:
-    """Start an engine with a lever and ask it; the reason where it fails."""
+def _tried(model: str, name: str, folder: str) -> dict[str, Any]:
+    """Start an engine with a lever and ask it; the reason where it fails. `folder`: for its log."""
     from llmbatch.engines.vllm import engine as vllm
 
-    name, _, folder = name.partition("=")
+    name, _, other = name.partition("=")
     lever = next((each for each in LEVERS if each.name == name), None)
     os.environ.update({} if lever is None else lever.environment)
-    options = _OPTIONS | ({} if lever is None else dict(lever.options if folder else lever.tried))
-    if not _names_model(options, folder or model) and folder:
-        model = folder
-    with tempfile.TemporaryDirectory(prefix="llmbatch-trial-") as folder:
-        try:
-            config = EngineConfig(model, options, str(Path(folder) / "log"))
-            with vllm.create(config) as engine:
-                return _asked(engine)
-        except Exception as error:
-            return {"error": " ".join(str(error).split())[:500]}
+    options = _OPTIONS | ({} if lever is None else dict(lever.options if other else lever.tried))
+    if not _names_model(options, other or model) and other:
+        model = other
+    try:
+        config = EngineConfig(model, options, str(Path(folder) / "log"))
+        with vllm.create(config) as engine:
+            return _asked(engine)
+    except Exception as error:
+        return {"error": " ".join(str(error).split())[:500]}
 
 
 def _names_model(options: dict[str, Any], model: str) -> bool:
