@@ -41,7 +41,9 @@ class EndReport:
         with self._unharmed("no report"):
             # The next run of the job may have begun already, or its folder may be gone.
             with open_store(paths.store, read_only=True) as db:
+                db.remember()
                 report = job_report.build(db)
+                db.keep_known()
             if report is not None:
                 self._keep(report, paths)
                 self._write(report)

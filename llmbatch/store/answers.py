@@ -79,7 +79,7 @@ def most_common(db: Database) -> ValueCount | None:
 
 def first_middle_last(db: Database) -> list[AnswerExample]:
     """Three answered rows, spread over the input, or as many as there are."""
-    return _at(db, [row for (row,) in db.execute(_query("answer_places"))])
+    return _at(db, [each["row"] for each in db.recall(_query("answer_places"))])
 
 
 def of_request(db: Database, position: int) -> AnswerExample:
@@ -89,7 +89,7 @@ def of_request(db: Database, position: int) -> AnswerExample:
 
 def _at(db: Database, rows: list[int]) -> list[AnswerExample]:
     found = {"rows": rows, "longest": _LONGEST}
-    return db.values(AnswerExample, _query("answers_at"), found)
+    return db.recall_values(AnswerExample, _query("answers_at"), found)
 
 
 def take_values(db: Database, member: str | None) -> ValuesInAll:

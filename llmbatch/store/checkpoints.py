@@ -36,7 +36,7 @@ class CheckpointTokens:
 
 def tokens(db: Database, run: int) -> list[CheckpointTokens]:
     """The checkpoints of a run that have attempts, in no order."""
-    return db.values(CheckpointTokens, query("timeline_tokens"), {"run": run})
+    return db.recall_values(CheckpointTokens, query("timeline_tokens"), {"run": run})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,4 @@ class PlanPart:
 
 def parts(db: Database, run: int, size: int) -> list[PlanPart]:
     """The parts of `size` requests in which a run tried any."""
-    return db.values(PlanPart, query("timeline_chunks"), {"run": run, "size": size})
+    return db.recall_values(PlanPart, query("timeline_chunks"), {"run": run, "size": size})

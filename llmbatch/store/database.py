@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -12,9 +12,21 @@ import pyarrow as pa
 from llmbatch.store import arrow_columns, connection, faults, moments, statements
 from llmbatch.store.frames import Columns, Tables
 from llmbatch.store.journal import Journal, Recovery
+from llmbatch.store.known import Known, name_of
 
 Value = TypeVar("Value")
 Parameters = Sequence[Any] | Mapping[str, Any]
+_CONTENT = (
+    "SELECT concat_ws('/', count(*), bit_xor(hash(record)), sum(hash(record))) "
+    "FROM {table} AS record"
+)
+
+
+class Carried(NamedTuple):
+    """The plan, and its digest, from which rows are carried over (see `carrying`)."""
+
+    plan: int
+    digest: str
 
 
 class Database:
@@ -30,6 +42,10 @@ class Database:
         self._catalogs = "job"
         # The steps that made store and journal agree at the opening.
         self.recovery = Recovery()
+        # The findings that are not made again; None where all are (see `recall`).
+        self.known: Known | None = None
+        self._stamp: str | None = None
+        self.carried: Carried | None = None
 
     def use_journal(self, journal: Journal) -> None:
         """Record into this journal, which agrees with the store."""
@@ -103,6 +119,62 @@ class Database:
         are one argument (see `moments`)."""
         return [make(**moments.folded(record)) for record in self.mappings(sql, parameters)]
 
+    def remember(self) -> None:
+        """Let `recall` take what is known of a store that holds the same (see `known`)."""
+        self.known = Known(self.path)
+
+    def recall(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """All records of a query as dicts by column name; one whose answer is known is not asked.
+        Only for what rows, plan, answers and flags decide."""
+        if self.known is None:
+            return self.mappings(sql, parameters)
+        name = name_of(sql, parameters)
+        found: list[dict[str, Any]] | None = self.noted(name)
+        if found is None:
+            found = self.mappings(sql, parameters)
+            self.note(name, found)
+        return [dict(record) for record in found]
+
+    def noted(self, name: str) -> Any:
+        """A finding about what rows, plan, answers and flags are; None if there is none."""
+        return None if self.known is None else self.known.get(self.stamp(), name)
+
+    def note(self, name: str, value: Any) -> None:
+        """Let this be found by `noted` as long as the store holds the same."""
+        if self.known is not None:
+            self.known.put(self.stamp(), name, value)
+
+    def recall_values(
+        self, make: Callable[..., Value], sql: str, parameters: Parameters = ()
+    ) -> list[Value]:
+        """The same, each made by `make` from its columns by name."""
+        return [make(**record) for record in self.recall(sql, parameters)]
+
+    def recall_scalar(self, sql: str, parameters: Parameters = ()) -> Any:
+        """The first value of the first record of such a query, or None."""
+        found = self.recall(sql, parameters)
+        return next(iter(found[0].values())) if found else None
+
+    def kept(self, name: str) -> Any:
+        """What was last kept under this name, whatever the store holds now; None: nothing."""
+        return None if self.known is None else self.known.last.get(name)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Let this be found by `kept` until it is replaced."""
+        if self.known is not None:
+            self.known.replace(name, value)
+
+    def keep_known(self) -> None:
+        """Keep for later runs what `recall` has found."""
+        if self.known is not None:
+            self.known.save()
+
+    def stamp(self) -> str:
+        """A name for all that rows, plan, answers and flags are now."""
+        if self._stamp is None:
+            self._stamp = str(self.scalar(statements.load("known.sql")["stamp"]))
+        return self._stamp
+
     def values_beside(
         self, make: Callable[..., Value], sql: str, batch: pa.Table, parameters: Parameters = ()
     ) -> list[Value]:
@@ -155,6 +227,7 @@ class Database:
         connection any more.
         """
         self.execute("BEGIN")
+        self._stamp = None
         try:
             yield
         except BaseException:
@@ -162,6 +235,8 @@ class Database:
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
             raise
+        finally:
+            self._stamp = None
         self.execute("COMMIT")
 
     def record(self, tables: Tables) -> None:
@@ -174,10 +249,14 @@ class Database:
             self.execute("INSERT INTO commits (number, link) VALUES (?, ?)", counted)
         self._journal.confirm()
 
-    def read_all(self) -> None:
-        """Read every block of every table: the damage of most blocks shows only then."""
-        for (table,) in self.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary"):
-            self.scalar(f"SELECT sum(hash(record) % 2) FROM {table} AS record")
+    def read_all(self) -> dict[str, str]:
+        """Read every block of every table: the damage of most blocks shows only then. Returns
+        names of the tables' contents, whatever the order of their records."""
+        names = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_name"
+        return {
+            table: str(self.scalar(_CONTENT.format(table=table)))
+            for (table,) in self.execute(names)
+        }
 
     def append(self, tables: Tables) -> None:
         """Insert records, by table and column."""

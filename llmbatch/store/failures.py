@@ -24,8 +24,13 @@ def count_new(db: Database, run: int) -> NewFailures:
     """The failures that are new since the last run before `run` that came to its end."""
     since = int(db.scalar(_query("last_finished"), {"run": run}))
     db.execute(_query("stage_present"))
-    (found,) = db.values(NewFailures, _query("count_new"), {"since": since})
-    return found
+    ((failed, rejected),) = db.execute(_query("count_unknown"), {"since": since})
+    settled = [each for each in db.recall(_query("settled_by_run")) if each["run"] > since]
+    return NewFailures(
+        failed + sum(each["failed"] for each in settled),
+        rejected,
+        failed + rejected + sum(each["settled"] for each in settled),
+    )
 
 
 def keep_known(db: Database, run: int) -> None:

@@ -7,6 +7,7 @@ from llmbatch.core import units
 from llmbatch.core.errors import InvariantError
 from llmbatch.store import (
     frames,
+    invariants,
     journal,
     lineage,
     recovery,
@@ -38,13 +39,19 @@ def require_sound(db: Database, store: Path) -> None:
     would find."""
     if snapshots.newest(db) is None and not recovery.has_work(db):
         return
-    db.read_all()
-    if broken := [name for name, count in results.violations(db).items() if count]:
+    contents = db.read_all()
+    if broken := invariants.broken(db, contents):
         names = ", ".join(name.replace("_", " ") for name in broken)
         raise InvariantError(
             f"{store}: does not hold: {names}; see `llmbatch check {store.parent}`, and to start "
             "anew run with --fresh"
         )
+
+
+def note_sound(db: Database) -> None:
+    """Look at the store after a run that has changed it, so that the next one need not. What does
+    not hold is told when it is opened."""
+    invariants.broken(db, db.read_all())
 
 
 def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:

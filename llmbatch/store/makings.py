@@ -29,12 +29,17 @@ def of_runs(db: Database) -> list[RunMaking]:
     """Those of all runs, the oldest first. One that applied rules to stored answers has the model
     and the engine of the run before: it made none."""
     found: list[RunMaking] = []
-    for run, spec, version, made, described, reason, rows in db.execute(
-        statements.load("made_by.sql")["run_makings"]
-    ):
-        making = RunMaking(run, spec, version, json_table(made), json_table(described), rows)
+    answered = {each["run"]: each["rows"] for each in db.recall(_query("answered_rows"))}
+    for run, spec, version, made, described, reason in db.execute(_query("run_makings")):
+        making = RunMaking(
+            run, spec, version, json_table(made), json_table(described), answered.get(run, 0)
+        )
         if found and (reason or "").startswith(RECHECK_REASON):
             before = found[-1]
             making = replace(making, made_by=before.made_by, description=before.description)
         found.append(making)
     return found
+
+
+def _query(name: str) -> str:
+    return statements.load("made_by.sql")[name]

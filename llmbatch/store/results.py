@@ -39,20 +39,22 @@ class Counts:
 
 def counts(db: Database) -> Counts:
     """The states of all rows of the current plan."""
-    states = {state: rows for state, rows, _ in db.execute(query("count_states"))}
+    states = {each["state"]: each["rows"] for each in db.recall(query("count_states"))}
     rejected = int(db.scalar("SELECT count(*) FROM rejects"))
     return Counts(**states, rejected=rejected)
 
 
 def cut_answers(db: Database) -> int:
     """The answered rows whose answer was cut and is kept all the same."""
-    return int(db.scalar(query("cut_answers")))
+    return int(db.recall_scalar(query("cut_answers")))
 
 
 def verify(db: Database) -> None:
     """Raise InvariantError unless every record of the input is answered, failed, skipped, pending
     or rejected, once."""
-    if off := int(db.scalar(statements.load("invariants.sql")["every_record_has_one_state"])):
+    if off := int(
+        db.recall_scalar(statements.load("invariants.sql")["every_record_has_one_state"])
+    ):
         raise InvariantError(
             f"rows in is not answered + failed + skipped + rejected: off by {off:,}; no output was "
             "written, see `llmbatch check`"
@@ -119,7 +121,7 @@ class FailureCount:
 
 def failures(db: Database) -> list[FailureCount]:
     """The kinds of failure, the most frequent first."""
-    return db.values(FailureCount, query("failure_counts"))
+    return db.recall_values(FailureCount, query("failure_counts"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class SkipCount:
 
 def skips(db: Database, most: int) -> list[SkipCount]:
     """The reasons for which rows were skipped, the most frequent first, `most` at most."""
-    return db.values(SkipCount, query("skip_counts"), {"most": most})
+    return db.recall_values(SkipCount, query("skip_counts"), {"most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class FailedRow:
 
 def failed_rows(db: Database, most: int) -> list[FailedRow]:
     """`most` examples at most of each kind, with different messages as long as there are some."""
-    return db.values(FailedRow, query("failure_examples"), {"most": most})
+    return db.recall_values(FailedRow, query("failure_examples"), {"most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +195,12 @@ class SettledRows:
 
 def rows_by_attempts(db: Database) -> list[SettledRows]:
     """The settled rows of the current plan, fewest attempts first."""
-    return db.values(SettledRows, query("rows_by_attempts"))
+    return db.recall_values(SettledRows, query("rows_by_attempts"))
 
 
 def reasoning_tokens(db: Database) -> int:
     """The output tokens that models thought before their answers, in all attempts."""
-    return int(db.scalar(query("reasoning_tokens")))
+    return int(db.recall_scalar(query("reasoning_tokens")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,8 @@ class LengthCounts:
 def length_counts(db: Database) -> LengthCounts:
     """The lengths of the answers' prompts and outputs; a shared answer counts once."""
     counted = LengthCounts({}, {})
-    for prompt, output, answers in db.execute(query("answer_lengths_counted")):
+    found = db.recall(query("answer_lengths_counted"))
+    for prompt, output, answers in (each.values() for each in found):
         if prompt is None:
             counted.output[output] = answers
         else:
@@ -231,16 +234,17 @@ class SavedTokens:
 
 def duplicate_tokens(db: Database) -> dict[int, SavedTokens]:
     """By the run that answered: tokens of answered rows that share the request of another."""
-    found = db.values(SavedTokens, query("duplicate_tokens"))
+    found = db.recall_values(SavedTokens, query("duplicate_tokens"))
     return {saved.run: saved for saved in found}
 
 
 def duplicates_answered(db: Database) -> int:
     """The rows that have the answer of another."""
-    return int(db.scalar(query("duplicates_answered")))
+    return int(db.recall_scalar(query("duplicates_answered")))
 
 
 def reused_tokens(db: Database, run: int) -> dict[int, SavedTokens]:
     """By the run that answered: tokens of the requests that were answered before `run`."""
-    found = db.values(SavedTokens, query("reused_tokens"), {"run": run})
-    return {saved.run: saved for saved in found}
+    first = int(db.scalar(query("first_run_of"), {"run": run}))
+    found = db.recall_values(SavedTokens, query("answered_tokens"))
+    return {saved.run: saved for saved in found if saved.run < first}

@@ -94,7 +94,7 @@ class RunTokens:
 
 def tokens(db: Database) -> dict[int, RunTokens]:
     """By run, of those that have attempts."""
-    return dict(db.values(_run_tokens, query("run_tokens")))
+    return dict(db.recall_values(_run_tokens, query("run_tokens")))
 
 
 def _run_tokens(run: int, **columns: Any) -> tuple[int, RunTokens]:
@@ -104,7 +104,7 @@ def _run_tokens(run: int, **columns: Any) -> tuple[int, RunTokens]:
 def rows(db: Database) -> dict[int, int]:
     """By run, the rows that it settled, as far as that can still be counted: a request that is not
     planned any more counts as one row."""
-    return dict(db.execute(query("run_rows")))
+    return {each["run"]: each["rows"] for each in db.recall(query("run_rows"))}
 
 
 def of_newest_snapshot(db: Database) -> set[int]:

@@ -40,6 +40,8 @@ class Attempt:
     told: bool = False
 
 
+# A run of a number that none will have.
+_LATER = 2**31 - 1
 _FIELDS = [field.name for field in fields(Attempt)]
 
 
@@ -77,7 +79,8 @@ def _beginning(
         "host": socket.gethostname(),
         "version": VERSION,
         "spec": orjson.dumps(spec).decode(),
-        "reused": db.scalar(query("answered_before"), {"run": first_run or run}),
+        # The first run of a process has no attempts yet: all answers came before it.
+        "reused": db.recall_scalar(query("answered_before"), {"run": first_run or _LATER}),
         "first_run": first_run,
     }
 

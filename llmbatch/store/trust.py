@@ -12,7 +12,7 @@ from llmbatch.core.errors import StoreError
 
 # The files of a job; a state folder may hold others, which are never opened.
 _OURS = re.compile(
-    r"job\.duckdb.*|copy\.(?:duckdb.*|wanted)|journal.*|job\.lock|status\.json|run\.log|report\.json|tmp"
+    r"job\.duckdb.*|copy\.(?:duckdb.*|wanted)|journal.*|job\.lock|status\.json|run\.log|report\.json|known\.json|tmp"
 )
 # Never read unless this run has made it anew.
 _SPOOL = "stdin"

@@ -1,10 +1,10 @@
 """The error file of a job: its failed and rejected rows, with the reasons."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -21,9 +21,17 @@ from llmbatch.store.database import Database
 _Placed = tuple[tuple[int, int], str]
 
 
-def write(db: Database, path: Path, expected: int, *, meta: bool, batch: bool = False) -> None:
+def write(
+    db: Database,
+    path: Path,
+    expected: int,
+    *,
+    meta: bool,
+    batch: bool = False,
+    whole: Callable[[BinaryIO], None] = lambda draft: None,
+) -> None:
     """Write the failed and rejected rows, by line; `batch`: in the shape of OpenAI's. No such rows:
-    no such file, not even an old one."""
+    no such file, not even an old one. `whole` is told of the complete draft."""
     of_failed = batch_output.failed_record if batch else partial(_failed_record, meta=meta)
     of_rejected = batch_output.rejected_record if batch else _rejected_record
     rows = results.in_input_order(db, ["failed"]) if expected else iter(())
@@ -44,6 +52,7 @@ def write(db: Database, path: Path, expected: int, *, meta: bool, batch: bool = 
             stream.write(record.encode() + b"\n")
             written += 1
         check_count(path, written, expected)
+        whole(stream)
 
 
 def check_count(path: Path, written: int, expected: int) -> None:

@@ -22,6 +22,7 @@ from llmbatch.pipeline.rows import (
     earlier_files,
     error_file,
     made_by_column,
+    proven_output,
     ranking,
     row_errors,
     vector_columns,
@@ -30,6 +31,7 @@ from llmbatch.pipeline.rows.columns import RANK, Layout
 from llmbatch.pipeline.rows.flag_column import FLAGS
 from llmbatch.pipeline.rows.made_by_column import MADE_BY
 from llmbatch.pipeline.rows.output_file import ANSWERED, NPY, OutputFile
+from llmbatch.pipeline.rows.proven_output import Seal
 from llmbatch.store import output_table, results, row_answers, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.flags import Flags
@@ -57,27 +59,45 @@ class Written:
 
 
 def export(db: Database, output: OutputFile, counts: Counts) -> Written:
-    """Write the answers to the job's output, the failed and rejected rows to its error file.
+    """Write the answers to the job's output, the failed and rejected rows to its error file, unless
+    both are proved to be what would be written.
 
     Both appear under their names only when they are whole, with as many rows as `counts` says.
     """
+    with _reported(output.path):
+        proof = proven_output.of(db, output)
+        notices = None if proof is None else proof.notices(db)
+    if notices is not None:
+        return Written(sum(getattr(counts, state) for state in output.states), notices)
+    seal = Seal()
     # Standard output is written last: what it has cannot be taken back.
-    with _reported(output.errors):
-        lost = counts.failed + counts.rejected
-        if output.is_stdout:
-            error_file.write(db, output.errors, lost, meta=output.meta, batch=output.is_batch)
-    written = export_answers(db, output, counts)
-    with _reported(output.errors):
-        if not output.is_stdout:
-            error_file.write(db, output.errors, lost, meta=output.meta, batch=output.is_batch)
+    if output.is_stdout:
+        _export_errors(db, output, counts, seal)
+    written = export_answers(db, output, counts, seal)
+    if not output.is_stdout:
+        _export_errors(db, output, counts, seal)
+    if proof is not None:
+        proof.keep(db, seal, written.notices)
     return written
 
 
-def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
-    """Write only the output, and of a job that is not finished what it has."""
+def _export_errors(db: Database, output: OutputFile, counts: Counts, seal: Seal) -> None:
+    lost = counts.failed + counts.rejected
+    take = partial(seal.take, "errors")
+    with _reported(output.errors):
+        error_file.write(
+            db, output.errors, lost, meta=output.meta, batch=output.is_batch, whole=take
+        )
+
+
+def export_answers(
+    db: Database, output: OutputFile, counts: Counts, seal: Seal | None = None
+) -> Written:
+    """Write only the output, and of a job that is not finished what it has. `seal` takes its
+    digest."""
     expected = sum(getattr(counts, state) for state in output.states)
     if output.is_batch:
-        return _export_lines(db, output, expected)
+        return _export_lines(db, output, expected, seal)
     with _reported(output.path):
         snapshot = snapshots.newest(db)
         columns = snapshot.source.columns if snapshot else []
@@ -90,7 +110,7 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
         choose = chosen_rows.compile_condition(output.where, columns, layout, options)
         ranked = None if output.best is None else ranking.rank(db, output.best)
         expected -= 0 if ranked is None else ranked.others
-        with _opened(output) as stream:
+        with _opened(output, seal) as stream:
             written = write_rows(
                 stream,
                 output.format_name,
@@ -105,9 +125,9 @@ def export_answers(db: Database, output: OutputFile, counts: Counts) -> Written:
     return replace(written, ranked=ranked)
 
 
-def _export_lines(db: Database, output: OutputFile, expected: int) -> Written:
+def _export_lines(db: Database, output: OutputFile, expected: int, seal: Seal | None) -> Written:
     """The same for an output in the shape of OpenAI's."""
-    with opened(output) as stream:
+    with _reported(output.path), _opened(output, seal) as stream:
         written = batch_output.write_answers(stream, row_answers.in_input_order(db), output.model)
         error_file.check_count(output.path, written, expected)
     return Written(written)
@@ -197,9 +217,9 @@ def opened(output: OutputFile) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _opened(output: OutputFile) -> Iterator[BinaryIO]:
+def _opened(output: OutputFile, seal: Seal | None = None) -> Iterator[BinaryIO]:
     """A stream for the rows; where they go gets all of them when the block ends without an error,
-    or nothing."""
+    or nothing. `seal` takes the digest of a file."""
     if output.is_stdout:
         with tempfile.TemporaryFile() as stream:
             yield stream
@@ -211,6 +231,8 @@ def _opened(output: OutputFile) -> Iterator[BinaryIO]:
     if output.format_name != "duckdb":
         with files.atomic(path) as stream:
             yield stream
+            if seal is not None:
+                seal.take("output", stream)
         return
     with output_table.draft(path) as stream:
         yield stream

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from llmbatch.core.errors import ExitCode, UnwrittenError
 from llmbatch.pipeline.run.changes import Publication
 from llmbatch.pipeline.run.context import Context
-from llmbatch.store import runs
+from llmbatch.store import inspection, runs
 from llmbatch.store.database import Database
 
 
@@ -30,6 +30,9 @@ def end(
     # The log can stay as it is when there is no room to fold it into the store.
     with suppress(UnwrittenError):
         db.compact()
+    if published is not None and not published.is_same:
+        inspection.note_sound(db)
+    db.keep_known()
     context.show_end(reason, code, ended)
     names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
     context.observer.event(names.get(code, "stopped"), reason=reason, exit_code=int(code))

@@ -81,6 +81,7 @@ def _open_checked(context: Context) -> Database:
         if repairs := db.recovery.describe(store):
             context.observer.phase(repairs)
             context.observer.event("store_mended", what=repairs)
+        db.remember()
         inspection.require_sound(db, store)
     except BaseException:
         db.close()

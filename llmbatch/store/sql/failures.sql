@@ -20,18 +20,16 @@ FROM (
     SELECT 'rejected', raw, line FROM rejects
 );
 
--- name: count_new
--- `worked`: rows that were settled since, and new failures beside them.
-WITH unknown AS (
-    SELECT kind FROM present_failures
-    ANTI JOIN (SELECT digest FROM known_failures WHERE run <= $since) AS known USING (digest)
-),
-since AS (SELECT state FROM row_states WHERE run > $since)
-SELECT
-    (SELECT count(*) FROM since WHERE state = 'failed')
-        + (SELECT count(*) FROM unknown WHERE kind <> 'rejected') AS failed,
-    (SELECT count(*) FROM unknown WHERE kind = 'rejected') AS rejected,
-    (SELECT count(*) FROM since) + (SELECT count(*) FROM unknown) AS worked;
+-- name: count_unknown
+-- Those that were not met until a run: rows, and rejects.
+SELECT count(*) FILTER (kind <> 'rejected'), count(*) FILTER (kind = 'rejected')
+FROM present_failures
+ANTI JOIN (SELECT digest FROM known_failures WHERE run <= $since) AS known USING (digest);
+
+-- name: settled_by_run
+-- Rows by the run that settled them.
+SELECT run, count(*) AS settled, count(*) FILTER (state = 'failed') AS failed
+FROM row_states WHERE run IS NOT NULL GROUP BY run;
 
 -- name: stage_known
 CREATE OR REPLACE TEMP TABLE still_known AS

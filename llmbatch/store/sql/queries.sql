@@ -233,8 +233,8 @@ SELECT position FROM pending ORDER BY position;
 -- ... and the rows that wait for it; of a row with several samples the share that these are.
 -- name: pending_size
 SELECT
-    coalesce(sum(coalesce(text_characters, length(messages))), 0),
-    coalesce(sum(coalesce(row_share, copies)), 0)
+    coalesce(sum(coalesce(text_characters, length(messages))), 0) AS characters,
+    coalesce(sum(coalesce(row_share, copies)), 0) AS rows
 FROM requests SEMI JOIN pending USING (position);
 
 -- name: pending_tries
@@ -578,9 +578,13 @@ JOIN settled USING (key)
 WHERE copies > 1 AND verdict = 'answered'
 GROUP BY settled.run ORDER BY settled.run;
 
--- name: reused_tokens
--- Tokens of the requests of the current plan that were answered before a run, by the run that
--- answered them. What rows that share one saved is in `duplicate_tokens`.
+-- name: first_run_of
+-- The first run of the process of a run.
+SELECT coalesce((SELECT first_run FROM runs WHERE run = $run), $run);
+
+-- name: answered_tokens
+-- Tokens of the requests of the current plan that were answered, by the run that answered them.
+-- What rows that share one saved is in `duplicate_tokens`.
 SELECT
     settled.run,
     CAST(coalesce(sum(prompt_tokens), 0) AS BIGINT) AS prompt_tokens,
@@ -589,7 +593,6 @@ FROM requests
 JOIN current_plan USING (plan)
 JOIN settled USING (key)
 WHERE verdict = 'answered'
-    AND settled.run < coalesce((SELECT first_run FROM runs WHERE run = $run), $run)
 GROUP BY settled.run ORDER BY settled.run;
 
 -- name: failure_counts
