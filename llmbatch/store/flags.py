@@ -40,15 +40,65 @@ def is_current(db: Database, origin: Origin, settings: str) -> bool:
     return bool(db.scalar(_query("is_current"), {"origin": origin, "settings": settings}))
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Of rows that are as they were, those that are looked at again: with an answer of which the
+    logarithm of 1 + its characters is `least` from the `median`, or which has at most two words and
+    `short` characters; with the answer of other rows (`answer_survey.SharedAnswers`, if `shared`);
+    with a flag of these `names` before."""
+
+    median: float
+    least: float
+    short: int
+    shared: bool
+    names: Sequence[str]
+
+
+def to_look_at(db: Database, origin: Origin, settings: str, doubt: Doubt) -> Sequence[int] | None:
+    """The rows whose flags may be others than those of the same record in the plan before,
+    ascending; None where they are not known, or are most of the rows."""
+    if db.carried is None:
+        return None
+    run = db.scalar(_query("first_run_of_process"))
+    kept = {"plan": db.carried.plan, "origin": origin, "settings": settings, "run": run}
+    if run is None or not db.scalar(_query("can_renew"), kept):
+        return None
+    db.execute(
+        _query("stage_rows_to_look_at"),
+        {
+            "run": run,
+            "plan": db.carried.plan,
+            "origin": origin,
+            "median": doubt.median,
+            "least": doubt.least,
+            "short": doubt.short,
+            "names": list(doubt.names),
+        },
+    )
+    if doubt.shared:
+        db.execute(_query("add_rows_to_look_at"))
+    rows = db.integers(_query("rows_to_look_at"))
+    return rows if 2 * len(rows) < int(db.scalar("SELECT count(*) FROM rows")) else None
+
+
 def replace(
-    db: Database, origin: Origin, batches: Iterable[Sequence[Flag]], settings: str = ""
+    db: Database,
+    origin: Origin,
+    batches: Iterable[Sequence[Flag]],
+    settings: str = "",
+    *,
+    carries: bool = False,
 ) -> None:
     """Replace the flags of this origin by those of the current plan's rows, each given once.
-    `settings`: all that decides on them beside the answers, see `is_current`."""
+    `settings`: all that decides on them beside the answers, see `is_current`. `carries`: those of
+    rows that are not `to_look_at` stay as they were."""
     db.execute(_query("stage_flags"))
     for batch in batches:
         table = arrow_columns.typed_table(list(zip(*batch, strict=True)) or [()] * 4, _SHAPE)
         db.insert(_query("stage_flag"), table)
+    if carries and db.carried is not None:
+        kept = {"plan": db.carried.plan, "origin": origin}
+        db.execute(_query("stage_carried_flags"), kept)
     with db.transaction():
         db.execute(_query("delete_flags"), {"origin": origin})
         db.execute(_query("insert_flags"))

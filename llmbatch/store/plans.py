@@ -9,7 +9,7 @@ import pyarrow as pa
 from llmbatch.core import clock
 from llmbatch.core.clock import utc
 from llmbatch.core.outcomes import Tries
-from llmbatch.store import arrow_columns, long_texts, rendered_rows, shares
+from llmbatch.store import arrow_columns, carrying, long_texts, rendered_rows, shares
 from llmbatch.store.database import Database
 from llmbatch.store.long_texts import LongText
 from llmbatch.store.rendered_rows import Places, RenderedRow
@@ -71,7 +71,7 @@ def settled_rows(db: Database) -> float:
 
 def counts(db: Database) -> PlanCounts:
     """The size of the current plan."""
-    (found,) = db.values(PlanCounts, query("plan_counts"))
+    (found,) = db.recall_values(PlanCounts, query("plan_counts"))
     return found
 
 
@@ -85,15 +85,19 @@ def replace(
     *,
     votes: bool = False,
     share: Share | None = None,
+    carries: bool = False,
 ) -> Plan:
     """Make `batches` the current plan, in one transaction. Of a `share` all else is dropped.
 
     `repetition_key(key, n)` gives the n-th repetition of a request a key of its own, so that it
     is computed by itself; None lets equal requests share one answer. `adoption`: answers that are
-    looked for under the rows' other keys. `votes`: the samples of a row vote.
+    looked for under the rows' other keys. `votes`: the samples of a row vote. `carries`: the rows
+    that are carried over from the plan before (see `carrying`) are in it, too.
     """
     plan = int(db.scalar("SELECT coalesce(max(plan), 0) + 1 FROM plans"))
     staged = stage_rendered(db, (TEXTS, plan), batches, repetition_key, adoption, share)
+    if carries:
+        carrying.insert(db)
     with db.transaction():
         for table in PLANNED:
             db.execute(f"DELETE FROM {table}")
@@ -193,12 +197,18 @@ class Pending:
 
 # A range is read whole if at least one in so many of its requests is wanted.
 _DENSE = 8
+# The name of a finding: nothing is pending.
+_DONE = "done"
 NOTHING_PENDING = Pending((), {})
 
 
 def pending(db: Database) -> Pending:
     """The requests of the current plan that are not settled."""
+    if db.noted(_DONE):
+        return NOTHING_PENDING
     positions = db.integers(query("pending_positions"))
+    if not positions:
+        db.note(_DONE, value=True)
     tried = db.execute(query("pending_tries"))
     return Pending(positions, {position: Tries(*counts) for position, *counts in tried})
 
@@ -206,7 +216,7 @@ def pending(db: Database) -> Pending:
 def pending_size(db: Database) -> tuple[int, float]:
     """The number of characters in the messages of all pending requests, and the rows that these
     answer (see `PlannedRequest.rows`)."""
-    characters, rows = db.execute(query("pending_size"))[0]
+    characters, rows = db.recall(query("pending_size"))[0].values()
     return int(characters), rows
 
 

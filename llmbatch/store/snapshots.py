@@ -123,12 +123,13 @@ def replace(
     describe: Callable[[], Source],
     choice: Choice | None = None,
     check: Callable[[Database, Snapshot], None] | None = None,
+    carry: Callable[[Database], None] | None = None,
 ) -> Snapshot:
     """Make `items`, or the chosen ones of them and all rejects, the current rows and rejects, in
     one transaction.
 
     `describe` is called after the last item; where `check` raises, all stays as it was. The plan of
-    the earlier rows is removed with them.
+    the earlier rows is removed with them, after `carry` has taken what it can of it.
     """
     earlier = newest(db)
     number = earlier.snapshot + 1 if earlier else 1
@@ -140,6 +141,8 @@ def replace(
         for batch in _batches(items):
             _insert(db, batch, long)
     source = describe()
+    if carry is not None:
+        carry(db)
     with db.transaction():
         for table in (
             "rows",

@@ -24,7 +24,7 @@ from llmbatch.pipeline.tasks import adapters
 from llmbatch.pipeline.tasks.adapters import UNKNOWN, UnknownAdapterError
 from llmbatch.pipeline.tasks.base import DividesRows, Part
 from llmbatch.pipeline.tasks.row_parts import Divide
-from llmbatch.store import plans, shares, snapshots
+from llmbatch.store import carrying, plans, shares, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.plans import SKIPPED, Plan
 from llmbatch.store.rendered_rows import RenderedRow
@@ -32,6 +32,8 @@ from llmbatch.store.shares import Share
 from llmbatch.store.snapshots import Snapshot
 
 _WINDOW = 20_000
+# The name of what is kept of a plan: its digest, and that of the way in which its rows were asked.
+_ASKED = "asked"
 # A batch ends early once its messages have so many characters.
 _CHARACTERS = 64_000_000
 
@@ -65,25 +67,33 @@ def plan(
     current = plans.current(db)
     is_same = rows is None and current is not None and current.digest == digest
     if is_same and current is not None and plans.has_long_texts(db, current.plan):
+        db.keep(_ASKED, [digest, asking.way])
         return current
     if rows is None and shares.held(db) is not None:
         raise NotWholeError
+    adoption, votes = limits.adoption(spec), spec.sampling.vote
+    carries = rows is None and adoption is None and asking.carries(db)
     windows: Iterable[list[tuple[int, str]]] = (
-        snapshots.windows(db, _WINDOW) if rows is None else [snapshots.rows_at(db, rows)]
+        [snapshots.rows_at(db, rows)]
+        if rows is not None
+        else carrying.others(db)
+        if carries
+        else snapshots.windows(db, _WINDOW)
     )
     with asking.rendered(windows) as batches:
-        adoption, votes = limits.adoption(spec), spec.sampling.vote
-        repetition_key = asking.repetition_key
-        return plans.replace(
+        made = plans.replace(
             db,
             snapshot.snapshot,
             digest,
             batches,
-            repetition_key,
+            asking.repetition_key,
             adoption,
             votes=votes,
             share=asking.share if rows is None else None,
+            carries=carries,
         )
+    db.keep(_ASKED, [digest, asking.way])
+    return made
 
 
 class NotWholeError(Exception):
@@ -119,15 +129,17 @@ class Asking:
             *self._known.shape,
         ]
 
-        def digest(other_limits: Mapping[int, int] | None) -> str:
-            source, tokens = snapshot.source.digest, self._screening.tokens
+        def digest_of(source: str, other_limits: Mapping[int, int] | None) -> str:
+            tokens = self._screening.tokens
             return prompts_keys.plan_digest(
                 spec, source, keys.base(), order, tokens, other_limits, dividing
             )
 
-        self.digest = digest(limits.tokens)
+        self.digest = digest_of(snapshot.source.digest, limits.tokens)
         """A digest of all that shapes the requests."""
-        self.share = _share(spec, digest(None))
+        self.way = digest_of(json_text(list(columns)), limits.tokens)
+        """A digest of all that shapes the request of a record, whatever the others are."""
+        self.share = _share(spec, digest_of(snapshot.source.digest, None))
         """The share of the rows that is asked; None: all are."""
         others = limits.specs(spec)
         self._keys = [
@@ -136,6 +148,13 @@ class Asking:
         ]
         self.repetition_key = prompts_keys.repetition_key if _separate(spec) else None
         """Makes the keys of equal requests; None: they share one."""
+
+    def carries(self, db: Database) -> bool:
+        """True if a record that the input before had, too, is asked as it was then."""
+        spec = self._job.spec
+        if db.carried is None or self.share or self.repetition_key or spec.is_batch or spec.stages:
+            return False
+        return db.kept(_ASKED) == [db.carried.digest, self.way] and spec.sampling.samples == 1
 
     @contextmanager
     def rendered(

@@ -14,7 +14,7 @@ from llmbatch.pipeline.rows.guards import Guard, unguarded
 from llmbatch.pipeline.rows.input_file import QUERY_FORMAT, InputFile
 from llmbatch.pipeline.rows.input_parts import Part, Parts
 from llmbatch.pipeline.rows.parts_reader import PartsReader
-from llmbatch.store import snapshots
+from llmbatch.store import carrying, snapshots
 from llmbatch.store.database import Database
 from llmbatch.store.snapshots import Snapshot, Source
 
@@ -105,7 +105,7 @@ def _ingest(db: Database, source: InputFile, parts: Parts, guard: Guard, *, anew
             [part.name for part in parts.files],
         )
 
-    return snapshots.replace(db, reader.rows(), describe, source.choice, guard)
+    return snapshots.replace(db, reader.rows(), describe, source.choice, guard, carrying.stage)
 
 
 def _stat(part: Part) -> tuple[int, int]:

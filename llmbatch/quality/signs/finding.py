@@ -4,8 +4,9 @@ What all answers have in common is asked of the store before it, in such a way t
 order of the rows nor the size of the windows changes a verdict.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,17 +18,19 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.quality import answers
 from llmbatch.quality.answer_form import AnswerForm, form_of
 from llmbatch.quality.answers import RowAnswer
-from llmbatch.quality.signs import language, shared
+from llmbatch.quality.signs import language, length, one_word, shared
 from llmbatch.quality.signs.base import ALL, JSON, TEXT, Background, Sign, Subject
 from llmbatch.quality.signs.registry import SIGNS
 from llmbatch.quality.signs.words import joined
-from llmbatch.store import answer_survey, flags
+from llmbatch.store import answer_survey, flags, results
 from llmbatch.store.answer_survey import SharedAnswers
 from llmbatch.store.database import Database
 from llmbatch.store.flags import Flag
 
 VERSION = 1
 """Of the signs: another one means that they are found anew although no answer has changed."""
+# The name of what is kept of a pass: its settings, and the language that answers had.
+_USUAL = "signs"
 _WINDOW = 20_000
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -38,8 +41,43 @@ def mark(db: Database, spec: JobSpec) -> None:
     """Replace the warning signs of the job's rows by those of its answers of today; without work
     where neither these nor the settings have changed."""
     settings = f"{VERSION} {spec.signs.model_dump_json()} {spec.prompt!r} {spec.system!r}"
-    if not flags.is_current(db, "sign", settings):
-        flags.replace(db, "sign", windows(found(db, spec)), settings)
+    if flags.is_current(db, "sign", settings):
+        return
+    form = form_of(spec)
+    signs = wanted(spec.signs, form.kind)
+    if not signs:
+        flags.replace(db, "sign", [], settings)
+        return
+    look = Look(signs, _background(db, spec, form), form, used_columns(spec))
+    others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
+    usual = [settings, look.job.language, sorted(look.job.usual_words)]
+    is_usual = db.kept(_USUAL) == usual
+    rows = flags.to_look_at(db, "sign", settings, _doubt(look)) if is_usual else None
+    seen = answers.of_store(db, form) if rows is None else _again(db, rows, form)
+    found = _found(look, others, seen)
+    flags.replace(db, "sign", windows(found), settings, carries=rows is not None)
+    db.keep(_USUAL, usual)
+
+
+def _doubt(look: "Look") -> flags.Doubt:
+    """The rows whose signs other rows decide. A bit more than the signs ask for, as characters are
+    counted by the store."""
+    is_text = look.form.kind == TEXT
+    return flags.Doubt(
+        median=look.job.median,
+        least=0.9 * length.LEAST_RATIO if is_text else math.inf,
+        short=2 * one_word.LONGEST
+        if is_text and look.job.median >= one_word.USUAL_LENGTH - 0.1
+        else -1,
+        shared=shared.SIGN in look.signs,
+        names=[sign.name for sign in (length.SIGN, one_word.SIGN, shared.SIGN)],
+    )
+
+
+def _again(db: Database, rows: Sequence[int], form: AnswerForm) -> Iterator[RowAnswer]:
+    """Some rows, as far as they are answered."""
+    seen = (answers.of_row(found, form) for found in results.of_rows(db, rows))
+    return (row for row in seen if row.is_answered)
 
 
 def windows(flagged: Iterator[Flag], size: int = _WINDOW) -> Iterator[list[Flag]]:
@@ -56,7 +94,11 @@ def found(db: Database, spec: JobSpec) -> Iterator[Flag]:
         return
     look = Look(signs, _background(db, spec, form), form, used_columns(spec))
     others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
-    for row in answers.of_store(db, form):
+    yield from _found(look, others, answers.of_store(db, form))
+
+
+def _found(look: "Look", others: SharedAnswers | None, rows: Iterable[RowAnswer]) -> Iterator[Flag]:
+    for row in rows:
         yield from look.at(row, others.of(row.row) if others else ())
 
 

@@ -10,7 +10,7 @@ from llmbatch.quality.signs.base import TEXTS, Sign, Subject
 
 _FEWEST_ANSWERS = 30
 _LEAST_SPREAD = 0.1
-_LEAST_RATIO = math.log(3)
+LEAST_RATIO = math.log(3)
 _NORMAL = 1.4826
 
 
@@ -20,7 +20,7 @@ def look(subject: Subject) -> str | None:
         return None
     distance = math.log(1 + len(subject.text)) - job.median
     spread = _NORMAL * max(job.spread, _LEAST_SPREAD)
-    if abs(distance) < max(_LEAST_RATIO, job.settings.length_deviations * spread):
+    if abs(distance) < max(LEAST_RATIO, job.settings.length_deviations * spread):
         return None
     longer = "longer" if distance > 0 else "shorter"
     return f"{math.exp(abs(distance)):.0f} times {longer} than the median"

@@ -5,12 +5,13 @@ import math
 from llmbatch.quality.signs.base import TEXTS, Sign, Subject
 
 _FEWEST_ANSWERS = 20
-_USUAL_LENGTH = math.log(40)
+USUAL_LENGTH = math.log(40)
+LONGEST = 60
 
 
 def look(subject: Subject) -> str | None:
     job = subject.job
-    if job.answers < _FEWEST_ANSWERS or job.median < _USUAL_LENGTH or len(subject.text) > 60:
+    if job.answers < _FEWEST_ANSWERS or job.median < USUAL_LENGTH or len(subject.text) > LONGEST:
         return None
     return "one word" if len(subject.words) == 1 else None
 
