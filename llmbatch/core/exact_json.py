@@ -119,7 +119,7 @@ def _written(value: Any) -> orjson.Fragment:
     if isinstance(value, ExactFloat):
         return orjson.Fragment(value.text)
     if isinstance(value, Json):
-        return orjson.Fragment(_one_line(value.text))
+        return orjson.Fragment(one_line(value.text))
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -155,18 +155,23 @@ def splice(data: str, extra: Mapping[str, str]) -> str:
     last brace moves. A name that `data` has already would stand twice: avoid it beforehand.
     Raises ValueError when `data` does not end like an object.
     """
+    members = ",".join(f"{dump_record(name)}:{one_line(text)}" for name, text in extra.items())
+    return with_member(data, members)
+
+
+def with_member(data: str, members: str) -> str:
+    """The same with members that are written already, on one line; none is the empty text."""
     whole = data.strip()
     if not (whole.startswith("{") and whole.endswith("}")):
         raise ValueError("not a JSON object")
-    if not extra:
+    if not members:
         return whole
-    members = ",".join(f"{dump_record(name)}:{_one_line(text)}" for name, text in extra.items())
     head = whole[:-1]
     comma = "" if head.rstrip().endswith("{") else ","
     return f"{head}{comma}{members}}}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """JSON text without line breaks; inside its strings they are escaped, so no value changes."""
     if "\n" in text or "\r" in text:
         return text.replace("\r", " ").replace("\n", " ")

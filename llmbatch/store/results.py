@@ -75,6 +75,18 @@ def in_input_order(db: Database, states: list[str]) -> Iterator[dict[str, Any]]:
                 yield _whole(db, found)
 
 
+def answers_in_input_order(db: Database) -> Iterator[list[tuple[str, str]]]:
+    """The answered rows in input order as (data, answer), in windows. One such iterator at a
+    time."""
+    end = int(db.scalar("SELECT coalesce(max(row), 0) FROM rows")) + 1
+    for start in range(1, end, _STEP):
+        stop = min(start + _STEP, end)
+        db.execute(query("collect_answers"), {"first": start, "last": stop - 1})
+        for first, last in snapshots.ranges(db, range(start, stop), _WINDOW):
+            found = db.execute(query("answers_window"), {"first": first, "last": last})
+            yield [(snapshots.whole(db, data, *place), answer) for data, answer, *place in found]
+
+
 def of_rows(db: Database, rows: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Some rows of the current plan, ascending, as `in_input_order` has them."""
     db.execute(query("collect_results_of_rows"), {"rows": list(rows)})

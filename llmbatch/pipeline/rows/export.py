@@ -23,6 +23,7 @@ from llmbatch.pipeline.rows import (
     error_file,
     made_by_column,
     proven_output,
+    quick_lines,
     ranking,
     row_errors,
     vector_columns,
@@ -111,14 +112,11 @@ def export_answers(
         ranked = None if output.best is None else ranking.rank(db, output.best)
         expected -= 0 if ranked is None else ranked.others
         with _opened(output, seal) as stream:
-            written = write_rows(
-                stream,
-                output.format_name,
-                columns,
-                layout,
-                partial(_rows, db, output, layout.beside),
-                options,
-                choose,
+            rows = partial(_rows, db, output, layout.beside)
+            written = (
+                Written(quick_lines.write(db, stream, output, layout))
+                if quick_lines.is_plain(output, layout)
+                else write_rows(stream, output.format_name, columns, layout, rows, options, choose)
             )
             if not output.is_chosen:
                 error_file.check_count(output.path, written.rows, expected)

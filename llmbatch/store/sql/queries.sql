@@ -498,6 +498,19 @@ FROM rows JOIN results USING (row)
 WHERE rows.row BETWEEN $first AND $last AND results.row BETWEEN $first AND $last
 ORDER BY rows.row;
 
+-- name: collect_answers
+-- As `collect_results`, of answered rows and no more than their answers.
+CREATE OR REPLACE TEMP TABLE collected_answers AS
+SELECT row, answer FROM row_states
+WHERE row BETWEEN $first AND $last AND state = 'answered'
+ORDER BY row;
+
+-- name: answers_window
+SELECT data, answer, snapshot, text_at, text_bytes
+FROM rows JOIN collected_answers USING (row)
+WHERE rows.row BETWEEN $first AND $last AND collected_answers.row BETWEEN $first AND $last
+ORDER BY rows.row;
+
 -- name: collect_results_of_rows
 -- The same for some rows; their tokens of failed attempts are not asked for.
 CREATE OR REPLACE TEMP TABLE results AS

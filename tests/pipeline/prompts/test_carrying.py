@@ -1,7 +1,7 @@
 """A plan into which rows are carried over is that of a fresh store, record for record."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,18 @@ def another(rows: Rows, chance: random.Random) -> Rows:
     for _ in range(chance.randint(1, 4)):
         place = chance.randrange(len(found) + 1)
         new = {"n": str(chance.randint(0, 99)), "t": chance.choice(TEXTS)}
-        changes: list[Callable[[], object]] = [
-            lambda place=place, new=new: found.insert(place, new),
-            lambda place=place: found.pop(min(place, len(found) - 1)),
-            lambda place=place, new=new: found[min(place, len(found) - 1)].update(new),
-            lambda place=place: found.append(dict(found[min(place, len(found) - 1)])),
-            lambda: chance.shuffle(found),
-        ]
-        chance.choice(changes)() if len(found) > 2 else found.append(new)
+        at = min(place, len(found) - 1)
+        match chance.randrange(5) if len(found) > 2 else 0:
+            case 0:
+                found.insert(place, new)
+            case 1:
+                found.pop(at)
+            case 2:
+                found[at].update(new)
+            case 3:
+                found.append(dict(found[at]))
+            case _:
+                chance.shuffle(found)
     return found
 
 
