@@ -23,6 +23,7 @@ FULL: Mapping[str, int] = {
     "tail": 1600, "ordering": 1_000_000, "plan": 1500, "long prompt": 480,
     "plan-cost": 3000, "front-memory": 1500, "front-row": 4000,
     "checkpoints": 100_000, "wide": 100_000,
+    "night": 1_000_000,
 }  # fmt: skip
 QUICK: Mapping[str, int] = {
     "generate": 200, "run-batch": 100, "large": 1000, "table": 300, "table width": 1,
@@ -30,6 +31,8 @@ QUICK: Mapping[str, int] = {
     "plan": 200, "long prompt": 256,
     "plan-cost": 200, "front-memory": 100, "front-row": 200,
     "checkpoints": 2000, "wide": 1000,
+    "plan": 200, "long prompt": 120,
+    "plan-cost": 200, "front-memory": 100, "front-row": 200, "night": 2000,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import batch, foretold, generation, gpu, shared, workloads
+from tests.bench import batch, foretold, generation, gpu, nights, shared, workloads
 from tests.bench.findings import Finding
 from tests.bench.sides import QUICK, Bench
 
@@ -80,3 +80,9 @@ def test_a_plan_is_told_beside_what_the_run_then_uses(bench: Bench) -> None:
 
 def actual_by_expected(finding: Finding) -> float:
     return float(finding.ratio.removeprefix("actual / expected "))
+
+
+def test_nights_are_measured_against_the_build_before(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, rounds=1, sizes={**QUICK, "night": 100})
+    (found,) = nights.run(bench, ["night-changed"])
+    assert "100 rows" in found.what
