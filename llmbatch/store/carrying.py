@@ -1,4 +1,4 @@
-"""What is carried over from one input to the next: the requests of rows that both have.
+"""Rows that a new input has in common with the one before, and their requests, are carried over.
 
 A row is a record; the same record asked in the same way has the same request. So where the way has
 not changed, only new records are rendered and named. The tables live in the connection that read
@@ -30,7 +30,12 @@ def stage(db: Database) -> None:
 def insert(db: Database) -> None:
     """Put the carried rows, with their requests, to the rendered ones."""
     db.execute(_query("insert_carried"))
-    db.execute(_query("drop_carried_requests"))
+
+
+def drop_requests(db: Database) -> None:
+    """Forget the requests that were carried, which are in the plan by now."""
+    if db.carried is not None:
+        db.execute(_query("drop_carried_requests"))
 
 
 def others(db: Database) -> Iterator[list[tuple[int, str]]]:

@@ -156,7 +156,7 @@ class Database:
         return next(iter(found[0].values())) if found else None
 
     def kept(self, name: str) -> Any:
-        """What was last kept under this name, whatever the store holds now; None: nothing."""
+        """The value last kept under this name, in any state of the store; None if there is none."""
         return None if self.known is None else self.known.last.get(name)
 
     def keep(self, name: str, value: Any) -> None:

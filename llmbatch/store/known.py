@@ -35,7 +35,7 @@ class Known:
         self._read()
 
     def get(self, stamp: str, name: str) -> Any:
-        """What was found under this name while the store had this stamp; None if nothing was."""
+        """The finding of this name while the store had this stamp; None if nothing was."""
         return self._found.get(name) if stamp == self._stamp else None
 
     def put(self, stamp: str, name: str, value: Any) -> None:

@@ -109,6 +109,7 @@ def replace(
         made = [plan, snapshot, digest, utc(clock.now()), votes]
         db.execute("INSERT INTO plans VALUES (?, ?, ?, ?, ?)", made)
     drop_rendered(db)
+    carrying.drop_requests(db)
     long_texts.remove_others(db.texts, TEXTS, plan)
     return Plan(plan, snapshot, digest, staged.adopted)
 

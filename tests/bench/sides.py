@@ -31,8 +31,7 @@ QUICK: Mapping[str, int] = {
     "plan": 200, "long prompt": 256,
     "plan-cost": 200, "front-memory": 100, "front-row": 200,
     "checkpoints": 2000, "wide": 1000,
-    "plan": 200, "long prompt": 120,
-    "plan-cost": 200, "front-memory": 100, "front-row": 200, "night": 2000,
+    "night": 2000,
 }  # fmt: skip
 
 

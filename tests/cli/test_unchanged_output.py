@@ -23,7 +23,7 @@ def done(quick: QuickJob) -> QuickJob:
 
 
 def places(job: QuickJob) -> dict[str, tuple[int, int]]:
-    """Which file has each name, and when it was written."""
+    """The inode of each file, and the time of its last change."""
     found = {name: (job.folder / name).stat() for name in ("out.jsonl", "out.errors.jsonl")}
     return {name: (seen.st_ino, seen.st_mtime_ns) for name, seen in found.items()}
 

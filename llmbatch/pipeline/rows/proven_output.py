@@ -23,6 +23,8 @@ _WRITING = 1
 # Others hold more than the rows, or a second file.
 _ALONE = ("csv", "tsv", "jsonl", "parquet", "xlsx", "openai-batch")
 _GONE = ""
+# No file has this digest, so one that cannot be read is replaced.
+_UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Proof:
         return list(kept["notices"]) if is_same else None
 
     def keep(self, db: Database, seal: Seal, notices: Sequence[str]) -> None:
-        """Keep what was written."""
+        """Keep the digests of both files."""
         db.note(self.name, seal.digests | {"notices": list(notices)})
 
 
@@ -71,14 +73,17 @@ def of(db: Database, output: OutputFile) -> Proof | None:
 
 
 def _makers(db: Database) -> list[tuple[int, str | None]]:
-    """What made the answers, by the runs that have some."""
+    """The names of the sets that made the answers, by the runs that have some."""
     names = made_by.by_run(db)
     return [(run, names.get(run)) for run in sorted(run_records.rows(db))]
 
 
 def _digest(path: Path) -> str:
     """A digest of a file; of none, and of what is no file, that of nothing."""
-    if not path.is_file():
-        return _GONE
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        if not path.is_file():
+            return _GONE
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return _UNREADABLE

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import asdict
 
-from llmbatch.core.errors import ExitCode, UnwrittenError
+from llmbatch.core.errors import ExitCode, LlmbatchError, UnwrittenError
 from llmbatch.pipeline.run.changes import Publication
 from llmbatch.pipeline.run.context import Context
 from llmbatch.store import inspection, runs
@@ -31,7 +31,8 @@ def end(
     with suppress(UnwrittenError):
         db.compact()
     if published is not None and not published.is_same:
-        inspection.note_sound(db)
+        with suppress(LlmbatchError):  # the run is over; the next one will tell
+            inspection.note_sound(db)
     db.keep_known()
     context.show_end(reason, code, ended)
     names = {ExitCode.OK: "finished", ExitCode.INCOMPLETE: "finished", ExitCode.ENGINE: "failed"}
