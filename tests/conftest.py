@@ -29,6 +29,11 @@ if sys.dont_write_bytecode:
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Notes of engine starts are kept for the next session, as for users, but not among theirs.
+os.environ.setdefault(
+    "LLMBATCH_STARTS", str(Path(__file__).parents[1] / ".pytest_cache" / "starts")
+)
+
 # How long one example takes says something about the machine, and nothing about what is tested.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
