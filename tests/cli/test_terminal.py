@@ -179,6 +179,8 @@ def test_what_a_program_reads_means_the_same_on_a_terminal(terminal: Terminal) -
     asked = {"plan": ("plan", *terminal.run()[1:]), "tune": (), "tail": ()}
     # No row is answered, so there is nothing to evaluate.
     asked |= {"eval": (), "compare": ("compare", OUT, OUT)}
+    # It looks at a machine, and at no job.
+    asked |= {"doctor": ()}
     for name, flag in formats():
         arguments = asked.get(name, (name, OUT))
         if not arguments:

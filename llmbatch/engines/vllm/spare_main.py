@@ -35,6 +35,7 @@ def main(order: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     _end_with(order["parent"])
+    _find_title()
     resource_tracker._resource_tracker._fd = order["tracker"]  # type: ignore[attr-defined]
     environment = dict(os.environ)
     control = socket.socket(fileno=order["control"])
@@ -72,6 +73,13 @@ def _with_forks(
         _end_with(core)
         return theirs
     return control
+
+
+def _find_title() -> None:
+    """Let the place of this process's title be found, by which vLLM names its processes: it is
+    looked for beside the variables, and these will be others."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("setproctitle").getproctitle()
 
 
 def _end_with(parent: int) -> None:
