@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench import scale
 from tests.bench.earlier import THIS, Build, earlier, in_turn
 from tests.bench.findings import Finding, at_most, compared
-from tests.bench.measure import MIB, CommandError, Spent
+from tests.bench.measure import CommandError, Spent
 from tests.bench.sides import Bench
 
 CASES = ("night-same", "night-changed")
@@ -65,21 +65,17 @@ def run(bench: Bench, wanted: Collection[str]) -> list[Finding]:
 
 def _night(bench: Bench, case: str, ours: Job, theirs: Job) -> Finding:
     is_same = case == "night-same"
-    peaks: dict[str, float] = {}
 
     def seconds(job: Job) -> float:
         if not is_same:
             job.change()
-        spent = job.run()
-        peaks[job.build.name] = spent.front_bytes / MIB
-        return spent.cpu_seconds
+        return job.run().cpu_seconds
 
     pairs = in_turn(bench.rounds, lambda: seconds(ours), lambda: seconds(theirs))
     kind = "nothing changed" if is_same else "one in a hundred changed"
     what = f"a night of {ours.rows:,} rows, {kind}, against the build before: processor time"
-    note = _NOTES[case] + f"; peak {peaks['this']:,.0f} MiB against {peaks['before']:,.0f}"
     goal = at_most(0.15 if is_same else 0.4)
-    return compared(case, what, "s", pairs, goal, [note])
+    return compared(case, what, "s", pairs, goal, [_NOTES[case]])
 
 
 _NOTES = {
