@@ -1,6 +1,7 @@
 """`--notify`: a command is told of the end of a run, and can do nothing to it."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def told(folder: Path, notice: Notice, code: int) -> dict[str, str]:
     notice.send(code)
     lines = (folder / "env").read_text().splitlines()
     found = dict(line.partition("=")[::2] for line in lines)
-    return {name: text for name, text in found.items() if name.startswith("LLMBATCH_")}
+    # What the tests themselves, or the user's shell, have set is no part of the notice.
+    added = {name: text for name, text in found.items() if os.environ.get(name) != text}
+    return {name: text for name, text in added.items() if name.startswith("LLMBATCH_")}
 
 
 @pytest.mark.parametrize(
