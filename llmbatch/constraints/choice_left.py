@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import pairwise
 
+from llmbatch.core.prefixes import count_shared
+
 
 class ChoiceLeft:
     """The texts of a choice, asked by their first bytes: a model draws pieces of bytes, and any
@@ -19,7 +21,7 @@ class ChoiceLeft:
     def most_pieces(self) -> int:
         """The pieces after which one text is left, whichever are drawn. The end of the answer is
         one, each other has a byte at least."""
-        shared = (_shared(one, other) for one, other in pairwise(self._spelled))
+        shared = (count_shared(one, other) for one, other in pairwise(self._spelled))
         return 1 + max(shared, default=0)
 
     def settled_after(self, text: str) -> int:
@@ -27,7 +29,7 @@ class ChoiceLeft:
         its end leaves no other."""
         place = bisect_left(self._spelled, own := text.encode(errors="surrogatepass"))
         beside = self._spelled[max(0, place - 1) : place + 2]
-        return 1 + max((_shared(own, other) for other in beside if other != own), default=0)
+        return 1 + max((count_shared(own, other) for other in beside if other != own), default=0)
 
     def only(self, begun: bytes) -> str | None:
         """The one text that begins so; None where there is none, or more than one. A text that
@@ -38,11 +40,3 @@ class ChoiceLeft:
             for n in (0, 1)
         )
         return self._texts[self._spelled[place]] if first and not second else None
-
-
-def _shared(one: bytes, other: bytes) -> int:
-    """The number of bytes that both begin with."""
-    for place, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return place
-    return min(len(one), len(other))

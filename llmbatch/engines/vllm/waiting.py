@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from llmbatch.core.prefixes import count_shared
+
 WAITING_STEPS = 4
 """So many steps' worth of tokens to compute may wait in any case."""
 MOST = 1 << 22
@@ -65,22 +67,10 @@ class Waiting:
         if not block or adapter != self._last_adapter:
             return 0
         most = (len(tokens) - 1) // block * block
-        return min(shared(self._last, tokens) // block * block, most)
+        return min(count_shared(self._last, tokens) // block * block, most)
 
     def take(self, number: str) -> None:
         """Note that an answer has begun, or that nothing more is wanted of its prompt."""
         tokens, new = self._open.pop(number, (0, 0))
         self._tokens -= tokens
         self._new -= new
-
-
-def shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """The number of tokens with which both begin."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

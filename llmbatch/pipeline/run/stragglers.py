@@ -14,6 +14,7 @@ from heapq import heapify, heapreplace
 from itertools import pairwise
 
 from llmbatch.core.outcomes import Usage
+from llmbatch.core.prefixes import count_shared
 from llmbatch.store.plans import PlannedRequest
 
 # Only the last requests can make a tail: what comes before fills the device in any order.
@@ -192,15 +193,3 @@ def _new_characters(order: Sequence[int], texts: Sequence[str]) -> int:
         len(texts[index]) - count_shared(texts[before], texts[index])
         for before, index in pairwise(order)
     )
-
-
-def count_shared(one: str, other: str) -> int:
-    """Characters that two texts have in common from their beginning."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -1,14 +1,11 @@
 """The play of the prefix cache against vLLM's own."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from tests.engines.vllm import session
+from tests.engines.vllm.apart import told_by
 
 pytestmark = session.needs_vllm
 
@@ -16,17 +13,7 @@ pytestmark = session.needs_vllm
 @pytest.fixture(scope="module")
 def result() -> Any:
     """One engine with a cache for a fraction of what the prompts share."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.vllm.cache"],
-        cwd=session.ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return told_by("tests.engines.vllm.cache")
 
 
 @pytest.mark.parametrize("order", ["as input", "sorted"])

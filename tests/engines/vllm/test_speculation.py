@@ -1,9 +1,6 @@
 """Speculative decoding: equal greedy answers, its figures, and the jobs that it is not for."""
 
 import json
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +11,7 @@ from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from llmbatch.engines.vllm import speculation, stats
 from tests.engines.vllm import session
+from tests.engines.vllm.apart import told_by
 
 NGRAM = {"method": "ngram", "num_speculative_tokens": 4}
 
@@ -21,17 +19,7 @@ NGRAM = {"method": "ngram", "num_speculative_tokens": 4}
 @pytest.fixture(scope="module")
 def lives() -> Any:
     """One engine after the other, without drafts and with them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.vllm.drafts"],
-        cwd=session.ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return told_by("tests.engines.vllm.drafts")
 
 
 @pytest.mark.engine

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from llmbatch.engines.vllm.waiting import MOST, Room, Waiting, shared
+from llmbatch.engines.vllm.waiting import MOST, Room, Waiting
 from llmbatch.estimate.prefix_cache import Cache, simulate
 
 BLOCK = 16
@@ -82,14 +82,6 @@ def test_new_tokens_are_those_that_the_forecast_says_are_new() -> None:
         assert not waiting._new, number
     assert counted == simulate(queue, Cache(BLOCK), [1]).cached
     assert sum(counted) > 0
-
-
-def test_shared_tokens() -> None:
-    chance = random.Random(6)
-    for _ in range(300):
-        one, other = (chance.choices((1, 2), k=chance.randrange(6)) for _ in range(2))
-        same = [a == b for a, b in zip(one, other, strict=False)]
-        assert shared(one, other) == [*same, False].index(False)
 
 
 def test_room_of_an_engine() -> None:

@@ -17,7 +17,6 @@ from llmbatch.pipeline.run.stragglers import (
     AnswerLengths,
     Stragglers,
     arrange,
-    count_shared,
     count_steps,
 )
 from llmbatch.store import plans
@@ -76,15 +75,6 @@ def test_what_is_under_way_counts() -> None:
     assert arrange(lengths, texts, 8, 0.25).order[0] == 15
     # With so much ahead of them all, the last one ends before the others do.
     assert arrange(lengths, texts, 8, 0.25, [100.0] * 7).order == list(range(16))
-
-
-@given(st.text("ab", max_size=12), st.text("ab", max_size=12))
-def test_shared_is_the_length_of_the_common_beginning(one: str, other: str) -> None:
-    expected = next(
-        (place for place, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1),
-        min(len(one), len(other)),
-    )
-    assert count_shared(one, other) == expected
 
 
 def test_lengths_are_told_only_when_prompts_tell_them() -> None:
