@@ -40,6 +40,13 @@ def is_current(db: Database, origin: Origin, settings: str) -> bool:
     return bool(db.scalar(_query("is_current"), {"origin": origin, "settings": settings}))
 
 
+def last_pass(db: Database, origin: Origin) -> list[int] | None:
+    """The numbers that tell the last pass for this origin from all others; None before the first:
+    its plan, and how many attempts and reopenings there were."""
+    found = db.execute(_query("last_pass"), {"origin": origin})
+    return list(found[0]) if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Of rows that are as they were, those that are looked at again: with an answer of which the

@@ -14,10 +14,12 @@ from typing import Any
 import orjson
 
 from llmbatch.core import files
-from llmbatch.core.version import VERSION
+from llmbatch.store import running_code
 
 NAME = "known.json"
 _VERSION = 1
+# Taken when this is imported: a run may wait for another one while its files are replaced.
+_CODE = running_code.name()
 # A file that is larger than this is none of ours.
 _MOST_BYTES = 64_000_000
 
@@ -85,8 +87,8 @@ class Known:
 
 def _seal(text: str) -> str:
     """The line before a text: a file that was cut or changed does not have it, nor does that of
-    another version, which may have asked otherwise."""
-    return hashlib.blake2b(f"{_VERSION} {VERSION} {text}".encode(), digest_size=16).hexdigest()
+    other code, which may have asked or written otherwise."""
+    return hashlib.blake2b(f"{_VERSION} {_CODE} {text}".encode(), digest_size=16).hexdigest()
 
 
 def name_of(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> str:

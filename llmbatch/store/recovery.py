@@ -17,6 +17,8 @@ _BEFORE = (*_HISTORY, "field_orders", "runs", "engine_starts", "engine_deaths", 
 _WITH_CHECKPOINTS = ("checkpoints", "attempts")
 _AFTER = ("reopenings", "run_ends")
 DURABLE = (*_BEFORE, *_WITH_CHECKPOINTS, *_AFTER)
+# What was found out of answers, and what names runs by their numbers, which begin anew.
+_FOLLOWING = ("flags", "flag_passes", "known_failures", "run_changes")
 
 # Both bound the memory: the records of a frame in a journal that is written anew, and the bytes of
 # the frames that are replayed in one transaction.
@@ -95,11 +97,11 @@ def forget_runs(db: Database) -> None:
 
 
 def empty_durable_tables(db: Database) -> None:
-    """Empty the durable tables. One more frame is counted than the journal has, so that the next
-    opening, if this process dies first, writes the journal anew."""
+    """Empty the durable tables, and those that follow from them. One more frame is counted than the
+    journal has, so that the next opening, if this process dies first, writes the journal anew."""
     number = newest(db)
     with db.transaction():
-        for table in DURABLE:
+        for table in (*DURABLE, *_FOLLOWING):
             if table not in _HISTORY:
                 db.execute(f"DELETE FROM {table}")
         # The last one shows that the journal is the store's own.

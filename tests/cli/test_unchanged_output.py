@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from llmbatch.store import known
 from llmbatch.store.opening import open_store
-from tests.cli.command import QuickJob
+from tests.cli.command import ROOT, QuickJob, environment
 
 ROWS = "id,text\n1,hello\n2,FAIL:refused\n3,good day\n4,bye\n"
 
@@ -132,3 +135,25 @@ def test_the_report_is_the_same_from_what_is_known(done: QuickJob) -> None:
         for name in ("runs", "last_run", "all_runs", "made_by", "resources", "costs", "all_costs"):
             told.pop(name)
     assert json.dumps(one) == json.dumps(two)
+
+
+def test_is_written_again_by_other_code(
+    done: QuickJob, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also where it calls itself the same version."""
+    copy = tmp_path_factory.mktemp("working-copy")
+    shutil.copytree(ROOT / "llmbatch", copy / "llmbatch")
+    (copy / "tests").symlink_to(ROOT / "tests")
+
+    def run() -> bytes:
+        command = [sys.executable, "-m", "llmbatch", *done.arguments("-q")]
+        env = environment() | {"PYTHONPATH": str(copy)}
+        assert subprocess.run(command, cwd=done.folder, env=env, check=False).returncode == 3
+        return (done.folder / "out.errors.jsonl").read_bytes()
+
+    run()
+    before, places_before = run(), places(done)
+    assert (run(), places(done)) == (before, places_before)
+    writer = copy / "llmbatch/pipeline/rows/row_errors.py"
+    writer.write_text(writer.read_text().replace('"message": row', '"reason": row'))
+    assert run() == before.replace(b'"message"', b'"reason"') != before

@@ -143,6 +143,7 @@ OWNERS: dict[str, tuple[Finder, set[str]]] = {
             "store/frames.py",
             "store/known.py",
             "store/long_texts.py",
+            "store/running_code.py",
         },
     ),
     "ends the process": (

@@ -18,8 +18,6 @@ from llmbatch.store import run_records
 from llmbatch.store.database import Database
 from llmbatch.store.known import name_of
 
-# Raised when the same rows and answers are written in another way.
-_WRITING = 1
 # Others hold more than the rows, or a second file.
 _ALONE = ("csv", "tsv", "jsonl", "parquet", "xlsx", "openai-batch")
 _GONE = ""
@@ -66,7 +64,7 @@ def of(db: Database, output: OutputFile) -> Proof | None:
     """The proof of an output; None for one that is always written."""
     if db.known is None or output.is_stdout or output.format_name not in _ALONE:
         return None
-    decisive = [f"{_WRITING} {output!r}"]
+    decisive = [repr(output)]
     if output.meta or MADE_BY in output.columns:
         decisive.append(repr(_makers(db)))
     return Proof(name_of("output", decisive), output)

@@ -22,14 +22,12 @@ from llmbatch.quality.signs import language, length, one_word, shared
 from llmbatch.quality.signs.base import ALL, JSON, TEXT, Background, Sign, Subject
 from llmbatch.quality.signs.registry import SIGNS
 from llmbatch.quality.signs.words import joined
-from llmbatch.store import answer_survey, flags, results
+from llmbatch.store import answer_survey, flags, results, running_code
 from llmbatch.store.answer_survey import SharedAnswers
 from llmbatch.store.database import Database
 from llmbatch.store.flags import Flag
 
-VERSION = 1
-"""Of the signs: another one means that they are found anew although no answer has changed."""
-# The name of what is kept of a pass: its settings, and the language that answers had.
+# The name of what is kept of a pass: which one, its settings, and the language that answers had.
 _USUAL = "signs"
 _WINDOW = 20_000
 _BLOCK = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -39,8 +37,10 @@ _WHOLE_RECORD = "record"
 
 def mark(db: Database, spec: JobSpec) -> None:
     """Replace the warning signs of the job's rows by those of its answers of today; without work
-    where neither these nor the settings have changed."""
-    settings = f"{VERSION} {spec.signs.model_dump_json()} {spec.prompt!r} {spec.system!r}"
+    where neither these nor the settings, nor the code, have changed."""
+    settings = repr(
+        (running_code.name(), spec.signs.model_dump_json(), spec.prompt, spec.system, spec.prefill)
+    )
     if flags.is_current(db, "sign", settings):
         return
     form = form_of(spec)
@@ -51,12 +51,12 @@ def mark(db: Database, spec: JobSpec) -> None:
     look = Look(signs, _background(db, spec, form), form, used_columns(spec))
     others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
     usual = [settings, look.job.language, sorted(look.job.usual_words)]
-    is_usual = db.kept(_USUAL) == usual
+    is_usual = db.kept(_USUAL) == [flags.last_pass(db, "sign"), *usual]
     rows = flags.to_look_at(db, "sign", settings, _doubt(look)) if is_usual else None
     seen = answers.of_store(db, form) if rows is None else _again(db, rows, form)
     found = _found(look, others, seen)
     flags.replace(db, "sign", windows(found), settings, carries=rows is not None)
-    db.keep(_USUAL, usual)
+    db.keep(_USUAL, [flags.last_pass(db, "sign"), *usual])
 
 
 def _doubt(look: "Look") -> flags.Doubt:

@@ -21,6 +21,9 @@ WHERE
     AND attempts = (SELECT count(*) FROM attempts)
     AND reopenings = (SELECT count(*) FROM reopenings);
 
+-- name: last_pass
+SELECT plan, attempts, reopenings FROM flag_passes WHERE origin = $origin;
+
 -- name: delete_flag_pass
 DELETE FROM flag_passes WHERE origin = $origin;
 

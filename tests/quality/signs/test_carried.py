@@ -22,7 +22,7 @@ from llmbatch.store.rendered_rows import RenderedRow
 from llmbatch.store.runs import Attempt
 from llmbatch.store.snapshots import Row, Source
 from tests.quality.signs import stored
-from tests.quality.signs.test_finding import BOILERPLATE, ENGLISH, rows
+from tests.quality.signs.test_finding import BOILERPLATE, ENGLISH, GERMAN, rows
 
 LONG = " ".join(ENGLISH)
 ODD = ("Yes", "", LONG, "I cannot answer that.", BOILERPLATE, "As an AI, no. [INST]", ENGLISH[0])
@@ -84,3 +84,23 @@ def test_as_found_among_all(tmp_path: Path, seed: int) -> None:
             given = given[: len(given) - chance.randint(0, 2)] if number % 2 else given
             given += [(f"new{number} {seed} {at}", chance.choice(ODD)) for at in range(2)]
     assert again >= 3
+
+
+def test_a_pass_that_its_process_did_not_live_to_tell_of_is_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    """That of the second night found no language that most answers have. Its process died before it
+    kept so, and what is kept is of the first night, which found the language of the third."""
+    one, spec = [*rows()[:-3]], stored.spec()
+    german = [(f"wort{number}", f"{GERMAN} Das war Nummer {number}.") for number in range(40)]
+    with open_store(tmp_path / "job.duckdb") as db:
+        db.remember()
+        for given in (one, [*one, *german], [*one, ("new", ENGLISH[0])]):
+            kept = db.kept(finding._USUAL)
+            night(db, given)
+            finding.mark(db, spec)
+            if len(given) > 70:
+                db.keep(finding._USUAL, kept)
+            names = {flag.name for flag in marked(db)}
+            assert ("language" in names) == (len(given) < 70)
+        assert marked(db) == sorted(finding.found(db, spec))
