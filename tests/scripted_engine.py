@@ -61,7 +61,8 @@ class Options:
     window: int = 8
     slots: int = 0  # so many are answered at a time, a word of each in a step; 0: one by one
     delay: float = 0.0  # seconds for each answer
-    drafted: int = 0  # words of each answer that were drafted: so many times faster, plus one
+    # Words that are drafted in a step, all of them right: so many times faster, plus one.
+    drafted: int = 0
     draft_spoils: bool = False  # drafts change the answers
     step_delay: float = 0.0  # seconds for each step, with `slots`
     prefill_delay: float = 0.0  # seconds for each word of a prompt that begins, with `slots`
@@ -150,6 +151,7 @@ class ScriptedEngine:
         self._left: dict[str, int] = {}  # words still to come of what is being answered
         self._steps = self._starved = self._sequences = 0
         self._moments = StepMoments()
+        self._accepted = 0
         self._unmeasured = (0.0, 0)  # seconds and words that belong to the next step
         self._more = False
         self._lost: set[str] = set()
@@ -344,7 +346,7 @@ class ScriptedEngine:
         for request in running:
             if request.key not in self._left:
                 usage = self.compute(request).usage
-                self._left[request.key] = max(1, usage.output)
+                self._left[request.key] = max(1, self._steps_of(usage.output))
                 begun += usage.prompt
         left = [self._left[request.key] for request in running]
         self._steps += min(left)
@@ -356,6 +358,10 @@ class ScriptedEngine:
         position = left.index(min(left))
         del self._left[running[position].key]
         return position, min(left), len(running), begun
+
+    def _steps_of(self, words: int) -> int:
+        """The steps of an answer with so many words."""
+        return -(-words // (1 + self._options.drafted))
 
     def _may_die(self) -> bool:
         times = self._options.die_times
@@ -447,6 +453,7 @@ class ScriptedEngine:
         self._computed += 1
         used, more = self._usage, outcome.usage
         self._usage = Usage(used.prompt + more.prompt, 0, used.output + more.output)
+        self._accepted += more.output - self._steps_of(more.output)
         if self._options.ledger:
             with Path(self._options.ledger).open("a") as ledger:
                 ledger.write(f"{outcome.key}\n")
@@ -477,11 +484,20 @@ class ScriptedEngine:
     def drafting(self) -> tuple[Drafting, list[str]]:
         return {"drafted": [2]}, ["no others can be tried"]
 
+    def draft_tokens(self) -> int:
+        return self._options.drafted
+
+    def _drafts(self) -> Speculation:
+        places = self._options.drafted
+        if not places:
+            return Speculation()
+        each, rest = divmod(self._accepted, places)
+        accepted = tuple(each + (place < rest) for place in range(places))
+        return Speculation(accepted[0], accepted, accepted)
+
     def telemetry(self) -> Telemetry:
-        drafted = self._computed * self._options.drafted
-        drafts = Speculation(self._computed, (drafted,), (drafted,)) if drafted else Speculation()
         return Telemetry(
-            speculation=drafts,
+            speculation=self._drafts(),
             prompt_tokens=self._usage.prompt,
             output_tokens=self._usage.output,
             running=min(self._options.slots or 1, len(self._in_flight)),

@@ -158,7 +158,8 @@ def sum_up(
     savings = _savings(runs, saved, paid)
     per_row = physical / rows if physical is not None and rows else None
     moments = reduce(add, (run.moments for run in runs), StepMoments())
-    weights = runs[0].weights if len(runs) == 1 else step_cost.weights(moments)
+    accepted = sum(run.speculation.accepted_tokens for run in runs)
+    weights = runs[0].weights if len(runs) == 1 else step_cost.weights(moments, accepted)
     return Costs(
         basis=_basis(runs),
         physical=physical,

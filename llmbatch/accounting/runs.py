@@ -1,7 +1,7 @@
 """The runs of a job as values, read from its store."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -12,7 +12,7 @@ from llmbatch.core import step_cost
 from llmbatch.core.clock import Moment
 from llmbatch.core.errors import UsageError
 from llmbatch.core.speculation import Speculation
-from llmbatch.core.step_cost import StepMoments
+from llmbatch.core.step_cost import StepMoments, Weights
 from llmbatch.job import stored
 from llmbatch.job.cost import CostSpec, TokenPrice
 from llmbatch.job.engine import devices_of
@@ -110,20 +110,21 @@ def _replicas(starts: Sequence[StartRecord]) -> int | None:
 
 def _weighed(runs: list[RunUsage], models: list[str]) -> list[RunUsage]:
     """Give each run the weights of its tokens."""
-    together: dict[str, StepMoments] = {
-        model: _sum(run.moments for run, other in zip(runs, models, strict=True) if other == model)
-        for model in set(models)
+    pairs = list(zip(runs, models, strict=True))
+    together = {
+        model: _weights([run for run, other in pairs if other == model]) for model in set(models)
     }
     weighed = []
-    for run, model in zip(runs, models, strict=True):
-        own = step_cost.weights(run.moments)
-        weights = own if own.measured else step_cost.weights(together[model])
-        weighed.append(replace(run, weights=weights))
+    for run, model in pairs:
+        own = _weights([run])
+        weighed.append(replace(run, weights=own if own.measured else together[model]))
     return weighed
 
 
-def _sum(moments: Iterable[StepMoments]) -> StepMoments:
-    return reduce(add, moments, StepMoments())
+def _weights(runs: Sequence[RunUsage]) -> Weights:
+    """The weights of tokens by the steps of these runs together."""
+    moments = reduce(add, (run.moments for run in runs), StepMoments())
+    return step_cost.weights(moments, sum(run.speculation.accepted_tokens for run in runs))
 
 
 def _run(summary: RunSummary, parts: RunParts, cost: CostSpec) -> RunUsage:

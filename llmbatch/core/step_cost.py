@@ -116,14 +116,16 @@ def fit(moments: StepMoments) -> StepCost | None:
     return StepCost(*best[1], spread)
 
 
-def weights(moments: StepMoments) -> Weights:
-    """The weights of tokens by these steps; equal where they cannot be learned."""
+def weights(moments: StepMoments, accepted: int = 0) -> Weights:
+    """The weights of tokens by these steps; equal where they cannot be learned. `accepted`: output
+    tokens that came with another one, so that they had no step of their own."""
     cost = fit(moments)
     if cost is not None and moments.s > 0:
         output = cost.per_sequence + cost.per_step * moments.steps / moments.s
         if output > 0 and cost.per_prefill_token > 0:
+            output *= moments.s / (moments.s + accepted)
             return Weights(cost.per_prefill_token, output, measured=True)
-    tokens = moments.p + moments.s
+    tokens = moments.p + moments.s + accepted
     each = moments.t / tokens if tokens > 0 and moments.t > 0 else 1.0
     return Weights(each, each, measured=False)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmbatch.core import step_cost
 from llmbatch.core.interval import Interval
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepCost, StepMoments
 from llmbatch.estimate.batching import StepCount
 from llmbatch.job.spec import JobSpec
@@ -26,6 +27,7 @@ class PastRuns:
     `same_settings`: they had the engine's present options, too. `samples_only`: all were samples.
     `cost`: of a step, by the `moments` (None: unknown). `steps`, `computed` and `output` tokens,
     `seconds` of generation without idleness are those of runs that came to an end, if any did.
+    `speculation`: what they drafted; `drafted_alike`: so will the next run.
     `rest`: seconds of generation that the cost of steps does not explain; at most as long as in
     the worst run, and idle besides. `start`, `stop`, `export`, `other`: seconds of these parts.
     """
@@ -33,12 +35,14 @@ class PastRuns:
     runs: Sequence[PastRun]
     same_settings: bool
     samples_only: bool
+    drafted_alike: bool
     moments: StepMoments
     cost: StepCost | None
     steps: StepCount
     computed: float
     output: float
     seconds: float
+    speculation: Speculation
     rest: Interval
     start: Interval | None
     stop: Interval | None
@@ -53,9 +57,18 @@ class PastRuns:
             return 1.0
         return self.steps.sequences / self.output
 
+    @property
+    def sequences_per_token_without_drafts(self) -> float:
+        """The same of an engine like theirs that does not guess."""
+        if not (self.output and self.steps.sequences):
+            return 1.0
+        return (self.steps.sequences + self.speculation.accepted_tokens) / self.output
 
-def from_history(past: JobHistory, spec: JobSpec) -> PastRuns | None:
-    """The runs in `past` that count for `spec`; None if none of them computed with its engine."""
+
+def from_history(past: JobHistory, spec: JobSpec, draft_tokens: int = 0) -> PastRuns | None:
+    """The runs in `past` that count for `spec`; None if none of them computed with its engine.
+    `draft_tokens`: that its engine drafts for a request in a step at most. Where none had its
+    settings, those count that drafted as many, if there are some."""
     wanted = spec.model_dump(mode="json", by_alias=True)
     known = [
         run
@@ -65,8 +78,16 @@ def from_history(past: JobHistory, spec: JobSpec) -> PastRuns | None:
         and _options(run.spec).get("name") == wanted["engine"]["name"]
     ]
     same = [run for run in known if _options(run.spec) == _options(wanted)]
-    chosen = (same or known)[-_NEWEST:]
-    return _added_up(_without_samples(chosen), chosen, same_settings=bool(same)) if chosen else None
+    alike = [run for run in known if len(_speculation(run).drafted) == draft_tokens]
+    chosen = (same or alike or known)[-_NEWEST:]
+    if not chosen:
+        return None
+    return _added_up(
+        _without_samples(chosen),
+        chosen,
+        same_settings=bool(same),
+        drafted_alike=bool(same or alike),
+    )
 
 
 def _without_samples(runs: Sequence[PastRun]) -> Sequence[PastRun]:
@@ -87,7 +108,7 @@ def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _added_up(
-    runs: Sequence[PastRun], every: Sequence[PastRun], *, same_settings: bool
+    runs: Sequence[PastRun], every: Sequence[PastRun], *, same_settings: bool, drafted_alike: bool
 ) -> PastRuns:
     """`runs`: those for generation; `every`: those for starts and ends, samples included."""
     moments = sum((_moments(run) for run in runs), StepMoments())
@@ -97,9 +118,11 @@ def _added_up(
         runs,
         same_settings,
         all(map(is_sample, runs)),
+        drafted_alike,
         moments,
         cost,
-        *(_work(ended) if ended else _work_of_steps(moments)),
+        *(_work(ended) if ended else _work_of_steps(moments, _drafts(runs))),
+        _drafts(ended or runs),
         _rest(ended, cost),
         _starts([run.timings["engine_start"] / run.starts for run in whole if run.starts]),
         _around([run.timings.get("engine_stop", 0.0) for run in whole], 0.7),
@@ -114,9 +137,20 @@ def _work(runs: Sequence[PastRun]) -> tuple[StepCount, float, float, float]:
     return _steps(runs), sum(map(_computed, runs)), output, sum(map(_busy, runs))
 
 
-def _work_of_steps(moments: StepMoments) -> tuple[StepCount, float, float, float]:
+def _work_of_steps(
+    moments: StepMoments, drafts: Speculation
+) -> tuple[StepCount, float, float, float]:
     """The same where all runs were killed, so that only their steps are known."""
-    return StepCount(moments.steps, moments.s), moments.p, moments.s, moments.t
+    output = moments.s + drafts.accepted_tokens
+    return StepCount(moments.steps, moments.s), moments.p, output, moments.t
+
+
+def _drafts(runs: Sequence[PastRun]) -> Speculation:
+    return sum(map(_speculation, runs), Speculation())
+
+
+def _speculation(run: PastRun) -> Speculation:
+    return Speculation.from_json(run.telemetry.get("speculation"))
 
 
 def _moments(run: PastRun) -> StepMoments:

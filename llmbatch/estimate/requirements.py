@@ -7,6 +7,7 @@ from llmbatch.core.interval import Interval
 from llmbatch.engines import base
 from llmbatch.engines.base import KnowsModel
 from llmbatch.engines.info import EngineInfo
+from llmbatch.engines.speculates import draft_tokens_of
 from llmbatch.estimate import cache_outlook, output_tokens, past_runs, prompt_tokens, time_and_cost
 from llmbatch.estimate.batching import Scheduler
 from llmbatch.estimate.cache_forecast import CacheAssumptions
@@ -83,7 +84,8 @@ def estimate(
         prompt = prompt_tokens.by_size(db, pending, pending.history.spent)
     else:
         prompt = prompt_tokens.measure(db, pending, encode, limit)
-    past = None if given.moved else past_runs.from_history(pending.history, spec)
+    drafts = draft_tokens_of(engine)
+    past = None if given.moved else past_runs.from_history(pending.history, spec, drafts)
     rows = _rows(pending)
     if prompt is None:
         return _without_prompts(spec, pending, given, past, outlook, reading, rows)
@@ -262,4 +264,5 @@ def engine_to_come(
         given.device,
         fit.weight_bytes if fit else None,
         elsewhere=given.elsewhere,
+        draft_tokens=draft_tokens_of(given.engine),
     )

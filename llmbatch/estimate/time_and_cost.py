@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import mul
 
 from llmbatch.core import interval
 from llmbatch.core.interval import Interval
-from llmbatch.estimate import generation_time
+from llmbatch.estimate import draft_outlook, generation_time
 from llmbatch.estimate.batching import Scheduler, resample
+from llmbatch.estimate.draft_outlook import DraftOutlook
 from llmbatch.estimate.generation_time import Generation, PastWork, Workload
 from llmbatch.estimate.past_runs import PastRuns
 from llmbatch.job.cost import CostSpec
@@ -87,13 +89,15 @@ class TokenEstimate:
 
 @dataclass(frozen=True, slots=True)
 class NextEngine:
-    """The engine to come, as far as it is known; `elsewhere`: on a device that is not here."""
+    """The engine to come, as far as it is known; `elsewhere`: on a device that is not here;
+    `draft_tokens`: that it drafts for a request in a step at most."""
 
     scheduler: Scheduler
     shape: Shape | None
     device: Device | None
     weight_bytes: int | None
     elsewhere: bool = False
+    draft_tokens: int = 0
 
     @property
     def advice(self) -> str:
@@ -183,19 +187,29 @@ def _generation(
     load: Workload, tokens: TokenEstimate, engine: NextEngine, past: PastRuns | None
 ) -> tuple[Generation, str, list[str]] | None:
     if past is not None and past.seconds > 0 and past.computed + past.output > 0:
-        return _by_past_runs(load, past)
+        drafts = draft_outlook.look_ahead(engine.draft_tokens, past, engine.advice)
+        return _by_past_runs(_in_steps(load, drafts), past, drafts)
     if engine.shape is None or engine.device is None or not load.requests:
         return None
-    generation, notes = _by_roofline(load, tokens, engine.shape, engine.device)
-    return generation, "roofline", [*notes, engine.advice]
+    drafts = draft_outlook.look_ahead(engine.draft_tokens, None, engine.advice)
+    scaled = _in_steps(load, drafts)
+    generation, notes = _by_roofline(scaled, tokens, engine.shape, engine.device)
+    return generation, "roofline", list(dict.fromkeys([*notes, *drafts.notes, engine.advice]))
 
 
-def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list[str]]:
+def _in_steps(load: Workload, drafts: DraftOutlook) -> Workload:
+    """The same work with the steps of answers in place of their tokens."""
+    return replace(load, output=interval.extremes(mul, load.output, drafts.per_token))
+
+
+def _by_past_runs(
+    load: Workload, past: PastRuns, drafts: DraftOutlook
+) -> tuple[Generation, str, list[str]]:
     source = _source(past)
     notes = [_source_note(past)]
     if not past.same_settings:
         notes.append("those runs had other engine settings")
-    scaled = replace(load, output=load.output * past.sequences_per_token)
+    notes += drafts.notes
     if past.cost is None:
         notes.append("too few steps to know the cost of a step: a wide guess")
     least = generation_time.OF_SAMPLE if past.samples_only else generation_time.OF_HISTORY
@@ -204,7 +218,7 @@ def _by_past_runs(load: Workload, past: PastRuns) -> tuple[Generation, str, list
     least = max(least, interval.of_few(sum(run.attempts for run in past.runs)))
     tokens = past.computed + past.output * past.sequences_per_token
     done = PastWork(past.steps, tokens, past.seconds, past.cost, past.moments)
-    generation = generation_time.by_past_runs(scaled, done, past.rest, least)
+    generation = generation_time.by_past_runs(load, done, past.rest, least)
     bounds, larger = generation.seconds, _LARGER * load.scheduler.slots
     wide = bounds.high > _WIDE * bounds.low and bounds.high - bounds.low > _WORTH
     if past.samples_only and wide and larger < load.requests / 2:

@@ -46,7 +46,7 @@ def estimate(
     machine = requirements.engine_to_come(assumed, given, None, tokens, requests)
     lengths = output_tokens.lengths(spec, past)
     load = time_and_cost.make_workload(tokens, requests, retries, lengths, machine.scheduler)
-    runs = past_runs.from_history(past, spec)
+    runs = past_runs.from_history(past, spec, machine.draft_tokens)
     time = time_and_cost.estimate_time(load, tokens, machine, runs, reading, requests)
     cost = time_and_cost.estimate_cost(spec.cost, spec.devices, time.seconds, tokens)
     return WholeJob(requests, len(past.spent), tokens, time, cost)

@@ -2,7 +2,7 @@
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -118,6 +118,33 @@ def test_a_run_like_the_ones_before_takes_what_was_said(job: QuickJob) -> None:
     assert holds(seen["output"]["total"], last["output_tokens"])
     assert is_about(seconds, last["seconds"])
     assert seen["tokens"]["prompt"]["expected"] == last["prompt_tokens"]
+
+
+def test_it_knows_the_drafts_of_earlier_runs_and_says_where_it_does_not(job: QuickJob) -> None:
+    """Two right words are drafted in each step, which then makes three."""
+    without = f"{ENGINE} answer=echo"
+    drafts = f"{without} drafted=2"
+    assert job.run("-q", engine=without).code == 0
+    job.write("in.csv", table(120, first=1000))
+    plain, unknown = (planned(job, engine=engine)["time"] for engine in (without, drafts))
+    assert unknown["steps"] == plain["steps"]
+    assert decode(unknown)["low"] < 0.6 * decode(plain)["low"]
+    told = "drafts: no run with them is known, and so not how many are right"
+    assert [told in note for note in unknown["notes"]].count(True) == 1
+
+    seen = planned(job, "--sample", "60", engine=drafts)["time"]
+    (told,) = (note for note in seen["notes"] if note.startswith("drafts: "))
+    assert told.endswith("in which 100 % of the drafted tokens were right")
+    assert seen["steps"] < 0.45 * plain["steps"] / 2
+    assert planned(job, engine=without)["time"]["steps"] > 2 * seen["steps"]
+    assert job.run("-q", engine=drafts).code == 0
+    steps = job.report()["last_run"]["steps"]
+    assert abs(steps - seen["steps"]) <= 0.2 * steps
+
+
+def decode(time: dict[str, Any]) -> dict[str, float]:
+    (part,) = (each["seconds"] for each in time["parts"] if each["name"] == "decode")
+    return cast(dict[str, float], part)
 
 
 def test_a_sample_is_the_first_part_of_the_job(job: QuickJob) -> None:

@@ -79,6 +79,16 @@ def test_an_output_token_carries_its_share_of_the_fixed_cost() -> None:
     assert weighed.output > truth.per_sequence
 
 
+def test_output_tokens_that_came_with_another_one_share_its_cost() -> None:
+    moments = steps(StepCost(10 * MILLI, 0.1 * MILLI, 0.03 * MILLI, 0.0), 500)
+    accepted = round(moments.s / 2)
+    weighed = weights(moments, accepted)
+    assert weighed.prompt == weights(moments).prompt
+    assert weighed.seconds(moments.p, moments.s + accepted) == pytest.approx(moments.t, rel=1e-6)
+    few = StepMoments.of_step(0.5, 4, 6)
+    assert weights(few, 10).output == pytest.approx(0.5 / 20)
+
+
 @given(
     st.lists(
         st.tuples(st.floats(1e-6, 100), st.integers(0, 1024), st.integers(0, 100_000)), max_size=60

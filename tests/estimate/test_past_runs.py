@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.interval import Interval
+from llmbatch.core.speculation import Speculation
 from llmbatch.core.step_cost import StepMoments
 from llmbatch.estimate import output_tokens, past_runs
 from llmbatch.job.spec import JobSpec
@@ -115,6 +116,42 @@ def test_a_killed_run_tells_of_its_steps_only() -> None:
     assert found.start is None
     assert found.seconds == pytest.approx(moments().t)
     assert found.output == moments().s
+
+
+def drafted(number: int, tokens: int, made: JobSpec | None = None, **changes: Any) -> PastRun:
+    """A run that drafted so many tokens a step, half of which were right."""
+    telemetry = dict(run().telemetry)
+    steps = telemetry["moments"]["s"]
+    drafts = Speculation(steps, (steps,) * tokens, (steps / 2,) * tokens)
+    telemetry["speculation"] = asdict(drafts)
+    telemetry["output_tokens"] = steps + drafts.accepted_tokens
+    return run(number, made, telemetry=telemetry, **changes)
+
+
+def test_runs_that_drafted_as_many_tokens_tell_more_than_others() -> None:
+    four = spec(engine={"speculative_config": {"num_speculative_tokens": 4}})
+    none, two = run(1), drafted(2, 2, spec(engine={"dtype": "half"}))
+    found = past_runs.from_history(past(none, two), four, 2)
+    assert found is not None
+    assert [each.run for each in found.runs] == [2]
+    assert (found.same_settings, found.drafted_alike) == (False, True)
+    assert found.sequences_per_token == pytest.approx(1 / 2)
+    assert found.sequences_per_token_without_drafts == pytest.approx(1)
+    for past_run, tokens in ((none, 4), (two, 4), (two, 0)):
+        found = past_runs.from_history(past(past_run), four, tokens)
+        assert found is not None
+        assert not found.drafted_alike
+    # With the very settings nothing was drafted: it will not be now.
+    found = past_runs.from_history(past(run(made=four)), four, 4)
+    assert found is not None
+    assert found.drafted_alike
+
+
+def test_a_killed_run_that_drafted_made_more_tokens_than_its_steps_show() -> None:
+    killed = drafted(1, 2, reason=None, seconds=None, timings={})
+    found = past_runs.from_history(past(killed), spec(), 2)
+    assert found is not None
+    assert found.output == 2 * moments().s
 
 
 def test_older_runs_have_no_moments() -> None:

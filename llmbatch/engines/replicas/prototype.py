@@ -10,6 +10,7 @@ from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.grammar_plan import GrammarPlan
 from llmbatch.engines.pooling import Pooling, pooling_of
 from llmbatch.engines.replicas import totals
+from llmbatch.engines.speculates import draft_tokens_of
 from llmbatch.engines.takes_adapters import TakesAdapters
 from llmbatch.sizing.device import Device
 from llmbatch.sizing.dimensions import Shape
@@ -44,6 +45,9 @@ class AskedOfPrototype:
 
     def pooling(self) -> Pooling | None:
         return pooling_of(self._prototype)
+
+    def draft_tokens(self) -> int:
+        return draft_tokens_of(self._prototype)
 
     def settings_before_start(self) -> EngineSettings:
         one = base.settings_before_start(self._prototype, self._config.options)

@@ -47,8 +47,8 @@ class StepOutput:
     ended; `queued_at`: when the engine core received the first of the requests that began;
     `asked_at`: when we asked for the step, where the engine core works only then (in one process
     with us). All are seconds of the clock that `core.clock.seconds` reads. `answering`: how many
-    tokens requests got, one each without speculation; `prefilled`: of each request that began, the
-    prompt tokens that were computed for it, in this step or before.
+    requests got a token, or several where they were drafted; `prefilled`: of each request that
+    began, the prompt tokens that were computed for it, in this step or before.
     """
 
     finished: list[Answer]

@@ -291,5 +291,8 @@ class VllmEngine:
     def drafting(self) -> tuple[Drafting, list[str]]:
         return speculation.drafting(self._options, drawn=self._config.drawn)
 
+    def draft_tokens(self) -> int:
+        return speculation.draft_tokens(self._options)
+
     def telemetry(self) -> Telemetry:
         return self._stats.telemetry()

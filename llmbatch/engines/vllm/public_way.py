@@ -97,7 +97,7 @@ class PublicWay:
             clock.seconds(),
             queued_at,
             asked_at,
-            getattr(step, "num_generation_tokens", 0),
+            _firsts(step) + len(getattr(step, "inter_token_latencies_iter", ())),
             _computed(step, len(begun)),
         )
 

@@ -119,7 +119,7 @@ class ShortWay:
             step.ended += 1
         if output.events and step.queued_at is None:
             step.queued_at = output.events[0].timestamp
-        step.answering += len(output.new_token_ids)
+        step.answering += bool(output.new_token_ids)
         if output.prefill_stats is not None:
             step.prefilled.append(output.prefill_stats.num_computed_tokens)
         answer = self._open.get(output.request_id)

@@ -24,6 +24,8 @@ _SUFFIX_PACKAGE = "arctic_inference"
 _LENGTHS = (4, 8)
 _LOOKED_UP = {"prompt_lookup_min": 2, "prompt_lookup_max": 4}
 _SUFFIX_TOKENS = 16
+# Where the configuration of a draft model says how many: taken for a bound.
+_USUAL_TOKENS = 8
 
 
 def config_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +39,15 @@ def config_of(options: Mapping[str, Any]) -> dict[str, Any]:
     found = {str(key).replace("-", "_"): value for key, value in dict(given or {}).items()}
     parts = {key: options[name] for name, key in _PARTS.items() if options.get(name) is not None}
     return found | parts
+
+
+def draft_tokens(options: Mapping[str, Any]) -> int:
+    """See `DraftsAhead.draft_tokens`."""
+    config = config_of(options)
+    given = config.get("num_speculative_tokens")
+    if isinstance(given, int) and given > 0:
+        return given
+    return _USUAL_TOKENS if config else 0
 
 
 def without(options: Mapping[str, Any], *, drawn: bool) -> dict[str, Any]:

@@ -216,7 +216,8 @@ class Settlement:
         now = clock.seconds()
         if now - self._weighed_at >= _WEIGHING_INTERVAL:
             self._weighed_at = now
-            self._weights = step_cost.weights(self._past.moments + telemetry.moments)
+            accepted = (self._past.speculation + telemetry.speculation).accepted_tokens
+            self._weights = step_cost.weights(self._past.moments + telemetry.moments, accepted)
         return self._weights
 
     def engine_ready(self, began: float) -> None:

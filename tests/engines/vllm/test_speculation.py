@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from llmbatch.core.speculation import Speculation
+from llmbatch.engines import speculates
 from llmbatch.engines.config import EngineConfig
 from llmbatch.engines.vllm import engine as vllm
 from llmbatch.engines.vllm import speculation, stats
@@ -35,6 +36,8 @@ def test_greedy_answers_are_the_same_with_drafts(lives: Any) -> None:
     assert ngram["steps"] < plain["steps"]
     # Each accepted token spares its request a place in a step.
     assert ngram["sequences"] + found.accepted_tokens == plain["sequences"]
+    # A request counts once in a step, however many tokens it gets there.
+    assert ngram["moments"] <= ngram["sequences"]
     assert Speculation.from_json(plain["speculation"]) == Speculation()
 
 
@@ -51,6 +54,22 @@ def test_greedy_answers_are_the_same_with_drafts(lives: Any) -> None:
 )
 def test_its_settings(options: dict[str, Any], config: dict[str, Any]) -> None:
     assert speculation.config_of(options) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens"),
+    [
+        ({}, 0),
+        ({"speculative_config": NGRAM}, 4),
+        ({"spec_method": "ngram", "spec_tokens": 2}, 2),
+        ({"speculative_config": {"method": "mtp"}}, 8),
+    ],
+)
+def test_how_many_tokens_it_drafts_is_known_before_a_start(
+    options: dict[str, Any], tokens: int
+) -> None:
+    engine = vllm.create(EngineConfig(str(session.MODEL), options))
+    assert speculates.draft_tokens_of(engine) == tokens
 
 
 @pytest.mark.parametrize(
