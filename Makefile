@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-nights test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -165,6 +165,9 @@ test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --zygote --kills $(KILLS) --rows 40000
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000
 	$(BIN)/python tests/crash/engine_kills.py --kills 10
+
+test-nights: $(READY)  ## Walk through nights that change something, each compared with a job made anew (NIGHTS=50 walks, SEED=1)
+	NIGHTS=$(or $(NIGHTS),50) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q tests/cli/test_nights.py
 
 test-ray-kills: $(READY)  ## 50 actors and two raylets killed under a run over two real nodes (minutes; ACTORS=50)
 	$(BIN)/python -m tests.engines.ray.kills --actors $(or $(ACTORS),50) --raylets 2

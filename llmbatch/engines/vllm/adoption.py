@@ -124,9 +124,14 @@ class _Adopted(popen_spawn_posix.Popen):
         finally:
             os.close(child_read)
             os.close(child_write)
+        try:
+            with open(parent_write, "wb", closefd=False) as stream:
+                stream.write(data)
+        except OSError as error:  # it has died before it read all of it
+            self._spare.kill()
+            self.finalizer()
+            raise GoneError(str(error)) from error
         self.pid = self._spare.pid
-        with open(parent_write, "wb", closefd=False) as stream:
-            stream.write(data)
 
 
 def _close(*descriptors: int) -> None:

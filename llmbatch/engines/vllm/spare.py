@@ -31,8 +31,10 @@ IMPORTS = (
 )
 READY = b"r"
 LENGTH_BYTES = 8
-# A spare that has not imported all by then is given up.
-_IMPORT_SECONDS = 180.0
+# A spare that is wanted before it has imported all gets as long again as it has had, and so many
+# seconds at least and at most: a new interpreter would not take longer.
+_LEAST_PATIENCE = 10.0
+_MOST_PATIENCE = 180.0
 _POLL_SECONDS = 0.5
 _MAIN = (
     "import sys; sys.path[:] = {path!r}; "
@@ -55,6 +57,7 @@ class Spare:
         self._expected = dict(expected)
         self._executable = spawn.get_executable()
         self._given = threading.Lock()
+        self._began = clock.seconds()
         self.is_closed = False
 
     def fits(self) -> bool:
@@ -75,7 +78,7 @@ class Spare:
             socket.send_fds(self.control, [length], descriptors)
             self.control.sendall(variables)
         except (OSError, ValueError, GoneError) as error:
-            self._kill()
+            self.kill()
             raise GoneError(str(error)) from error
         finally:
             self.control.close()
@@ -85,22 +88,23 @@ class Spare:
         self.is_closed = True
         if self._given.acquire(blocking=False):
             self.control.close()
-            self._kill()
+            self.kill()
         else:
             # Who is about to hand something over learns that it is too late.
             with contextlib.suppress(OSError):
                 self.control.shutdown(socket.SHUT_RDWR)
 
     def _await_ready(self) -> None:
-        until = clock.seconds() + _IMPORT_SECONDS
+        now = clock.seconds()
+        until = now + min(max(now - self._began, _LEAST_PATIENCE), _MOST_PATIENCE)
         while not select.select([self.control], [], [], _POLL_SECONDS)[0]:
             if clock.seconds() > until:
                 raise GoneError("it takes too long")
         if self.control.recv(1) != READY:
             raise GoneError("it has ended")
 
-    def _kill(self) -> None:
-        """Its own spares end when they see that it has."""
+    def kill(self) -> None:
+        """End it, whatever it is by now. Its own spares end when they see that it has."""
         with contextlib.suppress(OSError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from llmbatch.core.version import VERSION
 from llmbatch.engines import private_notes
 from llmbatch.engines.vllm import versions
+from llmbatch.store import running_code
 
 Changes = dict[str, str | None]
 # After so many starts in a row in which the spare did not fit there are none any more.
@@ -53,7 +53,7 @@ def place(options: Mapping[str, Any]) -> Path | None:
         name: value for name, value in sorted(_AT_FIRST.items()) if name.startswith(_DECIDING)
     }
     like = [
-        VERSION,
+        running_code.name(),
         versions.installed(),
         sys.executable,
         sys.version,

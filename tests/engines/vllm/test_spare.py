@@ -2,11 +2,12 @@
 
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -113,6 +114,42 @@ def test_a_spare_that_has_died_is_replaced(begun: list[Spare], tmp_path: Path) -
     assert told.recv()[0] == process.pid != made.pid
     process.join(20)
     assert process.exitcode == 7
+
+
+def test_a_spare_that_dies_as_it_is_given_its_work_is_replaced(
+    begun: list[Spare], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its pipes, and has read nothing from them."""
+    made, hand = new(begun), Spare.hand
+
+    def then_dies(self: Spare, descriptors: Sequence[int]) -> None:
+        os.kill(made.pid, signal.SIGSTOP)
+        hand(self, descriptors)
+        os.kill(made.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, made.pid, os.WEXITED | os.WNOWAIT)
+
+    assert select.select([made.control], [], [], 20)[0]  # it is ready
+    monkeypatch.setattr(Spare, "hand", then_dies)
+    process, told = started(report, tmp_path, Offer([made]))
+    assert told.recv()[0] == process.pid != made.pid
+    process.join(20)
+    assert (process.exitcode, psutil.pid_exists(made.pid)) == (7, False)
+
+
+def test_a_spare_that_hangs_in_an_import_holds_nothing_up(
+    begun: list[Spare], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(spare, "_LEAST_PATIENCE", 1.0)
+    names = dict(os.environ)
+    begun.append(made := spare.start(names, names, 1, None, ["endless"]))
+    began = time.monotonic()
+    process, told = started(report, tmp_path, Offer([made]))
+    assert time.monotonic() - began < 10
+    assert told.recv()[0] == process.pid != made.pid
+    process.join(20)
+    assert (process.exitcode, psutil.pid_exists(made.pid)) == (7, False)
 
 
 def test_its_forks_become_the_workers_of_the_core(begun: list[Spare], tmp_path: Path) -> None:

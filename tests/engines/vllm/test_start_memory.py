@@ -1,12 +1,14 @@
 """The things that a start teaches the next one."""
 
+import resource
 from pathlib import Path
 
 import pytest
 
 from llmbatch.engines import private_notes
-from llmbatch.engines.vllm import start_memory
+from llmbatch.engines.vllm import start_memory, versions
 from llmbatch.engines.vllm.start_memory import Known
+from llmbatch.store import running_code
 
 SEEN = Known({"PRELOAD": "/lib", "GONE": None}, {"THREADS": "1"}, 1)
 
@@ -49,3 +51,50 @@ def test_notes_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert start_memory.place({"max_num_seqs": 5}) != place
     monkeypatch.setenv("LLMBATCH_STARTS", "off")
     assert start_memory.place({"max_num_seqs": 4}) is None
+
+
+def test_other_code_another_vllm_or_environment_has_notes_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = {start_memory.place({})}
+    with monkeypatch.context() as changed:
+        changed.setattr(versions, "installed", lambda: "0.99.0")
+        places.add(start_memory.place({}))
+    with monkeypatch.context() as changed:
+        changed.setattr(running_code, "name", lambda: "other code")
+        places.add(start_memory.place({}))
+    for name in ("VLLM_CPU_KVCACHE_SPACE", "OMP_NUM_THREADS", "LD_PRELOAD"):
+        with monkeypatch.context() as changed:
+            changed.setitem(start_memory._AT_FIRST, name, "7")
+            places.add(start_memory.place({}))
+    assert len(places) == 6
+    with monkeypatch.context() as changed:
+        changed.setitem(start_memory._AT_FIRST, "WORD", "7")  # decides on nothing
+        assert start_memory.place({}) in places
+
+
+@pytest.mark.parametrize("content", [b"", b"no note", b"\xff\n\xff", b"0" * 64 + b"\n{}"])
+def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
+    note = tmp_path / "a"
+    note.write_bytes(content)
+    assert start_memory.known(note) is None
+    start_memory.keep(note, None, SEEN, had_missed=False)
+    assert start_memory.known(note) == SEEN
+
+
+def test_a_note_that_cannot_be_kept_harms_nothing(tmp_path: Path) -> None:
+    """In a folder that is a file, in one that takes none, under the name of a folder, and on a full
+    disk."""
+    (tmp_path / "file").touch()
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for note in (tmp_path / "file" / "a", Path("/proc/starts/a"), tmp_path / "a"):
+        start_memory.keep(note, None, SEEN, had_missed=False)
+        assert start_memory.known(note) is None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        start_memory.keep(tmp_path / "full" / "a", None, SEEN, had_missed=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert start_memory.known(tmp_path / "full" / "a") is None
+    assert [*(tmp_path / "full").iterdir()] == []
