@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-nights test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-levers verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-nights test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets

@@ -6,12 +6,13 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 from llmbatch.core import clock
 
 _LAST_WORDS = 4_000
 """Bytes of what a process said at last."""
+_LAST_SECONDS = 1.0
 
 
 class ChildError(Exception):
@@ -20,7 +21,7 @@ class ChildError(Exception):
 
 def lines(
     module: str, *arguments: str, seconds: float, environment: Mapping[str, str] | None = None
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """The lines that `python -m module` prints, as they come. Raises ChildError if it fails, or is
     still at work after so many seconds; then, and if the caller stops early, it is ended."""
     command = [sys.executable, "-m", module, *arguments]
@@ -35,9 +36,18 @@ def lines(
         try:
             yield from _read(process, clock.seconds() + seconds, seconds)
         finally:
-            # Its own children are in its group, or end with it.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End it, after a moment in which it can remove its files. Its own children are in its group,
+    or end with it."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LAST_SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read(process: "subprocess.Popen[bytes]", until: float, seconds: float) -> Iterator[str]:

@@ -25,8 +25,8 @@ _WORKERS = "workers"
 _LONGEST = 107 - 37
 _SHORT = "/tmp"
 _MEMORY = Path("/dev/shm")
-# Python's names for shared memory and for semaphores.
-_SEGMENT = re.compile(r"psm_\w+|sem\.mp-\w+")
+# Python's names for shared memory and for semaphores, and that of a part of a model on the CPU.
+_SEGMENT = re.compile(r"psm_\w+|sem\.mp-\w+|\w+-\w+:\d+-\[[\d-]+\]-cpushm_\d+")
 
 
 class Scratch:
@@ -156,7 +156,7 @@ def _unlink(name: str) -> None:
         return
     if name.startswith("sem."):
         resource_tracker.unregister("/" + name.removeprefix("sem."), "semaphore")
-    else:
+    elif name.startswith("psm_"):
         resource_tracker.unregister("/" + name, "shared_memory")
 
 

@@ -11,16 +11,16 @@ no such copies.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from select import select
-from typing import Any
+from select import poll, select
+from typing import Any, TextIO
 
 from llmbatch.core import clock
 from llmbatch.core.outcomes import Completed
@@ -46,45 +46,62 @@ _TEXTS = (
     "Can I change the address of my account?",
 )
 _TOKENS = 24
-_WATCH_SECONDS = 0.3
 _OWN_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
 
 
 def main() -> None:
     """Try the levers named, and print the results."""
-    _end_with(os.getppid())
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # vLLM logs to stdout
     model, seconds, *names = sys.argv[1:]
     if seconds == "alone":
+        _end_with(out.fileno())
         out.write(json.dumps(_tried(model, *names)))
         out.close()
         return
+    with tempfile.TemporaryDirectory(prefix="llmbatch-trial-") as folder:
+        _end_with(out.fileno(), folder)
+        signal.signal(signal.SIGTERM, lambda *_: _end(folder))
+        _try_each(model, (BASE, *names), folder, float(seconds), out)
+
+
+def _try_each(model: str, names: Sequence[str], folder: str, seconds: float, out: TextIO) -> None:
+    """Print a line for each. `folder`: for their logs, which are not theirs to remove, since a
+    trial may be killed."""
     if is_copied := defaults.is_cpu_build():
         os.environ.update(_OWN_PROCESS)
         start.set_environment(local=True)
         import vllm.model_executor.model_loader.weight_utils
         import vllm.v1.engine.llm_engine  # noqa: F401
-    for name in (BASE, *names):
+    work = _copied if is_copied else _apart
+    for number, name in enumerate(names):
         began = clock.seconds()
-        # Here, since a trial may be killed.
-        with tempfile.TemporaryDirectory(prefix="llmbatch-trial-") as folder:
-            work = _copied if is_copied else _apart
-            found = work(model, name, folder, float(seconds))
+        place = Path(folder) / str(number)
+        place.mkdir()
+        found = work(model, name, str(place), seconds)
         found |= {"name": name, "seconds": round(clock.seconds() - began, 1)}
         out.write(json.dumps(found) + "\n")
         out.flush()
 
 
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent has."""
+def _end_with(pipe: int, folder: str | None = None) -> None:
+    """End this process once nobody reads what it writes into a pipe, since its parent has ended,
+    and remove its folder."""
+    nobody = poll()
+    nobody.register(pipe, 0)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_SECONDS)
-        os.kill(os.getpid(), signal.SIGKILL)
+        nobody.poll()
+        _end(folder)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+def _end(folder: str | None) -> None:
+    """End this process at once: an end of Python's would take vLLM apart, which takes seconds."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _copied(model: str, name: str, folder: str, seconds: float) -> dict[str, Any]:
@@ -93,9 +110,10 @@ def _copied(model: str, name: str, folder: str, seconds: float) -> dict[str, Any
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            _end_with(os.getppid())
+            os.close(reading)
+            _end_with(writing)
             os.write(writing, json.dumps(_tried(model, name, folder)).encode())
-        os.kill(os.getpid(), signal.SIGKILL)  # no end of Python's: it would take apart vLLM
+        _end(None)
     os.close(writing)
     said, until = b"", clock.seconds() + seconds
     while select([reading], [], [], max(0.0, until - clock.seconds()))[0]:
@@ -133,7 +151,7 @@ def _result(said: bytes, seconds: float, *, is_late: bool) -> dict[str, Any]:
     with contextlib.suppress(ValueError):
         found: dict[str, Any] = json.loads(said)
         return found
-    late = f"not done after {seconds:.0f} seconds"
+    late = f"not done after {seconds:.0f} seconds (more: --timeout)"
     return {"error": late if is_late else "its process died"}
 
 

@@ -1,5 +1,6 @@
 """Temporary files and shared memory of an engine, without an engine."""
 
+import mmap
 import os
 import subprocess
 import sys
@@ -56,6 +57,19 @@ def test_shared_memory_that_is_left_is_removed_with_it(base: Path) -> None:
     scratch.remove()
     assert not (SHARED / memory.name).exists()
     memory.close()
+
+
+@pytest.mark.parametrize("start", ["vllm_dist_0a1b", "29500"])
+def test_so_is_the_memory_that_parts_of_a_model_share(base: Path, start: str) -> None:
+    """Its name begins with that of a file or with a port; Python does not know of it."""
+    path = SHARED / f"{start}-tp:0-[0-1]-cpushm_{os.getpid()}"
+    with path.open("w+b") as file:
+        file.truncate(mmap.PAGESIZE)
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE):
+            scratch = Scratch()
+            scratch.note(segments_of([os.getpid()]))
+    scratch.remove()
+    assert not path.exists()
 
 
 def test_what_was_killed_with_all_its_helpers_is_swept(base: Path) -> None:
