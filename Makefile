@@ -166,8 +166,8 @@ test-crash: $(READY)  ## Kill, cut off and break everything that can be (over an
 	$(BIN)/python tests/crash/sigkill.py --engine vllm --kills 10 --rows 2000
 	$(BIN)/python tests/crash/engine_kills.py --kills 10
 
-test-nights: $(READY)  ## Walk through nights that change something, each compared with a job made anew (NIGHTS=50 walks, SEED=1)
-	NIGHTS=$(or $(NIGHTS),50) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q tests/cli/test_nights.py
+test-nights: $(READY)  ## Walk through nights that change something, each compared with a job made anew (WALKS=50, SEED=1)
+	WALKS=$(or $(WALKS),50) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q tests/cli/test_nights.py
 
 test-ray-kills: $(READY)  ## 50 actors and two raylets killed under a run over two real nodes (minutes; ACTORS=50)
 	$(BIN)/python -m tests.engines.ray.kills --actors $(or $(ACTORS),50) --raylets 2

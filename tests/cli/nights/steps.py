@@ -73,7 +73,8 @@ def _column(walk: Walk) -> str:
 
 def _setting(walk: Walk) -> str:
     name = walk.chance.choice(list(CHOICES))
-    walk.settings[name] = walk.chance.choice(CHOICES[name])
+    others = [value for value in CHOICES[name] if value != walk.settings[name]]
+    walk.settings[name] = walk.chance.choice(others or CHOICES[name])
     return f"{name} = {walk.settings[name]}"
 
 
@@ -134,8 +135,41 @@ def _forget(walk: Walk) -> str:
     return "known.json harmed"
 
 
-STEPS: tuple[Step, ...] = (
+OF_ROWS: tuple[Step, ...] = (
     _insert, _insert, _delete, _edit, _edit, _double, _shuffle, _swap, _retype, _spoil, _column,
-    _setting, _setting, _setting, _setting, _setting, _back, _nothing, _fresh, _harm, _forget,
-    _example, _retry,
 )  # fmt: skip
+OTHERS: tuple[Step, ...] = (_back, _nothing, _harm, _harm, _forget, _example, _retry)
+
+
+def _set(name: str, value: object) -> Step:
+    def step(walk: Walk) -> str:
+        walk.settings[name] = value
+        return f"{name} = {value}"
+
+    return step
+
+
+TELLING: tuple[tuple[Step, ...], ...] = (
+    (),
+    (_fresh,),
+    (_insert, _set("prompt", "Tell {{ text }} of {{ kind }}")),
+    (_set("columns", ["response", "id", "flags"]),),
+    (_edit, _set("signs.off", ["length", "shared"]), _harm),
+)
+"""Nights that show, in this order, most faults of what is kept: of flags, of carried requests, of
+an output that is left alone."""
+
+
+def some(walk: Walk) -> list[str]:
+    """The things that happen before a night: to rows, to settings, to both, or to neither."""
+    chance = walk.chance
+    if chance.random() < 0.1:
+        return [_fresh(walk)]
+    steps: list[Step] = []
+    if chance.random() < 0.6:
+        steps += chance.choices(OF_ROWS, k=chance.randint(1, 2))
+    if chance.random() < 0.7:
+        steps += [_setting] * chance.randint(1, 2)
+    if chance.random() < 0.3:
+        steps.append(chance.choice(OTHERS))
+    return [step(walk) for step in steps]

@@ -7,31 +7,38 @@ figures and the exit code are those of a store that was made of the same input b
 
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.cli.nights import steps
 from tests.cli.nights.given import STATE, Walk
 from tests.cli.nights.job import write
 from tests.cli.nights.left import differences, left
-from tests.cli.nights.steps import STEPS
 from tests.crash.tracer import At, Tracer
 
 
 def nights(
-    seed: int, count: int, folder: Path, forks: Tracer, tell: Callable[[str], None] = lambda _: None
+    seed: int,
+    count: int,
+    folder: Path,
+    forks: Tracer,
+    tell: Callable[[str], None] = lambda _: None,
+    first: Sequence[Sequence[steps.Step]] = (),
 ) -> None:
-    """Live through nights, and fail after the first that leaves something else than a new job."""
+    """Live through nights, and fail after the first that leaves something else than a new job.
+    `first`: what happens before the first ones, each of which is compared."""
     walk = Walk(random.Random(seed), folder / "nightly")
     walk.folder.mkdir(parents=True)
     history: list[str] = []
     for night in range(count):
-        steps = [walk.chance.choice(STEPS)(walk) for _ in range(walk.chance.randint(1, 3))]
-        history.append(f"{night}: {'; '.join(steps if night else [])}")
+        is_given = night < len(first)
+        happened = [step(walk) for step in first[night]] if is_given else steps.some(walk)
+        history.append(f"{night}: {'; '.join(happened)}")
         tell(history[-1])
         arguments = write(walk, walk.folder)
         code, error = _night(walk, arguments, forks, history)
         walk.is_fresh = False
-        if night < count - 1 and walk.chance.random() < 0.4:
+        if not is_given and night < count - 1 and walk.chance.random() < 0.4:
             continue
         fresh = folder / f"fresh{night}"
         fresh.mkdir()
