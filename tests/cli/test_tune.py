@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from llmbatch.cli.commands.tune import _knobs
+from llmbatch.tune.candidates import describe
 from tests.cli.command import ENGINE, Job, QuickJob, Running, wait_for
 
 ROWS = "id,text\n" + "".join(f"{n},text {n}\n" for n in range(60))
@@ -132,6 +134,14 @@ def test_no_setting_can_be_measured(tuned: QuickJob) -> None:
     assert stderr.splitlines()[-1] == "llmbatch: error: no setting could be measured: boom"
 
 
+def test_a_table_is_read_as_it_is_shown() -> None:
+    shorter, longer = ({"method": "ngram", "num_speculative_tokens": n} for n in (4, 8))
+    shown = describe({"speculative_config": shorter})
+    assert _knobs([f"{shown}, {json.dumps(longer)}"]) == {"speculative_config": [shorter, longer]}
+    toml = 'speculative_config={method = "ngram", num_speculative_tokens = 4}'
+    assert _knobs([toml]) == {"speculative_config": [shorter]}
+
+
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
@@ -139,6 +149,7 @@ def test_no_setting_can_be_measured(tuned: QuickJob) -> None:
         (("--set", "dely=1"), "engine option 'dely': unknown (did you mean 'delay'?)"),
         (("--set", "delay"), "--set 'delay': write KEY=VALUE"),
         (("--set", "delay=slow"), "engine option 'delay': could not convert"),
+        (("--set", 'delay={"a": 1, b}'), "neither TOML nor JSON"),
         (("--budget", "soon"), "--budget: write a span of time"),
         (("--budget", "06:00"), "--budget: write a span of time"),
         (("--budget", "0s"), "--budget: must be from 1 to"),

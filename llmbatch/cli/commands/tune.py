@@ -1,5 +1,6 @@
 """`llmbatch tune`: faster engine settings, measured and written into the job file."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,17 +105,28 @@ def tune(
 
 
 def _knobs(sets: Iterable[str]) -> dict[str, list[Any]]:
-    """`--set KEY=V1,V2`: the values by option; a comma inside of quotes or brackets is none."""
+    """`--set KEY=V1,V2`: the values by option; a comma inside of quotes or brackets is none. Tables
+    may be written as in TOML or as in JSON, which is how a result shows them."""
     knobs: dict[str, list[Any]] = {}
     for given in sets:
         name, _, text = given.partition("=")
         if not name or not text:
             raise UsageError(f"--set {given!r}: write KEY=VALUE or KEY=VALUE,VALUE")
-        _, values = parse_engine_arg(f"{name}=[{text}]")
-        if not isinstance(values, list):  # not TOML: words without quotes
-            values = [parse_engine_arg(f"{name}={word.strip()}")[1] for word in text.split(",")]
-        knobs.setdefault(name, []).extend(values)
+        knobs.setdefault(name, []).extend(_values(name, text))
     return knobs
+
+
+def _values(name: str, text: str) -> list[Any]:
+    _, values = parse_engine_arg(f"{name}=[{text}]")
+    if isinstance(values, list):
+        return values
+    if "{" in text:
+        try:
+            return list(json.loads(f"[{text}]"))
+        except ValueError as error:
+            raise UsageError(f"--set {name}={text}: neither TOML nor JSON: {error}") from error
+    # Words without quotes.
+    return [parse_engine_arg(f"{name}={word.strip()}")[1] for word in text.split(",")]
 
 
 def _names_code(spec: "JobSpec", result: "TuneResult") -> bool:

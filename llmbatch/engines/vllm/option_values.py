@@ -51,6 +51,9 @@ def fault(name: str, value: Any, annotation: str) -> str | None:
     if kinds and kinds <= _NUMBERS and name not in _OWN_FORMS and not _is_number(value, kinds):
         wanted = " or ".join(word for kind, word in _WORDS.items() if kind in kinds)
         return f"must be {wanted} (got {shown})"
+    if kinds - {"None"} and all(kind.startswith("dict[") for kind in kinds - {"None"}):
+        is_table = isinstance(value, Mapping)
+        return None if is_table else f"must be a table, such as {{name = 1}} (got {shown})"
     if isinstance(value, str) and len(kinds - {"None"}) == 1:
         words = choices(next(iter(kinds - {"None"})))
         if words and value not in words:

@@ -36,7 +36,8 @@ def config_of(options: Mapping[str, Any]) -> dict[str, Any]:
             given = json.loads(given)
         except ValueError:
             given = None  # vLLM refuses it
-    found = {str(key).replace("-", "_"): value for key, value in dict(given or {}).items()}
+    table = given if isinstance(given, Mapping) else {}  # anything else is refused
+    found = {str(key).replace("-", "_"): value for key, value in table.items()}
     parts = {key: options[name] for name, key in _PARTS.items() if options.get(name) is not None}
     return found | parts
 

@@ -86,6 +86,16 @@ def test_what_cannot_be_used_is_refused(options: dict[str, object], message: str
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [4, "ngram", ["ngram"], "[1]"])
+def test_an_option_that_is_a_table_is_refused_in_another_form(value: object) -> None:
+    with pytest.raises(UsageError, match="'speculative_config': must be a table"):
+        vllm_options.check({"speculative_config": value})
+    for table in ({"method": "ngram"}, '{"method": "ngram"}'):
+        assert vllm_options.check({"speculative_config": table})["speculative_config"] == {
+            "method": "ngram"
+        }
+
+
 def test_a_folder_counts_by_its_contents(tmp_path: Path) -> None:
     names = []
     for name in ("here", "there"):
