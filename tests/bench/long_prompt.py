@@ -75,6 +75,12 @@ def _llmbatch(bench: Bench, build: Build, source: Path, system: str) -> dict[str
     return last
 
 
+def fewest_steps(rows: int) -> int:
+    """The steps without a single place left free between two answers, of any order or window."""
+    places: int = ENGINE["max_num_seqs"]
+    return -(-rows // places) * MAX_TOKENS
+
+
 def finding(ours: Mapping[str, Any], before: Mapping[str, Any], peer: Mapping[str, Any]) -> Finding:
     what = (
         f"engine steps of {peer['requests']:,} rows that share a long system prompt "
@@ -86,6 +92,8 @@ def finding(ours: Mapping[str, Any], before: Mapping[str, Any], peer: Mapping[st
         f"{before['steps']} steps, {before['starved_steps']} of them with room",
         f"output tokens: llmbatch {ours['output_tokens']:,}, "
         f"LLM.generate {peer['output_tokens']:,}",
+        f"at the very least {fewest_steps(peer['requests'])} steps: an answer takes {MAX_TOKENS} "
+        f"of them in one of {ENGINE['max_num_seqs']} places, and a place takes whole answers",
     ]
     pairs = [(ours["steps"], peer["steps"])]
     return compared("long prompt", what, "steps", pairs, at_most(1.0), notes)

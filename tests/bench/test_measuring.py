@@ -17,6 +17,7 @@ from tests.bench import (
     cost,
     generation,
     gpu,
+    long_prompt,
     parts,
     streams,
     suite,
@@ -31,6 +32,11 @@ from tests.bench.measure import MIB, ROOT, CommandError, Spent, spend
 from tests.bench.sides import FULL, QUICK, Bench, Ran
 
 HERE = Path(__file__).parent
+
+
+def test_a_place_takes_whole_answers() -> None:
+    """Of 480 rows that take four steps each, 128 at a time, three in a place would be 384."""
+    assert [long_prompt.fewest_steps(rows) for rows in (1, 128, 129, 480)] == [4, 4, 8, 16]
 
 
 def test_a_command_is_measured_with_its_children(tmp_path: Path) -> None:

@@ -115,7 +115,10 @@ def compiled(template: str) -> Template:
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = _now
-    return environment.from_string(template)
+    made = environment.from_string(template)
+    # Each rendering copies them: of Jinja's chain of tables that takes longer than all the rest.
+    made.globals = dict(made.globals)
+    return made
 
 
 def _to_json(
