@@ -17,7 +17,7 @@ PINNED := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 PINNED_BUILD := $(if $(CONSTRAINTS),--build-constraint $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-levers verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-nights test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas drift-rates sweep model pins audit clean
+.PHONY: help install demo demo-llm demo-judge demo-vectors browser test test-fast slow-tests test-lowest test-python test-other-processor test-vllm check verify-server chaos coverage lint accuracy calibration evaluation student bench-cascade verify-levers verify-trust verify-feedback verify-intervals verify-labels verify-signs bench-signs test-crash test-nights test-ray-kills test-replica-kills bench-replicas bench-ray bench bench-quick bench-checks bench-large bench-gpu bench-scale bench-shards bench-http bench-choice bench-batch bench-jobs verify-batch bench-embed verify-pooling schemas tables drift-rates sweep model pins audit clean
 .DELETE_ON_ERROR:
 
 help:  ## Show the targets
@@ -232,6 +232,9 @@ verify-pooling: $(READY)  ## Vectors, scores and classification heads against tr
 bench-embed: $(READY)  ## Vectors of 20,000 short texts against LLM.embed and a loop of transformers (fetches 84 MB once)
 	sh samples/vectors/minilm.sh $(BIN)/python demo-llm
 	$(BIN)/python tests/bench/embedding.py demo-llm/all-MiniLM-L6-v2 --write
+
+tables: $(READY)  ## Write the tables of a new store again, after a change of the store's schema
+	$(BIN)/python -m tests.store.new_tables
 
 schemas: $(READY)  ## Print where the grammars of schemas as zod, Pydantic and OpenAI's helpers write them differ from the check
 	$(BIN)/python -m tests.constraints.makers.table

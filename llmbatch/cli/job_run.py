@@ -19,6 +19,7 @@ from llmbatch.pipeline.run.execute import RunResult, execute
 from llmbatch.pipeline.run.preflight import CommandFiles, make_ready
 from llmbatch.pipeline.run.series import RunSeries
 from llmbatch.reports.report import Report
+from llmbatch.store import connection
 
 
 @dataclass
@@ -58,6 +59,10 @@ class JobRun:
     def run(self) -> ExitCode:
         """Run the job, deliver its report, and return its exit code. Raises as a run does; a run
         that may be skipped is no error."""
+        with connection.kept():
+            return self._run()
+
+    def _run(self) -> ExitCode:
         show, spec, notice = self.show, self.spec, self.notice
         report = EndReport(spec, show.quiet or show.is_log, show.verbose, notice)
         notice.about = {"LLMBATCH_OUTPUT": spec.output}

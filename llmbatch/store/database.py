@@ -1,25 +1,19 @@
 """The store as a value: one connection to its DuckDB file, with statements and transactions."""
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import duckdb
 import pyarrow as pa
 
-from llmbatch.store import arrow_columns, connection, faults, moments, statements
-from llmbatch.store.frames import Columns, Tables
+from llmbatch.store import arrow_columns, connection, faults, statements
+from llmbatch.store.connection import Instance
+from llmbatch.store.frames import Tables
 from llmbatch.store.journal import Journal, Recovery
 from llmbatch.store.known import Known, name_of
-
-Value = TypeVar("Value")
-Parameters = Sequence[Any] | Mapping[str, Any]
-_CONTENT = (
-    "SELECT concat_ws('/', count(*), bit_xor(hash(record)), sum(hash(record))) "
-    "FROM {table} AS record"
-)
+from llmbatch.store.reading import Parameters, Reading, Value
 
 
 class Carried(NamedTuple):
@@ -29,12 +23,18 @@ class Carried(NamedTuple):
     digest: str
 
 
-class Database:
+class Database(Reading):
     """One connection to a store (see `opening`). Not for use by two threads: see `cursor`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self._connection = connection
-        self.path = path
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        instance: Instance | None = None,
+    ) -> None:
+        super().__init__(connection, path)
+        # None for a second connection to a store.
+        self._instance = instance
         # Beside which long texts lie (see `long_texts`).
         self.texts = path
         self._journal: Journal | None = None
@@ -60,64 +60,32 @@ class Database:
     def close(self) -> None:
         # All that was committed is safe, even if closing fails for want of a disk.
         with suppress(duckdb.Error):
-            self._connection.close()
+            (self._instance or self._connection).close()
         self.close_journal()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        if exc[0] is None and self._instance is not None:
+            with suppress(duckdb.Error):
+                connection.give_back(self._instance)
+            self.close_journal()
+        else:
+            self.close()
 
-    def cursor(self, *, has_views: bool = True) -> "Database":
+    def cursor(self) -> "Database":
         """A second connection to the same open file, for another thread."""
-        cursor = self._connection.cursor()
-        other = Database(cursor, self.path)
+        other = Database(self._connection.cursor(), self.path)
         other.texts = self.texts
-        other._look_in(self._catalogs)
-        if has_views:
-            other.create_views()
+        other.use(self._catalogs)
         return other
 
     def use(self, catalogs: str) -> None:
         """Look names of tables up in these catalogs, the first that has one winning."""
-        self._look_in(catalogs)
-        self.create_views()
-
-    def _look_in(self, catalogs: str) -> None:
         self._catalogs = catalogs
         self.execute(f"SET search_path = '{catalogs}'")
-
-    def create_views(self) -> None:
-        """Make the views of the states of rows and requests, which belong to the connection."""
-        for statement in statements.load("states.sql").values():
-            self.execute(statement)
-
-    def execute(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Run one statement and fetch everything, so that no result is left open."""
-        with faults.reported(self.path):
-            result: list[tuple[Any, ...]]
-            result = self._connection.execute(sql, parameters).fetchall()
-            return result
-
-    def scalar(self, sql: str, parameters: Parameters = ()) -> Any:
-        """The first value of the first record, or None."""
-        found = self.execute(sql, parameters)
-        return found[0][0] if found else None
-
-    def mappings(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        """All records as dicts by column name."""
-        with faults.reported(self.path):
-            relation = self._connection.execute(sql, parameters)
-            names = [column[0] for column in relation.description or []]
-            return [dict(zip(names, record, strict=True)) for record in relation.fetchall()]
-
-    def values(
-        self, make: Callable[..., Value], sql: str, parameters: Parameters = ()
-    ) -> list[Value]:
-        """All records, each made by `make` from its columns by name. The two columns of a moment
-        are one argument (see `moments`)."""
-        return [make(**moments.folded(record)) for record in self.mappings(sql, parameters)]
+        self._views.forget()
 
     def remember(self) -> None:
         """Let `recall` take what is known of a store that holds the same (see `known`)."""
@@ -127,7 +95,7 @@ class Database:
         """All records of a query as dicts by column name; one whose answer is known is not asked.
         Only for what rows, plan, answers and flags decide."""
         if self.known is None:
-            return self.mappings(sql, parameters)
+            return self.reread(sql, parameters)
         name = name_of(sql, parameters)
         found: list[dict[str, Any]] | None = self.noted(name)
         if found is None:
@@ -175,39 +143,6 @@ class Database:
             self._stamp = str(self.scalar(statements.load("known.sql")["stamp"]))
         return self._stamp
 
-    def values_beside(
-        self, make: Callable[..., Value], sql: str, batch: pa.Table, parameters: Parameters = ()
-    ) -> list[Value]:
-        """The same of a query that names the table `batch`."""
-        with faults.reported(self.path):
-            self._connection.register("batch", batch)
-            try:
-                return self.values(make, sql, parameters)
-            finally:
-                with suppress(duckdb.Error):
-                    self._connection.unregister("batch")
-
-    def columns(self, sql: str, parameters: Parameters = ()) -> Columns:
-        """All records by column."""
-        with faults.reported(self.path):
-            relation = self._connection.execute(sql, parameters)
-            names = [column[0] for column in relation.description or []]
-            records = relation.fetchall()
-            return {name: [record[index] for record in records] for index, name in enumerate(names)}
-
-    def integers(self, sql: str) -> "array[int]":
-        """The first column of all records, in a ninth of the memory of a list: there may be ten
-        million."""
-        numbers = array("q")
-        for chunk in self.arrow(sql).column(0).chunks:
-            numbers.frombytes(arrow_columns.int64s(chunk).tobytes())
-        return numbers
-
-    def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
-        """All records as an Arrow table."""
-        with faults.reported(self.path):
-            return self._connection.sql(sql, params=parameters or None).to_arrow_table()
-
     def insert(self, sql: str, batch: pa.Table, parameters: Parameters = ()) -> None:
         """Run an INSERT that selects from `batch`: far cheaper than one statement a record."""
         with faults.reported(self.path):
@@ -234,6 +169,7 @@ class Database:
             # A failed statement may have ended the transaction already.
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
+            self._forget()
             raise
         finally:
             self._stamp = None
@@ -249,14 +185,10 @@ class Database:
             self.execute("INSERT INTO commits (number, link) VALUES (?, ?)", counted)
         self._journal.confirm()
 
-    def read_all(self) -> dict[str, str]:
-        """Read every block of every table: the damage of most blocks shows only then. Returns
-        names of the tables' contents, whatever the order of their records."""
-        names = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_name"
-        return {
-            table: str(self.scalar(_CONTENT.format(table=table)))
-            for (table,) in self.execute(names)
-        }
+    def declare(self, sql: str) -> None:
+        """Run statements of the schema, which mean the tables and views of the file alone."""
+        with faults.reported(self.path):
+            self._connection.execute(sql)
 
     def append(self, tables: Tables) -> None:
         """Insert records, by table and column."""

@@ -50,7 +50,7 @@ def _read_order(db: Database, name: str) -> KnownOrder:
     specs = [json_table(spec) for (spec,) in db.execute(f"SELECT spec FROM {name}.runs")]
     prompts = frozenset((spec["prompt"], spec.get("system")) for spec in specs if "prompt" in spec)
     # A store of an older version has no such table.
-    known = db.scalar(query("has_field_orders"), [name])
+    known = name == "job" or db.scalar(query("has_field_orders"), [name])
     newest = db.scalar(_NEWEST.format(name)) if known else None
     return KnownOrder(tuple(orjson.loads(newest)) if newest else None, answered, prompts)
 

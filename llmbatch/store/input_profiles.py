@@ -38,12 +38,13 @@ class KeptProfile:
 
 def kept(db: Database, store: str = "job") -> list[KeptProfile]:
     """Those in the store that is attached as `store`, the oldest first."""
-    if not db.scalar(_query("has_profiles"), {"store": store}):
+    # Only the store of another job may be of an older version.
+    if store != "job" and not db.scalar(_query("has_profiles"), {"store": store}):
         return []
-    found = db.execute(_query("kept_profiles").format(store=store))
+    found = db.reread(_query("kept_profiles").format(store=store))
     return [
         KeptProfile(at, digest, scope, json_table(profile), json_table(drift))
-        for at, digest, scope, profile, drift in found
+        for at, digest, scope, profile, drift in map(dict.values, found)
     ]
 
 

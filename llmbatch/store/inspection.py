@@ -20,6 +20,9 @@ from llmbatch.store.database import Database
 from llmbatch.store.lineage import Agreement
 from llmbatch.store.opening import open_store
 
+# Bytes of a store of which the next run notices that it asks for all invariants.
+_LARGE = 2**24
+
 
 def agreement(db: Database, store: Path) -> Agreement:
     """Compare a store that is open for reading with its journal; raises as an opening for writing
@@ -49,9 +52,10 @@ def require_sound(db: Database, store: Path) -> None:
 
 
 def note_sound(db: Database) -> None:
-    """Look at the store after a run that has changed it, so that the next one need not. What does
-    not hold is told when it is opened."""
-    invariants.broken(db, db.read_all())
+    """Look at a large store after a run that has changed it, so that the next one need not. What
+    does not hold is told when it is opened."""
+    if db.path.stat().st_size >= _LARGE:
+        invariants.broken(db, db.read_all())
 
 
 def verdicts(db: Database, store: Path, *, deep: bool) -> dict[str, str]:

@@ -7,34 +7,53 @@ is found, gives by the way.
 
 import re
 from collections.abc import Mapping
-from functools import cache
 
 import duckdb
 
-from llmbatch.store import statements
+from llmbatch.store import statements, views
 from llmbatch.store.database import Database
 from llmbatch.store.known import name_of
 
 _WORD = re.compile(r"\w+")
 # What it is asked about is no table.
 _OF_CATALOG = "duckdb_"
+# So many records, of all tables together, are few.
+_FEW = 100_000
 
 
 def broken(db: Database, contents: Mapping[str, str]) -> list[str]:
     """The names of the invariants that do not hold. `contents`: of all tables (`read_all`)."""
-    found, held = [], dict[str, str]()
+    named = statements.load("invariants.sql")
     before = {} if db.known is None else db.known.held
-    for name, statement in statements.load("invariants.sql").items():
-        content = _content(statement, contents)
-        if content is not None and before.get(name) == content:
-            held[name] = content
-        elif db.scalar(statement):
-            found.append(name)
-        elif content is not None:
-            held[name] = content
+    content = {name: _content(statement, contents) for name, statement in named.items()}
+    asked = {
+        name: statement
+        for name, statement in named.items()
+        if content[name] is None or before.get(name) != content[name]
+    }
+    found = _asked_at_once(db, asked) if is_small(contents) else _asked_one_by_one(db, asked)
     if db.known is not None:
-        db.known.hold(held)
+        db.known.hold({name: of for name, of in content.items() if of and name not in found})
     return found
+
+
+def is_small(contents: Mapping[str, str]) -> bool:
+    """True for a store of few records, of which all invariants are asked in no time."""
+    return sum(int(content.partition("/")[0]) for content in contents.values()) <= _FEW
+
+
+def _asked_one_by_one(db: Database, asked: Mapping[str, str]) -> list[str]:
+    return [name for name, statement in asked.items() if db.scalar(statement)]
+
+
+def _asked_at_once(db: Database, asked: Mapping[str, str]) -> list[str]:
+    """Of few records most of the time is that of the statements; of many, one that asks everything
+    would hold much of them at a time."""
+    parts = (
+        f"SELECT '{name}', * FROM (\n{statement.rstrip(';')}\n) AS found(violations)"
+        for name, statement in asked.items()
+    )
+    return [name for name, violations in db.execute(" UNION ALL ".join(parts)) if violations]
 
 
 def _content(statement: str, contents: Mapping[str, str]) -> str | None:
@@ -52,12 +71,7 @@ def _words(statement: str) -> frozenset[str]:
     return frozenset(_WORD.findall(_with_views(statement)))
 
 
-@cache
 def _with_views(statement: str) -> str:
     """A statement with those that make the views which it reads."""
-    views = statements.load("states.sql")
-    text, read = statement, set[str]()
-    while more := (set(_WORD.findall(text)) & views.keys()) - read:
-        read |= more
-        text = "\n".join([text, *(views[name] for name in sorted(more))])
-    return text
+    made = statements.load("states.sql")
+    return "\n".join([statement, *(made[name] for name in views.read_by(statement))])

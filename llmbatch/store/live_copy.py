@@ -39,7 +39,7 @@ class CopyService:
     """Fulfils the wishes of readers while a run holds the store. A context manager."""
 
     def __init__(self, db: Database) -> None:
-        self._db = db.cursor(has_views=False)
+        self._db = db.cursor()
         self._store = db.path
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="copies", daemon=True)

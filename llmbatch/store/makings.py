@@ -30,7 +30,8 @@ def of_runs(db: Database) -> list[RunMaking]:
     and the engine of the run before: it made none."""
     found: list[RunMaking] = []
     answered = {each["run"]: each["rows"] for each in db.recall(_query("answered_rows"))}
-    for run, spec, version, made, described, reason in db.execute(_query("run_makings")):
+    for each in db.reread(_query("run_makings")):
+        run, spec, version, made, described, reason = each.values()
         making = RunMaking(
             run, spec, version, json_table(made), json_table(described), answered.get(run, 0)
         )

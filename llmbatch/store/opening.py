@@ -10,6 +10,7 @@ from llmbatch.core import clock, files
 from llmbatch.core.clock import utc
 from llmbatch.core.errors import StoreError
 from llmbatch.store import catalog, connection, faults, recovery, statements, trust
+from llmbatch.store.connection import Instance
 from llmbatch.store.database import Database
 from llmbatch.store.journal import DamagedError
 
@@ -38,6 +39,8 @@ MIGRATIONS = (
     ("schema_21.sql",),
     ("schema_22.sql",),
 )
+# The tables as the migrations up to this version make them (`make tables`).
+NEW_TABLES = 22
 
 
 def open_store(path: Path, *, read_only: bool = False, beside: Path | None = None) -> Database:
@@ -50,15 +53,17 @@ def open_store(path: Path, *, read_only: bool = False, beside: Path | None = Non
     user's own (see `trust`).
     """
     trust.check(path.parent)
-    if not path.exists():
-        if read_only:
-            raise faults.missing(path)
-        with faults.creatable(path):
-            _create(path)
-    db = Database(connection.attach(path, read_only=read_only, beside=beside), path)
+    is_new = not path.exists()
+    if is_new and read_only:
+        raise faults.missing(path)
+    instance = connection.instance(path, beside)
+    db = Database(instance.connection, path, instance)
     try:
+        if is_new:
+            with faults.creatable(path):
+                _create(db, instance)
+        instance.attach(path, read_only=read_only)
         _bring_up_to_date(db, path, read_only=read_only)
-        db.create_views()
         if not read_only:
             recovery.join(db)
     except BaseException:
@@ -85,17 +90,21 @@ def _check_attached(db: Database, path: Path, name: str) -> None:
     _check_version(path, version)
 
 
-def _create(path: Path) -> None:
+def _create(db: Database, instance: Instance) -> None:
     """Make the file whole under another name first: a store exists complete or not at all."""
-    draft = path.with_name(path.name + ".new")
+    path = db.path
+    draft = path.with_name(path.name + connection.DRAFT)
     for leftover in (draft, draft.with_name(draft.name + ".wal")):
         leftover.unlink(missing_ok=True)
-    db = Database(connection.attach(draft, read_only=False), path)
+    instance.attach(draft, read_only=False)
     with db.transaction():
-        for number in range(1, len(MIGRATIONS) + 1):
+        db.declare(statements.load("tables.sql")["tables"])
+        numbers = [NEW_TABLES + 1, utc(clock.now())]
+        db.execute("INSERT INTO migrations SELECT range, $2 FROM range(1, $1)", numbers)
+        for number in range(NEW_TABLES + 1, len(MIGRATIONS) + 1):
             _step(db, number)
     db.compact()
-    db.close()
+    instance.detach()
     for stray in logs(path):
         # DuckDB would take the log of a store that is gone for that of the new one.
         files.set_aside(stray)
@@ -153,5 +162,5 @@ def _step(db: Database, number: int) -> None:
     """Bring a store from the schema version before to this one."""
     for name in MIGRATIONS[number - 1]:
         for statement in statements.load(name).values():
-            db.execute(statement)
+            db.declare(statement)
     db.execute("INSERT INTO migrations VALUES (?, ?)", [number, utc(clock.now())])

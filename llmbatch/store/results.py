@@ -40,13 +40,13 @@ class Counts:
 def counts(db: Database) -> Counts:
     """The states of all rows of the current plan."""
     states = {each["state"]: each["rows"] for each in db.recall(query("count_states"))}
-    rejected = int(db.scalar("SELECT count(*) FROM rejects"))
-    return Counts(**states, rejected=rejected)
+    (rejected,) = db.reread("SELECT count(*) AS rejected FROM rejects")
+    return Counts(**states, **rejected)
 
 
 def cut_answers(db: Database) -> int:
     """The answered rows whose answer was cut and is kept all the same."""
-    return int(db.recall_scalar(query("cut_answers")))
+    return sum(each["cut"] for each in db.recall(query("count_states")))
 
 
 def verify(db: Database) -> None:
@@ -133,6 +133,8 @@ class FailureCount:
 
 def failures(db: Database) -> list[FailureCount]:
     """The kinds of failure, the most frequent first."""
+    if not counts(db).failed:
+        return []
     return db.recall_values(FailureCount, query("failure_counts"))
 
 
@@ -155,6 +157,8 @@ class RejectCount:
 
 def reject_counts(db: Database, most: int) -> list[RejectCount]:
     """The reasons for which lines were rejected, the most frequent first, `most` at most."""
+    if not counts(db).rejected:
+        return []
     files = db.scalar(query("snapshot_files"))
     names: list[str] = orjson.loads(files) if files else []
 
@@ -178,6 +182,8 @@ class SkipCount:
 
 def skips(db: Database, most: int) -> list[SkipCount]:
     """The reasons for which rows were skipped, the most frequent first, `most` at most."""
+    if not counts(db).skipped:
+        return []
     return db.recall_values(SkipCount, query("skip_counts"), {"most": most})
 
 
@@ -193,6 +199,8 @@ class FailedRow:
 
 def failed_rows(db: Database, most: int) -> list[FailedRow]:
     """`most` examples at most of each kind, with different messages as long as there are some."""
+    if not counts(db).failed:
+        return []
     return db.recall_values(FailedRow, query("failure_examples"), {"most": most})
 
 

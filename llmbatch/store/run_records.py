@@ -59,7 +59,7 @@ def specs(db: Database) -> dict[int, str]:
 
 def summaries(db: Database) -> list[RunSummary]:
     """All runs, the oldest first."""
-    return db.values(_summary, query("run_summaries"))
+    return db.reread_values(_summary, query("run_summaries"))
 
 
 def _summary(timings: str | None, telemetry: str | None, **columns: Any) -> RunSummary:
@@ -135,7 +135,7 @@ class StartRecord:
 
 def starts(db: Database) -> list[StartRecord]:
     """All starts of engines, by run and in the order in which they were recorded."""
-    return db.values(_start, query("engine_starts"))
+    return db.reread_values(_start, query("engine_starts"))
 
 
 def _start(description: str, **columns: Any) -> StartRecord:

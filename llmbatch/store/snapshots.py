@@ -85,7 +85,7 @@ class Row:
 
 def newest(db: Database) -> Snapshot | None:
     """The newest snapshot, or None before the first."""
-    found = db.mappings(query("newest_snapshot"))
+    found = db.reread(query("newest_snapshot"))
     if not found:
         return None
     record = found[0]

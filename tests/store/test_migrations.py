@@ -8,6 +8,7 @@ from llmbatch.core.errors import StoreError
 from llmbatch.store import opening, results
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
+from tests.store import new_tables
 
 FURTHER = """
 -- name: rows_note
@@ -62,6 +63,12 @@ def test_a_new_store_gets_every_version(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     open_store(tmp_path / "new/job.duckdb").close()
     assert versions(tmp_path / "new/job.duckdb") == [*KNOWN, NEXT]
+
+
+def test_a_new_store_is_what_the_migrations_make(db: Database) -> None:
+    """If it is not: `make tables`, and say so in `opening.NEW_TABLES`."""
+    assert new_tables.declared(db) == new_tables.migrated()
+    assert len(opening.MIGRATIONS) == opening.NEW_TABLES
 
 
 @pytest.mark.usefixtures("newer")

@@ -37,6 +37,7 @@ def refusal(path: Path, *, read_only: bool = False) -> str:
 
 
 def test_a_new_store_has_all_tables_and_views(db: Database) -> None:
+    db.scalar("SELECT count(*) FROM row_states JOIN pending USING (key)")
     found = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()")}
     found |= {
         name for (name,) in db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")

@@ -31,7 +31,7 @@ def end(
     with suppress(UnwrittenError):
         db.compact()
     if published is not None and not published.is_same:
-        with suppress(LlmbatchError):  # the run is over; the next one will tell
+        with suppress(LlmbatchError, OSError):  # the run is over; the next one will tell
             inspection.note_sound(db)
     db.keep_known()
     context.show_end(reason, code, ended)

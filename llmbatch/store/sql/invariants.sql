@@ -167,9 +167,12 @@ SELECT abs(
 
 -- name: nothing_is_defined_in_the_file_but_tables
 -- A function could take the place of one of DuckDB's.
-SELECT (SELECT count(*) FROM duckdb_functions() WHERE database_name = 'job')
-    + (SELECT count(*) FROM duckdb_types() WHERE database_name = 'job' AND NOT internal)
-    + (SELECT count(*) FROM duckdb_sequences() WHERE database_name = 'job')
-    + (SELECT count(*) FROM duckdb_indexes() WHERE database_name = 'job')
-    + (SELECT count(*) FROM duckdb_schemas() WHERE database_name = 'job' AND NOT internal)
-    + (SELECT count(*) FROM duckdb_views() WHERE database_name = 'job' AND NOT internal);
+SELECT count(*) FROM (
+    SELECT database_name FROM duckdb_functions()
+    UNION ALL SELECT database_name FROM duckdb_types() WHERE NOT internal
+    UNION ALL SELECT database_name FROM duckdb_sequences()
+    UNION ALL SELECT database_name FROM duckdb_indexes()
+    UNION ALL SELECT database_name FROM duckdb_schemas() WHERE NOT internal
+    UNION ALL SELECT database_name FROM duckdb_views() WHERE NOT internal
+)
+WHERE database_name = 'job';

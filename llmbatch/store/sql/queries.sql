@@ -396,7 +396,13 @@ ORDER BY runs.run;
 -- ---------------------------------------------------------------- runs, attempts, checkpoints
 
 -- name: count_states
-SELECT state, count(*) AS rows, count(DISTINCT key) AS requests FROM row_states GROUP BY state;
+-- `cut`: answers that were cut and count as answers all the same.
+SELECT
+    state,
+    count(*) AS rows,
+    count(DISTINCT key) AS requests,
+    count(*) FILTER (state = 'answered' AND finish_reason IN ('length', 'context')) AS cut
+FROM row_states GROUP BY state;
 
 -- name: answered_before
 -- Rows of the current plan whose requests were answered before this run.
@@ -425,11 +431,6 @@ WHERE settled.finish_reason IN ('length', 'context')
     AND (verdict = 'answered') <> $keeps_cut
     AND settled.key NOT IN (SELECT key FROM escalations)
 ORDER BY requests.position;
-
--- name: cut_answers
--- Rows whose answers were cut and count as answers all the same.
-SELECT count(*) FROM row_states
-WHERE state = 'answered' AND finish_reason IN ('length', 'context');
 
 -- name: dead_attempts
 -- Those that settle a request of the current plan, with the rows that each one fails.
