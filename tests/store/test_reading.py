@@ -1,4 +1,4 @@
-"""What a connection makes and asks once is right as long as it is used."""
+"""Views that are made once, and answers that are kept, are right as long as they are used."""
 
 import pytest
 
