@@ -33,8 +33,8 @@ LEVELS = {
     "cli": 7,
     "notebook": 8,
 }
-# The rooms of the trunk, and what lies in none of them.
-IN_PIPELINE = {"bounded_process": 0, "tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
+# The rooms of the trunk.
+IN_PIPELINE = {"tasks": 1, "monitoring": 1, "rows": 2, "prompts": 3, "run": 4}
 
 
 def name_of(path: Path) -> str:
@@ -120,7 +120,6 @@ def test_an_import_that_points_up_is_found(room: str, source: str) -> None:
         ("tasks", "from llmbatch.pipeline.run import settle"),
         ("tasks", "from llmbatch.pipeline.monitoring.progress import Progress"),
         ("rows", "from llmbatch.pipeline import prompts"),
-        ("bounded_process", "from llmbatch.pipeline.tasks import generate"),
     ],
 )
 def test_an_import_that_points_up_in_the_pipeline_is_found(room: str, source: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import orjson
 
+from llmbatch.core.bounded_process import EndedError, Helper, allow
 from llmbatch.core.errors import UsageError
 from llmbatch.core.records import Message
-from llmbatch.pipeline.bounded_process import EndedError, Helper, allow
 from llmbatch.pipeline.prompts import turns
 from llmbatch.pipeline.prompts.needs import EmptyRowError, Needs
 from llmbatch.pipeline.prompts.pieces import Piece

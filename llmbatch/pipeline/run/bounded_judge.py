@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from llmbatch.core import units
-from llmbatch.pipeline.bounded_process import EndedError, Helper
+from llmbatch.core.bounded_process import EndedError, Helper
 from llmbatch.pipeline.run.job_rules import JobRules
 from llmbatch.quality.rules import judge
 from llmbatch.quality.rules.view import CheckedAnswer

@@ -11,8 +11,8 @@ from typing import Self
 
 from llmbatch.constraints.check import is_surely_quick, make_judge
 from llmbatch.constraints.json_check import Judgement
+from llmbatch.core.bounded_process import EndedError, Helper
 from llmbatch.core.records import Constraint
-from llmbatch.pipeline.bounded_process import EndedError, Helper
 
 LIMIT = 2.0
 """Seconds of processor time that the check of one answer may take."""

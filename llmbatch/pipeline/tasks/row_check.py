@@ -9,8 +9,8 @@ from typing import Any, Self
 from llmbatch.batch_files import drawing
 from llmbatch.constraints.check import is_surely_quick, make_judge
 from llmbatch.constraints.json_check import Judgement
+from llmbatch.core.bounded_process import EndedError, Helper
 from llmbatch.core.records import Constraint
-from llmbatch.pipeline.bounded_process import EndedError, Helper
 from llmbatch.pipeline.tasks.bounded_check import LIMIT
 
 # Of so many different forms the checks are kept; making one takes longer than using it.

@@ -45,10 +45,7 @@ def profile_of(db: Database, snapshot: Snapshot, prompt: str) -> Profile:
     with RowFigures(db, wanted, every) as figures:
         looked_at = snapshot.row_count / every
         found = _columns(figures, looked_at)
-        try:
-            found = _with_texts(figures, found, looked_at, snapshot.row_count)
-        finally:
-            languages.forget()  # a run goes on for hours
+        found = _with_texts(figures, found, looked_at, snapshot.row_count)
     return Profile(
         snapshot.row_count,
         tuple(names),

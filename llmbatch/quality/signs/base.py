@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from llmbatch.job.signs import SignsSpec
+from llmbatch.quality.languages import Languages
 from llmbatch.quality.signs.words import LONGEST, joined, words_of
 
 TEXT, JSON = "text", "json"
@@ -20,7 +21,7 @@ class Background:
     `instruction`: the fixed texts of its prompts; `median` and `spread` of the logarithm of the
     answers' lengths in characters (spread: the median distance from the median), over `answers`.
     `language`: the ISO 639-1 code of the language that answers are in (None: not known), and
-    `usual_words`: words that are common in them.
+    `usual_words`: words that are common in them. `languages` tells that of an answer.
     """
 
     settings: SignsSpec = field(default_factory=SignsSpec)
@@ -30,6 +31,7 @@ class Background:
     spread: float = 0.0
     language: str | None = None
     usual_words: frozenset[str] = frozenset()
+    languages: Languages = field(default_factory=Languages)
 
     @cached_property
     def instruction_words(self) -> list[str]:

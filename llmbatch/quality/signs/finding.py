@@ -18,6 +18,7 @@ from llmbatch.job.spec import JobSpec
 from llmbatch.quality import answers
 from llmbatch.quality.answer_form import AnswerForm, form_of
 from llmbatch.quality.answers import RowAnswer
+from llmbatch.quality.languages import Languages
 from llmbatch.quality.signs import language, length, one_word, shared
 from llmbatch.quality.signs.base import ALL, JSON, TEXT, Background, Sign, Subject
 from llmbatch.quality.signs.registry import SIGNS
@@ -48,12 +49,17 @@ def mark(db: Database, spec: JobSpec) -> None:
     if not signs:
         flags.replace(db, "sign", [], settings)
         return
-    look = Look(signs, _background(db, spec, form), form, used_columns(spec))
-    others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
+    with Languages() as languages:
+        look = Look(signs, _background(db, spec, form, languages), form, used_columns(spec))
+        _mark(db, look, settings)
+
+
+def _mark(db: Database, look: "Look", settings: str) -> None:
+    others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in look.signs else None
     usual = [settings, look.job.language, sorted(look.job.usual_words)]
     is_usual = db.kept(_USUAL) == [flags.last_pass(db, "sign"), *usual]
     rows = flags.to_look_at(db, "sign", settings, _doubt(look)) if is_usual else None
-    seen = answers.of_store(db, form) if rows is None else _again(db, rows, form)
+    seen = answers.of_store(db, look.form) if rows is None else _again(db, rows, look.form)
     found = _found(look, others, seen)
     flags.replace(db, "sign", windows(found), settings, carries=rows is not None)
     db.keep(_USUAL, [flags.last_pass(db, "sign"), *usual])
@@ -92,9 +98,10 @@ def found(db: Database, spec: JobSpec) -> Iterator[Flag]:
     signs = wanted(spec.signs, form.kind)
     if not signs:
         return
-    look = Look(signs, _background(db, spec, form), form, used_columns(spec))
-    others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
-    yield from _found(look, others, answers.of_store(db, form))
+    with Languages() as languages:
+        look = Look(signs, _background(db, spec, form, languages), form, used_columns(spec))
+        others = SharedAnswers(db, shared.LEAST_LENGTH) if shared.SIGN in signs else None
+        yield from _found(look, others, answers.of_store(db, form))
 
 
 def _found(look: "Look", others: SharedAnswers | None, rows: Iterable[RowAnswer]) -> Iterator[Flag]:
@@ -119,13 +126,13 @@ def used_columns(spec: JobSpec) -> frozenset[str] | None:
     return None if _WHOLE_RECORD in names else frozenset(names)
 
 
-def _background(db: Database, spec: JobSpec, form: AnswerForm) -> Background:
+def _background(db: Database, spec: JobSpec, form: AnswerForm, languages: Languages) -> Background:
     lengths = answer_survey.lengths(db)
     wished, usual = spec.signs.language, frozenset[str]()
     is_wanted = form.kind == TEXT and spec.signs.look and "language" not in spec.signs.off
     if is_wanted and lengths.answers >= language.FEWEST_ANSWERS:
         sample = answer_survey.sample(db, language.MOST_ANSWERS, language.FEWEST_LETTERS // 4)
-        most, usual = language.majority(sample, spec.signs.language_probability)
+        most, usual = language.majority(sample, spec.signs.language_probability, languages)
         if wished is not None and most != language.alike(wished):
             usual = frozenset()
         wished = wished or most
@@ -137,6 +144,7 @@ def _background(db: Database, spec: JobSpec, form: AnswerForm) -> Background:
         spread=lengths.spread,
         language=wished,
         usual_words=usual,
+        languages=languages,
     )
 
 

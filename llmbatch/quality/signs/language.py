@@ -1,15 +1,14 @@
 """The sign `language`: an answer in another language than the one asked for.
 
-py3langid (140 languages) is asked only for answers that have few of the usual words of the job's
-answers: it takes some 100 µs a text, and a second to load.
+The model of languages is asked only for answers that have few of the usual words of the job's
+answers: it takes some 150 µs a text, and a second to load.
 """
 
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
+from llmbatch.quality.languages import Languages
 from llmbatch.quality.signs.base import TEXTS, Sign, Subject
 from llmbatch.quality.signs.words import LONGEST, words_of
 
@@ -31,28 +30,27 @@ def look(subject: Subject) -> str | None:
     job = subject.job
     if job.language is None or _is_usual(subject.words, job.usual_words):
         return None
-    return other_language(subject.text, alike(job.language), job.settings.language_probability)
-
-
-def other_language(text: str, asked: str, least: float) -> str | None:
-    """The likeliest language of a text, where it is another one than asked with a probability of
-    `least`; None for short texts, and where no language is likely."""
-    text = text[:LONGEST]
+    text, least = subject.text[:LONGEST], job.settings.language_probability
     if not _is_long(text):
         return None
-    ranked = _identifier().rank(text)
+    return _other_language(job.languages.ranked(text), alike(job.language), least)
+
+
+def _other_language(ranked: Sequence[tuple[str, float]], asked: str, least: float) -> str | None:
+    """The likeliest language, where it is another one than asked with a probability of `least`;
+    None where no language is likely."""
     language, probability = ranked[0]
     as_asked = sum(chance for name, chance in ranked if alike(name) == asked)
     is_other = alike(language) != asked and as_asked <= 1 - least
     return alike(language) if is_other and probability >= _LIKELY else None
 
 
-def language_of(text: str, least: float) -> str | None:
+def language_of(text: str, least: float, languages: Languages) -> str | None:
     """The language of a text; None where it is too short, or less probable than `least`."""
     text = text[:LONGEST]
     if not _is_long(text):
         return None
-    language, probability = _identifier().classify(text)
+    language, probability = languages.ranked(text)[0]
     return alike(language) if probability >= least else None
 
 
@@ -61,12 +59,14 @@ def alike(language: str) -> str:
     return _ALIKE.get(language, language)
 
 
-def majority(texts: Sequence[str], least: float) -> tuple[str | None, frozenset[str]]:
+def majority(
+    texts: Sequence[str], least: float, languages: Languages
+) -> tuple[str | None, frozenset[str]]:
     """The language of most of these answers, and the words that are usual in them. None where
     fewer than 20 have a verdict, or no language has 60 % of them."""
     if sum(map(_is_long, texts)) < FEWEST_ANSWERS:
         return None, frozenset()
-    found = [(language_of(text, least), text) for text in texts]
+    found = [(language_of(text, least, languages), text) for text in texts]
     counted = Counter(language for language, _ in found if language is not None)
     total = counted.total()
     if total < FEWEST_ANSWERS:
@@ -100,13 +100,6 @@ def _is_long(text: str) -> bool:
         if character.isalpha() or unicodedata.combining(character)
     )
     return letters >= FEWEST_LETTERS
-
-
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # a second, for some jobs only
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 SIGN = Sign(

@@ -91,7 +91,7 @@ def test_odd_names_and_values_are_profiled(db: Database) -> None:
     assert columns["big"].characters == 60 * 5000
 
 
-def test_the_model_of_languages_is_not_kept(unchanged: Nights) -> None:
+def test_the_model_of_languages_is_never_in_this_process(unchanged: Nights) -> None:
     columns = unchanged(400)[0].profile.columns
     assert any(column.languages for column in columns.values())
     assert langid.IDENTIFIER is None

@@ -2,7 +2,7 @@
 
 In our process such work would hold up everything else, signals included, because Python hands over
 nothing while it is inside one step. The limit is one of processor time, because a machine that is
-busy says nothing about the work.
+busy says nothing about the work. What takes much memory for a short time is done in one, too.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _LENGTH = struct.Struct("!q")
 _NOTHING = -1  # in place of the length of a text
 _CODE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from llmbatch.pipeline.bounded_process import serve; serve()"
+    "from llmbatch.core.bounded_process import serve; serve()"
 )
 _END_SECONDS = 5.0
 
@@ -39,7 +39,7 @@ class Helper:
 
     def __init__(self, module: str, settings: Any, limit: float) -> None:
         """`module.make_function(settings)` makes the function, there; `settings` are JSON; `limit`:
-        seconds of processor time for each question, and for the making."""
+        seconds of processor time for each question, and for the making; 0: as long as it takes."""
         self._setup = json.dumps([module, settings, limit])
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
@@ -76,10 +76,7 @@ class Helper:
             was_ready = self._is_ready
             overdue = self.end() == -signal.SIGPROF
         if not (was_ready or overdue):
-            raise HelperError(
-                "a process that checks answers or renders prompts does not start; run the same "
-                "command again"
-            )
+            raise HelperError("a helper process does not start; run the same command again")
         raise EndedError(overdue=overdue)
 
     def end(self) -> int | None:
