@@ -21,7 +21,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import types
 
 from llmbatch.core.exact_json import dump_record
@@ -127,7 +126,7 @@ def _bytes(column: pa.Array) -> Texts:
 def _decoded(column: pa.Array) -> Texts:
     if types.is_dictionary(column.type):
         return texts(column.dictionary_decode())
-    return texts(pc.run_end_decode(column))
+    return texts(arrow_times.compute().run_end_decode(column))
 
 
 def _extended(column: pa.Array) -> Texts:

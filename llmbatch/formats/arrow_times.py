@@ -1,10 +1,18 @@
 """Arrow columns of dates and times as JSON text, in ISO 8601."""
 
+from typing import Any
+
 import pyarrow as pa
-import pyarrow.compute as pc
 
 NULL = "null"
 Texts = list[str]
+
+
+def compute() -> Any:
+    """PyArrow's functions of columns: imported where one is needed, since they are 12 MiB."""
+    import pyarrow.compute
+
+    return pyarrow.compute
 
 
 def dates(column: pa.Array) -> Texts:
@@ -24,12 +32,12 @@ def timestamps(column: pa.Array) -> Texts:
         return _quoted(_iso(column))
     utc = column.cast(pa.timestamp(column.type.unit))
     if zone.upper() in _UTC:
-        return _quoted(pc.binary_join_element_wise(_iso(utc), "Z", ""))
+        return _quoted(compute().binary_join_element_wise(_iso(utc), "Z", ""))
     try:
-        local = pc.local_timestamp(column)
+        local = compute().local_timestamp(column)
     except pa.ArrowInvalid:  # a zone that is not known here: the instant is told all the same
-        return _quoted(pc.binary_join_element_wise(_iso(utc), "Z", ""))
-    seconds = pc.subtract(*(_seconds(side) for side in (local, utc))).to_pylist()
+        return _quoted(compute().binary_join_element_wise(_iso(utc), "Z", ""))
+    seconds = compute().subtract(*(_seconds(side) for side in (local, utc))).to_pylist()
     return [
         NULL if text is None else f'"{text}{_offset(away)}"'
         for text, away in zip(_iso(local).to_pylist(), seconds, strict=True)
@@ -40,12 +48,14 @@ _UTC = frozenset({"UTC", "ETC/UTC", "Z", "+00:00", "ZULU", "ETC/ZULU"})
 
 
 def _iso(column: pa.Array) -> pa.Array:
-    return _short(pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1))
+    return _short(
+        compute().replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
+    )
 
 
 def _short(text: pa.Array) -> pa.Array:
     """Without the zeros at the end of a fraction of a second."""
-    return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$|\.0+$", r"\1")
+    return compute().replace_substring_regex(text, r"(\.\d*[1-9])0+$|\.0+$", r"\1")
 
 
 def _seconds(column: pa.Array) -> pa.Array:

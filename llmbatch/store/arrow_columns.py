@@ -6,7 +6,7 @@ Arrow columnar format has them (https://arrow.apache.org/docs/format/Columnar.ht
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
@@ -59,8 +59,7 @@ def _inferred(values: Sequence[Any]) -> pa.Array:
     if all(issubclass(kind, str) for kind in kinds):
         return _text(values)
     if kinds == {bool}:
-        whole = [None if value is None else int(value) for value in values]
-        return _numbers(whole, pa.int64()).cast(pa.bool_())
+        return _flags(values)
     kind = _ARROW.get(kinds.pop()) if len(kinds) == 1 else None
     if kind is None or _has_zones(values):
         return pa.array(values)
@@ -92,11 +91,20 @@ def _text(values: Sequence[str | None]) -> pa.Array:
     return builder.finish()
 
 
+def _flags(values: Sequence[bool | None]) -> pa.Array:
+    """Bits: a cast of numbers would import pyarrow's functions, which are 12 MiB."""
+    valid = _bits(value is not None for value in values) if None in values else None
+    return pa.Array.from_buffers(pa.bool_(), len(values), [valid, _bits(map(bool, values))])
+
+
+def _bits(values: Iterable[bool]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(np.array(list(values), bool), bitorder="little"))
+
+
 def _numbers(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     valid = None
     if None in values:
-        known = np.array([value is not None for value in values])
-        valid = pa.py_buffer(np.packbits(known, bitorder="little"))
+        valid = _bits(value is not None for value in values)
         some = next((value for value in values if value is not None), 0)
         values = [some if value is None else value for value in values]
     data = pa.py_buffer(np.array(values, _NUMPY[kind]))

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from llmbatch.core import drafts, files
 from llmbatch.core.errors import UsageError
@@ -48,6 +47,8 @@ def replace(path: Path, table: str, rows: Path) -> None:
 
 
 def _load(path: Path, table: str, rows: Path, *, is_new: bool) -> None:
+    import pyarrow.parquet as pq  # 10 MiB, for these outputs alone
+
     with _attached(path, _NEW if is_new else "") as database:
         source = connection.quoted(rows)
         name = f"output.{_identifier(table)}"

@@ -112,3 +112,19 @@ def test_a_plan_for_a_model_with_a_plain_tokenizer_imports_nothing_of_an_engine(
     names = {name.partition(".")[0] for name in brought.split()}
     assert "tokenizers" in names
     assert names & set(OF_ENGINES) == set()
+
+
+def test_a_run_brings_no_more_of_arrow_than_its_arrays(tmp_path: Path) -> None:
+    """Beside what vLLM imports each of these is memory of the front end for the whole run."""
+    source = tmp_path / "in.jsonl"
+    source.write_text(
+        "".join(f'{{"id": {n}, "text": "please help, my order {n} is late"}}\n' for n in range(60))
+    )
+    arguments = ["run", str(source), "-m", "m", "-p", "{{ text }}", "--quiet"]
+    arguments += ["--engine", "tests.scripted_engine:create", "-o", str(tmp_path / "out.jsonl")]
+    command = [sys.executable, "-X", "importtime", "-m", "llmbatch", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (tmp_path / "out.jsonl").read_text().count("\n") == 60
+    brought = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pyarrow.lib" in brought
+    assert not brought & {"pyarrow.compute", "pyarrow.parquet", "pyarrow.dataset", "py3langid"}
