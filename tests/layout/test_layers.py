@@ -189,8 +189,10 @@ def test_only_the_connection_imports_an_http_library() -> None:
 
 @pytest.mark.parametrize("package", ["os", "pathlib", "socket", "subprocess", "threading", "io"])
 def test_core_touches_no_file_and_no_process(package: str) -> None:
-    """But for the two modules that are there to do it for everybody."""
+    """But for the modules that are there to do it for everybody."""
     owners = {"core/files.py", "core/drafts.py"}
+    if package == "subprocess":
+        owners = {"core/bounded_process.py"}
     assert {name for name in importers(package) if name.startswith("core/")} <= owners
 
 
