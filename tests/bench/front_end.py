@@ -56,10 +56,10 @@ def _front_memory(bench: Bench) -> Iterator[Finding]:
     what = f"{rows:,} requests: peak of the front end, beyond that of vllm run-batch"
     last, other = (side.spent.front_bytes / MIB for side in rounds[-1])
     notes = [
-        f"{last:,.0f} MiB against {other:,.0f}. What llmbatch has beyond vLLM's imports, when it was "
-        "looked at: 53 MiB of DuckDB's code and 34 of Arrow's, as far as they were read (files, "
-        "which the kernel can drop), some 35 of its own modules, and the store's and the plan's "
-        "working memory"
+        f"{last:,.0f} MiB against {other:,.0f}. What llmbatch has beyond vLLM's imports, when it "
+        "was looked at: 53 MiB of DuckDB's code and 34 of Arrow's, as far as they were read (of "
+        "files, which the kernel can drop), some 35 of its own modules, and the store's and the "
+        "plan's working memory"
     ]
     yield measured("front-memory", what, "MiB", more, at_most(50, " MiB"), notes)
 
