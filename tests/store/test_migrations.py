@@ -1,11 +1,12 @@
 """Older stores are upgraded step by step, newer ones are refused."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from llmbatch.core.errors import StoreError
-from llmbatch.store import opening, results
+from llmbatch.store import opening, results, statements
 from llmbatch.store.database import Database
 from llmbatch.store.opening import open_store
 from tests.store import new_tables
@@ -102,3 +103,13 @@ def test_a_newer_store_is_refused(old: Path, read_only: bool) -> None:
         f"{old}: was written by a newer llmbatch (schema {KNOWN[-1] + 1}, this one knows "
         f"{KNOWN[-1]}); upgrade llmbatch"
     )
+
+
+def test_added_columns_have_literals_as_defaults() -> None:
+    """Not FALSE, which DuckDB takes for a cast: see findings/duckdb-added-column-sets-an-option."""
+    steps = [statement for names in opening.MIGRATIONS for name in names
+             for statement in statements.load(name).values()]  # fmt: skip
+    added = re.compile(r"ADD COLUMN \w+ \w+ DEFAULT (?P<default>.*?);", re.DOTALL)
+    defaults = [found["default"] for step in steps for found in added.finditer(step)]
+    assert len(defaults) > 5
+    assert [text for text in defaults if not re.fullmatch(r"\d+|'\w*'", text)] == []
