@@ -384,7 +384,7 @@ SELECT
     (SELECT telemetry FROM own_store.checkpoints AS kept WHERE kept.run = runs.run
         ORDER BY checkpoint DESC LIMIT 1) AS telemetry,
     (SELECT count(*) FROM own_store.engine_starts AS starts
-        WHERE starts.run = runs.run AND starts.description ->> '$.kept_from' IS NULL) AS starts,
+        WHERE starts.run = runs.run AND (starts.description ->> '$.kept_from') IS NULL) AS starts,
     coalesce(tries.attempts, 0) AS attempts
 FROM own_store.runs AS runs
 LEFT JOIN own_store.run_ends AS run_ends USING (run)
