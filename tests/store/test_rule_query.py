@@ -1,5 +1,6 @@
 """A rule sees the values of one row, and nothing beside them."""
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -39,7 +40,8 @@ GOOD = [
     "CASE WHEN text = '' THEN response.id IS NULL END",
     "TRY(CAST(text AS INTEGER)) > 1",
     "CAST(text AS DATE) > DATE '2026-01-01'",
-    "NULL",
+    # Before 2.0 the type of a bare NULL is INTEGER.
+    *(["NULL"] if duckdb.__version__ >= "2" else ["CAST(NULL AS BOOLEAN)"]),
 ]
 
 

@@ -7,7 +7,7 @@ CREATE TABLE attempts (
     "checkpoint" INTEGER NOT NULL, verdict VARCHAR NOT NULL, kind VARCHAR, message VARCHAR,
     finish_reason VARCHAR, answer VARCHAR, prompt_tokens BIGINT NOT NULL,
     cached_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, reasoning VARCHAR,
-    reasoning_tokens BIGINT, logprobs VARCHAR, told BOOLEAN DEFAULT(false), CHECK((attempt >= 1)),
+    reasoning_tokens BIGINT, logprobs VARCHAR, told BOOLEAN DEFAULT('f'), CHECK((attempt >= 1)),
     CHECK((verdict IN ('answered', 'retry', 'dead'))),
     CHECK(((verdict = 'answered') = (kind IS NULL))),
     CHECK(((verdict != 'answered') OR (answer IS NOT NULL))),
@@ -89,7 +89,7 @@ CREATE TABLE planned_rows (
 
 CREATE TABLE "plans" (
     plan INTEGER NOT NULL, "snapshot" INTEGER NOT NULL, digest VARCHAR NOT NULL,
-    planned_at TIMESTAMP NOT NULL, votes BOOLEAN DEFAULT(false)
+    planned_at TIMESTAMP NOT NULL, votes BOOLEAN DEFAULT('f')
 );
 
 CREATE TABLE published_rows (
