@@ -13,14 +13,15 @@ from llmbatch.store.database import Carried, Database
 _WINDOW = {"rows": 20_000, "bytes": 8_000_000}
 
 
-def stage(db: Database) -> None:
-    """Take what the rows that were read (`staged_rows`) have in common with those of the store,
-    before these are replaced."""
+def stage(db: Database, snapshot: int) -> None:
+    """Take what the rows of a new snapshot have in common with those of the former one, beside
+    which they stand."""
     drop(db)
     if db.known is None or not db.scalar(_query("can_carry")):
         return
-    for name in ("stage_carried", "carry_in_place", "carry_moved"):
-        db.execute(_query(name))
+    db.execute(_query("stage_carried"))
+    for name in ("carry_in_place", "carry_moved"):
+        db.execute(_query(name), {"snapshot": snapshot})
     for name in ("stage_carried_requests", "stage_carried_notes"):
         db.execute(_query(name))
     ((plan, digest),) = db.execute(_query("former_plan"))

@@ -154,6 +154,12 @@ class Database(Reading):
                 with suppress(duckdb.Error):
                     self._connection.unregister("batch")
 
+    def fill(self, table: str, batch: pa.Table) -> None:
+        """Insert a batch of all columns of a table, in their order. Unlike what `insert` registers,
+        DuckDB does not keep it in memory until the transaction ends."""
+        with faults.reported(self.path):
+            self._connection.from_arrow(batch).insert_into(table)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing.

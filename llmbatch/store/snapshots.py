@@ -20,12 +20,14 @@ from llmbatch.store.statements import query
 # Large batches, because DuckDB's cost per statement is that of thousands of rows; but of no more
 # characters than memory holds several times over.
 _BATCH = 50_000
-_CHARACTERS = 8_000_000
+_CHARACTERS = 2_000_000
 # A window may hold so many bytes, or one row.
 _WINDOW_BYTES = 8_000_000
 
+# The columns of the tables, in their order.
 _ROWS = pa.schema(
     [
+        ("snapshot", pa.int64()),
         ("row", pa.int64()),
         ("line", pa.int64()),
         ("id", pa.string()),
@@ -36,7 +38,13 @@ _ROWS = pa.schema(
     ]
 )
 _REJECTS = pa.schema(
-    [("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string()), ("file", pa.int64())]
+    [
+        ("snapshot", pa.int64()),
+        ("line", pa.int64()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+        ("file", pa.int64()),
+    ]
 )
 
 TEXTS = "rows"
@@ -123,38 +131,25 @@ def replace(
     describe: Callable[[], Source],
     choice: Choice | None = None,
     check: Callable[[Database, Snapshot], None] | None = None,
-    carry: Callable[[Database], None] | None = None,
+    carry: Callable[[Database, int], None] | None = None,
 ) -> Snapshot:
     """Make `items`, or the chosen ones of them and all rejects, the current rows and rejects, in
     one transaction.
 
-    `describe` is called after the last item; where `check` raises, all stays as it was. The plan of
-    the earlier rows is removed with them, after `carry` has taken what it can of it.
+    `describe` is called after the last item; where it or `check` raises, all stays as it was. The
+    plan of the earlier rows is removed with them, after `carry` has taken what it can of it: it
+    gets the number of the new snapshot, whose rows stand beside those of the earlier one then.
     """
     earlier = newest(db)
     number = earlier.snapshot + 1 if earlier else 1
-    # DuckDB keeps in memory what many statements insert in one transaction. So they fill
-    # temporary tables, and the transaction has one statement for each.
-    for name in ("stage_rows", "stage_rejects"):
-        db.execute(query(name))
-    with long_texts.Writer(db.texts, TEXTS, number) as long:
-        for batch in _batches(items):
-            _insert(db, batch, long)
-    source = describe()
-    if carry is not None:
-        carry(db)
     with db.transaction():
-        for table in (
-            "rows",
-            "rejects",
-            "planned_rows",
-            "requests",
-            "escalations",
-            "cascade_stages",
-        ):
-            db.execute(f"DELETE FROM {table}")
-        for table in ("rows", "rejects"):
-            db.execute(query(f"insert_{table}"), {"snapshot": number})
+        with long_texts.Writer(db.texts, TEXTS, number) as long:
+            for batch in _batches(items):
+                _insert(db, number, batch, long)
+        source = describe()
+        if carry is not None:
+            carry(db, number)
+        _drop_earlier(db, number)
         if source.id_column is not None:
             db.execute(query("reject_duplicate_ids"))
             db.execute(query("delete_duplicate_ids"))
@@ -168,10 +163,16 @@ def replace(
         assert made is not None
         if check is not None:
             check(db, made)
-    for table in ("staged_rows", "staged_rejects"):
-        db.execute(f"DROP TABLE {table}")
     long_texts.remove_others(db.texts, TEXTS, number)
     return made
+
+
+def _drop_earlier(db: Database, number: int) -> None:
+    """Remove the rows and rejects of all snapshots but this one, and the plan."""
+    for table in ("rows", "rejects"):
+        db.execute(f"DELETE FROM {table} WHERE snapshot <> $snapshot", {"snapshot": number})
+    for table in PLANNED:
+        db.execute(f"DELETE FROM {table}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +212,13 @@ def _parameters(number: int, source: Source) -> dict[str, object]:
     }
 
 
-def _insert(db: Database, batch: list[Row | Reject], long: long_texts.Writer) -> None:
+def _insert(db: Database, number: int, batch: list[Row | Reject], long: long_texts.Writer) -> None:
     rows = [item for item in batch if isinstance(item, Row)]
     rejects = [item for item in batch if isinstance(item, Reject)]
     if rows:
         texts = [_kept(item.record.data, long) for item in rows]
         columns: list[list[Any]] = [
+            [number] * len(rows),
             [item.row for item in rows],
             [item.record.line for item in rows],
             [item.id for item in rows],
@@ -225,20 +227,16 @@ def _insert(db: Database, batch: list[Row | Reject], long: long_texts.Writer) ->
             [at for _, at, _ in texts],
             [size for _, _, size in texts],
         ]
-        db.insert(
-            "INSERT INTO staged_rows SELECT * FROM batch", arrow_columns.typed_table(columns, _ROWS)
-        )
+        db.fill("rows", arrow_columns.typed_table(columns, _ROWS))
     if rejects:
         columns = [
+            [number] * len(rejects),
             [item.line for item in rejects],
             [item.reason for item in rejects],
             [item.raw for item in rejects],
             [item.file for item in rejects],
         ]
-        db.insert(
-            "INSERT INTO staged_rejects SELECT * FROM batch",
-            arrow_columns.typed_table(columns, _REJECTS),
-        )
+        db.fill("rejects", arrow_columns.typed_table(columns, _REJECTS))
 
 
 def _kept(data: str, long: long_texts.Writer) -> tuple[str, int | None, int | None]:

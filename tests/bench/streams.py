@@ -22,9 +22,8 @@ WIDTH = 48
 # The rows that show whether memory is flat are so many times as wide, and so many times fewer.
 WIDER = 4
 _WHY = (
-    "while rows are read, DuckDB fills what it may have (380 MB) with those that are staged "
-    "before it spills any. With 200 MB the peak was 419 MiB, but rows of 15 KB did not fit: "
-    "sorting their messages and parsing their JSON cannot be spilled"
+    "rows go into the store's file as they are read; DuckDB keeps what it has written as long as "
+    "it has room (380 MB)"
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from llmbatch.core.records import Record, Reject
@@ -132,6 +133,51 @@ def test_the_raw_text_of_a_repeated_id_is_cut(db: Database) -> None:
 
 def test_without_an_id_column_nothing_is_a_repeat(db: Database) -> None:
     assert replace(db, [row(1, "a"), row(2, "a")], source()).row_count == 2
+
+
+def test_rows_that_are_read_are_not_held_until_the_last_one(db: Database) -> None:
+    """Arrow's memory has a batch or two, not the whole reading."""
+    held: list[int] = []
+    size = 2_000_000
+
+    def items() -> Iterator[Row]:
+        for number in range(1, 4001):
+            yield row(number, data=f'{{"x":"{number:010000d}"}}')
+            held.append(pa.total_allocated_bytes())
+
+    before = pa.total_allocated_bytes()
+    snapshots.replace(db, items(), source)
+    assert max(held) - before < 3 * size
+
+
+def test_a_reading_stages_nothing_outside_of_the_store(db: Database) -> None:
+    """Rows go into the file of the store as they come: a second copy would fill the memory."""
+
+    def items() -> Iterator[Row]:
+        for number in range(1, 30_001):
+            yield row(number, data=f'{{"x":"{number:01000d}"}}')
+        used = "SELECT sum(temporary_storage_bytes + memory_usage_bytes) FROM duckdb_memory()"
+        staged = f"{used} WHERE tag IN ('IN_MEMORY_TABLE', 'TEMPORARY_STORAGE')"
+        assert db.scalar(staged) < 25_000_000, "of 30 MB"
+
+    assert snapshots.replace(db, items(), source).row_count == 30_000
+
+
+def test_a_new_reading_may_take_what_the_former_one_has(db: Database) -> None:
+    """While it is taken the rows of both are there, and what fails then leaves the former."""
+    former = replace(db, [row(1), row(2)], source())
+
+    def carry(held: Database, number: int) -> None:
+        counts = "SELECT snapshot, count(*) FROM rows GROUP BY snapshot ORDER BY snapshot"
+        assert held.execute(counts) == [(former.snapshot, 2), (number, 1)]
+        raise ValueError("cannot be taken")
+
+    with pytest.raises(ValueError, match="cannot be taken"):
+        snapshots.replace(db, [row(1), Reject(20, "bad", "")], source, carry=carry)
+    assert snapshots.newest(db) == former
+    assert list(snapshots.windows(db, 10)) == [[(1, "{}"), (2, "{}")]]
+    assert list(results.rejects(db)) == []
+    assert sound(db)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])

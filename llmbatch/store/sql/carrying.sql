@@ -4,24 +4,28 @@
 CREATE OR REPLACE TEMP TABLE carried (row BIGINT, former BIGINT, key UUID);
 
 -- name: carry_in_place
--- Rows that are what they were, at their place. Long texts are not compared.
+-- Rows of the new snapshot that are what they were, at their place. Long texts are not compared.
 INSERT INTO carried
-SELECT staged.row, staged.row, planned.key
-FROM staged_rows AS staged
-JOIN rows ON rows.row = staged.row AND rows.data = staged.data
-JOIN planned_rows AS planned ON planned.row = rows.row
-WHERE staged.text_at IS NULL AND rows.text_at IS NULL AND planned.key IS NOT NULL;
+SELECT new.row, new.row, planned.key
+FROM rows AS new
+JOIN rows AS old ON old.row = new.row AND old.data = new.data
+JOIN planned_rows AS planned ON planned.row = old.row
+WHERE new.snapshot = $snapshot AND old.snapshot <> $snapshot
+    AND new.text_at IS NULL AND old.text_at IS NULL AND planned.key IS NOT NULL;
 
 -- name: carry_moved
 -- Those that stood at another place; of several the first.
 INSERT INTO carried
 SELECT moved.row, moved.former, planned.key
 FROM (
-    SELECT staged.row, min(rows.row) AS former
-    FROM (SELECT row, data FROM staged_rows ANTI JOIN carried USING (row) WHERE text_at IS NULL)
-        AS staged
-    JOIN rows ON rows.data = staged.data AND rows.text_at IS NULL
-    GROUP BY staged.row
+    SELECT new.row, min(old.row) AS former
+    FROM (
+        SELECT row, data FROM rows ANTI JOIN carried USING (row)
+        WHERE snapshot = $snapshot AND text_at IS NULL
+    ) AS new
+    JOIN rows AS old
+        ON old.data = new.data AND old.snapshot <> $snapshot AND old.text_at IS NULL
+    GROUP BY new.row
 ) AS moved
 JOIN planned_rows AS planned ON planned.row = moved.former
 WHERE planned.key IS NOT NULL;

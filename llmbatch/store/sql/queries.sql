@@ -13,23 +13,6 @@ SELECT 'VIEW', view_name FROM duckdb_views() WHERE database_name = $store AND NO
 -- name: newest_snapshot
 SELECT * FROM snapshots ORDER BY snapshot DESC LIMIT 1;
 
--- name: stage_rows
-CREATE OR REPLACE TEMP TABLE staged_rows (
-    row BIGINT, line BIGINT, id VARCHAR, data VARCHAR, file BIGINT, text_at BIGINT,
-    text_bytes BIGINT
-);
-
--- name: stage_rejects
-CREATE OR REPLACE TEMP TABLE staged_rejects (
-    line BIGINT, reason VARCHAR, raw VARCHAR, file BIGINT
-);
-
--- name: insert_rows
-INSERT INTO rows SELECT $snapshot, * FROM staged_rows;
-
--- name: insert_rejects
-INSERT INTO rejects SELECT $snapshot, line, reason, raw, file FROM staged_rejects;
-
 -- name: reject_duplicate_ids
 -- The first row of an id stays; the later ones become rejects that name its line. (Their data is
 -- joined later: what a window function is given is held for all rows.)
