@@ -157,6 +157,7 @@ class Database(Reading):
     def fill(self, table: str, batch: pa.Table) -> None:
         """Insert a batch of all columns of a table, in their order. Unlike what `insert` registers,
         DuckDB does not keep it in memory until the transaction ends."""
+        self._read.clear()
         with faults.reported(self.path):
             self._connection.from_arrow(batch).insert_into(table)
 

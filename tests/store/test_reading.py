@@ -1,11 +1,16 @@
 """Views that are made once, and answers that are kept, are right as long as they are used."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from llmbatch.store import opening, results, snapshots
+from llmbatch.store import opening, reading, results, snapshots, statements
 from llmbatch.store.database import Database
 from llmbatch.store.views import read_by
 
+FILES = sorted(Path(opening.__file__).with_name("sql").glob("*.sql"))
+_COMMENT = re.compile(r"--[^\n]*")
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal ORDER BY view_name"
 
 
@@ -68,6 +73,22 @@ def test_what_was_read_before_a_rollback_is_not_kept(healthy: Database) -> None:
         assert snapshots.newest(healthy) != before
         raise ZeroDivisionError
     assert snapshots.newest(healthy) == before
+
+
+def test_what_was_read_before_a_batch_is_asked_again(healthy: Database) -> None:
+    sql = "SELECT count(*) AS rejects FROM rejects"
+    ((before,),) = (each.values() for each in healthy.reread(sql))
+    healthy.fill("rejects", healthy.arrow("SELECT * FROM rejects"))
+    assert healthy.reread(sql) == [{"rejects": 2 * before}]
+    assert before > 0
+
+
+def test_no_statement_that_writes_looks_like_one_that_reads() -> None:
+    every = [text for file in FILES for text in statements.load(file.name).values()]
+    read = [text for text in every if reading._READS.match(text)]
+    writes = re.compile(r"\b(INSERT|UPDATE|DELETE|DROP|ALTER|TRUNCATE)\b")
+    assert len(read) > 100
+    assert [text for text in read if writes.search(_COMMENT.sub("", text))] == []
 
 
 def test_who_changes_what_was_read_changes_it_for_himself(healthy: Database) -> None:
