@@ -5,6 +5,7 @@ import os
 import platform
 import signal
 import sys
+from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.restype = ctypes.c_long
@@ -118,6 +119,12 @@ def _info(tid: int) -> _SyscallInfo:
     info = _SyscallInfo()
     _ptrace(_GET_SYSCALL_INFO, tid, ctypes.sizeof(info), ctypes.addressof(info))
     return info
+
+
+def process_of(tid: int) -> int:
+    """The process that a thread belongs to. Raises FileNotFoundError when it has ended."""
+    status = Path(f"/proc/{tid}/status").read_text()
+    return int(status.partition("\nTgid:")[2].split(maxsplit=1)[0])
 
 
 def refuse(tid: int, number: int) -> None:

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -59,6 +61,13 @@ def _append(path: Path) -> None:
             stream.write(b"%d\n" % number)
 
 
+def in_a_process(folder: str) -> None:
+    """A process of its own, in another folder, that makes a file."""
+    code = "import os; os.chdir('sub'); open('a', 'w').write('xyz')"
+    (Path(folder) / "sub").mkdir()
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=folder, check=True)
+
+
 def wait(folder: str) -> None:
     signal.pause()
 
@@ -105,6 +114,13 @@ def test_threads_are_followed_and_their_changes_held_apart(tracer: Tracer, tmp_p
         content = (tmp_path / name).read_bytes()
         assert b"".join(event.data for event in writes) == content
         assert [content[e.offset : e.offset + e.size] for e in writes] == [e.data for e in writes]
+
+
+def test_a_process_that_the_run_starts_is_read_as_itself(tracer: Tracer, tmp_path: Path) -> None:
+    trace = tracer.run([], tmp_path, call=here("in_a_process", tmp_path), data=True)
+    assert (trace.code, trace.stderr) == (0, "")
+    assert [event.name for event in trace.events] == ["mkdir sub", "create sub/a", "write sub/a"]
+    assert trace.events[-1].data == b"xyz"
 
 
 def test_a_fault_lets_the_call_fail_and_nothing_else(tracer: Tracer, tmp_path: Path) -> None:

@@ -180,7 +180,8 @@ class _Run:
 
     def _enter(self, tid: int, reader: Reader) -> None:
         try:
-            event = reader.event(*ptrace.entered(tid), data=self._order.data)
+            with self._of_its_process(tid, reader) as its_own:
+                event = its_own.event(*ptrace.entered(tid), data=self._order.data)
         except (ProcessLookupError, FileNotFoundError):
             return
         if event is None:
@@ -196,6 +197,18 @@ class _Run:
             if self._counted == at.number and not at.after:
                 self._strike(at.signal)
         ptrace.go_on(tid, until_exit=True)
+
+    @contextmanager
+    def _of_its_process(self, tid: int, reader: Reader) -> Iterator[Reader]:
+        """The reader of the calls of a thread, which may be of a process that the run has started."""
+        if (process := ptrace.process_of(tid)) == self._pid:
+            yield reader
+            return
+        other = Reader(process, self._order.folder)
+        try:
+            yield other
+        finally:
+            other.close()
 
     def _fault(self, event: Event) -> int:
         """The errno with which this event must fail; 0 if it need not."""
