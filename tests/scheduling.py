@@ -26,6 +26,7 @@ ROOMS = (
 """By how long their files take; all others come last."""
 SHARING = frozenset(
     {
+        "tests/contracts/test_asks.py",
         "tests/contracts/test_engine_contract.py",
         "tests/engines/vllm/test_attention.py",
         "tests/engines/vllm/test_begun_answers.py",

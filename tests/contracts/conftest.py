@@ -119,12 +119,19 @@ def openai(server: ServerProcess) -> Iterator[Subject]:
 
 
 @pytest.fixture(scope="session")
-def vllm() -> Iterator[Subject]:
+def vllm_ended() -> Iterator[None]:
+    """Ends the session's vLLM after the last test."""
+    yield
+    session.stop()
+
+
+@pytest.fixture
+def vllm(vllm_ended: None) -> Subject:
+    """The session's vLLM: other tests may have stopped it since the test before."""
     engine, config = session.started()
     alike = with_options(config, {"block-size": "64"})
     other = with_options(config, {"dtype": "float32"})
-    yield Subject(engine, load("vllm"), config, session.WINDOW, alike, other, VLLM)
-    session.stop()
+    return Subject(engine, load("vllm"), config, session.WINDOW, alike, other, VLLM)
 
 
 @pytest.fixture(scope="session")

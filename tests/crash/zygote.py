@@ -200,7 +200,7 @@ class _Run:
 
     @contextmanager
     def _of_its_process(self, tid: int, reader: Reader) -> Iterator[Reader]:
-        """The reader of the calls of a thread, which may be of a process that the run has started."""
+        """The reader of a thread's calls: it may be of a process that the run has started."""
         if (process := ptrace.process_of(tid)) == self._pid:
             yield reader
             return

@@ -9,7 +9,13 @@ from tests.engines.vllm import session
 
 
 @pytest.fixture(scope="session")
-def vllm_engine() -> Iterator[VllmEngine]:
-    """The session's vLLM, running."""
-    yield session.started()[0]
+def ended() -> Iterator[None]:
+    """Ends the session's vLLM after the last test."""
+    yield
     session.stop()
+
+
+@pytest.fixture
+def vllm_engine(ended: None) -> VllmEngine:
+    """The session's vLLM, running: it may have been stopped since the test before."""
+    return session.started()[0]
