@@ -52,7 +52,8 @@ def _drafted(measured: TrialFigures) -> str:
     if not found.draft_tokens:
         return ""
     places = " ".join(f"{share:.0%}" for share in found.acceptance)
-    return f"{found.accepted_tokens / found.draft_tokens:.0%} of drafts accepted ({places})"
+    drafted = count(found.draft_tokens, "drafted token")
+    return f"{found.accepted_tokens / found.draft_tokens:.0%} of {drafted} accepted ({places})"
 
 
 def _gain(setting: Setting) -> str:

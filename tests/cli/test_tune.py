@@ -4,11 +4,14 @@ import json
 import signal
 import tomllib
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from llmbatch.cli import tune_result
 from llmbatch.cli.commands.tune import _knobs
+from llmbatch.core.speculation import Speculation
 from llmbatch.tune.candidates import describe
 from tests.cli.command import ENGINE, Job, QuickJob, Running, wait_for
 
@@ -132,6 +135,12 @@ def test_no_setting_can_be_measured(tuned: QuickJob) -> None:
     assert code == 5
     assert stdout.count("boom") == 2
     assert stderr.splitlines()[-1] == "llmbatch: error: no setting could be measured: boom"
+
+
+def test_drafts_are_told_with_their_number() -> None:
+    measured: Any = SimpleNamespace(speculation=Speculation(3, (3, 2), (3, 1)))
+    told = tune_result._drafted(measured)
+    assert told == "80% of 5 drafted tokens accepted (100% 50%)"
 
 
 def test_a_table_is_read_as_it_is_shown() -> None:
