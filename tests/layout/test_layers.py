@@ -211,7 +211,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_files_that_use_one_engine_are_one_piece_of_work() -> None:
     """They name it, or a fixture of their room that has it."""
     root = PACKAGE.parent
-    engine = re.compile(r"\b(vllm_engine|session\.started|subject: Subject)\b")
+    engine = re.compile(r"\b(vllm_engine|session\.started|subject: Subject|asked: Asked)\b")
     using = {
         str(path.relative_to(root))
         for room in ("contracts", "engines/vllm")
