@@ -19,8 +19,7 @@ from llmbatch.core.errors import HelperError
 _LENGTH = struct.Struct("!q")
 _NOTHING = -1  # in place of the length of a text
 _CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from llmbatch.core.bounded_process import serve; serve()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 )
 _END_SECONDS = 5.0
 
@@ -46,16 +45,8 @@ class Helper:
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start it, without waiting until it is ready."""
-        path = json.dumps([str(place) for place in sys.path])
         self._is_ready = False
-        self._process = subprocess.Popen(
-            # Nothing is imported from the folder that the user happens to be in.
-            [sys.executable, "-P", "-c", _CODE, path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            process_group=0,  # where no Ctrl-C of a terminal reaches it
-        )
+        self._process = serving(__name__)
         return self._process
 
     def ask(self, text: str) -> str | None:
@@ -84,12 +75,30 @@ class Helper:
         process, self._process = self._process, None
         if process is None:
             return None
-        with contextlib.suppress(OSError):
-            process.kill()
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+        kill(process)
         return process.wait(_END_SECONDS)
+
+
+def serving(module: str) -> "subprocess.Popen[bytes]":
+    """A new process of Python that runs `module.serve()`, behind pipes to its input and output."""
+    path = json.dumps([str(place) for place in sys.path])
+    return subprocess.Popen(
+        # Nothing is imported from the folder that the user happens to be in.
+        [sys.executable, "-P", "-c", _CODE.format(module=module), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        process_group=0,  # where no Ctrl-C of a terminal reaches it
+    )
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill such a process and close its pipes; it is not waited for."""
+    with contextlib.suppress(OSError):
+        process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            pipe.close()  # type: ignore[union-attr]
 
 
 def allow(seconds: float) -> None:

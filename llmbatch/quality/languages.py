@@ -18,37 +18,6 @@ _NO_LIMIT = 0.0
 _COUNTED, _RANKED = "counted", "ranked"
 
 
-def counted(texts: Iterable[str]) -> dict[str, int]:
-    """The texts by the code of their language (ISO 639-1). Raises HelperError."""
-    with _Asked(_COUNTED) as asked:
-        found: dict[str, int] = asked.about(list(texts))
-        return found
-
-
-class Languages:
-    """Tells which languages a text may be in. Its process starts with the first question, and again
-    after `close`."""
-
-    def __init__(self) -> None:
-        self._asked = _Asked(_RANKED)
-
-    def ranked(self, text: str) -> list[tuple[str, float]]:
-        """All languages by their codes, each with its probability, the likeliest first. Raises
-        HelperError."""
-        found: list[tuple[str, float]] = self._asked.about(text)
-        return found
-
-    def close(self) -> None:
-        """End the process."""
-        self._asked.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-
 class _Asked:
     """The process that answers questions of one kind."""
 
@@ -56,6 +25,7 @@ class _Asked:
         self._helper = Helper(__name__, kind, _NO_LIMIT)
 
     def about(self, question: Any) -> Any:
+        """Its answer. Raises HelperError."""
         try:
             answer = self._helper.ask(json.dumps(question))  # which takes half characters
         except EndedError as error:
@@ -65,6 +35,7 @@ class _Asked:
         return orjson.loads(answer or "null")
 
     def close(self) -> None:
+        """End the process."""
         self._helper.end()
 
     def __enter__(self) -> Self:
@@ -72,6 +43,27 @@ class _Asked:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class Languages(_Asked):
+    """Tells which languages a text may be in. Its process starts with the first question, and again
+    after `close`."""
+
+    def __init__(self) -> None:
+        super().__init__(_RANKED)
+
+    def ranked(self, text: str) -> list[tuple[str, float]]:
+        """All languages by their codes, each with its probability, the likeliest first. Raises
+        HelperError."""
+        found: list[tuple[str, float]] = self.about(text)
+        return found
+
+
+def counted(texts: Iterable[str]) -> dict[str, int]:
+    """The texts by the code of their language (ISO 639-1). Raises HelperError."""
+    with _Asked(_COUNTED) as asked:
+        found: dict[str, int] = asked.about(list(texts))
+        return found
 
 
 def make_function(kind: str) -> Callable[[str], str]:

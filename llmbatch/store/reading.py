@@ -37,9 +37,12 @@ class Reading:
         # The answers of `reread`, as long as this connection writes nothing.
         self._read: dict[str, list[dict[str, Any]]] = {}
 
-    def _ask(self, sql: str, parameters: Parameters) -> duckdb.DuckDBPyConnection:
+    def _make_views(self, sql: str) -> None:
         for view in self._views.lacking(sql):
             self._connection.execute(view)
+
+    def _ask(self, sql: str, parameters: Parameters) -> duckdb.DuckDBPyConnection:
+        self._make_views(sql)
         if sql.startswith("ROLLBACK"):
             self._forget()
         elif not _READS.match(sql):
@@ -124,8 +127,7 @@ class Reading:
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """All records as an Arrow table."""
         with faults.reported(self.path):
-            for view in self._views.lacking(sql):
-                self._connection.execute(view)
+            self._make_views(sql)
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
 
     def read_all(self) -> dict[str, str]:

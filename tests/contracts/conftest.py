@@ -118,11 +118,7 @@ def openai(server: ServerProcess) -> Iterator[Subject]:
         yield Subject(engine, create, config, window, alike, other, OPENAI)
 
 
-@pytest.fixture(scope="session")
-def vllm_ended() -> Iterator[None]:
-    """Ends the session's vLLM after the last test."""
-    yield
-    session.stop()
+vllm_ended = pytest.fixture(scope="session")(session.ended)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_verdicts_are_those_of_the_library() -> None:
 def test_a_process_that_was_killed_is_told_and_replaced() -> None:
     with Languages() as asked:
         asked.ranked(TEXTS[0])
-        process = asked._asked._helper._process
+        process = asked._helper._process
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(HelperError, match="run the same command again"):
@@ -66,7 +66,7 @@ def test_a_process_that_was_killed_is_told_and_replaced() -> None:
 def test_the_process_ends_with_its_context() -> None:
     with Languages() as asked:
         asked.ranked(TEXTS[0])
-        process = asked._asked._helper._process
+        process = asked._helper._process
     assert process is not None
     assert process.poll() is not None
 

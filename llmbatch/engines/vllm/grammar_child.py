@@ -6,10 +6,12 @@ import json
 import resource
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from llmbatch.engines.vllm.grammar_trial import Taking, bound
+_MEMORY = 12 << 30  # bytes of addresses
+Taking = Callable[[str], int | None]
+"""Asks a compiled grammar about one text; see `GrammarTrial.accepts`."""
 
 _END = 256  # the token that ends a text, after those of the bytes
 # Neither is needed to compile a grammar and to match texts.
@@ -31,7 +33,7 @@ class _Absent(types.ModuleType):
 def serve() -> None:
     """Read a grammar, say what the backend says of it, then of lists of texts, until the end."""
     backend, kind, value, whitespace, limit = json.loads(sys.stdin.readline())
-    bound(limit)
+    _bound(limit)
     maker = {"xgrammar": _xgrammar, "guidance": _guidance}[backend]
     imported = (
         _import_xgrammar() if backend == "xgrammar" else importlib.import_module("llguidance")
@@ -139,3 +141,10 @@ def _guidance(llguidance: Any, kind: str, value: str, whitespace: bool) -> Takin
 def _processor_time() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def _bound(limit: int) -> None:
+    """Bound this process: its processor time, in seconds, its memory, and no core files."""
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

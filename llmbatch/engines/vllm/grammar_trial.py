@@ -8,23 +8,17 @@ something empty in their places: 0.7 seconds of processor time instead of 7.
 
 import contextlib
 import json
-import resource
 import select
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-from llmbatch.core import clock
+from llmbatch.core import bounded_process, clock
 
 LIMIT = 60
 """Seconds of processor time that a backend gets for a grammar and all texts."""
 _WAIT = 3 * LIMIT  # seconds for an answer, on a busy machine
-_MEMORY = 12 << 30  # bytes of addresses
-_CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from llmbatch.engines.vllm.grammar_child import serve; serve()"
-)
+_CHILD = "llmbatch.engines.vllm.grammar_child"
 
 
 class TrialEndedError(Exception):
@@ -51,14 +45,7 @@ class GrammarTrial:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        path = json.dumps([str(place) for place in sys.path])
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CODE, path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            process_group=0,  # where no Ctrl-C of a terminal reaches it
-        )
+        self._process = bounded_process.serving(_CHILD)
         with contextlib.suppress(OSError):
             self._send(self._question)
         return self
@@ -67,11 +54,7 @@ class GrammarTrial:
         process = self._process
         if process is None:
             return
-        with contextlib.suppress(OSError):
-            process.kill()
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+        bounded_process.kill(process)
         process.wait()
 
     def verdict(self) -> Verdict:
@@ -118,14 +101,3 @@ class GrammarTrial:
                 raise TrialEndedError
             line += part
         return json.loads(line)
-
-
-def bound(limit: int) -> None:
-    """Bound this process: its processor time, in seconds, its memory, and no core files."""
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-
-
-Taking = Callable[[str], int | None]
-"""Asks a compiled grammar about one text; see `GrammarTrial.accepts`."""
