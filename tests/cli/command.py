@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,12 @@ class Running:
     def until_answered(self, rows: int) -> None:
         """Wait until the live view has this many rows done."""
         wait_for(lambda: self._job.status().get("progress", {}).get("rows_done", 0) >= rows)
+
+    def until_listening(self) -> None:
+        """Wait until it handles signals itself. Python would handle an interrupt, but no SIGHUP."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        caught = re.compile(r"^SigCgt:\s*(\w+)$", re.M)
+        wait_for(lambda: bool(int(caught.findall(status.read_text())[0], 16) & 1))
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

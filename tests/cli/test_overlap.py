@@ -1,6 +1,7 @@
 """Two runs of one job: one works, the other one says who does. The job is never worked on twice."""
 
 import re
+import signal
 import socket
 import threading
 import time
@@ -122,9 +123,10 @@ def test_a_second_run_can_be_skipped(busy: QuickJob) -> None:
 
 def test_an_interrupt_ends_the_waiting(busy: QuickJob) -> None:
     with busy.start("-q", "--if-locked", "wait") as waiting:
-        time.sleep(1.5)
+        waiting.until_listening()
+        time.sleep(0.5)
         assert waiting.process.poll() is None
-        waiting.process.send_signal(2)
+        waiting.signal(signal.SIGINT)
         assert waiting.wait().code == 130
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from llmbatch.core.outcomes import Completed, Failed
 from llmbatch.core.records import Constraint
-from llmbatch.engines.vllm import engine
 from tests.engines.vllm import session
 from tests.engines.vllm.requests import ask, choice, schema
 
@@ -39,16 +38,16 @@ LARGE = Constraint("regex", "a{1,500}")
 
 
 @pytest.fixture(scope="module")
-def outcomes(vllm_engine: engine.VllmEngine) -> Any:
+def outcomes(vllm_ended: None) -> Any:
     """All of them in one run, each after a good request; and what was sent."""
-    named = {}
+    engine, named = session.started()[0], {}
     for name, constraint in BAD.items():
         named[f"before {name}"] = ask(f"before {name}")
         named[name] = ask("hello", constraint, max_tokens=20)
     named["half a character"] = ask("\ud800")
     named["large"] = ask("hello", LARGE, max_tokens=20)
-    with session.sent(vllm_engine) as sent:
-        by_key = {outcome.key: outcome for outcome in vllm_engine.run(named.values())}
+    with session.sent(engine) as sent:
+        by_key = {outcome.key: outcome for outcome in engine.run(named.values())}
     return {name: by_key[request.key] for name, request in named.items()} | {"sent": sent}
 
 
