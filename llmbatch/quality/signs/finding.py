@@ -6,9 +6,9 @@ order of the rows nor the size of the windows changes a verdict.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -186,8 +186,14 @@ class Look:
             columns=self._columns(record),
             whole=joined(texts_in(record)),
             job=self.job,
-            shared_with=[joined(self._columns(_record(other)).values()) for other in others],
+            shared_with=[self._input_of(other) for other in others],
         )
+
+    @cached_property
+    def _input_of(self) -> Callable[[str], str]:
+        """The texts of the columns of another row's record. All rows of one answer are compared
+        with the same few others, which are read once."""
+        return lru_cache(maxsize=64)(lambda data: joined(self._columns(_record(data)).values()))
 
     def _columns(self, record: Mapping[str, Any]) -> dict[str, str]:
         """The texts of the columns that the prompt uses; of all, if it names none."""

@@ -1,5 +1,7 @@
 """The sign `shared`: a long answer that rows have whose inputs have no word in common."""
 
+from functools import lru_cache
+
 from llmbatch.quality.signs.base import TEXTS, Sign, Subject
 from llmbatch.quality.signs.words import words_of
 
@@ -13,7 +15,7 @@ def look(subject: Subject) -> str | None:
     if not others:
         return None
     own = _content(subject.input)
-    strangers = sum(own.isdisjoint(_content(other)) for other in others)
+    strangers = sum(own.isdisjoint(_of_other(other)) for other in others)
     if not own or 2 * strangers <= len(others):
         return None
     return "other rows with nothing in common have it, too"
@@ -22,6 +24,10 @@ def look(subject: Subject) -> str | None:
 def _content(text: str) -> set[str]:
     """The words that say something: of four characters or more, or of other scripts."""
     return {word for word in words_of(text) if len(word) >= _LEAST_WORD or not word.isascii()}
+
+
+# All rows of one answer are compared with the same few others.
+_of_other = lru_cache(maxsize=64)(_content)
 
 
 SIGN = Sign(

@@ -89,6 +89,21 @@ def test_neither_order_nor_windows_change_what_is_found(
         assert found(db) == data(WANTED)
 
 
+def test_the_few_records_that_answers_are_compared_with_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def record(data: str) -> Any:
+        read.append(data)
+        return json.loads(data)
+
+    monkeypatch.setattr(finding, "_record", record)
+    with stored.job(tmp_path, [(f"word{number}", BOILERPLATE) for number in range(100)]) as db:
+        assert len(found(db)) == 100
+    assert 0 < len(read) == len(set(read)) <= 5
+
+
 def test_settings_choose_the_signs(tmp_path: Path) -> None:
     with stored.job(tmp_path, rows()) as db:
         assert found(db, look=False) == set()
