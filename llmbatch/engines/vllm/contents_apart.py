@@ -15,6 +15,7 @@ from typing import Any
 
 from llmbatch.core.records import Message
 from llmbatch.engines.control_tokens import Finder, is_control
+from llmbatch.engines.vllm.known_pieces import KnownPieces
 
 # A character that stands for nothing, and so is in no vocabulary but as bytes.
 _UNKNOWN = "\U0010fffd"
@@ -51,6 +52,7 @@ class ContentsApart:
         self._known: dict[Shape, list[int] | None] = {}
         self._odd: dict[tuple[str, ...], bool] = {}
         self._normalized = _is_found_in_normalized_text(backend)
+        self._pieces = KnownPieces.of(backend)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """The ids of a chat. Raises MixedError where contents that hold control tokens cannot be
@@ -58,7 +60,7 @@ class ContentsApart:
         text = self._render(messages)
         if self._holds(messages):
             return self._encode_apart(messages, text)
-        ids = _ids(self._backend, text, add_special_tokens=self._adds(messages))
+        ids = self._whole(text, add_special_tokens=self._adds(messages))
         if not (self._may_be_odd(messages) and self._is_odd(messages, ids)):
             return ids
         # A content makes a token together with the template's text, or once it is normalized; or
@@ -69,6 +71,12 @@ class ContentsApart:
             if self._holds_in_disguise(messages):
                 raise
             return ids
+
+    def _whole(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        known = None if add_special_tokens or self._pieces is None else self._pieces.ids(text)
+        if known is not None:
+            return known
+        return _ids(self._backend, text, add_special_tokens=add_special_tokens)
 
     def _adds(self, messages: Sequence[Message]) -> bool:
         return self._added or messages[0].role == "text"
