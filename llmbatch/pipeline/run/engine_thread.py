@@ -19,6 +19,7 @@ from llmbatch.core.records import Request
 from llmbatch.engines.base import Engine, Telemetry
 from llmbatch.engines.info import EngineInfo
 from llmbatch.engines.parts import PartEvent, part_events_of
+from llmbatch.pipeline.run.short_queue import ShortQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class EngineThread:
         self._engine = engine
         self._feeds: queue.SimpleQueue[Iterable[Request] | None] = queue.SimpleQueue()
         # Outcomes that wait here are computed and not safe yet, so the queue is short.
-        self._events: queue.Queue[Event] = queue.Queue(_AHEAD)
+        self._events: ShortQueue[Event] = ShortQueue(_AHEAD)
         self._abort = threading.Event()
         self._open = threading.Event()
         self._last = Telemetry()
@@ -80,10 +81,7 @@ class EngineThread:
 
     def next(self, timeout: float) -> Event | None:
         """The next event, or None if there is none within `timeout` seconds."""
-        try:
-            return self._events.get(timeout=timeout)
-        except queue.Empty:
-            return None
+        return self._events.get(timeout)
 
     def telemetry(self) -> Telemetry:
         """The engine's counters: zeros before it is open, the last ones after it has closed."""
@@ -135,13 +133,8 @@ class EngineThread:
 
     def _put(self, event: Event) -> None:
         """Hand out an event once there is room; after an abort it may never be taken."""
-        while True:
-            try:
-                self._events.put(event, timeout=_PATIENCE)
-            except queue.Full:
-                if self._abort.is_set():
-                    return
-            else:
+        while not self._events.put(event, _PATIENCE):
+            if self._abort.is_set():
                 return
 
     def _answer(self, engine: Engine, feed: Iterable[Request]) -> None:
