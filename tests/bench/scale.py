@@ -34,6 +34,9 @@ class Phase:
     name: str
     began: float
     seconds: float = 0.0
+    # Of the process and of its children that have ended: what a busy machine does not change.
+    processor_before: float = 0.0
+    processor_after: float = 0.0
     peak: int = 0
     # Share of the job's rows done (0 to 1) and resident bytes, sampled.
     memory: list[tuple[float, int]] = field(default_factory=list)
@@ -66,7 +69,8 @@ def watched(process: subprocess.Popen[bytes], folder: Path, stop_at: float) -> l
     while process.poll() is None:
         status = read_status(folder, process.pid)
         if status and status["phase"] not in (phases[-1].name, "ended"):
-            phases.append(Phase(status["phase"], time.monotonic()))
+            former = phases[-1].processor_after
+            phases.append(Phase(status["phase"], time.monotonic(), 0.0, former, former))
         note(phases[-1], seen, status)
         if done_share(status) >= stop_at:
             process.send_signal(signal.SIGKILL)
@@ -79,6 +83,7 @@ def note(phase: Phase, seen: psutil.Process, status: dict[str, Any] | None) -> N
     phase.seconds = time.monotonic() - phase.began
     try:
         resident = seen.memory_info().rss
+        phase.processor_after = sum(seen.cpu_times()[:4])
     except psutil.Error:
         return
     phase.peak = max(phase.peak, resident)
@@ -101,7 +106,11 @@ def read_status(folder: Path, pid: int) -> dict[str, Any] | None:
 def lines_of(title: str, phases: list[Phase]) -> Iterator[str]:
     yield title
     for phase in phases:
-        yield f"  {phase.name:<22} {phase.seconds:9.1f} s   peak {phase.peak / MIB:7,.0f} MiB"
+        processor = phase.processor_after - phase.processor_before
+        yield (
+            f"  {phase.name:<22} {phase.seconds:9.1f} s   processor {processor:8.1f} s   "
+            f"peak {phase.peak / MIB:7,.0f} MiB"
+        )
         if phase.name == "generating":
             samples = "  ".join(
                 f"{share:.0%}: {at(phase, share) / MIB:,.0f}" for share in (0.1, 0.3, 0.5, 0.7, 0.9)
