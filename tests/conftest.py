@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from llmbatch.cli import console
-from tests import scheduling, slow
+from tests import leftovers, scheduling, slow
 from tests.cli.command import Job
 
 if TYPE_CHECKING:
@@ -77,6 +77,15 @@ def _stderr_of_its_own() -> Iterator[None]:
     """A command that ran in this process has kept the stderr of its test, which is no other's."""
     yield
     console._own_stderr = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ends_what_it_began() -> Iterator[None]:
+    """Of what a file has started nothing lives on: another file of the same worker would count it
+    among its own, and which files share a worker differs from day to day."""
+    yield
+    assert leftovers.runs_and_replicas() == []
+    assert not leftovers.is_connected_to_ray()
 
 
 @pytest.fixture

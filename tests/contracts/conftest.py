@@ -61,7 +61,7 @@ def _subject(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scripted() -> Iterator[Subject]:
     config = EngineConfig("scripted", SETTINGS)
     create = load("tests.scripted_engine:create")
@@ -69,7 +69,7 @@ def scripted() -> Iterator[Subject]:
         yield _subject(engine, create, config, 8, SCRIPTED)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def replicas() -> Iterator[Subject]:
     """Two scripted engines in processes of their own."""
     config = EngineConfig("scripted", SETTINGS, replicas=ReplicaCount(2, 2))
@@ -89,7 +89,7 @@ def wait_for_all(engine: Engine) -> None:
         told += sum(event.name == "replica_started" for event in engine.part_events())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def minimal() -> Iterator[Subject]:
     config = EngineConfig("minimal")
     alike, other = EngineConfig("minimal", log_path="elsewhere"), EngineConfig("other")
@@ -98,13 +98,13 @@ def minimal() -> Iterator[Subject]:
         yield Subject(engine, create, config, minimal_engine.WINDOW, alike, other, MINIMAL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
     with serving(models=["scripted", "other"], max_model_len=CONTEXT, usage="full") as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def openai(server: ServerProcess) -> Iterator[Subject]:
     """A client of one server."""
     most = 4
