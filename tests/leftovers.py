@@ -1,4 +1,4 @@
-"""What a file of tests may leave behind in its worker, where other files find it."""
+"""Processes and connections of a file of tests that others of its worker would find."""
 
 import sys
 
