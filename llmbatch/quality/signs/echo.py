@@ -38,10 +38,10 @@ def _repeats(words: Sequence[str], source: Sequence[str], least: float) -> bool:
     """True if so large a share of the runs of three words stands in the source."""
     known = set(source)
     # Cheaper, and never smaller than the share of runs.
-    if sum(word in known for word in words) < least * len(words):
+    if sum(map(known.__contains__, words)) < least * len(words):
         return False
     runs, there = triples_of(words), set(triples_of(source))
-    return sum(run in there for run in runs) >= least * len(runs)
+    return sum(map(there.__contains__, runs)) >= least * len(runs)
 
 
 SIGN = Sign(

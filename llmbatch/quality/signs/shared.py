@@ -15,7 +15,7 @@ def look(subject: Subject) -> str | None:
     if not others:
         return None
     own = _content(subject.input)
-    strangers = sum(own.isdisjoint(_of_other(other)) for other in others)
+    strangers = sum(map(own.isdisjoint, map(_of_other, others)))
     if not own or 2 * strangers <= len(others):
         return None
     return "other rows with nothing in common have it, too"
