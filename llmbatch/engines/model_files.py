@@ -30,7 +30,8 @@ def local_folder(model: str) -> Path | None:
     path = path_of(model)
     written_as_path = model.startswith((".", "/", "~")) or not HUB_NAME.fullmatch(model)
     mode = _mode(path)
-    if not written_as_path and not stat.S_ISDIR(mode):
+    is_weights = stat.S_ISREG(mode) and path.suffix == ".gguf"
+    if not (written_as_path or is_weights or stat.S_ISDIR(mode)):
         return None
     if not mode:
         raise UsageError(f"model {model!r}: no such folder")
@@ -55,6 +56,11 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def has_only_gguf(folder: Path) -> bool:
+    """True for a folder whose weights are there in the form of llama.cpp alone."""
+    return stored_bytes(folder) is None and any(folder.glob("*.gguf"))
 
 
 def _mode(path: Path) -> int:

@@ -1,6 +1,7 @@
 """The checks of a job that need nothing of vLLM's: they are made before it is imported."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError
@@ -32,11 +33,15 @@ def check(
         grammar.check_copies(options, constraint)
 
 
-def check_device(options: Mapping[str, Any], config: Mapping[str, Any] | None) -> None:
+def check_device(
+    options: Mapping[str, Any], config: Mapping[str, Any] | None, folder: Path | None = None
+) -> None:
     """Raise UsageError for what the vLLM and the device of this machine cannot do; nothing where
-    there is no vLLM."""
+    there is no vLLM. `folder`: of the model, if it is here."""
     if vllm_options.is_installed():
         device_limits.check(options, config, here.look())
+        if folder is not None:
+            device_limits.check_files(options, folder, here.look())
 
 
 def _check_length(wanted: Any, most: int | None) -> None:

@@ -6,11 +6,12 @@ backend does not hold, which garbles answers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from llmbatch.core.errors import UsageError, nearest
 from llmbatch.core.records import Sampling
-from llmbatch.engines import parallel_sizes
+from llmbatch.engines import model_files, parallel_sizes
 from llmbatch.engines.vllm.here import Here
 
 Options = Mapping[str, Any]
@@ -31,6 +32,16 @@ def check(options: Options, config: Mapping[str, Any] | None, here: Here) -> Non
     fault = next(faults(options, config or {}, here), None)
     if fault is not None:
         raise UsageError(f"engine option {fault[0]!r}: {fault[1]}")
+
+
+def check_files(options: Options, folder: Path, here: Here) -> None:
+    """Raise UsageError for weights in a form that needs a plugin, which is not here."""
+    is_read = _is_brought(here) or "gguf" in here.quantizations or not here.quantizations
+    if not is_read and "load_format" not in options and model_files.has_only_gguf(folder):
+        raise UsageError(
+            f"model {str(folder)!r}: its weights are gguf, for a plugin: pip install "
+            f"{_PLUGINS['gguf']}"
+        )
 
 
 def check_sampling(options: Options, sampling: Sampling) -> None:

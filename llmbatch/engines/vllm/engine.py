@@ -94,7 +94,7 @@ class VllmEngine:
         self._reader.check_labels()
 
     def check_device(self) -> None:
-        ahead.check_device(self._options, self._configuration())
+        ahead.check_device(self._options, self._configuration(), self._folder)
 
     def check(self, sampling: Sampling, constraint: Constraint | None) -> None:
         self.check_ahead(sampling, constraint)

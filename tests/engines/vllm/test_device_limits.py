@@ -1,5 +1,6 @@
 """Options that a device or a version cannot do are refused before weights load, in one line."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,18 +136,70 @@ def test_the_installed_version_names_what_it_has() -> None:
     assert versions.source() is not None
 
 
+OPTIONS = {
+    "enable_sleep_mode=true": "engine option 'enable_sleep_mode': needs a GPU",
+    "pipeline_parallel_size=2": "engine option 'pipeline_parallel_size': needs a GPU",
+    "quantization=gguf": "this vLLM takes gguf through a plugin: pip install vllm-gguf-plugin",
+    "quantization=bitsandbytes": "takes bitsandbytes through a plugin: pip install vllm-bnb-plugin",
+    'speculative_config={"method":"suffix","num_speculative_tokens":4}': (
+        "engine option 'speculative_config': suffix needs a package: pip install arctic-inference"
+    ),
+}
+
+
 @pytest.mark.skipif(not here.look().is_cpu, reason="the CPU build of vLLM is not installed")
 @pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_plan_and_run_refuse_with_the_same_line(
-    tmp_path: Path, command: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, command: str, option: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "in.csv").write_text("id,text\n1,hello\n")
-    usual = [str(tmp_path / "in.csv"), "-m", MODEL, "-p", "Say {{ text }}"]
-    output = ["-o", str(tmp_path / "out.jsonl")]
-    option = ["--engine-arg", "enable_sleep_mode=true"]
-    done = CliRunner().invoke(cli, [command, *usual, *output, *option])
-    assert done.exit_code == 2
-    assert "engine option 'enable_sleep_mode': needs a GPU" in capfd.readouterr().err
+    assert OPTIONS[option] in _refused(tmp_path, command, MODEL, capfd, "--engine-arg", option)
+
+
+@pytest.mark.skipif(not here.look().is_cpu, reason="the CPU build of vLLM is not installed")
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_model_in_a_form_that_vllm_does_not_read_is_refused(
+    tmp_path: Path,
+    command: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_out = shutil.ignore_patterns("*.safetensors")
+    folder = shutil.copytree(MODEL, tmp_path / "model", ignore=left_out)
+    weights = folder / "model.gguf"
+    weights.write_bytes(b"GGUF")
+    plugin = "its weights are gguf, for a plugin: pip install vllm-gguf-plugin"
+    assert plugin in _refused(tmp_path, command, str(folder), capfd)
+    monkeypatch.chdir(folder)
+    said = _refused(tmp_path, command, weights.name, capfd)
+    assert "model 'model.gguf': not a folder" in said
+
+
+def test_other_forms_of_weights_are_vllms_to_read(tmp_path: Path) -> None:
+    plugged = replace(CPU, plugins=("bnb_quantization",))
+    (tmp_path / "a.gguf").touch()
+    device_limits.check_files({"load_format": "dummy"}, tmp_path, CPU)
+    device_limits.check_files({}, tmp_path, plugged)
+    device_limits.check_files({}, Path(MODEL), CPU)
+    with pytest.raises(UsageError, match="vllm-gguf-plugin"):
+        device_limits.check_files({}, tmp_path, CPU)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    device_limits.check_files({}, tmp_path, CPU)
+
+
+def _refused(
+    folder: Path, command: str, model: str, capfd: pytest.CaptureFixture[str], *more: str
+) -> str:
+    """The line that a command ends with."""
+    (folder / "in.csv").write_text("id,text\n1,hello\n")
+    usual = [str(folder / "in.csv"), "-m", model, "-p", "Say {{ text }}"]
+    output = ["-o", str(folder / "out.jsonl")]
+    done = CliRunner().invoke(cli, [command, *usual, *output, *more])
+    said = capfd.readouterr().err
+    assert done.exit_code == 2, said
+    assert not [*folder.glob("out*")]  # nor a log of vLLM
+    (line,) = (line for line in said.splitlines() if "error:" in line)
+    return line
 
 
 @pytest.mark.skipif(not here.look().is_cpu, reason="the CPU build of vLLM is not installed")
