@@ -1,5 +1,6 @@
 """The profiles of the inputs of a job's runs: taken of the rows in the store, and kept."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,10 @@ _MOST_CHARACTERS = 2_000
 # Bytes of the rows whose values are taken at a time, all of them or one: while DuckDB parses their
 # JSON it holds it several times over, 2,048 rows for each thread, and can spill none of it.
 _ALL_BYTES = 8_000_000
-_ONE_BYTES = 32_000_000
+_FEW_BYTES = 32_000_000
+# Bytes of the values that are held at a time, and of one beside its text.
+_HELD_BYTES = 100_000_000
+_VALUE_BYTES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +76,61 @@ def keep(
 
 class RowFigures:
     """Figures of the rows in the store, by the place of a column among `columns`. One of `every`
-    so many rows is looked at. A context manager; as long as it is open it holds their values."""
+    so many rows is looked at. Figures are those of the columns that are held (`hold`), as long as
+    this context manager is open.
+
+    The rows may not be committed yet, so their own connection reads them. A second one holds the
+    values: within a transaction DuckDB would keep those that were let go of until its end.
+    """
 
     def __init__(self, db: Database, columns: Sequence[str], every: int) -> None:
-        self._db = db
+        self._rows = db
+        self._values = db.cursor()
         self._pointers = [_pointer(name) for name in columns]
         self._every = every
+        self._held: list[int] = []
         # First and last row of a part of the rows, and its bytes.
         self._sizes: list[tuple[int, int, int]] = []
 
     def __enter__(self) -> "RowFigures":
-        places = list(range(len(self._pointers)))
-        staged = {"places": places, "pointers": self._pointers, "every": self._every}
-        self._db.execute(_query("profile_values"))
         self._sizes = [
-            (first, last, size) for first, last, size in self._db.execute(_query("row_sizes"))
+            (first, last, size) for first, last, size in self._rows.execute(_query("row_sizes"))
         ]
-        for window in self._windows(_ALL_BYTES * self._every):
-            more = {"most": _MOST_CHARACTERS}
-            self._db.execute(_query("stage_values"), staged | window | more)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if exc[0] is None:  # after an error the transaction may accept no further statement
-            self._db.execute(_query("drop_values"))
+        self._values.close()
+
+    def parts(self) -> list[list[int]]:
+        """All columns, in parts that can be held at a time: the wider the rows, the more."""
+        places = list(range(len(self._pointers)))
+        values = len(places) * (self._sizes[-1][1] if self._sizes else 0)
+        whole = sum(size for _, _, size in self._sizes) + values * _VALUE_BYTES
+        parts = max(1, math.ceil(whole / self._every / _HELD_BYTES))
+        each = max(1, math.ceil(len(places) / parts))
+        return [places[first : first + each] for first in places[::each]]
+
+    def hold(self, places: Sequence[int]) -> None:
+        """Hold the values of these columns, and let go of others, unless these are held already."""
+        if self._held and set(places) <= set(self._held):
+            return
+        self._held = list(places)
+        self._values.execute(_query("profile_values"))
+        pointers = [self._pointers[place] for place in places]
+        staged = {"places": self._held, "pointers": pointers, "every": self._every}
+        for window in self._windows(_ALL_BYTES * self._every):
+            more = {"most": _MOST_CHARACTERS}
+            batch = self._rows.arrow(_query("row_values"), staged | window | more)
+            self._values.fill("profile_values", batch)
+
+    def let_go(self) -> None:
+        """Hold no values."""
+        self._held = []
+        self._values.execute(_query("drop_values"))
 
     def counts(self) -> list[dict[str, int]]:
         """Of each column: rows, nulls, blanks, ..."""
-        return self._db.mappings(_query("column_counts"))
+        return self._values.mappings(_query("column_counts"))
 
     def lengths(self) -> dict[int, dict[str, int]]:
         """The rows by class of length."""
@@ -122,23 +153,25 @@ class RowFigures:
     def rows_with_words(self, places: Sequence[int], every: int) -> dict[int, int]:
         """The rows in which words were looked for."""
         which = {"places": list(places), "every": every}
-        return dict(self._db.execute(_query("rows_with_words"), which))
+        return dict(self._values.execute(_query("rows_with_words"), which))
 
     def texts(self, place: int, least: int, most: int) -> list[str]:
         """Some of the values, of at least so many characters."""
         which = {"place": place, "least": least, "most": most}
-        return [text for (text,) in self._db.execute(_query("column_texts"), which)]
+        return [text for (text,) in self._values.execute(_query("column_texts"), which)]
 
-    def repeated(self, place: int, every: int) -> tuple[int, int]:
-        """Rows, and those of them whose value an earlier one has: of all rows with some of the
-        values, one of `every` so many."""
-        which = {"pointer": self._pointers[place], "every": every}
-        self._db.execute(_query("profile_hashes"))
-        for window in self._windows(_ONE_BYTES):
-            self._db.execute(_query("stage_hashes"), which | window)
-        ((rows, repeated),) = self._db.execute(_query("repeated_values"))
-        self._db.execute(_query("drop_hashes"))
-        return int(rows), int(repeated)
+    def repeated(self, places: Sequence[int], every: int) -> dict[int, tuple[int, int]]:
+        """Rows, and those of them whose value an earlier one has, of each of these columns: of all
+        rows with some of the values, one of `every` so many."""
+        pointers = [self._pointers[place] for place in places]
+        which = {"places": list(places), "pointers": pointers, "every": every}
+        self._values.execute(_query("profile_hashes"))
+        for window in self._windows(_FEW_BYTES):
+            batch = self._rows.arrow(_query("row_hashes"), which | window)
+            self._values.fill("profile_hashes", batch)
+        found = self._values.execute(_query("repeated_values"))
+        self._values.execute(_query("drop_hashes"))
+        return {place: (rows, repeated) for place, rows, repeated in found}
 
     def _windows(self, most: int) -> Iterator[dict[str, int]]:
         """The first and last rows of windows of about so many bytes."""
@@ -155,7 +188,7 @@ class RowFigures:
         self, name: str, parameters: Mapping[str, Any] | None = None
     ) -> dict[int, dict[str, int]]:
         found: dict[int, dict[str, int]] = {}
-        for place, key, rows in self._db.execute(_query(name), parameters or ()):
+        for place, key, rows in self._values.execute(_query(name), parameters or ()):
             held = found.setdefault(place, {})
             held[str(key)] = held.get(str(key), 0) + rows
         return found

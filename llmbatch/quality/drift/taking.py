@@ -6,7 +6,7 @@ since a sample would hold few pairs.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,8 @@ _LANGUAGE_ROWS = 400
 _REPEAT_ROWS = 200_000
 _WORDS = 300
 _FEW_VALUES = 20
+# Different values that are counted at a time: while they are, each takes a hundred bytes.
+_COUNTED_VALUES = 250_000
 # Characters: of a value that is kept, of a text whose language can be told, and a mean that makes a
 # column one of texts.
 _VALUE = 60
@@ -44,7 +46,10 @@ def profile_of(db: Database, snapshot: Snapshot, prompt: str) -> Profile:
     every = math.ceil(snapshot.row_count / _MOST_ROWS)
     with RowFigures(db, wanted, every) as figures:
         looked_at = snapshot.row_count / every
-        found = _columns(figures, looked_at)
+        found: dict[int, ColumnProfile] = {}
+        for places in figures.parts():
+            figures.hold(places)
+            found |= _columns(figures)
         found = _with_texts(figures, found, looked_at, snapshot.row_count)
     return Profile(
         snapshot.row_count,
@@ -53,12 +58,14 @@ def profile_of(db: Database, snapshot: Snapshot, prompt: str) -> Profile:
     )
 
 
-def _columns(figures: RowFigures, rows: float) -> dict[int, ColumnProfile]:
+def _columns(figures: RowFigures) -> dict[int, ColumnProfile]:
     counts: dict[int, dict[str, Any]] = {each.pop("place"): each for each in figures.counts()}
     lengths, amounts = figures.lengths(), figures.amounts()
     few = [place for place, found in counts.items() if found["kinds"] <= MOST_VALUES]
     short = [place for place, found in counts.items() if place not in few and _is_short(found)]
-    values = figures.values(few, MOST_VALUES, _VALUE) | figures.values(short, _FEW_VALUES, _VALUE)
+    values = figures.values(few, MOST_VALUES, _VALUE)
+    for part in _parts(short, {place: counts[place]["kinds"] for place in short}):
+        values |= figures.values(part, _FEW_VALUES, _VALUE)
     found = {
         place: ColumnProfile(
             **each,
@@ -69,6 +76,17 @@ def _columns(figures: RowFigures, rows: float) -> dict[int, ColumnProfile]:
         for place, each in counts.items()
     }
     return {place: _fitting(column) for place, column in found.items()}
+
+
+def _parts(places: Sequence[int], kinds: Mapping[int, int]) -> Iterator[list[int]]:
+    """Columns in parts that have not too many different values, or one column."""
+    part: list[int] = []
+    for place in places:
+        if part and sum(kinds[each] for each in [*part, place]) > _COUNTED_VALUES:
+            yield part
+            part = []
+        part.append(place)
+    yield part
 
 
 def _is_short(found: Mapping[str, int]) -> bool:
@@ -91,21 +109,25 @@ def _with_texts(
     texts = sorted(texts, key=lambda place: -found[place].characters)[:_MOST_TEXTS]
     if not texts:
         return dict(found)
+    figures.hold(texts)
     every = math.ceil(rows / _WORD_ROWS)
     words = figures.words(texts, _WORDS, every)
     word_rows = figures.rows_with_words(texts, every)
-    filled = dict(found)
-    for place in texts:
-        looked_at, repeated = figures.repeated(place, math.ceil(all_rows / _REPEAT_ROWS))
-        filled[place] = replace(
+    some = {place: figures.texts(place, _LEAST_TEXT, _LANGUAGE_ROWS) for place in texts}
+    figures.let_go()
+    again = figures.repeated(texts, math.ceil(all_rows / _REPEAT_ROWS))
+    filled = {
+        place: replace(
             found[place],
             words=words.get(place, {}),
             word_rows=word_rows.get(place, 0),
-            languages=_languages(figures, place),
-            repeat_rows=looked_at,
-            repeated=repeated,
+            languages=_languages(some[place]),
+            repeat_rows=again.get(place, (0, 0))[0],
+            repeated=again.get(place, (0, 0))[1],
         )
-    return filled
+        for place in texts
+    }
+    return {**found, **filled}
 
 
 def _holds_texts(column: ColumnProfile) -> bool:
@@ -114,6 +136,5 @@ def _holds_texts(column: ColumnProfile) -> bool:
     return column.kind == "text" or is_long
 
 
-def _languages(figures: RowFigures, place: int) -> Counts:
-    texts = figures.texts(place, _LEAST_TEXT, _LANGUAGE_ROWS)
+def _languages(texts: Sequence[str]) -> Counts:
     return languages.counted(texts) if len(texts) >= LEAST_ROWS else {}

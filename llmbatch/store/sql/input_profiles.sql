@@ -7,10 +7,9 @@ CREATE OR REPLACE TEMP TABLE profile_values (row BIGINT, place INTEGER, value VA
 -- The bytes of neighbouring rows.
 SELECT min(row), max(row), CAST(sum(strlen(data)) AS BIGINT) FROM rows GROUP BY row // 512 ORDER BY 1;
 
--- name: stage_values
+-- name: row_values
 -- The values of some of the rows; of long ones the beginning. `places` and `pointers`: the columns.
-INSERT INTO profile_values
-SELECT row, place, left(value, $most), length(value)
+SELECT row, place, left(value, $most) AS value, length(value) AS size
 FROM (
     SELECT
         row, unnest($places) AS place, unnest(json_extract_string(data, $pointers)) AS value
@@ -78,16 +77,17 @@ ORDER BY hash(row), row LIMIT $most;
 
 -- name: repeated_values
 -- Of all rows, those with some of the values: equal ones are all among them.
-SELECT count(*) AS rows, count(*) - count(DISTINCT value) AS repeated FROM profile_hashes;
+SELECT place, count(*) AS rows, count(*) - count(DISTINCT value) AS repeated
+FROM profile_hashes GROUP BY place;
 
 -- name: profile_hashes
-CREATE OR REPLACE TEMP TABLE profile_hashes (value UBIGINT);
+CREATE OR REPLACE TEMP TABLE profile_hashes (place INTEGER, value UBIGINT);
 
--- name: stage_hashes
-INSERT INTO profile_hashes
-SELECT hash(value)
+-- name: row_hashes
+-- The unnesting keeps the conditions out of the parsing, which would be done for each of them.
+SELECT place, hash(value) AS value
 FROM (
-    SELECT json_extract_string(data, $pointer) AS value
+    SELECT unnest($places) AS place, unnest(json_extract_string(data, $pointers)) AS value
     FROM rows WHERE row BETWEEN $first AND $last
 )
 WHERE trim(value) <> '' AND hash(value) % $every = 0;

@@ -10,9 +10,10 @@ from py3langid import langid
 from llmbatch.core.records import Record
 from llmbatch.quality.drift import taking
 from llmbatch.quality.drift.profile import ColumnProfile, Profile, added
-from llmbatch.store import snapshots
+from llmbatch.store import input_profiles, snapshots
 from llmbatch.store.database import Database
-from llmbatch.store.snapshots import Row, Source
+from llmbatch.store.input_profiles import RowFigures
+from llmbatch.store.snapshots import Row, Snapshot, Source
 from tests.quality.drift.conftest import Nights
 from tests.quality.drift.nights import COLUMNS, night, profile_of
 
@@ -89,6 +90,47 @@ def test_odd_names_and_values_are_profiled(db: Database) -> None:
     assert columns["none"].nulls == 60
     assert columns["n"].numbers == 60
     assert columns["big"].characters == 60 * 5000
+
+
+def test_columns_are_profiled_in_parts_as_all_at_once(
+    db: Database, unchanged: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = unchanged(400)[0].profile
+    monkeypatch.setattr(input_profiles, "_HELD_BYTES", 30_000)  # two columns
+    monkeypatch.setattr(input_profiles, "_ALL_BYTES", 10_000)
+    monkeypatch.setattr(input_profiles, "_FEW_BYTES", 20_000)
+    monkeypatch.setattr(taking, "_COUNTED_VALUES", 500)
+    with RowFigures(db, COLUMNS, 1) as figures:
+        assert len(figures.parts()) > 2
+    assert profile_of(db, night(random.Random(400), 400, 0), "in parts") == at_once
+
+
+def test_nothing_of_a_profile_is_held_until_the_end_of_a_transaction(db: Database) -> None:
+    rows = [{"id": str(n), "a": "x" * 500 + str(n), "b": "y" * 500 + str(n)} for n in range(9000)]
+    items = [Row(n, r["id"], Record(n, orjson.dumps(r).decode())) for n, r in enumerate(rows, 1)]
+    held: list[int] = []
+
+    def look(db: Database, snapshot: Snapshot) -> None:
+        before = _in_memory(db)
+        with RowFigures(db, ["a", "b"], 1) as figures:
+            for places in ([0], [1], [0]):
+                figures.hold(places)
+                held.append(_in_memory(db) - before)
+            figures.let_go()
+            held.append(_in_memory(db) - before)
+
+    snapshots.replace(
+        db, items, lambda: Source("in", "jsonl", "wide", "id", ["a", "b"]), check=look
+    )
+    one, other, again, none = held
+    assert one > 4_000_000
+    assert max(other, again) < 1.2 * one
+    assert none < 0.2 * one
+
+
+def _in_memory(db: Database) -> int:
+    sql = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+    return int(db.scalar(sql))
 
 
 def test_the_model_of_languages_is_never_in_this_process(unchanged: Nights) -> None:
