@@ -4,13 +4,14 @@ A plan and the time of a row are compared with the build before, memory with `vl
 """
 
 import json
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tests.bench import batch, workloads
 from tests.bench.earlier import THIS, Build, earlier, in_turn
 from tests.bench.findings import Finding, at_most, compared, measured
-from tests.bench.measure import MIB
+from tests.bench.measure import MIB, spend
 from tests.bench.sides import Bench
 
 CASES = ("plan-cost", "front-memory", "front-row")
@@ -19,6 +20,11 @@ OUTPUT_TOKENS = 16
 _FINISHED = (0, 3)
 # The runs whose difference is the cost of rows: this part of the rows, and all.
 _FEW = 0.2
+_BARE_CLIENT = Path(__file__).with_name("bare_client.py")
+_WAYS_OF_VLLM = {
+    "client": "of vLLM's own client alone, prompts encoded before, texts as answers",
+    "messages": "of vLLM's messages alone, without its own work on them",
+}
 
 
 def run(bench: Bench, wanted: Collection[str]) -> list[Finding]:
@@ -87,6 +93,32 @@ def _front_row(bench: Bench) -> Iterator[Finding]:
     mine = [ours for ours, _ in pairs]
     yield measured("front-row", what, "ms", mine, at_most(0.25, " ms"), [note])
     yield compared("front-row", f"{what}, against the build before", "ms", pairs, at_most(1.0))
+    rounds = [_of_vllm(bench, (few, most), number) for number in range(bench.rounds)]
+    for way, meaning in _WAYS_OF_VLLM.items():
+        found = [costs[way] for costs in rounds]
+        yield measured("front-row", f"{what}: {meaning}", "ms", found, None)
+
+
+def _of_vllm(bench: Bench, counts: tuple[int, int], number: int) -> dict[str, float]:
+    """Milliseconds of one request by vLLM's own client, for each way of `bare_client`."""
+    few, most = counts
+    chats = workloads.messages_of(workloads.REPLY, workloads.replies(most))
+    requests, result = bench.folder / "client.requests", bench.folder / f"client{number}.result"
+    requests.write_text(json.dumps(chats))
+    task = {
+        "model": bench.model,
+        "engine": dict(bench.engine),
+        "max_tokens": OUTPUT_TOKENS,
+        "requests": str(requests),
+        "counts": counts,
+    }
+    command = [sys.executable, str(_BARE_CLIENT), str(result)]
+    spend(command, bench.folder / "client.log", stdin=json.dumps(task))
+    seconds = json.loads(result.read_text())
+    return {
+        way: 1000 * (spent[str(most)] - spent[str(few)]) / (most - few)
+        for way, spent in seconds.items()
+    }
 
 
 def _own_seconds(bench: Bench, build: Build, source: Path, number: int) -> float:
