@@ -55,6 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: scheduling.rank(item.nodeid))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the session's vLLM after the last test that uses it: its threads never rest. Without
+    workers other files come between those that do, and it is kept to the end."""
+    used = sys.modules.get("tests.engines.vllm.session")
+    in_turn = nextitem is None or hasattr(item.config, "workerinput")
+    if used and in_turn and scheduling.is_left(item.nodeid, nextitem.nodeid if nextitem else ""):
+        used.stop()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: "Producer"

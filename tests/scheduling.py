@@ -41,6 +41,13 @@ SHARING = frozenset(
 )
 
 
+def is_left(nodeid: str, following: str) -> bool:
+    """True if the test `following` is in another file than the one before it, and in none of those
+    that use the session's engine. No other follows if it is empty."""
+    file, other = nodeid.partition("::")[0], following.partition("::")[0]
+    return other != file and other not in SHARING
+
+
 def rank(nodeid: str) -> int:
     """The turn of its room."""
     for place, room in enumerate(ROOMS):

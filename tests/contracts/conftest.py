@@ -35,7 +35,7 @@ from tests.engines.vllm import session
 from tests.engines.vllm.requests import ask
 from tests.servers.process import ServerProcess, serving
 
-two_nodes = pytest.fixture(scope="session")(started)
+two_nodes = pytest.fixture(scope="module")(started)
 
 
 SETTINGS = {"window": 8, "max_model_len": CONTEXT, "order": "shuffle"}
@@ -118,11 +118,8 @@ def openai(server: ServerProcess) -> Iterator[Subject]:
         yield Subject(engine, create, config, window, alike, other, OPENAI)
 
 
-vllm_ended = pytest.fixture(scope="session")(session.ended)
-
-
 @pytest.fixture
-def vllm(vllm_ended: None) -> Subject:
+def vllm() -> Subject:
     """The session's vLLM: other tests may have stopped it since the test before."""
     engine, config = session.started()
     alike = with_options(config, {"block-size": "64"})

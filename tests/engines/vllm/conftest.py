@@ -5,10 +5,8 @@ import pytest
 from llmbatch.engines.vllm.engine import VllmEngine
 from tests.engines.vllm import session
 
-vllm_ended = pytest.fixture(scope="session")(session.ended)
-
 
 @pytest.fixture
-def vllm_engine(vllm_ended: None) -> VllmEngine:
+def vllm_engine() -> VllmEngine:
     """The session's vLLM, running: it may have been stopped since the test before."""
     return session.started()[0]

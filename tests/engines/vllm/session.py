@@ -86,12 +86,6 @@ def stop() -> None:
         started.cache_clear()
 
 
-def ended() -> Iterator[None]:
-    """A fixture that ends the engine after the last test."""
-    yield
-    stop()
-
-
 @contextlib.contextmanager
 def sent(engine: vllm.VllmEngine) -> Iterator[list[str]]:
     """The numbers of the requests that go to the engine core meanwhile, whichever way."""

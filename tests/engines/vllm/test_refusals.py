@@ -38,7 +38,7 @@ LARGE = Constraint("regex", "a{1,500}")
 
 
 @pytest.fixture(scope="module")
-def outcomes(vllm_ended: None) -> Any:
+def outcomes() -> Any:
     """All of them in one run, each after a good request; and what was sent."""
     engine, named = session.started()[0], {}
     for name, constraint in BAD.items():
