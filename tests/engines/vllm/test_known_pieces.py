@@ -153,6 +153,17 @@ def test_nothing_is_found_any_more_once_the_library_gives_others() -> None:
     assert known.ids("one") is None
 
 
+def test_a_cut_that_differs_where_no_text_shows_it_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_space = QWEN.replace(r"[^\r\n\p{L}\p{N}]?\p{L}+", r"\p{L}+")
+    monkeypatch.setattr(known_pieces, "in_python", lambda pattern: in_python(without_space))
+    known = KnownPieces.of(cut_by(split(QWEN)))
+    assert known is not None
+    assert known._found("word") == by_library(sample(), "word")
+    assert known.ids("word") is None
+
+
 def test_only_the_first_texts_are_asked_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = sample()
     known = KnownPieces.of(backend)
