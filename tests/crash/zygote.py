@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 import llmbatch
-from tests.crash import helpers, ptrace
+from tests.crash import ptrace
 from tests.crash.events import Event, Reader
 from tests.crash.tracer import Call, Order, Trace, TraceError
 
@@ -48,7 +48,6 @@ def main() -> None:
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     for name in wanted():
         importlib.import_module(name)
-    helpers.prepare()
     # What is there now stays for ever: forks need not copy it to count references.
     gc.collect()
     gc.freeze()
@@ -275,8 +274,6 @@ def _take_over(order: Order, outputs: list[int]) -> None:
         _called(call)
     if order.traced:
         ptrace.stop_at_changes()
-    else:
-        helpers.replace()
 
 
 def _work(order: Order) -> int:
