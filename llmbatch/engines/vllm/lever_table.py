@@ -232,7 +232,7 @@ LEVERS = (
         setting=_speculation(method="eagle", model="HEAD", num_speculative_tokens=2),
         purpose="a head of the model itself proposes",
         answers="the same at temperature 0, up to rounding",
-        on_cpu=f"not tried; {GPU}",
+        on_cpu="runs",
         advice="where a head for the very model is published",
         trial=None,
     ),

@@ -1,7 +1,8 @@
 """Each lever tried on the real engine: what the table says of a CPU is what happens on one.
 
 The engines are those of `llmbatch doctor --try`, each in a process of its own, asked the same rows;
-checkpoints are the bundled model's own weights, rounded here in the forms that people publish.
+checkpoints are the bundled model's own weights, rounded here in the forms that people publish, and
+EAGLE's head is made here with random weights.
 """
 
 import json
@@ -14,7 +15,7 @@ import pytest
 from llmbatch.doctor import child
 from llmbatch.engines.vllm import here
 from llmbatch.engines.vllm.lever_table import LEVERS
-from tests.engines.vllm import quantised, session
+from tests.engines.vllm import eagle_head, quantised, session
 
 pytestmark = [
     *session.needs_vllm,
@@ -22,9 +23,9 @@ pytestmark = [
 ]
 BASE = "nothing changed"
 BY_NAME = {lever.name: lever for lever in LEVERS}
-# Half a minute and more each, by `make verify-levers`; EAGLE needs a head made for the model.
+# Half a minute and more each, by `make verify-levers`.
 SLOW = {"torch.compile, CUDA graphs", "FP8 weights, by channel", "pipeline parallelism"}
-SLOW |= {"tensor parallelism", "EAGLE"}
+SLOW |= {"tensor parallelism"}
 STORED = {"AWQ weights": "awq", "GPTQ weights": "gptq", "INT8 weights and activations": "w8a8"}
 ALIKE = {
     "prefix caching": 0,
@@ -36,6 +37,7 @@ ALIKE = {
     "LoRA": 0,
     "speculation by n-grams": 0,
     "draft model": 0,
+    "EAGLE": 0,
 }
 """Those that run, and how many of twelve answers may be others."""
 FAILING = {
@@ -54,6 +56,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     before = _files()
     root = tmp_path_factory.mktemp("models")
     made = {name: quantised.make(kind, session.MODEL, root / kind) for name, kind in STORED.items()}
+    made["EAGLE"] = eagle_head.make(session.MODEL, root / "head")
     names = [f"{name}={made[name]}" if name in made else name for name in (*ALIKE, *FAILING)]
     module = "llmbatch.engines.vllm.lever_trial"
     lines = child.lines(module, str(session.MODEL), "120", *names, seconds=900)
