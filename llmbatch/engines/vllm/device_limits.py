@@ -36,8 +36,8 @@ def check(options: Options, config: Mapping[str, Any] | None, here: Here) -> Non
 
 def check_files(options: Options, folder: Path, here: Here) -> None:
     """Raise UsageError for weights in a form that needs a plugin, which is not here."""
-    is_read = _is_brought(here) or "gguf" in here.quantizations or not here.quantizations
-    if not is_read and "load_format" not in options and model_files.has_only_gguf(folder):
+    is_wanted = "load_format" not in options and _lacks_plugin("gguf", here)
+    if is_wanted and model_files.has_only_gguf(folder):
         raise UsageError(
             f"model {str(folder)!r}: its weights are gguf, for a plugin: pip install "
             f"{_PLUGINS['gguf']}"
@@ -90,11 +90,20 @@ def _cache_form(value: Any, options: Options, here: Here) -> str | None:
 def _method(value: Any, options: Options, here: Here) -> str | None:
     """Of weights that are quantised while they are loaded, or whose form is named."""
     name = str(value)
-    if name not in here.quantizations and here.quantizations and not _is_brought(here):
+    if _is_unknown(name, here):
         if name in _PLUGINS:
             return f"this vLLM takes {name} through a plugin: pip install {_PLUGINS[name]}"
         return f"vLLM has no {name!r}{nearest(name, here.quantizations)}"
     return _no_kernel(name, here) or _too_old(name, _METHODS_FROM.get(name), here)
+
+
+def _is_unknown(name: str, here: Here) -> bool:
+    """True if neither vLLM nor a plugin has such a form, as far as that is known."""
+    return bool(here.quantizations) and name not in here.quantizations and not _is_brought(here)
+
+
+def _lacks_plugin(name: str, here: Here) -> bool:
+    return name in _PLUGINS and _is_unknown(name, here)
 
 
 def _is_brought(here: Here) -> bool:
@@ -123,8 +132,7 @@ def _stored_form(options: Options, config: Mapping[str, Any], here: Here) -> str
     name = str(table.get("quant_method", ""))
     if name == "fp8" and table.get("weight_block_size"):
         name = "fp8_per_block"
-    is_unknown = bool(here.quantizations) and name not in here.quantizations
-    if is_unknown and name in _PLUGINS and not _is_brought(here):
+    if _lacks_plugin(name, here):
         return f"the model's weights are {name}, for a plugin: pip install {_PLUGINS[name]}"
     fault = _no_kernel(name, here) or _too_old(name, _METHODS_FROM.get(name), here)
     return None if fault is None else f"of the model's own config.json, {name}: {fault}"
