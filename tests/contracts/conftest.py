@@ -129,16 +129,13 @@ def vllm() -> Subject:
 
 @pytest.fixture(scope="module")
 def ray(two_nodes: TwoNodes) -> Iterator[Subject]:
-    # It holds the cores of two nodes; tests that start another one need those of others. All is
-    # given back at the end of the file: other files find the nodes and no connection to them.
-    joined = [two_nodes.join(), two_nodes.join()]
+    # It holds the cores of two nodes; tests that start another one need those of others.
+    two_nodes.join(), two_nodes.join()
     wished = ReplicaCount(2, 2)
     config = EngineConfig("scripted", SETTINGS, replicas=wished, address=two_nodes.address)
     create = load("ray:tests.scripted_engine:create")
     with create(config) as engine:
         yield _subject(engine, create, config, 16, SCRIPTED)
-    for node in joined:
-        two_nodes.leave(node)
 
 
 @pytest.fixture

@@ -96,17 +96,9 @@ class TwoNodes:
         return psutil.Process(info.process.pid)
 
 
-_shared: list[TwoNodes] = []
-
-
 def started() -> Iterator[TwoNodes]:
     """For a fixture: skips where Ray has no wheel, as on the newest Python. A process can be
-    connected to one cluster only, so all fixtures of a worker share one."""
+    connected to one cluster only, so no fixture of one room lives on into another."""
     pytest.importorskip("ray", reason="Ray is not installed")
-    if _shared:
-        yield _shared[0]
-        return
     with TwoNodes() as nodes:
-        _shared.append(nodes)
         yield nodes
-        _shared.clear()
