@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.baseline import prompts_of
+
 Way = Callable[[Any, Sequence[list[int]], Any], None]
 _numbers = map(str, itertools.count())
 
@@ -79,14 +81,7 @@ def main() -> None:
     arguments = EngineArgs(model=task["model"], **task["engine"])
     engine = LLMEngine.from_engine_args(arguments, enable_multiprocessing=True)
     tokenizer = engine.get_tokenizer()
-    chats = [
-        [{"role": role, "content": text} for role, text in chat]
-        for chat in json.loads(Path(task["requests"]).read_text())
-    ]
-    texts = [
-        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        for chat in chats
-    ]
+    texts = prompts_of(engine, json.loads(Path(task["requests"]).read_text()))
     prompts = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
     Path(sys.argv[1]).write_text(json.dumps(measure(engine, prompts, task)))
     engine.engine_core.shutdown()

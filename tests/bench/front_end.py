@@ -20,7 +20,7 @@ OUTPUT_TOKENS = 16
 _FINISHED = (0, 3)
 # The runs whose difference is the cost of rows: this part of the rows, and all.
 _FEW = 0.2
-_BARE_CLIENT = Path(__file__).with_name("bare_client.py")
+_BARE_CLIENT = "tests.bench.bare_client"
 _WAYS_OF_VLLM = {
     "client": "of vLLM's own client alone, prompts encoded before, texts as answers",
     "messages": "of vLLM's messages alone, without its own work on them",
@@ -112,7 +112,7 @@ def _of_vllm(bench: Bench, counts: tuple[int, int], number: int) -> dict[str, fl
         "requests": str(requests),
         "counts": counts,
     }
-    command = [sys.executable, str(_BARE_CLIENT), str(result)]
+    command = [sys.executable, "-m", _BARE_CLIENT, str(result)]
     spend(command, bench.folder / "client.log", stdin=json.dumps(task))
     seconds = json.loads(result.read_text())
     return {
